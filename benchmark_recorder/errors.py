@@ -1,0 +1,57 @@
+"""The errors that this package raises.
+
+::
+
+    BenchmarkRecorderError
+    ├── InvalidRecordError       (ValueError)   a record's field; says which, and what it takes
+    ├── InvalidQueryError        (ValueError)   an unknown metric, query argument or value
+    ├── ConfigurationError       (ValueError)   a setting; says where it came from
+    ├── MissingDependencyError   (ImportError)  holds the pip line that installs what is missing
+    └── StoreError
+        ├── StoreFormatError                    the place holds something that is not ours
+        └── StoreUnavailableError               the place cannot be reached, read or written now
+
+A driver's or the system's own error is the ``__cause__``.
+"""
+
+from __future__ import annotations
+
+
+class BenchmarkRecorderError(Exception):
+    """The root of the tree."""
+
+
+class InvalidRecordError(BenchmarkRecorderError, ValueError):
+    """A record cannot be taken.
+
+    Attributes:
+        field: the argument that is wrong, as the caller wrote it (``"metadata.tags[2]"``).
+    """
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidQueryError(BenchmarkRecorderError, ValueError):
+    """A question cannot be asked so: an unknown metric, argument or value."""
+
+
+class ConfigurationError(BenchmarkRecorderError, ValueError):
+    """A setting is wrong."""
+
+
+class MissingDependencyError(BenchmarkRecorderError, ImportError):
+    """An optional package is not installed."""
+
+
+class StoreError(BenchmarkRecorderError):
+    """A store cannot do what it was asked to."""
+
+
+class StoreFormatError(StoreError):
+    """The place holds something that is not ours; nothing in it was touched."""
+
+
+class StoreUnavailableError(StoreError):
+    """The place cannot be reached, read or written at the moment."""

@@ -1,0 +1,584 @@
+"""One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
+
+Everything that wants to be stored passes ``admit``: one validated, normalised document, in the field order of the
+files that exist already. A document is what a store holds; ``BenchmarkMetric`` is how people read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias, cast
+
+import msgspec
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Document: TypeAlias = dict[str, Any]
+"""A record as it is stored: JSON values under the field names of ``BenchmarkMetric``, absent fields left out."""
+
+Columns: TypeAlias = "Mapping[str, NDArray[np.generic]]"
+"""Records turned on their side: one array per asked-for field, all of one length (see ``COLUMNS``)."""
+
+MAX_TEXT: Final = 4096
+"""Characters of a text field; a longer one is cut with a marker."""
+
+MAX_METADATA_BYTES: Final = 16 * 1024
+"""Bytes of a record's metadata as JSON."""
+
+MAX_METADATA_DEPTH: Final = 32
+"""Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
+
+COLUMNS: Final[Mapping[str, str]] = {
+    "record_id": "object",
+    "timestamp": "object",  # the text as stored
+    "time": "int64",  # the same as microseconds since 1970 in UTC
+    "version": "object",
+    "git_commit": "object",
+    "task_id": "object",
+    "task_description": "object",
+    "execution_time": "float64",  # seconds
+    "success": "bool",
+    "agent_selected": "object",
+    "cost_estimated": "float64",  # USD as stored: 0.0 when unknown
+    "cost": "float64",  # USD, NaN when unknown
+    "difficulty": "float64",  # NaN when absent
+    "metadata": "object",
+    "cost_known": "object",
+    "expected_agent": "object",
+    "error_type": "object",
+    "host": "object",
+    "model": "object",
+    "input_tokens": "float64",  # NaN when absent
+    "output_tokens": "float64",
+}
+"""What ``scan`` can be asked for, with the dtype. Object columns hold ``str`` (or ``dict``, ``True``) and ``None``."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkMetric:
+    """One task execution.
+
+    The first eleven fields are those of the files that exist already; ``dataclasses.asdict`` works.
+
+    Attributes:
+        timestamp: when it was recorded, ISO 8601; ours are UTC with ``+00:00``, a naive one is local time.
+        version: of the orchestrator.
+        git_commit: of the orchestrator's checkout, where one was found.
+        task_id: what makes runs of two versions comparable; ``sha256(task)[:12]`` unless given.
+        task_description: the task's text.
+        execution_time: seconds.
+        success: whether the task succeeded.
+        agent_selected: the agent that the task was routed to.
+        cost_estimated: USD; 0.0 when unknown (see ``cost_known``).
+        difficulty: 0 to 1.
+        metadata: anything that is JSON, up to 16 KiB.
+        record_id: 32 hexadecimal digits, ordered by time; a store counts one id once.
+        cost_known: ``True`` where a cost of 0 is what the caller said, not a gap.
+        expected_agent: the agent that would have been right.
+        error_type: the class of the exception, ``"Timeout"``, ...
+        host: where it ran.
+        model: the language model.
+        input_tokens: read by the model.
+        output_tokens: written by the model.
+    """
+
+    timestamp: str
+    version: str
+    git_commit: str | None
+    task_id: str
+    task_description: str
+    execution_time: float
+    success: bool
+    agent_selected: str | None
+    cost_estimated: float
+    difficulty: float | None = None
+    metadata: dict[str, Any] | None = field(default_factory=dict)
+    record_id: str | None = None
+    cost_known: bool | None = None
+    expected_agent: str | None = None
+    error_type: str | None = None
+    host: str | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+METRIC_FIELDS: Final = tuple(f.name for f in fields(BenchmarkMetric))
+
+_Text = Annotated[str, Field(max_length=MAX_TEXT)]
+_Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Tokens = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class _Document(TypedDict):
+    """What ``admit`` lets through unchanged; the order is the files'."""
+
+    record_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    timestamp: str
+    version: _Name
+    git_commit: _Text | None
+    task_id: _Name
+    task_description: _Text
+    execution_time: _Amount
+    success: bool
+    agent_selected: _Text | None
+    cost_estimated: _Amount
+    difficulty: Annotated[float, Field(ge=0, le=1)] | None
+    metadata: dict[str, Any]
+    cost_known: NotRequired[bool]
+    expected_agent: NotRequired[_Text]
+    error_type: NotRequired[_Text]
+    host: NotRequired[_Text]
+    model: NotRequired[_Text]
+    input_tokens: NotRequired[_Tokens]
+    output_tokens: NotRequired[_Tokens]
+
+
+_validate = TypeAdapter(_Document).validator.validate_python
+
+_EXPECTED: Final = {
+    "record_id": "32 hexadecimal digits, or None for a new one",
+    "timestamp": "a datetime or an ISO 8601 text",
+    "version": "a text that is not empty",
+    "task_id": "a text that is not empty",
+    "task_description": "a text",
+    "execution_time": "a finite number of seconds, zero or more",
+    "success": "True or False",
+    "cost_estimated": "a finite number of US dollars, zero or more, or None where it is unknown",
+    "difficulty": "a number from 0 to 1, or None",
+    "metadata": "a dict of JSON values, or None",
+    "input_tokens": "a whole number, zero or more, or None",
+    "output_tokens": "a whole number, zero or more, or None",
+}
+
+
+def admit(document: Document, names: Mapping[str, str] = {}) -> tuple[Document, tuple[str, ...]]:  # noqa: B006
+    """Validate and normalise one document.
+
+    Args:
+        document: every required field set; metadata may be ``None``.
+        names: how the caller spells a field (``{"execution_time": "duration"}``), for messages.
+
+    Returns:
+        The document to store (a new dict), and a sentence for each normalisation that was made.
+
+    Raises:
+        InvalidRecordError: a field is wrong, and cannot be normalised.
+    """
+    try:
+        admitted = cast("Document", _validate(document))
+    except ValidationError:
+        admitted, notes = _mend(document, names)
+    else:
+        notes = ()
+    metadata = admitted["metadata"]
+    if metadata:
+        plain, more = _plain_metadata(metadata, names.get("metadata", "metadata"))
+        if more:
+            admitted["metadata"] = plain
+            notes += more
+    return admitted, notes
+
+
+def _mend(document: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+    """Normalise what may be normalised, then validate once more."""
+    mended, notes = dict(document), []
+    if mended.get("metadata") is None:
+        mended["metadata"] = {}
+    for name, value in document.items():
+        if isinstance(value, str) and name not in {"record_id", "timestamp"}:
+            text, note = plain_text(value)
+            mended[name] = text
+            notes += [f"{names.get(name, name)} {note}"] if note else []
+        elif name != "metadata":
+            mended[name] = _plain_number(name, value)
+    try:
+        return cast("Document", _validate(mended)), tuple(notes)
+    except ValidationError as error:
+        name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+        raise _refused(name, document.get(name), names) from None
+
+
+def _plain_number(name: str, value: object) -> object:
+    """A numpy scalar, a Decimal, or 0 and 1 for a truth value as the plain type; anything else as it is."""
+    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
+        value = cast("np.generic", value).item()
+    if name == "success" and isinstance(value, int) and value in {0, 1}:
+        return bool(value)
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
+    spelled = names.get(name, name)
+    expected = _EXPECTED.get(name, "a text, or None")
+    return InvalidRecordError(f"{spelled}: expected {expected}, got {_shown(value)}", field=spelled)
+
+
+def _shown(value: object) -> str:
+    """A value for an error message: short, and without what an object's own repr may give away."""
+    if isinstance(value, str | int | float | bool | None):
+        text = ascii(value)
+        return text if len(text) <= 80 else f"{text[:60]}... ({len(text):,} characters)"
+    return f"a {type(value).__name__}"
+
+
+def plain_text(text: str) -> tuple[str, str]:
+    """A text that every store can hold, and what was done to it (``""`` if nothing)."""
+    notes = []
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        notes.append("had lone surrogates, which became U+FFFD")
+    if len(text) > MAX_TEXT:
+        marker = f"… [cut from {len(text):,} characters]"
+        notes.append(f"was cut from {len(text):,} to {MAX_TEXT:,} characters")
+        text = text[: MAX_TEXT - len(marker)] + marker
+    return text, " and ".join(notes)
+
+
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
+
+
+def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Metadata as JSON can hold it, with notes where it differs from what was given."""
+    notes: dict[str, None] = {}
+    for key, value in metadata.items():
+        kind = type(value)
+        if not (type(key) is str and key.isascii()) or not (
+            kind in _SCALARS or (kind is float and math.isfinite(value))
+        ):
+            break
+        if kind is str and not value.isascii():
+            break
+    else:
+        if len(metadata) <= 32 and _small(metadata):
+            return metadata, ()
+    plain = _plain(metadata, name, notes, depth=0)
+    size = len(msgspec.json.encode(plain))
+    if size > MAX_METADATA_BYTES:
+        raise InvalidRecordError(
+            f"{name}: {size:,} bytes as JSON, at most {MAX_METADATA_BYTES:,} fit; keep large outputs elsewhere "
+            "and record where they are",
+            field=name,
+        )
+    if plain != metadata and not notes:
+        notes["held values that were turned into plain JSON ones"] = None
+    return plain, tuple(f"{name} {note}" for note in notes)
+
+
+def _small(metadata: Mapping[str, Any]) -> bool:
+    """Whether flat metadata is surely within its limit, without encoding it."""
+    return sum(len(v) if type(v) is str else 32 for v in metadata.values()) + sum(map(len, metadata)) < 2048
+
+
+def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, PLR0911
+    """One metadata value as JSON; ``path`` names it in the error."""
+    if depth > MAX_METADATA_DEPTH:
+        raise InvalidRecordError(f"{path}: nested deeper than {MAX_METADATA_DEPTH} levels", field=path)
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _encodable(value, notes)
+        case int():
+            return int(value)
+        case float():
+            if math.isfinite(value):
+                return float(value)
+            notes["had numbers that are not finite, which became null"] = None
+            return None
+        case dict():
+            for key in value:
+                if not isinstance(key, str):
+                    raise InvalidRecordError(
+                        f"{path}: expected keys that are texts, got {_shown(key)}", field=path
+                    )
+            return {
+                _encodable(k, notes): _plain(v, f"{path}.{k}"[:200], notes, depth + 1)
+                for k, v in value.items()
+            }
+        case list() | tuple():
+            return [_plain(v, f"{path}[{i}]"[:200], notes, depth + 1) for i, v in enumerate(value)]
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return _plain(value.tolist(), path, notes, depth + 1)
+    raise InvalidRecordError(
+        f"{path}: a {type(value).__name__} is not JSON; pass texts, numbers, booleans, None, lists or dicts",
+        field=path,
+    )
+
+
+def _encodable(text: str, notes: dict[str, None]) -> str:
+    if text.isascii():
+        return str(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        notes["had lone surrogates, which became U+FFFD"] = None
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(text)
+
+
+# Identity and time ------------------------------------------------------------------------------------------------
+
+
+class _Identity:
+    """What makes this process's ids its own; made anew in a forked child."""
+
+    def __init__(self) -> None:
+        self.prefix = os.urandom(6).hex()
+        self.counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
+        self.second = -1
+        self.second_text = ""
+
+
+_identity = _Identity()
+
+
+def _renew_identity() -> None:
+    global _identity  # noqa: PLW0603
+    _identity = _Identity()
+
+
+os.register_at_fork(after_in_child=_renew_identity)
+
+
+def stamp() -> tuple[str, str]:
+    """A new record id and the present time as text, of one moment.
+
+    The id is 14 hexadecimal digits of microseconds since 1970, 12 of the process and 6 of a counter, so ids sort by
+    time, and two processes cannot make the same one but by a chance of 2**-48 within one microsecond.
+    """
+    me = _identity
+    micros = time.time_ns() // 1000
+    second, fraction = divmod(micros, 1_000_000)
+    if second != me.second:
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        me.second_text, me.second = text, second
+    else:
+        text = me.second_text
+    return f"{micros:014x}{me.prefix}{next(me.counter) & 0xFFFFFF:06x}", f"{text}.{fraction:06d}+00:00"
+
+
+def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
+    """A caller's or a file's time as UTC text; a naive one is local time.
+
+    Raises:
+        InvalidRecordError: it is neither a datetime nor ISO 8601 text.
+    """
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise InvalidRecordError(
+            f"{name}: expected {_EXPECTED['timestamp']}, got {_shown(value)}", field=name
+        ) from None
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def timestamp_micros(text: str) -> int:
+    """Microseconds since 1970 of a stored time; a naive one is local time.
+
+    Raises:
+        ValueError: it is no ISO 8601 text.
+    """
+    return (datetime.fromisoformat(text).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=4096)
+def task_id_of(task: str) -> str:
+    """The id of a task that was given none: 12 hexadecimal digits of its text's SHA-256."""
+    return hashlib.sha256(task.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]
+
+
+def legacy_record_id(document: Document, ordinal: int) -> str:
+    """The id of a record of an old file, the same whenever that file is read.
+
+    Args:
+        document: the record as it stands in the file, without an id.
+        ordinal: how many identical records stand before it.
+    """
+    canonical = msgspec.json.encode(document, order="deterministic")
+    return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
+
+
+def known_cost(document: Document) -> float | None:
+    """The cost in USD, or ``None`` where it is unknown."""
+    cost = document.get("cost_estimated") or 0.0
+    return cost if cost or document.get("cost_known") else None
+
+
+def metric_of(document: Document) -> BenchmarkMetric:
+    """A stored document as people read it; fields that we do not know stay in the store."""
+    return BenchmarkMetric(
+        **{
+            "git_commit": None,
+            "agent_selected": None,
+            "cost_estimated": 0.0,
+            **{k: v for k, v in document.items() if k in METRIC_FIELDS},
+        }
+    )
+
+
+# Which executions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which executions; an empty one means all.
+
+    Attributes:
+        versions: any of these; ``None`` for all.
+        task_ids: any of these.
+        task: the task's text, or any record whose ``task_id`` was made from it.
+        agents: any of these was selected.
+        success: only successes, or only failures.
+        since: from this microsecond since 1970 on.
+        until: before this microsecond.
+        metadata: top-level keys with exactly these values.
+    """
+
+    versions: tuple[str, ...] | None = None
+    task_ids: tuple[str, ...] | None = None
+    task: str | None = None
+    agents: tuple[str, ...] | None = None
+    success: bool | None = None
+    since: int | None = None
+    until: int | None = None
+    metadata: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(  # noqa: PLR0913
+        cls,
+        *,
+        version: str | Collection[str] | None = None,
+        task_id: str | Collection[str] | None = None,
+        task: str | None = None,
+        agent: str | Collection[str] | None = None,
+        success: bool | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        last_days: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+    ) -> Query:
+        """A query from the arguments that every question takes.
+
+        Args:
+            version: a version, or several.
+            task_id: a task's id, or several.
+            task: a task's text.
+            agent: the selected agent, or several.
+            success: only successes, or only failures.
+            since: from then on, a datetime or ISO 8601 text; a naive one is local time.
+            until: before then.
+            last_days: the same as ``since``, counted back from now.
+            metadata: top-level keys of the metadata with exactly these values.
+            now: the present, for ``last_days``.
+
+        Raises:
+            InvalidQueryError: an argument has the wrong type or value.
+        """
+        if last_days is not None:
+            since = _days_ago(last_days, since, now)
+        if success is not None and not isinstance(success, bool):
+            raise InvalidQueryError(f"success: expected True, False or None, got {_shown(success)}")
+        if task is not None and not isinstance(task, str):
+            raise InvalidQueryError(f"task: expected a text, got {_shown(task)}")
+        if metadata is not None and (
+            not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
+        ):
+            raise InvalidQueryError("metadata: expected a dict whose keys are texts")
+        return cls(
+            versions=_names("version", version),
+            task_ids=_names("task_id", task_id),
+            task=task,
+            agents=_names("agent", agent),
+            success=success,
+            since=_micros("since", since),
+            until=_micros("until", until),
+            metadata=tuple((metadata or {}).items()),
+        )
+
+    def matches(self, document: Document) -> bool:
+        """Whether a document is asked for."""
+        return (
+            (self.versions is None or document.get("version") in self.versions)
+            and (self.task_ids is None or document.get("task_id") in self.task_ids)
+            and (self.task is None or self._is_task(document))
+            and (self.agents is None or document.get("agent_selected") in self.agents)
+            and (self.success is None or document.get("success") is self.success)
+            and (self.since is None or timestamp_micros(document["timestamp"]) >= self.since)
+            and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)
+            and (not self.metadata or self._has_metadata(document.get("metadata")))
+        )
+
+    def _is_task(self, document: Document) -> bool:
+        assert self.task is not None
+        return (
+            document.get("task_description") == plain_text(self.task)[0]
+            or document.get("task_id") == task_id_of(self.task)
+        )
+
+    def _has_metadata(self, metadata: object) -> bool:
+        return isinstance(metadata, dict) and all(
+            key in metadata and same_json(metadata[key], value) for key, value in self.metadata
+        )
+
+
+def same_json(left: object, right: object) -> bool:
+    """Equality as JSON has it: 1 is 1.0, but neither is true."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return left == right
+
+
+def _names(name: str, value: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Collection) and not isinstance(value, Mapping):
+        names = tuple(value)
+        if all(isinstance(n, str) for n in names):
+            return names
+    raise InvalidQueryError(f"{name}: expected a text or several, got {_shown(value)}")
+
+
+def _micros(name: str, value: datetime | str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return timestamp_micros(timestamp_text(value))
+    except InvalidRecordError:
+        raise InvalidQueryError(f"{name}: expected a datetime or an ISO 8601 text, got {_shown(value)}") from None
+
+
+def _days_ago(days: float, since: datetime | str | None, now: datetime | None) -> datetime:
+    if since is not None:
+        raise InvalidQueryError("last_days: give either last_days or since, not both")
+    try:
+        if isinstance(days, bool) or not days > 0:
+            raise ValueError  # noqa: TRY301
+        return (now or datetime.now(UTC)) - timedelta(days=days)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidQueryError(f"last_days: expected a number of days above 0, got {_shown(days)}") from None

@@ -1,0 +1,1 @@
+"""Where records live; each store is a module of its own."""

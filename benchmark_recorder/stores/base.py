@@ -1,0 +1,107 @@
+"""The contract of a store: ``append``, ``scan``, ``summarize``; a journal adds ``read`` and ``end``.
+
+A store holds documents (see ``records.Document``) that were admitted already, and counts one ``record_id`` once.
+It knows nothing of statistics beyond cells, and nothing of other stores.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from types import TracebackType
+
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.records import Columns, Document, Query
+
+
+class Store(ABC):
+    """Where records live. Safe to use from any thread, and after a fork."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What people call this place: a path or a URL, secrets hidden."""
+
+    @abstractmethod
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        """Store documents; when this returns, a killed process cannot lose them.
+
+        Args:
+            documents: admitted ones, each with a ``record_id``.
+            fresh: the ids were made just now, so none can be here already, and nothing is looked up.
+
+        Returns:
+            How many were new; those whose id was here already are left as they are.
+
+        Raises:
+            StoreError: none, or not all, of the documents are here; to repeat the call is safe.
+        """
+
+    @abstractmethod
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
+
+        Raises:
+            StoreError: the place cannot be read, or what it holds is not ours.
+        """
+
+    @abstractmethod
+    def summarize(self, query: Query) -> Cells:
+        """The cells of the matching records; see ``cells.Cells`` for which tasks have cells of their own.
+
+        Raises:
+            StoreError: the place cannot be read, or what it holds is not ours.
+        """
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of what the store opened itself; a later call may open it again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Position(NamedTuple):
+    """A place between two records of a journal.
+
+    Attributes:
+        inode: of the file; 0 where there is none.
+        offset: bytes (or records) before the place.
+        record_id: of the record just before the place; empty at the beginning.
+    """
+
+    inode: int
+    offset: int
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of a journal, and the place behind the last of them."""
+
+    documents: tuple[Document, ...]
+    position: Position
+
+
+class Journal(Store):
+    """A store whose records have an order, and can be read on from a place."""
+
+    @abstractmethod
+    def read(self, after: Position | None, limit: int) -> Batch:
+        """Up to ``limit`` records behind ``after`` (``None``: from the beginning), in order.
+
+        A place that no longer fits (the file was rewritten) is looked for by its ``record_id``; if that is gone too,
+        ``StoreFormatError`` is raised, and the reader decides from where to go on.
+        """
+
+    @abstractmethod
+    def end(self) -> Position:
+        """The place behind the last record."""

@@ -1,0 +1,88 @@
+"""Records in memory: the reference of what a store means, and a store for tests."""
+
+from __future__ import annotations
+
+import threading
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.records import COLUMNS, known_cost, timestamp_micros
+from benchmark_recorder.stores.base import Batch, Journal, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import numpy as np
+
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.records import Columns, Document, Query
+
+
+class MemoryStore(Journal):
+    """Everything in a list; gone with the process."""
+
+    def __init__(self) -> None:
+        self._documents: list[Document] = []
+        self._ids: set[str] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """``memory``."""
+        return "memory"
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # noqa: ARG002
+        """See ``Store.append``."""
+        with self._lock:
+            new = {d["record_id"]: d for d in reversed(documents) if d["record_id"] not in self._ids}
+            self._documents += [deepcopy(document) for document in reversed(new.values())]
+            self._ids |= new.keys()
+            return len(new)
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        """See ``Store.scan``."""
+        with self._lock:
+            documents = [document for document in self._documents if query.matches(document)]
+        return columns_of(documents, fields)
+
+    def summarize(self, query: Query) -> Cells:
+        """See ``Store.summarize``."""
+        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+
+    def read(self, after: Position | None, limit: int) -> Batch:
+        """See ``Journal.read``."""
+        start = after.offset if after else 0
+        with self._lock:
+            documents = tuple(deepcopy(self._documents[start : start + limit]))
+        last = documents[-1]["record_id"] if documents else after.record_id if after else ""
+        return Batch(documents, Position(0, start + len(documents), last))
+
+    def end(self) -> Position:
+        """See ``Journal.end``."""
+        with self._lock:
+            last = self._documents[-1]["record_id"] if self._documents else ""
+            return Position(0, len(self._documents), last)
+
+
+def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
+    """Documents turned on their side; see ``records.COLUMNS``."""
+    return {name: _column(documents, name) for name in fields}
+
+
+def _column(documents: Sequence[Document], name: str) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+    import numpy as np
+
+    kind = COLUMNS[name]
+    if name == "time":
+        values = [timestamp_micros(document["timestamp"]) for document in documents]
+    elif name == "cost":
+        values = [known_cost(document) for document in documents]
+    else:
+        values = [document.get(name) for document in documents]
+    if kind == "float64":
+        values = [np.nan if value is None else value for value in values]
+    column = np.empty(len(values), dtype=kind)
+    column[:] = values
+    return column
