@@ -357,7 +357,8 @@ def _renew_identity() -> None:
     _identity = _Identity()
 
 
-os.register_at_fork(after_in_child=_renew_identity)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_identity)
 
 
 def stamp() -> tuple[str, str]:

@@ -1,0 +1,203 @@
+"""Settings, and the recorder that they make: arguments > environment > ``[tool.benchmark_recorder]`` > defaults."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from benchmark_recorder.errors import ConfigurationError
+from benchmark_recorder.intake import logger
+from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmark_recorder.stores.base import Store
+
+ENVIRONMENT: Final = {
+    "store": "BENCHMARK_RECORDER_STORE",
+    "durability": "BENCHMARK_RECORDER_DURABILITY",
+    "on_invalid": "BENCHMARK_RECORDER_ON_INVALID",
+    "disabled": "BENCHMARK_RECORDER_DISABLED",
+}
+
+_CHOICES: Final = {"durability": ("process", "fsync"), "on_invalid": ("raise", "log")}
+_SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in force.
+
+    Attributes:
+        store: a path or a URL.
+        durability: ``"process"`` or ``"fsync"``.
+        strict: whether storage trouble is raised.
+        on_invalid: ``"raise"`` or ``"log"``.
+        store_task_text: whether tasks' texts are kept.
+        disabled: whether recording is switched off.
+        origins: where each setting that is not a default came from.
+    """
+
+    store: str = DEFAULT_PATH
+    durability: Literal["process", "fsync"] = "process"
+    strict: bool = False
+    on_invalid: Literal["raise", "log"] = "raise"
+    store_task_text: bool = True
+    disabled: bool = False
+    origins: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+
+def effective_settings(**arguments: Any) -> Settings:  # noqa: ANN401
+    """The settings in force, given some by argument (``None``: not given).
+
+    Raises:
+        ConfigurationError: a setting is unknown or has a wrong value; says where it came from.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for name, value, origin in (*_from_project(), *_from_environment()):
+        values[name], origins[name] = _checked(name, value, origin), origin
+    for name, value in arguments.items():
+        if value is not None:
+            values[name], origins[name] = _checked(name, value, "argument"), "argument"
+    return Settings(**values, origins=tuple(sorted(origins.items())))
+
+
+def _from_environment() -> Iterator[tuple[str, Any, str]]:
+    for name, variable in ENVIRONMENT.items():
+        text = os.environ.get(variable)
+        if name == "disabled" and text is not None:
+            if text.strip().lower() not in _SWITCHES:
+                raise ConfigurationError(f"{variable}: expected 1 or 0, got {text!r}")
+            yield name, _SWITCHES[text.strip().lower()], variable
+        elif text:
+            yield name, text, variable
+
+
+def _from_project() -> Iterator[tuple[str, Any, str]]:
+    """The table of the nearest ``pyproject.toml`` at or above the working directory; its paths start there."""
+    here = Path.cwd()
+    path = next((p for folder in (here, *here.parents) if (p := folder / "pyproject.toml").is_file()), None)
+    if path is None:
+        return
+    text = path.read_bytes()
+    if b"benchmark_recorder" not in text:
+        return
+    import tomllib
+
+    try:
+        table = tomllib.loads(text.decode()).get("tool", {}).get("benchmark_recorder", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from error
+    for name, value in table.items():
+        if name == "store" and isinstance(value, str) and "://" not in value:
+            value = str(path.parent / value)  # noqa: PLW2901
+        yield name, value, f"[tool.benchmark_recorder] of {path}"
+
+
+def _checked(name: str, value: object, origin: str) -> object:
+    known = {f.name: f.type for f in fields(Settings) if f.name != "origins"}
+    if name not in known:
+        raise ConfigurationError(f"{origin}: unknown setting {name!r}; known are {', '.join(known)}")
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise ConfigurationError(
+                f"{name} ({origin}): expected {' or '.join(map(repr, _CHOICES[name]))}, got {value!r}"
+            )
+    elif name == "store":
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"store ({origin}): expected a path or a URL, got {value!r}")
+    elif not isinstance(value, bool):
+        raise ConfigurationError(f"{name} ({origin}): expected true or false, got {value!r}")
+    return value
+
+
+_recorders: dict[tuple[Any, ...], BenchmarkRecorder] = {}
+_lock = threading.Lock()
+
+
+def get_benchmark_recorder(  # noqa: PLR0913
+    store: str | os.PathLike[str] | Store | None = None,
+    *,
+    enable_vertex_ai: bool = False,
+    vertex_project_id: str | None = None,
+    durability: Literal["process", "fsync"] | None = None,
+    strict: bool | None = None,
+    on_invalid: Literal["raise", "log"] | None = None,
+    store_task_text: bool | None = None,
+) -> BenchmarkRecorder:
+    """The recorder for some settings; the same one for the same settings, as long as the process lives.
+
+    What is not given comes from ``BENCHMARK_RECORDER_STORE``, ``..._DURABILITY``, ``..._ON_INVALID`` and
+    ``..._DISABLED=1``, then from ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
+
+    Args:
+        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), or a ``Store``.
+        enable_vertex_ai: this version has no Vertex AI store yet: it says so in the log, and records locally.
+        vertex_project_id: the Google Cloud project.
+        durability: ``"process"``: a record whose call returned survives a killed process; ``"fsync"``: a power cut.
+        strict: raise storage trouble out of recording calls.
+        on_invalid: ``"raise"`` or ``"log"`` wrong arguments of recording calls.
+        store_task_text: ``False`` keeps a task's id, and not its text.
+
+    Raises:
+        ConfigurationError: a setting is wrong; says where it came from.
+        StoreError: the place cannot be a store: a folder, or a file that holds something else.
+    """
+    from benchmark_recorder.stores.base import Store
+
+    place = None if isinstance(store, Store) or store is None else os.fspath(store)
+    settings = effective_settings(
+        store=place,
+        durability=durability,
+        strict=strict,
+        on_invalid=on_invalid,
+        store_task_text=store_task_text,
+    )
+    if enable_vertex_ai:
+        logger.warning(
+            "the Vertex AI store is not part of this version: executions%s are recorded locally",
+            f" of {vertex_project_id}" if vertex_project_id else "",
+        )
+    where = store if isinstance(store, Store) else _path(settings.store)
+    key = (where, settings.durability, settings.strict, settings.on_invalid, settings.store_task_text, settings.disabled)
+    with _lock:
+        if key not in _recorders:
+            _recorders[key] = _build(where, settings)
+        return _recorders[key]
+
+
+def _path(place: str) -> Path:
+    scheme, separator, _ = place.partition("://")
+    if separator:
+        raise ConfigurationError(f"store: no store for {scheme}://; give the path of a JSON file")
+    return Path(place).absolute()
+
+
+def _build(where: Path | Store, settings: Settings) -> BenchmarkRecorder:
+    is_path = isinstance(where, Path)
+    recorder = BenchmarkRecorder(
+        where if is_path else None,
+        store=None if is_path else where,
+        durability=settings.durability,
+        strict=settings.strict,
+        on_invalid=settings.on_invalid,
+        store_task_text=settings.store_task_text,
+        enabled=not settings.disabled,
+    )
+    atexit.register(recorder.close)
+    return recorder
+
+
+def _new_lock() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_new_lock)

@@ -1,0 +1,162 @@
+"""Timing a piece of work and recording how it went: ``recorder.measure`` and ``recorder.track``."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+logger = logging.getLogger("benchmark_recorder")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Sink(Protocol):
+    """Takes the arguments of ``record_execution``, and never raises."""
+
+    def __call__(self, **arguments: Any) -> None: ...  # noqa: ANN401, D102
+
+
+@dataclass(slots=True)
+class Measurement:
+    """One execution while it runs; a context manager, plain and asynchronous.
+
+    What is set inside the block is what is recorded when it ends. An exception makes it a failure with the
+    exception's class in ``error_type``, and passes on.
+
+    Attributes:
+        task: the task's text.
+        version: of the orchestrator.
+        success: set it to ``False`` for a result that is wrong without an exception.
+        agent_selected: the agent that the task was routed to.
+        cost: USD.
+        difficulty: 0 to 1.
+        metadata: anything that is JSON.
+        task_id: what makes runs of two versions comparable.
+        expected_agent: the agent that would have been right.
+        error_type: the class of the failure.
+        model: the language model.
+        input_tokens: read by the model.
+        output_tokens: written by the model.
+    """
+
+    _sink: Sink
+    task: str
+    version: str
+    success: bool = True
+    agent_selected: str | None = None
+    cost: float | None = None
+    difficulty: float | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    task_id: str | None = None
+    expected_agent: str | None = None
+    error_type: str | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    _started: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        duration = time.perf_counter() - self._started
+        if kind is not None:
+            self.success = False
+            self.error_type = self.error_type or kind.__name__
+        arguments = {name: getattr(self, name) for name in RECORDED}
+        self._sink(duration=duration, **arguments)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+RECORDED = tuple(name for name in Measurement.__dataclass_fields__ if not name.startswith("_"))
+
+
+def tracked(
+    function: Callable[P, R],
+    measure: Callable[[str], Measurement],
+    task: str | Callable[..., str] | None,
+    outcome: Callable[[Any], Mapping[str, Any]] | None,
+) -> Callable[P, R]:
+    """The function, with each call measured.
+
+    Args:
+        function: a plain or an ``async def`` one.
+        measure: a new measurement for a task's text.
+        task: the task's text, or a function of the call's arguments that makes it; the function's name unless given.
+        outcome: what the result says about the execution: a function from it to attributes of ``Measurement``.
+
+    Raises:
+        TypeError: the function is a generator, whose call returns before its work begins.
+    """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"track cannot time the generator {function.__qualname__}(): its call returns before its work begins; "
+            "use `with recorder.measure(...)` around the loop that consumes it"
+        )
+
+    def begin(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Measurement:
+        return measure(_task_text(function, task, arguments, keywords))
+
+    def note(run: Measurement, result: object) -> None:
+        if outcome is None:
+            return
+        try:
+            for name, value in outcome(result).items():
+                setattr(run, name, value)
+        except Exception:
+            # Recording must not hurt the program: its result is good, only our picture of it is not.
+            logger.exception("the outcome function of the tracked %s() failed", function.__qualname__)
+
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def call_async(*arguments: P.args, **keywords: P.kwargs) -> Any:  # noqa: ANN401
+            with begin(arguments, keywords) as run:
+                result = await function(*arguments, **keywords)
+                note(run, result)
+            return result
+
+        return cast("Callable[P, R]", call_async)
+
+    @wraps(function)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+        with begin(arguments, keywords) as run:
+            result = function(*arguments, **keywords)
+            note(run, result)
+        return result
+
+    return call
+
+
+def _task_text(
+    function: Callable[..., Any],
+    task: str | Callable[..., str] | None,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> str:
+    if callable(task):
+        try:
+            return task(*arguments, **keywords)
+        except Exception:
+            logger.exception("the task function of the tracked %s() failed", function.__qualname__)
+            return function.__qualname__
+    return task if task is not None else function.__qualname__

@@ -1,0 +1,430 @@
+"""The façade: record, query, compare, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
+
+from benchmark_recorder.commit import find_commit
+from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, InvalidRecordError
+from benchmark_recorder.intake import Health, Intake
+from benchmark_recorder.measurement import Measurement, tracked
+from benchmark_recorder.predecessor import PredecessorMethods
+from benchmark_recorder.records import (
+    METRIC_FIELDS,
+    BenchmarkMetric,
+    Document,
+    Query,
+    admit,
+    stamp,
+    task_id_of,
+    timestamp_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from benchmark_recorder.analysis import Comparison, JointComparison, Summary
+    from benchmark_recorder.stores.base import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_PATH: Final = "benchmarks/metrics.json"
+
+ARGUMENT_NAMES: Final = {"execution_time": "duration", "task_description": "task", "cost_estimated": "cost"}
+"""How ``record_execution`` spells a record's fields."""
+
+
+class QueryArguments(TypedDict, total=False):
+    """What every question takes to say which executions it is about; see ``records.Query.of``."""
+
+    version: str | Collection[str] | None
+    task_id: str | Collection[str] | None
+    task: str | None
+    agent: str | Collection[str] | None
+    success: bool | None
+    since: datetime | str | None
+    until: datetime | str | None
+    last_days: float | None
+    metadata: Mapping[str, Any] | None
+
+
+class BenchmarkRecorder(PredecessorMethods):
+    """Records executions in one store, and answers questions about them.
+
+    Safe to use from any thread, from asyncio (call it directly) and after a fork.
+
+    Args:
+        storage_path: the JSON file; ``benchmarks/metrics.json`` under the working directory unless given.
+        store: another place for the records instead of a JSON file.
+        durability: ``"process"``: a record whose call returned survives a killed process; ``"fsync"``: a power cut.
+        strict: raise storage trouble out of recording calls instead of keeping the record in memory.
+        on_invalid: ``"raise"`` or ``"log"`` wrong arguments of recording calls.
+        store_task_text: ``False`` keeps a task's id, and not its text.
+        enabled: ``False`` makes recording calls return at once; questions are answered as ever.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        storage_path: str | os.PathLike[str] | None = None,
+        *,
+        store: Store | None = None,
+        durability: Literal["process", "fsync"] = "process",
+        strict: bool = False,
+        on_invalid: Literal["raise", "log"] = "raise",
+        store_task_text: bool = True,
+        enabled: bool = True,
+    ) -> None:
+        if store is not None and storage_path is not None:
+            raise ConfigurationError("give either storage_path or store, not both")
+        if on_invalid not in {"raise", "log"}:
+            raise ConfigurationError(f'on_invalid: expected "raise" or "log", got {on_invalid!r}')
+        if store is None:
+            from benchmark_recorder.stores.json_file import JSONFileStore
+
+            store = JSONFileStore(Path(storage_path or DEFAULT_PATH).absolute(), durability=durability)
+        self._store = store
+        self._intake = Intake(store, strict=strict)
+        self._raise_invalid = on_invalid == "raise"
+        self._store_task_text = store_task_text
+        self._enabled = enabled
+        self._commit = find_commit()
+        self._host = os.uname().nodename if hasattr(os, "uname") else None
+
+    def __repr__(self) -> str:
+        return f"BenchmarkRecorder({self._store.name!r})"
+
+    @property
+    def store(self) -> Store:
+        """Where the records live."""
+        return self._store
+
+    # In ---------------------------------------------------------------------------------------------------------
+
+    def record_execution(  # noqa: PLR0913
+        self,
+        task: str,
+        duration: float,
+        success: bool,  # noqa: FBT001 - the guide passes it by position
+        version: str,
+        agent_selected: str | None = None,
+        cost: float | None = None,
+        difficulty: float | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        task_id: str | None = None,
+        expected_agent: str | None = None,
+        error_type: str | None = None,
+        model: str | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> None:
+        """Record one task execution; when this returns, a killed process cannot lose it.
+
+        Args:
+            task: the task's text.
+            duration: seconds.
+            success: whether it succeeded.
+            version: of the orchestrator.
+            agent_selected: the agent that the task was routed to.
+            cost: USD; ``None`` where it is unknown, 0 where it was free.
+            difficulty: 0 to 1.
+            metadata: anything that is JSON, up to 16 KiB.
+            task_id: what makes runs of two versions comparable; made from the text unless given.
+            expected_agent: the agent that would have been right.
+            error_type: the class of the failure.
+            model: the language model.
+            input_tokens: read by the model.
+            output_tokens: written by the model.
+            timestamp: when it happened; now unless given; a naive one is local time.
+
+        Raises:
+            InvalidRecordError: an argument is wrong (unless ``on_invalid="log"``).
+            StoreError: the record could not be written (only with ``strict=True``).
+        """
+        if not self._enabled:
+            return
+        record_id, now = stamp()
+        document: Document = {
+            "record_id": record_id,
+            "timestamp": now,
+            "version": version,
+            "git_commit": self._commit,
+            "task_id": task_id or (task_id_of(task) if isinstance(task, str) else "unknown"),
+            "task_description": task,
+            "execution_time": duration,
+            "success": success,
+            "agent_selected": agent_selected,
+            "cost_estimated": 0.0 if cost is None else cost,
+            "difficulty": difficulty,
+            "metadata": {} if metadata is None else metadata,
+        }
+        if cost is not None and not cost:
+            document["cost_known"] = True
+        if self._host is not None:
+            document["host"] = self._host
+        if expected_agent is not None:
+            document["expected_agent"] = expected_agent
+        if error_type is not None:
+            document["error_type"] = error_type
+        if model is not None:
+            document["model"] = model
+        if input_tokens is not None:
+            document["input_tokens"] = input_tokens
+        if output_tokens is not None:
+            document["output_tokens"] = output_tokens
+        try:
+            if timestamp is not None:
+                document["timestamp"] = timestamp_text(timestamp)
+            self._take(document, ARGUMENT_NAMES)
+        except InvalidRecordError as error:
+            if self._raise_invalid:
+                raise
+            self._intake.count_invalid(error)
+
+    def record(self, metric: BenchmarkMetric) -> None:
+        """Record an execution that is a ``BenchmarkMetric`` already.
+
+        Its id is kept if it has one; so recording the same metric twice stores it once.
+
+        Raises:
+            InvalidRecordError: a field is wrong (unless ``on_invalid="log"``).
+            StoreError: the record could not be written (only with ``strict=True``).
+        """
+        if not self._enabled:
+            return
+        document = {
+            name: value
+            for name in METRIC_FIELDS
+            if (value := getattr(metric, name)) is not None or name in _ALWAYS_THERE
+        }
+        fresh_id, _ = stamp()
+        given_id = document.setdefault("record_id", fresh_id) is not fresh_id
+        try:
+            document["timestamp"] = timestamp_text(metric.timestamp)
+            self._take(document, {}, fresh=not given_id)
+        except InvalidRecordError as error:
+            if self._raise_invalid:
+                raise
+            self._intake.count_invalid(error)
+
+    def _take(self, document: Document, names: Mapping[str, str], *, fresh: bool = True) -> None:
+        admitted, notes = admit(document, names)
+        if notes:
+            self._intake.count_normalised(notes)
+        if not self._store_task_text:
+            admitted["task_description"] = ""
+        self._intake.append(admitted, fresh=fresh)
+
+    def measure(self, task: str, version: str, **known: Unpack[_Known]) -> Measurement:
+        """Time a block of code and record it: ``with recorder.measure(task=..., version=...) as run:``.
+
+        Works in ``async with`` too. Set what becomes known on ``run`` (``run.cost = 0.002``). An exception is
+        recorded as a failure, and passes on; recording itself raises nothing here.
+
+        Args:
+            task: the task's text.
+            version: of the orchestrator.
+            **known: any other attribute of ``Measurement`` that is known beforehand.
+        """
+        return Measurement(self._record_quietly, task, version, **known)
+
+    def track(
+        self,
+        *,
+        version: str,
+        task: str | Callable[..., str] | None = None,
+        outcome: Callable[[Any], Mapping[str, Any]] | None = None,
+        **known: Unpack[_Known],
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """A decorator that records each call of a function, plain or ``async def``.
+
+        Args:
+            version: of the orchestrator.
+            task: the task's text, or a function of the call's arguments that makes it; the function's name unless
+                given.
+            outcome: a function from the result to what it says about the execution:
+                ``lambda result: {"success": result.ok, "cost": result.cost}``.
+            **known: any other attribute of ``Measurement``, the same for each call.
+        """
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            return tracked(function, lambda text: self.measure(text, version, **known), task, outcome)
+
+        return decorate
+
+    def _record_quietly(self, **arguments: Any) -> None:  # noqa: ANN401
+        try:
+            self.record_execution(**arguments)
+        except InvalidRecordError as error:
+            self._intake.count_invalid(error)
+        except Exception as error:  # noqa: BLE001 - what is measured must not be hurt; strict has its say in health()
+            self._intake.count_unwritten(error)
+
+    # Out --------------------------------------------------------------------------------------------------------
+
+    def get_historical_metrics(
+        self, version: str | Collection[str] | None = None, task_id: str | Collection[str] | None = None, **query: Any
+    ) -> Summary:
+        """What happened: the figures of the matching executions, as attributes and as keys.
+
+        Args:
+            version: a version, or several; all unless given.
+            task_id: a task's id, or several.
+            **query: any other of ``task, agent, success, since, until, last_days, metadata``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import summarize_version
+
+        asked = _query(version=version, task_id=task_id, **query)
+        self._intake.flush()
+        label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
+        return summarize_version(
+            label, self._store.summarize(asked), self._store.scan(asked, ("execution_time",))["execution_time"]
+        )
+
+    def compare_versions(
+        self,
+        v1: str,
+        v2: str,
+        metric: str = "execution_time",
+        *,
+        scope: Literal["suite", "tasks"] = "suite",
+        margin: float | None = None,
+        **query: Unpack[QueryArguments],
+    ) -> Comparison:
+        """Is the new version better?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate.
+            metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
+            scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of their kind as well.
+            margin: what counts as no difference; each metric has its own unless given.
+            **query: which executions, but for ``version``.
+
+        Raises:
+            InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import compare
+
+        cells = self._store.summarize(self._pair(v1, v2, query))
+        return compare(cells, v1, v2, metric, scope=scope, margin=margin)
+
+    def compare_all(
+        self,
+        v1: str,
+        v2: str,
+        *,
+        scope: Literal["suite", "tasks"] = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> JointComparison:
+        """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
+        from benchmark_recorder.analysis import compare_all
+
+        return compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope)
+
+    def generate_report(
+        self,
+        versions: Sequence[str],
+        format: str = "text",  # noqa: A002 - the field's word
+        **query: Unpack[QueryArguments],
+    ) -> str:
+        """How are we doing: what people read, for some versions, each compared with the one before it.
+
+        Args:
+            versions: oldest first.
+            format: ``"text"`` or ``"markdown"``.
+            **query: which executions, but for ``version``.
+
+        Raises:
+            InvalidQueryError: the format or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.reporting import Basis, build_report, render
+
+        names = _version_names(versions)
+        report = build_report(
+            [self.get_historical_metrics(version, **query) for version in names],
+            [self.compare_all(v1, v2, **query) for v1, v2 in pairwise(names)],
+            Basis(store=self._store.name, health=self.health(), query=dict(query)),
+        )
+        return render(report, format)
+
+    def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
+        for name, version in (("v1", v1), ("v2", v2)):
+            if not isinstance(version, str) or not version:
+                raise InvalidQueryError(f"{name}: expected the name of a version, got {version!r}")
+        if "version" in query:
+            raise InvalidQueryError("version: the two versions are compared; leave this argument out")
+        asked = _query(version=(v1, v2), **query)
+        self._intake.flush()
+        return asked
+
+    # Care ---------------------------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How recording fares: what waits, what was lost, and why."""
+        return self._intake.health()
+
+    def flush(self) -> bool:
+        """Write what waits in memory; whether everything is in the store."""
+        return self._intake.flush()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the store; the recorder stays usable."""
+        self._intake.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Known(TypedDict, total=False):
+    """What may be known of an execution before it ends."""
+
+    agent_selected: str | None
+    cost: float | None
+    difficulty: float | None
+    metadata: dict[str, Any]
+    task_id: str | None
+    expected_agent: str | None
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+_ALWAYS_THERE: Final = frozenset(METRIC_FIELDS[:11]) - {"metadata"}
+
+
+def _version_names(versions: object) -> list[str]:
+    names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InvalidQueryError(f"versions: expected the names of one or more versions, got {versions!r}")
+    return names
+
+
+def _query(**arguments: Any) -> Query:  # noqa: ANN401
+    unknown = arguments.keys() - QueryArguments.__annotations__.keys()
+    if unknown:
+        raise InvalidQueryError(
+            f"unknown query argument {', '.join(sorted(unknown))}; known are "
+            f"{', '.join(QueryArguments.__annotations__)}"
+        )
+    return Query.of(**arguments)
