@@ -1,3 +1,44 @@
-"""Record what AI-agent orchestrators do, compare versions with verdicts that hold, and report."""
+"""Record what AI-agent orchestrators do, compare versions with verdicts that hold, and report.
+
+::
+
+    from benchmark_recorder import get_benchmark_recorder
+
+    recorder = get_benchmark_recorder()
+    recorder.record_execution(task="Create landing page", duration=3.4, success=True, version="v2.0")
+    print(recorder.get_historical_metrics(version="v2.0").mean)
+"""
+
+from benchmark_recorder.config import get_benchmark_recorder
+from benchmark_recorder.errors import (
+    BenchmarkRecorderError,
+    ConfigurationError,
+    InvalidQueryError,
+    InvalidRecordError,
+    MissingDependencyError,
+    StoreError,
+    StoreFormatError,
+    StoreUnavailableError,
+)
+from benchmark_recorder.intake import Health
+from benchmark_recorder.measurement import Measurement
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import BenchmarkMetric
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BenchmarkMetric",
+    "BenchmarkRecorder",
+    "BenchmarkRecorderError",
+    "ConfigurationError",
+    "Health",
+    "InvalidQueryError",
+    "InvalidRecordError",
+    "Measurement",
+    "MissingDependencyError",
+    "StoreError",
+    "StoreFormatError",
+    "StoreUnavailableError",
+    "get_benchmark_recorder",
+]

@@ -235,9 +235,7 @@ def _pooled(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 
 def _count_tasks(group: list[Cell]) -> int:
-    return len({c.task_id for c in group if c.task_id is not None}) + sum(
-        c.tasks for c in group if c.task_id is None
-    )
+    return len({c.task_id for c in group if c.task_id is not None}) + sum(c.tasks for c in group if c.task_id is None)
 
 
 # From columns ------------------------------------------------------------------------------------------------------
@@ -253,9 +251,7 @@ class Coded(NamedTuple):
 def encode(column: NDArray[np.generic]) -> Coded:
     """An object column of texts and ``None``, coded in the order of appearance."""
     index: dict[str | None, int] = {None: -1}
-    codes = np.fromiter(
-        (index.setdefault(text, len(index) - 1) for text in column.tolist()), np.int32, len(column)
-    )
+    codes = np.fromiter((index.setdefault(text, len(index) - 1) for text in column.tolist()), np.int32, len(column))
     return Coded(codes, tuple(cast("Iterable[str]", list(index)[1:])))
 
 
@@ -323,9 +319,7 @@ def _log_moments(
     return _moments(group, logs, where, count)
 
 
-def _extreme(
-    better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int
-) -> list[Any]:
+def _extreme(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:
     found = np.full(count, start, dtype=values.dtype)
     better.at(found, group, values)
     return cast("list[Any]", found.tolist())
@@ -354,4 +348,3 @@ def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDAr
     place = {agent: code for code, agent in enumerate(selected.vocabulary)}
     translation = np.array([place.get(agent, -2) for agent in expected.vocabulary] or [-2], np.int32)
     return routed, routed & (translation[expected.codes] == selected.codes)
-

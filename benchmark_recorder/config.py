@@ -165,7 +165,14 @@ def get_benchmark_recorder(  # noqa: PLR0913
             f" of {vertex_project_id}" if vertex_project_id else "",
         )
     where = store if isinstance(store, Store) else _path(settings.store)
-    key = (where, settings.durability, settings.strict, settings.on_invalid, settings.store_task_text, settings.disabled)
+    key = (
+        where,
+        settings.durability,
+        settings.strict,
+        settings.on_invalid,
+        settings.store_task_text,
+        settings.disabled,
+    )
     with _lock:
         if key not in _recorders:
             _recorders[key] = _build(where, settings)
@@ -180,10 +187,9 @@ def _path(place: str) -> Path:
 
 
 def _build(where: Path | Store, settings: Settings) -> BenchmarkRecorder:
-    is_path = isinstance(where, Path)
     recorder = BenchmarkRecorder(
-        where if is_path else None,
-        store=None if is_path else where,
+        where if isinstance(where, Path) else None,
+        store=None if isinstance(where, Path) else where,
         durability=settings.durability,
         strict=settings.strict,
         on_invalid=settings.on_invalid,

@@ -45,13 +45,10 @@ class PredecessorMethods:
 
     _store: Store
 
-    def flush(self) -> bool:
-        """Write what waits in memory; whether everything is in the store."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what the class that this is mixed into has
 
-    def get_historical_metrics(self, version: str | None = None) -> Summary:
-        """What happened."""
-        raise NotImplementedError
+        def flush(self) -> bool: ...  # noqa: D102
+        def get_historical_metrics(self, version: str | None = None) -> Summary: ...  # noqa: D102
 
     @property
     def storage_path(self) -> Path:
@@ -171,12 +168,13 @@ CSV_FIELDS = (*METRIC_FIELDS[:10], *METRIC_FIELDS[11:], "metadata")
 
 def _row(values: tuple[Any, ...]) -> dict[str, Any]:
     """A row of columns as a record has it: absent numbers are ``None``, tokens are whole."""
-    row = {
+    row: dict[str, Any] = {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in zip(METRIC_FIELDS, values, strict=True)
     }
     for name in ("input_tokens", "output_tokens"):
-        row[name] = None if row[name] is None else int(row[name])
+        if row[name] is not None:
+            row[name] = int(row[name])
     return row
 
 

@@ -41,11 +41,9 @@ ARGUMENT_NAMES: Final = {"execution_time": "duration", "task_description": "task
 """How ``record_execution`` spells a record's fields."""
 
 
-class QueryArguments(TypedDict, total=False):
+class Filters(TypedDict, total=False):
     """What every question takes to say which executions it is about; see ``records.Query.of``."""
 
-    version: str | Collection[str] | None
-    task_id: str | Collection[str] | None
     task: str | None
     agent: str | Collection[str] | None
     success: bool | None
@@ -53,6 +51,12 @@ class QueryArguments(TypedDict, total=False):
     until: datetime | str | None
     last_days: float | None
     metadata: Mapping[str, Any] | None
+
+
+class QueryArguments(Filters, total=False):
+    """The same where no task is asked for by position."""
+
+    task_id: str | Collection[str] | None
 
 
 class BenchmarkRecorder(PredecessorMethods):
@@ -70,7 +74,7 @@ class BenchmarkRecorder(PredecessorMethods):
         enabled: ``False`` makes recording calls return at once; questions are answered as ever.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913 - settings
         self,
         storage_path: str | os.PathLike[str] | None = None,
         *,
@@ -107,7 +111,7 @@ class BenchmarkRecorder(PredecessorMethods):
 
     # In ---------------------------------------------------------------------------------------------------------
 
-    def record_execution(  # noqa: PLR0913
+    def record_execution(  # noqa: PLR0913, PLR0917 - the guide's signature
         self,
         task: str,
         duration: float,
@@ -170,16 +174,9 @@ class BenchmarkRecorder(PredecessorMethods):
             document["cost_known"] = True
         if self._host is not None:
             document["host"] = self._host
-        if expected_agent is not None:
-            document["expected_agent"] = expected_agent
-        if error_type is not None:
-            document["error_type"] = error_type
-        if model is not None:
-            document["model"] = model
-        if input_tokens is not None:
-            document["input_tokens"] = input_tokens
-        if output_tokens is not None:
-            document["output_tokens"] = output_tokens
+        optional = (expected_agent, error_type, model, input_tokens, output_tokens)
+        if optional != _ALL_ABSENT:
+            document.update((name, value) for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None)
         try:
             if timestamp is not None:
                 document["timestamp"] = timestamp_text(timestamp)
@@ -271,7 +268,10 @@ class BenchmarkRecorder(PredecessorMethods):
     # Out --------------------------------------------------------------------------------------------------------
 
     def get_historical_metrics(
-        self, version: str | Collection[str] | None = None, task_id: str | Collection[str] | None = None, **query: Any
+        self,
+        version: str | Collection[str] | None = None,
+        task_id: str | Collection[str] | None = None,
+        **query: Unpack[Filters],
     ) -> Summary:
         """What happened: the figures of the matching executions, as attributes and as keys.
 
@@ -290,7 +290,9 @@ class BenchmarkRecorder(PredecessorMethods):
         self._intake.flush()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         return summarize_version(
-            label, self._store.summarize(asked), self._store.scan(asked, ("execution_time",))["execution_time"]
+            label,
+            self._store.summarize(asked),
+            self._store.scan(asked, ("execution_time",))["execution_time"],
         )
 
     def compare_versions(
@@ -410,6 +412,8 @@ class _Known(TypedDict, total=False):
     output_tokens: int | None
 
 
+_OPTIONAL: Final = ("expected_agent", "error_type", "model", "input_tokens", "output_tokens")
+_ALL_ABSENT: Final = (None,) * len(_OPTIONAL)
 _ALWAYS_THERE: Final = frozenset(METRIC_FIELDS[:11]) - {"metadata"}
 
 
@@ -420,11 +424,11 @@ def _version_names(versions: object) -> list[str]:
     return names
 
 
-def _query(**arguments: Any) -> Query:  # noqa: ANN401
-    unknown = arguments.keys() - QueryArguments.__annotations__.keys()
+_KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)
+
+
+def _query(**arguments: Any) -> Query:  # noqa: ANN401 - Query.of looks at each
+    unknown = [name for name in arguments if name not in _KNOWN_ARGUMENTS]
     if unknown:
-        raise InvalidQueryError(
-            f"unknown query argument {', '.join(sorted(unknown))}; known are "
-            f"{', '.join(QueryArguments.__annotations__)}"
-        )
+        raise InvalidQueryError(f"unknown query argument {', '.join(unknown)}; known are {', '.join(_KNOWN_ARGUMENTS)}")
     return Query.of(**arguments)

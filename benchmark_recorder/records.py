@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Document: TypeAlias = dict[str, Any]
 """A record as it is stored: JSON values under the field names of ``BenchmarkMetric``, absent fields left out."""
 
-Columns: TypeAlias = "Mapping[str, NDArray[np.generic]]"
+Columns: TypeAlias = "Mapping[str, NDArray[Any]]"
 """Records turned on their side: one array per asked-for field, all of one length (see ``COLUMNS``)."""
 
 MAX_TEXT: Final = 4096
@@ -169,7 +169,7 @@ _EXPECTED: Final = {
 }
 
 
-def admit(document: Document, names: Mapping[str, str] = {}) -> tuple[Document, tuple[str, ...]]:  # noqa: B006
+def admit(document: Document, names: Mapping[str, str] = {}) -> tuple[Document, tuple[str, ...]]:
     """Validate and normalise one document.
 
     Args:
@@ -289,7 +289,7 @@ def _small(metadata: Mapping[str, Any]) -> bool:
     return sum(len(v) if type(v) is str else 32 for v in metadata.values()) + sum(map(len, metadata)) < 2048
 
 
-def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, PLR0911
+def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type
     """One metadata value as JSON; ``path`` names it in the error."""
     if depth > MAX_METADATA_DEPTH:
         raise InvalidRecordError(f"{path}: nested deeper than {MAX_METADATA_DEPTH} levels", field=path)
@@ -308,13 +308,8 @@ def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  #
         case dict():
             for key in value:
                 if not isinstance(key, str):
-                    raise InvalidRecordError(
-                        f"{path}: expected keys that are texts, got {_shown(key)}", field=path
-                    )
-            return {
-                _encodable(k, notes): _plain(v, f"{path}.{k}"[:200], notes, depth + 1)
-                for k, v in value.items()
-            }
+                    raise InvalidRecordError(f"{path}: expected keys that are texts, got {_shown(key)}", field=path)
+            return {_encodable(k, notes): _plain(v, f"{path}.{k}"[:200], notes, depth + 1) for k, v in value.items()}
         case list() | tuple():
             return [_plain(v, f"{path}[{i}]"[:200], notes, depth + 1) for i, v in enumerate(value)]
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
@@ -535,9 +530,8 @@ class Query:
 
     def _is_task(self, document: Document) -> bool:
         assert self.task is not None
-        return (
-            document.get("task_description") == plain_text(self.task)[0]
-            or document.get("task_id") == task_id_of(self.task)
+        return document.get("task_description") == plain_text(self.task)[0] or document.get("task_id") == task_id_of(
+            self.task
         )
 
     def _has_metadata(self, metadata: object) -> bool:

@@ -34,8 +34,11 @@ class MemoryStore(Journal):
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # noqa: ARG002
         """See ``Store.append``."""
         with self._lock:
-            new = {d["record_id"]: d for d in reversed(documents) if d["record_id"] not in self._ids}
-            self._documents += [deepcopy(document) for document in reversed(new.values())]
+            new: dict[str, Document] = {}
+            for document in documents:
+                if document["record_id"] not in self._ids:
+                    new.setdefault(document["record_id"], deepcopy(document))
+            self._documents += new.values()
             self._ids |= new.keys()
             return len(new)
 

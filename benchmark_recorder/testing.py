@@ -1,0 +1,372 @@
+"""The conformance suite that every store passes, ours and third parties'.
+
+::
+
+    import pytest
+    from benchmark_recorder.testing import StoreContract
+
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self, tmp_path):
+            with MyStore(tmp_path) as store:
+                yield store
+
+A journal's tests derive from ``JournalContract``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
+from benchmark_recorder.records import (
+    COLUMNS,
+    METRIC_FIELDS,
+    Document,
+    Query,
+    admit,
+    stamp,
+    task_id_of,
+    timestamp_micros,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from benchmark_recorder.stores.base import Journal, Store
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make_document(**fields: Any) -> Document:  # noqa: ANN401
+    """An admitted document; any field by its name, the rest plausible."""
+    record_id, _ = stamp()
+    task = fields.get("task_description", "Create a landing page")
+    document: Document = {
+        "record_id": record_id,
+        "timestamp": START.isoformat(timespec="microseconds"),
+        "version": "v1.0",
+        "git_commit": None,
+        "task_id": task_id_of(task),
+        "task_description": task,
+        "execution_time": 1.5,
+        "success": True,
+        "agent_selected": "builder_agent",
+        "cost_estimated": 0.002,
+        "difficulty": 0.2,
+        "metadata": {},
+    }
+    return admit(document | fields)[0]
+
+
+def make_history(count: int, seed: int = 1) -> list[Document]:
+    """Executions of two versions over a few tasks, different in every way that a query can ask for."""
+    rng = random.Random(seed)  # noqa: S311 - a reproducible history, no secret
+    return [_execution(rng, number) for number in range(count)]
+
+
+def _execution(rng: random.Random, number: int) -> Document:
+    fields: Document = {
+        "timestamp": (START + timedelta(hours=number, microseconds=number)).isoformat(timespec="microseconds"),
+        "version": rng.choice(["v1.0", "v2.0"]),
+        "task_description": rng.choice(["Create a landing page", "Write a blog post", f"one of a kind {number}"]),
+        "execution_time": rng.choice([0.0, rng.lognormvariate(0, 1), rng.lognormvariate(0, 1)]),
+        "success": rng.random() < 0.8,
+        "agent_selected": rng.choice([None, "builder_agent", "content_agent"]),
+        "cost_estimated": rng.choice([0.0, rng.lognormvariate(-6, 1)]),
+        "difficulty": rng.choice([None, rng.random()]),
+        "git_commit": rng.choice([None, "a" * 40, "b" * 40]),
+        "metadata": rng.choice([{}, {"run": "r1"}, {"run": "r2", "repeat": number % 3}]),
+    }
+    optional: Document = {
+        "expected_agent": rng.choice(["builder_agent", "content_agent"]),
+        "error_type": "Timeout",
+        "host": rng.choice(["alpha", "beta"]),
+        "model": "model-1",
+        "input_tokens": rng.randrange(10_000),
+        "output_tokens": rng.randrange(10_000),
+    }
+    fields |= {name: value for name, value in optional.items() if rng.random() < 0.6}
+    if not fields["cost_estimated"] and rng.random() < 0.5:
+        fields["cost_known"] = True
+    return make_document(**fields)
+
+
+QUERIES = (
+    Query.of(),
+    Query.of(version="v1.0"),
+    Query.of(version=["v1.0", "v2.0"]),
+    Query.of(version="no such version"),
+    Query.of(version=[]),
+    Query.of(task="Create a landing page"),
+    Query.of(task_id=task_id_of("Write a blog post"), version="v2.0"),
+    Query.of(agent=["builder_agent", "no such agent"]),
+    Query.of(success=False),
+    Query.of(since=START + timedelta(hours=20), until=START + timedelta(hours=60)),
+    Query.of(last_days=1, now=START + timedelta(hours=70)),
+    Query.of(metadata={"run": "r1"}),
+    Query.of(metadata={"run": "r2", "repeat": 1}),
+    Query.of(metadata={"repeat": True}),
+    Query.of(metadata={"repeat": 1.0}),
+)
+
+
+class StoreContract:
+    """Derive from it and give a fixture ``store``: an empty store, closed after the test."""
+
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        """An empty store."""
+        pytest.fail(f"{type(self).__name__} needs a fixture `store`")
+
+    def test_an_empty_store_answers_with_nothing(self, store: Store) -> None:
+        """Empty columns and no cells."""
+        assert {name: len(column) for name, column in store.scan(Query(), COLUMNS).items()} == dict.fromkeys(COLUMNS, 0)
+        assert store.summarize(Query()) == Cells()
+
+    def test_what_was_appended_is_scanned_in_order_and_unchanged(self, store: Store) -> None:
+        """Each field of each record, one append after the other."""
+        history = make_history(50)
+        for document in history:
+            assert store.append([document], fresh=True) == 1
+        assert _documents(store) == [_with_all_fields(document) for document in history]
+
+    def test_columns_have_the_types_that_are_promised(self, store: Store) -> None:
+        """See ``COLUMNS``."""
+        store.append(make_history(30))
+        columns = store.scan(Query(), COLUMNS)
+        assert {name: str(column.dtype) for name, column in columns.items()} == dict(COLUMNS)
+        assert {len(column) for column in columns.values()} == {30}
+
+    def test_only_the_fields_that_were_asked_for_are_returned(self, store: Store) -> None:
+        """A scan moves no more than it must."""
+        store.append(make_history(3))
+        assert set(store.scan(Query(), ["version", "time"])) == {"version", "time"}
+
+    def test_a_record_id_counts_once(self, store: Store) -> None:
+        """Within one append, and over several; the first one stays."""
+        one, other = make_document(), make_document()
+        assert store.append([one, other, one]) == 2
+        assert store.append([one | {"success": False}]) == 0
+        assert store.append([]) == 0
+        assert _documents(store) == [_with_all_fields(one), _with_all_fields(other)]
+        assert sum(cell.n for cell in store.summarize(Query()).cells) == 2
+
+    @pytest.mark.parametrize("query", QUERIES, ids=repr)
+    def test_a_query_finds_what_matches_and_nothing_else(self, store: Store, query: Query) -> None:
+        """Against the definition, ``Query.matches``."""
+        history = make_history(80)
+        store.append(history)
+        found = list(store.scan(query, ["record_id"])["record_id"])
+        assert found == [document["record_id"] for document in history if query.matches(document)]
+
+    @pytest.mark.parametrize("query", QUERIES, ids=repr)
+    def test_cells_are_those_of_the_matching_records(self, store: Store, query: Query) -> None:
+        """To a relative 1e-9, however the store computes them."""
+        history = make_history(80)
+        for document in history:
+            store.append([document], fresh=True)
+        expected = collect(tabulate(store.scan(query, CELL_FIELDS)), query.versions)
+        assert_same_cells(store.summarize(query), expected)
+
+    def test_cells_follow_what_is_appended_after_a_question(self, store: Store) -> None:
+        """No answer is stale."""
+        first, second = make_history(40, seed=2), make_history(40, seed=3)
+        store.append(first)
+        store.summarize(Query.of(version="v1.0"))
+        store.append(second)
+        expected = collect(tabulate(store.scan(Query(), CELL_FIELDS)), None)
+        assert_same_cells(store.summarize(Query()), expected)
+        assert len(store.scan(Query(), ["time"])["time"]) == 80
+
+    def test_hostile_texts_come_back_as_they_went_in(self, store: Store) -> None:
+        """Task texts come from models."""
+        history = [
+            make_document(task_description=text, version=text, task_id=text, metadata={text: text})
+            for text in HOSTILE_TEXTS
+        ]
+        store.append(history)
+        assert _documents(store) == [_with_all_fields(document) for document in history]
+        for document in history:
+            assert list(store.scan(Query.of(version=document["version"]), ["record_id"])["record_id"]) == [
+                document["record_id"]
+            ]
+
+    def test_metadata_keeps_its_types(self, store: Store) -> None:
+        """Deep, empty, large, negative and exact."""
+        metadata = {
+            "$where": {"a.b": [1, -2, 2**53 + 1, 0.1, 1e300, True, None, "", [], {}]},
+            "": {"": {"": ""}},
+            "é": "😀",
+            "0": 0,
+        }
+        store.append([make_document(metadata=metadata)])
+        assert store.scan(Query(), ["metadata"])["metadata"].tolist() == [metadata]
+
+    def test_threads_append_at_the_same_time_and_nothing_is_lost(self, store: Store) -> None:
+        """Eight threads on one store."""
+        histories = [make_history(50, seed=seed) for seed in range(8)]
+        failures: list[BaseException] = []
+
+        def append(history: Iterable[Document]) -> None:
+            try:
+                for document in history:
+                    store.append([document], fresh=True)
+            except BaseException as error:  # noqa: BLE001 - shown below
+                failures.append(error)
+
+        threads = [threading.Thread(target=append, args=(history,)) for history in histories]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        ids = store.scan(Query(), ["record_id"])["record_id"].tolist()
+        assert sorted(ids) == sorted(document["record_id"] for history in histories for document in history)
+
+    def test_a_closed_store_opens_again(self, store: Store) -> None:
+        """``close`` lets go, and takes nothing away."""
+        store.append([make_document()])
+        store.close()
+        store.append([make_document()])
+        assert len(_documents(store)) == 2
+
+    def test_its_name_is_shown_without_secrets(self, store: Store) -> None:
+        """The name goes into reports and logs."""
+        assert store.name
+        assert "password" not in store.name
+
+
+class JournalContract(StoreContract):
+    """The same for a journal: a store whose records have an order, and can be read on from a place."""
+
+    @pytest.fixture
+    def store(self) -> Iterator[Journal]:
+        """An empty journal."""
+        pytest.fail(f"{type(self).__name__} needs a fixture `store`")
+
+    def test_a_journal_is_read_from_its_beginning_in_batches(self, store: Journal) -> None:
+        """All records, in order, none twice."""
+        history = make_history(25)
+        store.append(history)
+        read: list[Document] = []
+        batch = store.read(None, 10)
+        while batch.documents:
+            assert len(batch.documents) <= 10
+            read += batch.documents
+            batch = store.read(batch.position, 10)
+        assert read == history
+
+    def test_a_journal_is_read_on_from_a_place(self, store: Journal) -> None:
+        """What was appended later, and only that."""
+        store.append(make_history(5))
+        place = store.end()
+        assert store.read(place, 10).documents == ()
+        later = make_history(3, seed=9)
+        store.append(later)
+        batch = store.read(place, 10)
+        assert list(batch.documents) == later
+        assert batch.position == store.end()
+        assert batch.position.record_id == later[-1]["record_id"]
+
+    def test_an_empty_journal_ends_where_it_begins(self, store: Journal) -> None:
+        """Reading on from its end finds what comes."""
+        place = store.end()
+        assert place.record_id == ""
+        assert store.read(None, 10).documents == ()
+        document = make_document()
+        store.append([document])
+        assert store.read(place, 10).documents == (document,)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+    def test_what_a_forked_child_returns_from_is_its_own_doing(self, store: Journal) -> None:
+        """A child's reads do not move its parent's place."""
+        store.append(make_history(5))
+        place = store.end()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if len(store.read(None, 10).documents) == 5 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert store.end() == place
+
+
+HOSTILE_TEXTS = (
+    "<script>alert(1)</script>",
+    "[/foo] [link=https://example.com]x[/link]",
+    "\x1b[31mred\x1b[0m\x07\x00\x9b",
+    "a | b ` c ``` d",
+    "::error::no\n::set-output name=a::b",
+    "=cmd|' /C calc'!A0",
+    "@everyone",
+    "\u202egnp.exe\u202c",
+    '{"$ne": null} "quoted" \\ back',
+    "line\nbreak\r\n\ttab\u2028\u2029",
+    "'; DROP TABLE executions; --",
+    "]}\n]}",
+    "NaN",
+    "日本語 é 😀",
+    "x" * 4096,
+)
+"""Texts that break something somewhere; every output and every store meets them."""
+
+
+def assert_same_cells(found: Cells, expected: Cells) -> None:
+    """The same cells in the same order, numbers to a relative 1e-9."""
+    assert [_labels(cell) for cell in found.cells] == [_labels(cell) for cell in expected.cells]
+    for one, other in zip(found.cells, expected.cells, strict=True):
+        for name in ("time", "log_time", "cost", "log_cost"):
+            mine, theirs = getattr(one, name), getattr(other, name)
+            scale = math.sqrt(theirs.m2 / theirs.n) + abs(theirs.mean) if theirs.n else 0.0
+            assert mine.n == theirs.n
+            assert mine.mean == pytest.approx(theirs.mean, rel=1e-9, abs=1e-9 * scale)
+            assert mine.m2 == pytest.approx(theirs.m2, rel=1e-9, abs=1e-9 * scale**2 * (theirs.n or 1))
+    for version in expected.versions:
+        whole, other_whole = total(found.of(version)), total(expected.of(version))
+        assert whole is not None
+        assert other_whole is not None
+        assert whole.n == other_whole.n
+
+
+def _labels(cell: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    return (
+        cell.version,
+        cell.task_id,
+        cell.success,
+        cell.n,
+        cell.tasks,
+        cell.max_time,
+        cell.max_cost,
+        cell.routed,
+        cell.routed_right,
+        cell.git_commit,
+        cell.host,
+        cell.first,
+        cell.last,
+    )
+
+
+def _documents(store: Store) -> list[dict[str, Any]]:
+    """What a store holds, as documents with every column, absent ones ``None``."""
+    columns = store.scan(Query(), COLUMNS)
+    rows = zip(*(columns[name].tolist() for name in COLUMNS), strict=True)
+    return [
+        {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in zip(COLUMNS, row, strict=True)}
+        for row in rows
+    ]
+
+
+def _with_all_fields(document: Document) -> dict[str, Any]:
+    cost = document["cost_estimated"]
+    return {
+        **{name: document.get(name) for name in METRIC_FIELDS},
+        "time": timestamp_micros(document["timestamp"]),
+        "cost": cost if cost or document.get("cost_known") else None,
+    }
