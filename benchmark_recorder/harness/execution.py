@@ -1,0 +1,103 @@
+"""One execution: called, timed, and stopped where it takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from benchmark_recorder.harness.outcome import TIMEOUT, Outcome, read_outcome
+
+if TYPE_CHECKING:
+    from benchmark_recorder.harness.clock import Clock
+    from benchmark_recorder.harness.tasks import Task
+
+GRACE: Final = 1.0
+"""Seconds that a cancelled execution has to clean up; after them it is left behind and the run goes on."""
+
+
+class Orchestrator(Protocol):
+    """What can be run: anything that has a version and does tasks."""
+
+    @property
+    def version(self) -> str:
+        """What its records are filed under."""
+
+    async def execute_task(self, task: Task, /) -> Any:  # noqa: ANN401
+        """Do a task; ``outcome.read_outcome`` says what a result looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How an execution ended and how long it took.
+
+    Attributes:
+        outcome: what came of it.
+        duration: seconds, from the call to its result, to its exception, or to the timeout.
+        left_running: it was cancelled and went on regardless.
+    """
+
+    outcome: Outcome
+    duration: float
+    left_running: bool = False
+
+
+async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None, clock: Clock) -> Timing:  # noqa: ASYNC109
+    """Let an orchestrator do a task.
+
+    An exception is an outcome, and so is a timeout; a cancellation of this call, ``KeyboardInterrupt`` and
+    ``SystemExit`` pass on.
+
+    Args:
+        orchestrator: who does it.
+        task: what to do; the orchestrator gets a copy.
+        timeout: seconds until it is cancelled; ``None`` for never.
+        clock: what it is timed by.
+    """
+    started = clock.now()
+    call = asyncio.create_task(_attempt(orchestrator, deepcopy(task), clock))
+    call.add_done_callback(_take_note)
+    try:
+        await asyncio.wait({call}, timeout=timeout)
+    except asyncio.CancelledError:
+        await _stop(call)
+        raise
+    if not call.done():
+        elapsed = clock.now() - started
+        await _stop(call)
+        return Timing(Outcome(success=False, error_type=TIMEOUT), elapsed, left_running=not call.done())
+    if call.cancelled():
+        # Nobody cancelled it from here: the orchestrator let a cancellation of its own escape.
+        outcome = Outcome(success=False, error_type="CancelledError", raised=True)
+        return Timing(outcome, clock.now() - started)
+    timing = call.result()
+    if timeout is not None and timing.duration > timeout:
+        # It blocked the loop, so that nothing could stop it in time.
+        return Timing(Outcome(success=False, error_type=TIMEOUT), timing.duration)
+    return timing
+
+
+async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timing:
+    started = clock.now()
+    try:
+        result: Any = orchestrator.execute_task(task)
+        if inspect.isawaitable(result):
+            result = await result
+    except Exception as error:  # noqa: BLE001 - whatever it raises is its failure, and is recorded as that
+        outcome = Outcome(success=False, error_type=type(error).__name__, raised=True)
+        return Timing(outcome, clock.now() - started)
+    duration = clock.now() - started
+    return Timing(read_outcome(result), duration)
+
+
+async def _stop(call: asyncio.Task[Timing]) -> None:
+    call.cancel()
+    await asyncio.wait({call}, timeout=GRACE)
+
+
+def _take_note(call: asyncio.Task[Timing]) -> None:
+    """Fetch the error of a call that nobody waits for any more, so that asyncio does not print it."""
+    if not call.cancelled():
+        call.exception()

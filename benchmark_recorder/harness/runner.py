@@ -1,0 +1,267 @@
+"""The runner: orchestrators through tasks, interleaved, timed, recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.errors import ConfigurationError
+from benchmark_recorder.harness.clock import Clock, RealClock
+from benchmark_recorder.harness.execution import GRACE, Orchestrator, Timing, execute
+from benchmark_recorder.harness.progress import progress_bar
+from benchmark_recorder.harness.result import Execution, RunResult
+from benchmark_recorder.harness.schedule import Job, interleave
+from benchmark_recorder.harness.tasks import BenchmarkTasks, CheckedTask, checked_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from benchmark_recorder.recorder import BenchmarkRecorder
+
+DEFAULT_TIMEOUT: Final = 300.0
+"""Seconds; three times what the longest task of the suite is expected to take."""
+
+
+class BenchmarkHarness:
+    """Runs orchestrators through tasks under the same conditions, and records every execution.
+
+    Versions are interleaved and repeats seeded. A record carries the task's id, its expected agent (of
+    several, the lead), its complexity as the difficulty, and ``{"run": …, "repeat": …}`` as metadata; under
+    virtual time also ``"clock": "virtual"``, so that it is never compared with a real one by accident.
+
+    Args:
+        orchestrators: each with a ``version`` of its own and ``async execute_task(task)``.
+        recorder: where executions are recorded; by default the one of ``get_benchmark_recorder()``.
+        repeats: how often each version does each task; a comparison needs at least two.
+        concurrency: executions at one time. Orchestrators that compute rather than wait disturb each other's
+            times above 1.
+        timeout: seconds that an execution may take; ``None`` for any.
+        seed: of the order.
+        baseline: the version that the others are to be compared with; by default the first orchestrator's.
+        progress: whether to show a progress bar on stderr; by default where that is a terminal.
+        clock: real time unless a ``VirtualClock`` is given.
+
+    Raises:
+        ConfigurationError: an argument, or an orchestrator, cannot be used; nothing has run.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        orchestrators: Iterable[Orchestrator],
+        *,
+        recorder: BenchmarkRecorder | None = None,
+        repeats: int = 3,
+        concurrency: int = 1,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        seed: int = 0,
+        baseline: str | None = None,
+        progress: bool | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._orchestrators = _checked_orchestrators(orchestrators)
+        self._recorder = recorder
+        self._repeats = _at_least_one("repeats", repeats)
+        self._concurrency = _at_least_one("concurrency", concurrency)
+        self._timeout = _seconds("timeout", timeout)
+        self._seed = seed
+        self._baseline = baseline
+        self._progress = progress
+        self._clock: Clock = clock or RealClock()
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """In the order of the orchestrators."""
+        return tuple(orchestrator.version for orchestrator in self._orchestrators)
+
+    def run(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
+        """Run all tasks through all orchestrators; see ``run_async`` for code that runs in a loop already.
+
+        Args:
+            tasks: the suite, unless others are given.
+
+        Raises:
+            ConfigurationError: a task cannot be run; nothing has.
+            RuntimeError: an event loop is running in this thread.
+            StoreError: a record could not be stored, and the recorder is strict.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise RuntimeError("run() cannot wait inside a running event loop; use: await harness.run_async(…)")
+        loop = self._clock.new_loop()
+        try:
+            return loop.run_until_complete(self.run_async(tasks))
+        finally:
+            _close(loop)
+
+    async def run_async(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
+        """The same as ``run``, inside a loop; under virtual time the loop must be the clock's."""
+        checked = checked_tasks(BenchmarkTasks.get_all_tasks() if tasks is None else tasks)
+        recorder = self._recorder or _default_recorder()
+        warnings = self._doubts(recorder, checked)
+        jobs = interleave(checked, len(self._orchestrators), self._repeats, self._seed)
+        log = _Log(recorder, self._clock)
+        started = self._clock.now()
+        with progress_bar(len(jobs), shown=self._progress) as advance:
+
+            async def do(job: Job) -> None:
+                orchestrator = self._orchestrators[job.side]
+                timing = await execute(orchestrator, job.task.task, self._timeout, self._clock)
+                log.add(job, orchestrator.version, timing)
+                advance()
+
+            await _work_off(jobs, do, self._concurrency)
+        return RunResult(
+            run_id=log.run_id,
+            versions=self.versions,
+            executions=tuple(log.executions),
+            warnings=warnings + log.warnings(),
+            seconds=self._clock.now() - started,
+        )
+
+    def _doubts(self, recorder: BenchmarkRecorder, tasks: Sequence[CheckedTask]) -> tuple[str, ...]:
+        """What is wrong with the comparison that this run is for."""
+        baseline = self._baseline
+        if baseline in self.versions or (baseline is None and len(self.versions) > 1):
+            return ()
+        ran = ", ".join(self.versions)
+        if baseline is None:
+            doubt = f"only {ran} ran, and no baseline is named: run one too, or name one that is recorded already"
+            return (doubt,)
+        earlier = recorder.get_historical_metrics(version=baseline, task_id=[task.id for task in tasks])
+        if not earlier["count"]:
+            return (f"{baseline} has no records of these tasks to compare {ran} with: run it first",)
+        doubt = f"{baseline} was recorded earlier: what has changed since then counts as a difference to {ran}"
+        return (doubt,)
+
+
+class _Log:
+    """Records executions as they end, and keeps them for the result."""
+
+    def __init__(self, recorder: BenchmarkRecorder, clock: Clock) -> None:
+        self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self.executions: list[Execution] = []
+        self._recorder = recorder
+        self._clock = clock
+        self._left_running: Counter[str] = Counter()
+
+    def add(self, job: Job, version: str, timing: Timing) -> None:
+        outcome, task = timing.outcome, job.task
+        # To the nanosecond, so that virtual time does not depend on what else ran before it.
+        duration = round(timing.duration, 9)
+        metadata: dict[str, Any] = {"run": self.run_id, "repeat": job.repeat}
+        if self._clock.name != RealClock.name:
+            metadata["clock"] = self._clock.name
+        self._recorder.record_execution(
+            task.description,
+            duration,
+            outcome.success,
+            version,
+            outcome.agent_selected,
+            outcome.cost,
+            task.complexity,
+            metadata,
+            task_id=task.id,
+            expected_agent=task.expected_agent,
+            error_type=outcome.error_type,
+            model=outcome.model,
+            input_tokens=outcome.input_tokens,
+            output_tokens=outcome.output_tokens,
+        )
+        self._left_running[version] += timing.left_running
+        self.executions.append(
+            Execution(
+                task_id=task.id,
+                version=version,
+                repeat=job.repeat,
+                duration=duration,
+                success=outcome.success,
+                agent_selected=outcome.agent_selected,
+                expected_agent=task.expected_agent,
+                cost=outcome.cost,
+                error_type=outcome.error_type,
+                raised=outcome.raised,
+            )
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(
+            f"{version} went on {count} times after its timeout: this may have slowed what was measured next"
+            for version, count in sorted(self._left_running.items())
+            if count
+        )
+
+
+async def _work_off(jobs: Iterable[Job], do: Callable[[Job], Awaitable[None]], concurrency: int) -> None:
+    """Do all jobs, begun in their order, at most ``concurrency`` at one time; the first error ends all."""
+    rest = iter(jobs)
+
+    async def work() -> None:
+        for job in rest:
+            await do(job)
+
+    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Stop what still runs and close the loop, without waiting for what ignores its cancellation."""
+    rest = asyncio.all_tasks(loop)
+    for task in rest:
+        task.cancel()
+    if rest:
+        loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
+    # What is left is left on purpose: no complaint when it is collected.
+    loop.set_exception_handler(lambda _loop, _context: None)
+    loop.close()
+
+
+def _checked_orchestrators(orchestrators: object) -> tuple[Orchestrator, ...]:
+    if not isinstance(orchestrators, Iterable):
+        raise ConfigurationError("orchestrators: expected a list of them")
+    checked = tuple(orchestrators)
+    if not checked:
+        raise ConfigurationError("orchestrators: none given")
+    seen: set[str] = set()
+    for place, orchestrator in enumerate(checked):
+        version = getattr(orchestrator, "version", None)
+        kind = type(orchestrator).__name__
+        if not isinstance(version, str) or not version:
+            raise ConfigurationError(
+                f"orchestrators[{place}]: a {kind} without a 'version'; give it a text, such as 'v2.0'"
+            )
+        if not callable(getattr(orchestrator, "execute_task", None)):
+            raise ConfigurationError(f"orchestrators[{place}]: a {kind} without a method execute_task(task)")
+        if version in seen:
+            raise ConfigurationError(f"orchestrators[{place}]: an earlier one has the version {version!a} too")
+        seen.add(version)
+    return checked
+
+
+def _at_least_one(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}: expected a whole number, 1 or more")
+    return value
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise ConfigurationError(f"{name}: expected a number of seconds above 0, or None")
+    return value
+
+
+def _default_recorder() -> BenchmarkRecorder:
+    from benchmark_recorder.config import get_benchmark_recorder
+
+    return get_benchmark_recorder()
