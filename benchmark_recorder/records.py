@@ -190,10 +190,8 @@ def admit(document: Document, names: Mapping[str, str] = {}) -> tuple[Document, 
         notes = ()
     metadata = admitted["metadata"]
     if metadata:
-        plain, more = _plain_metadata(metadata, names.get("metadata", "metadata"))
-        if more:
-            admitted["metadata"] = plain
-            notes += more
+        admitted["metadata"], more = _plain_metadata(metadata, names.get("metadata", "metadata"))
+        notes += more
     return admitted, notes
 
 
@@ -254,23 +252,11 @@ def plain_text(text: str) -> tuple[str, str]:
     return text, " and ".join(notes)
 
 
-_SCALARS: Final = frozenset({str, int, bool, type(None)})
-
-
 def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Metadata as JSON can hold it, with notes where it differs from what was given."""
+    """Metadata as JSON can hold it, and what was normalised."""
+    if _is_plain(metadata):
+        return metadata, ()
     notes: dict[str, None] = {}
-    for key, value in metadata.items():
-        kind = type(value)
-        if not (type(key) is str and key.isascii()) or not (
-            kind in _SCALARS or (kind is float and math.isfinite(value))
-        ):
-            break
-        if kind is str and not value.isascii():
-            break
-    else:
-        if len(metadata) <= 32 and _small(metadata):
-            return metadata, ()
     plain = _plain(metadata, name, notes, depth=0)
     size = len(msgspec.json.encode(plain))
     if size > MAX_METADATA_BYTES:
@@ -279,14 +265,30 @@ def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any]
             "and record where they are",
             field=name,
         )
-    if plain != metadata and not notes:
-        notes["held values that were turned into plain JSON ones"] = None
     return plain, tuple(f"{name} {note}" for note in notes)
 
 
-def _small(metadata: Mapping[str, Any]) -> bool:
-    """Whether flat metadata is surely within its limit, without encoding it."""
-    return sum(len(v) if type(v) is str else 32 for v in metadata.values()) + sum(map(len, metadata)) < 2048
+def _is_plain(metadata: dict[str, Any]) -> bool:
+    """Whether metadata is of the common kind that needs no walk: flat, small, ASCII, finite."""
+    size = 0
+    for key, value in metadata.items():
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return False
+            size += len(value)
+        elif kind is float:
+            if not math.isfinite(value):
+                return False
+        elif kind is int:
+            if not -(2**63) <= value < 2**63:
+                return False
+        elif value is not None and kind is not bool:
+            return False
+        if type(key) is not str or not key.isascii():
+            return False
+        size += len(key) + 32
+    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
 
 
 def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchmark_recorder
+
+HEAVY = ("numpy", "scipy", "tenacity", "pymongo", "google", "typer", "rich", "matplotlib", "jinja2", "pytest")
+
+
+def test_all_names_are_sorted_and_there() -> None:
+    assert sorted(benchmark_recorder.__all__) == benchmark_recorder.__all__
+    assert all(hasattr(benchmark_recorder, name) for name in benchmark_recorder.__all__)
+
+
+def test_the_root_holds_nothing_else() -> None:
+    public = {
+        name
+        for name, value in vars(benchmark_recorder).items()
+        if not name.startswith("_") and not isinstance(value, type(sys))
+    }
+    assert public <= set(benchmark_recorder.__all__)
+
+
+def test_a_project_migrates_with_one_line(tmp_path: Path) -> None:
+    infrastructure = tmp_path / "infrastructure"
+    infrastructure.mkdir()
+    (infrastructure / "benchmark_recorder.py").write_text("from benchmark_recorder import *\n")
+    program = (
+        "from infrastructure.benchmark_recorder import BenchmarkMetric, BenchmarkRecorder, get_benchmark_recorder\n"
+        "print(get_benchmark_recorder().storage_path)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "benchmarks" / "metrics.json")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import benchmark_recorder",
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "get().record_execution('a task', 1.0, True, 'v1', 'agent', 0.1, 0.2, {'a': 1})",
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "with get().measure(task='a task', version='v1'): pass",
+    ],
+)
+def test_importing_and_recording_stay_light(program: str, tmp_path: Path) -> None:
+    probe = f"{program}\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert done.stderr == ""
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    from importlib.metadata import version
+
+    assert version("benchmark-recorder") == benchmark_recorder.__version__
