@@ -1,0 +1,98 @@
+"""Untrusted text, made harmless: one encoder for each output.
+
+Versions, tasks, agents, models and metadata come from people and from models; none of it may be taken for markup, a
+command or a control sequence. Every text that was recorded passes exactly one of these on its way out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+MAX_SHOWN: Final = 200
+"""Characters of one text in a report: enough to know it again."""
+
+_EMPTY: Final = "(empty)"
+_SPREADSHEET_SIGNS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What makes a cell a formula, at its beginning (OWASP, CSV injection); the last four are full-width."""
+
+_CSV_BREAKING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LOG_COMMAND: Final = re.compile(r"(?:(?<=\s)|^):(?=:)|#(?=#)")
+"""``::`` where a word begins (GitHub) and ``##`` anywhere (Azure, TeamCity, old GitHub): a wrapped line may begin
+with any word."""
+
+
+def visible(text: str, limit: int = MAX_SHOWN) -> str:
+    """One line in which every character shows: controls, format and direction marks as Python's escapes.
+
+    Args:
+        text: anything.
+        limit: characters of the result at most; the cut is marked with an ellipsis.
+    """
+    start = text[: limit + 1]
+    shown = start if start.isprintable() else "".join(map(_spelled, start))
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _spelled(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def terminal(text: str, limit: int = MAX_SHOWN) -> str:
+    """For plain text, a terminal and a CI system's log: moves no cursor, colours nothing, starts no log command."""
+    shown = visible(text, limit)
+    if "::" in shown or "##" in shown:
+        shown = visible(_LOG_COMMAND.sub(lambda sign: f"\\x{ord(sign[0]):x}", shown), limit)
+    return shown or _EMPTY
+
+
+def markdown(text: str, limit: int = MAX_SHOWN) -> str:
+    """For running Markdown: a code span, in which nothing is a link, a mention, an image or markup."""
+    shown = visible(text, limit)
+    if not shown.strip():
+        return _EMPTY
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    space = " " if "`" in (shown[0], shown[-1]) else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+def markdown_cell(text: str, limit: int = MAX_SHOWN) -> str:
+    """For a cell of a Markdown table, where a bar divides cells even in a code span."""
+    return markdown(text, limit).replace("|", "\\|")
+
+
+def csv_cell(text: str) -> str:
+    """For a text column of a CSV file: never a formula, and nothing that stops a reader; else as recorded."""
+    plain = _CSV_BREAKING.sub("\ufffd", text)
+    return f"'{plain}" if plain.startswith(_SPREADSHEET_SIGNS) else plain
+
+
+def workflow_message(text: str) -> str:
+    """For the message of a GitHub workflow command; text that was recorded passes ``visible`` before."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def workflow_property(text: str) -> str:
+    """For a property (``title=``) of a GitHub workflow command."""
+    return workflow_message(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that a text takes: wide characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def fit(text: str, columns: int) -> str:
+    """A text that was encoded already, cut to some columns of a terminal."""
+    if width(text) <= columns:
+        return text
+    kept, used = [], 1
+    for character in text:
+        used += width(character)
+        if used > columns:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"

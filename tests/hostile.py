@@ -1,0 +1,46 @@
+"""Texts that break outputs which trust them: the corpus for every test of an output."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOSTILE: Final[dict[str, str]] = {
+    "html": "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;",
+    "rich markup": "[bold red]x[/foo][link=https://evil.example]y[/]",
+    "ansi": "\x1b[31mred\x1b[0m\x1b]8;;https://evil.example\x07link\x1b]8;;\x07\x1b[2J",
+    "c1 controls": "\x9b31mred\x85next",
+    "control bytes": "".join(map(chr, range(32))) + "\x7f",
+    "newlines": "first\nsecond\r\nthird\rfourth\u2028fifth\u2029sixth\x0bseventh\x0ceighth",
+    "table": "a|b||c\\|d\\\\|e\n|---|---|\n|x|y|",
+    "backticks": "`a``b```c````",
+    "one backtick": "`",
+    "fence": "\n```\n</code>\n```python\n",
+    "workflow command": "::error file=x,line=1::owned",
+    "workflow command later": "a word\n::set-output name=x::y ::add-mask::z",
+    "old log command": "##[error]x ##vso[task.setvariable variable=x]y ##teamcity[buildStatus]",
+    "formula": "=cmd|'/C calc'!A0",
+    "formula plus": "+1+1",
+    "formula minus": "-2+3",
+    "formula at": "@SUM(1+1)",
+    "formula behind a tab": "\t=1+1",
+    "formula behind a return": "\r=1+1",
+    "wide formula": "\uff1d1+1",
+    "csv": 'a,"b"\n"c";d\te',
+    "mention": "@user @org/team user@evil.example #1 GH-1",
+    "link": "https://evil.example www.evil.example [x](javascript:alert(1)) ![i](https://evil.example/p.png)",
+    "right to left": "user\u202egpj.exe\u2066x\u2069\u200f\u200e\u061c\u202b",
+    "invisible": "v1\u200b.\u200d0\ufeff\u00ad\u2060\U000e0041",
+    "lone surrogates": "a\ud800b\udfffc\udc80",
+    "not characters": "\ufffe\uffff\U0001ffff",
+    "wide": "\uff27\u6f22\u5b57" * 40,
+    "combining": "e\u0301" + "\u0316" * 300,
+    "emoji": "\U0001f469\u200d\U0001f4bb \U0001f3f4\U000e0067",
+    "format": "{0} {version!r} %s %(x)s ${HOME} $(id) `id`",
+    "markdown": "# head\n- item\n> quote\n**bold** _it_ ~~no~~ $`x`$ $$y$$ <!-- c -->",
+    "json": '"}],"metrics":[{"x":NaN}]\\u0000',
+    "xml": "]]>&x;<!DOCTYPE x [<!ENTITY x 'y'>]>",
+    "blank": " ",
+    "path": "../../etc/passwd\x00.json",
+    "a million": "x" * 1_000_000,
+    "a million words": "::error::x " * 100_000,
+}
