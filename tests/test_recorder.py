@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark_recorder import (
+    BenchmarkMetric,
+    BenchmarkRecorder,
+    ConfigurationError,
+    InvalidQueryError,
+    InvalidRecordError,
+    StoreError,
+    StoreUnavailableError,
+)
+from benchmark_recorder.records import task_id_of
+from benchmark_recorder.stores.memory import MemoryStore
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> BenchmarkRecorder:
+    return BenchmarkRecorder(storage_path=tmp_path / "benchmarks" / "metrics.json")
+
+
+def stored(recorder: BenchmarkRecorder) -> list[dict[str, Any]]:
+    metrics: list[dict[str, Any]] = json.loads(recorder.storage_path.read_text())["metrics"]
+    return metrics
+
+
+def fill(recorder: BenchmarkRecorder, version: str, durations: list[float], **more: Any) -> None:
+    for duration in durations:
+        recorder.record_execution("Create landing page", duration, True, version, **more)
+
+
+# In
+
+
+def test_the_first_eight_arguments_go_by_position(recorder: BenchmarkRecorder) -> None:
+    recorder.record_execution("Fix CSS", 3.456, True, "v2.0", "builder_agent", 0.00012, 0.2, {"git_commit": "abc123"})
+    (record,) = stored(recorder)
+    assert record["task_description"] == "Fix CSS"
+    assert record["task_id"] == task_id_of("Fix CSS")
+    assert record["execution_time"] == 3.456
+    assert record["success"] is True
+    assert record["version"] == "v2.0"
+    assert record["agent_selected"] == "builder_agent"
+    assert record["cost_estimated"] == 0.00012
+    assert record["difficulty"] == 0.2
+    assert record["metadata"] == {"git_commit": "abc123"}
+
+
+def test_a_record_says_when_and_where_by_itself(recorder: BenchmarkRecorder) -> None:
+    before = datetime.now(UTC)
+    fill(recorder, "v1", [1.0])
+    (record,) = stored(recorder)
+    assert before <= datetime.fromisoformat(record["timestamp"]) <= datetime.now(UTC)
+    assert len(record["record_id"]) == 32
+    assert record["host"]
+    assert record["git_commit"] is None or len(record["git_commit"]) == 40
+
+
+def test_fields_that_are_absent_are_left_out_of_the_file(recorder: BenchmarkRecorder) -> None:
+    fill(recorder, "v1", [1.0])
+    fill(
+        recorder,
+        "v1",
+        [1.0],
+        task_id="t-1",
+        expected_agent="a",
+        error_type="Timeout",
+        model="m",
+        input_tokens=1,
+        output_tokens=0,
+        timestamp="2026-01-01T00:00:00Z",
+    )
+    bare, full = stored(recorder)
+    assert {"expected_agent", "error_type", "model", "input_tokens", "output_tokens", "cost_known"}.isdisjoint(bare)
+    assert (full["task_id"], full["expected_agent"], full["error_type"], full["model"]) == ("t-1", "a", "Timeout", "m")
+    assert (full["input_tokens"], full["output_tokens"]) == (1, 0)
+    assert full["timestamp"] == "2026-01-01T00:00:00.000000+00:00"
+
+
+def test_a_free_execution_and_one_of_unknown_cost_are_told_apart(recorder: BenchmarkRecorder) -> None:
+    for cost in (None, 0, 0.5):
+        fill(recorder, "v1", [1.0], cost=cost)
+    assert [(r["cost_estimated"], r.get("cost_known")) for r in stored(recorder)] == [
+        (0.0, None),
+        (0.0, True),
+        (0.5, None),
+    ]
+    summary = recorder.get_historical_metrics("v1")
+    assert (summary.total_cost, summary.mean_cost) == (0.5, 0.25)
+
+
+def test_wrong_arguments_are_errors_in_the_callers_words_and_nothing_is_written(recorder: BenchmarkRecorder) -> None:
+    wrong: dict[str, dict[str, Any]] = {
+        "duration": {"duration": -1.0},
+        "task": {"task": 7},
+        "success": {"success": "no"},
+        "version": {"version": ""},
+        "cost": {"cost": math.inf},
+        "difficulty": {"difficulty": 2},
+        "metadata.a": {"metadata": {"a": {1}}},
+        "timestamp": {"timestamp": "now"},
+        "input_tokens": {"input_tokens": -5},
+        "agent_selected": {"agent_selected": 3},
+    }
+    good: dict[str, Any] = {"task": "a", "duration": 1.0, "success": True, "version": "v1"}
+    for field, arguments in wrong.items():
+        with pytest.raises(InvalidRecordError, match=f"^{field}: ") as caught:
+            recorder.record_execution(**{**good, **arguments})
+        assert caught.value.field == field
+    assert not recorder.storage_path.exists()
+
+
+def test_wrong_arguments_can_be_logged_and_counted_instead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = BenchmarkRecorder(storage_path=tmp_path / "m.json", on_invalid="log")
+    fill(recorder, "v1", [-1.0, 1.0])
+    assert recorder.health().invalid == 1
+    assert recorder.get_historical_metrics("v1").count == 1
+    assert "duration: expected" in caplog.text
+
+
+def test_task_texts_can_be_kept_out_of_the_store(tmp_path: Path) -> None:
+    recorder = BenchmarkRecorder(storage_path=tmp_path / "m.json", store_task_text=False)
+    recorder.record_execution("a secret prompt", 1.0, True, "v1")
+    assert "secret" not in recorder.storage_path.read_text()
+    assert recorder.get_historical_metrics(task="a secret prompt").count == 1
+
+
+def test_a_metric_is_recorded_with_its_own_time_and_commit(recorder: BenchmarkRecorder) -> None:
+    metric = BenchmarkMetric(
+        timestamp="2026-01-01T00:00:00+00:00",
+        version="v1",
+        git_commit="abc1234",
+        task_id="a",
+        task_description="A",
+        execution_time=1.0,
+        success=False,
+        agent_selected=None,
+        cost_estimated=0.1,
+        metadata=None,
+    )
+    recorder.record(metric)
+    recorder.record(metric)
+    first, second = recorder.get_all_metrics()
+    assert (first.git_commit, first.timestamp, first.metadata) == ("abc1234", "2026-01-01T00:00:00.000000+00:00", {})
+    assert first.record_id != second.record_id
+    recorder.record(first)
+    assert len(recorder.get_all_metrics()) == 2
+
+
+def test_a_metric_that_is_wrong_is_an_error_in_its_own_words(recorder: BenchmarkRecorder) -> None:
+    fill(recorder, "v1", [1.0])
+    (metric,) = recorder.get_all_metrics()
+    import dataclasses
+
+    with pytest.raises(InvalidRecordError, match="^execution_time: expected"):
+        recorder.record(dataclasses.replace(metric, execution_time=-1.0))
+    with pytest.raises(InvalidRecordError, match="^timestamp: expected"):
+        recorder.record(dataclasses.replace(metric, timestamp="long ago"))
+
+
+def test_storage_trouble_stays_out_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").write_text("a file where the folder should be")
+    recorder = BenchmarkRecorder(storage_path=tmp_path / "benchmarks" / "metrics.json")
+    fill(recorder, "v1", [1.0, 2.0])
+    health = recorder.health()
+    assert health.waiting == 2
+    assert str(tmp_path / "benchmarks") in (health.last_error or "")
+    (tmp_path / "benchmarks").unlink()
+    fill(recorder, "v1", [3.0])
+    assert recorder.get_historical_metrics("v1").count == 3
+    assert recorder.health().waiting == 0
+
+
+def test_a_strict_recorder_raises_storage_trouble(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").write_text("a file where the folder should be")
+    recorder = BenchmarkRecorder(storage_path=tmp_path / "benchmarks" / "metrics.json", strict=True)
+    with pytest.raises(StoreUnavailableError):
+        fill(recorder, "v1", [1.0])
+
+
+def test_threads_and_tasks_share_one_recorder(recorder: BenchmarkRecorder) -> None:
+    async def many() -> None:
+        async def one(number: int) -> None:
+            await asyncio.sleep(0)
+            recorder.record_execution(f"task {number}", 1.0, True, "async")
+
+        await asyncio.gather(*(one(number) for number in range(100)))
+
+    threads = [threading.Thread(target=fill, args=(recorder, "threads", [1.0] * 100)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    asyncio.run(many())
+    for thread in threads:
+        thread.join()
+    assert recorder.get_historical_metrics("threads").count == 400
+    assert recorder.get_historical_metrics("async").count == 100
+
+
+# Out
+
+
+def test_figures_read_as_attributes_and_as_keys(recorder: BenchmarkRecorder) -> None:
+    fill(recorder, "v1", [1.0, 2.0, 3.0, 4.0], cost=0.5)
+    metrics = recorder.get_historical_metrics(version="v1")
+    assert metrics["count"] == metrics.count == 4
+    assert metrics["mean"] == metrics.mean == 2.5
+    assert (metrics["p50"], metrics["min"], metrics["max"]) == (2.5, 1.0, 4.0)
+    assert metrics["p90"] == pytest.approx(3.7)
+    assert metrics["p95"] == pytest.approx(3.85)
+    assert metrics["p99"] == pytest.approx(3.97)
+    assert metrics["std"] == pytest.approx(1.2909944487358056)
+    assert (metrics["success_rate"], metrics["total_cost"], metrics["mean_cost"]) == (1.0, 2.0, 0.5)
+    assert {"count", "mean", "p50"} <= set(dict(metrics))
+
+
+def test_every_query_argument_narrows_the_answer(recorder: BenchmarkRecorder) -> None:
+    recorder.record_execution(
+        "A", 1.0, True, "v1", "x", metadata={"run": 1}, task_id="a", timestamp="2026-01-01T00:00:00Z"
+    )
+    recorder.record_execution("B", 3.0, False, "v2", "y", metadata={"run": 2}, task_id="b")
+    questions: list[dict[str, Any]] = [
+        {"version": "v1"},
+        {"task_id": "a"},
+        {"task": "A"},
+        {"agent": "x"},
+        {"success": True},
+        {"until": "2026-02-01T00:00:00Z"},
+        {"metadata": {"run": 1}},
+    ]
+    for question in questions:
+        assert recorder.get_historical_metrics(**question).mean == 1.0, question
+    for question in ({"since": "2026-02-01T00:00:00Z"}, {"last_days": 1}, {"version": ["v2", "v3"]}):
+        assert recorder.get_historical_metrics(**question).mean == 3.0, question  # type: ignore[arg-type]
+    assert recorder.get_historical_metrics("v1", "b").count == 0
+    assert recorder.get_historical_metrics().count == 2
+
+
+def test_an_unknown_query_argument_is_an_error_that_lists_the_known_ones(recorder: BenchmarkRecorder) -> None:
+    with pytest.raises(InvalidQueryError, match="unknown query argument vesion; known are version, task, "):
+        recorder.get_historical_metrics(vesion="v1")  # type: ignore[call-arg]
+    with pytest.raises(InvalidQueryError, match="^version: the two versions are compared"):
+        recorder.compare_versions("v1", "v2", version="v3")  # type: ignore[call-arg]
+    with pytest.raises(InvalidQueryError, match="^v2: expected the name of a version, got ''"):
+        recorder.compare_versions("v1", "")
+    with pytest.raises(InvalidQueryError, match="^versions: expected"):
+        recorder.generate_report([])
+
+
+def test_an_unknown_metric_is_an_error_that_lists_the_known_ones(recorder: BenchmarkRecorder) -> None:
+    with pytest.raises(InvalidQueryError, match="speed.*execution_time"):
+        recorder.compare_versions("v1", "v2", "speed")
+
+
+@pytest.mark.parametrize("metric", ["execution_time", "success_rate", "failure_rate", "cost", "routing_accuracy"])
+def test_a_comparison_without_data_is_an_empty_answer_that_says_so(recorder: BenchmarkRecorder, metric: str) -> None:
+    for comparison in (recorder.compare_versions("v1", "v2", metric),):
+        assert (comparison["v1_count"], comparison["v2_count"]) == (0, 0)
+        assert math.isnan(comparison["v1_value"])
+        assert math.isnan(comparison["improvement_percent"])
+        assert comparison["significant"] is False
+        assert any("v1" in str(warning) for warning in comparison["warnings"])
+
+
+def test_a_comparison_with_one_empty_side_names_it(recorder: BenchmarkRecorder) -> None:
+    fill(recorder, "v1", [1.0, 2.0])
+    comparison = recorder.compare_versions("v1", "no such version")
+    assert (comparison.v1_count, comparison.v2_count, comparison.significant) == (2, 0, False)
+    assert comparison.v1_value == 1.5
+    assert any("no such version" in str(warning) for warning in comparison.warnings)
+
+
+def test_improvement_is_positive_where_the_second_version_is_better(recorder: BenchmarkRecorder) -> None:
+    fill(recorder, "v1", [10.0, 10.1, 9.9, 10.0], cost=1.0)
+    fill(recorder, "v2", [6.5, 6.4, 6.6, 6.5], cost=2.0)
+    time = recorder.compare_versions("v1", "v2", "execution_time")
+    assert time["improvement_percent"] == pytest.approx(35.0)
+    assert time["improvement"] == pytest.approx(0.35)
+    assert time["significant"] is True
+    assert recorder.compare_versions("v1", "v2", "cost")["improvement_percent"] == pytest.approx(-100.0)
+
+
+def test_an_answer_includes_what_was_recorded_a_moment_ago(recorder: BenchmarkRecorder) -> None:
+    for count in range(1, 20):
+        fill(recorder, "v1", [1.0])
+        assert recorder.get_historical_metrics("v1").count == count
+
+
+def test_a_store_of_ones_own_takes_the_files_place() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    fill(recorder, "v1", [1.0])
+    assert recorder.get_historical_metrics("v1").count == 1
+    with pytest.raises(StoreError, match="memory is no JSON file"):
+        _ = recorder.storage_path
+    with pytest.raises(ConfigurationError, match="either storage_path or store"):
+        BenchmarkRecorder("a.json", store=MemoryStore())
+    with pytest.raises(ConfigurationError, match="on_invalid"):
+        BenchmarkRecorder(store=MemoryStore(), on_invalid="shrug")  # type: ignore[arg-type]
+
+
+def test_a_recorder_is_a_context_manager_that_writes_what_waits(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("in the way")
+    with BenchmarkRecorder(storage_path=tmp_path / "b" / "m.json") as recorder:
+        fill(recorder, "v1", [1.0])
+        (tmp_path / "b").unlink()
+    assert len(stored(recorder)) == 1
