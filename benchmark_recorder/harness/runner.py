@@ -134,7 +134,8 @@ class BenchmarkHarness:
         if baseline is None:
             doubt = f"only {ran} ran, and no baseline is named: run one too, or name one that is recorded already"
             return (doubt,)
-        earlier = recorder.get_historical_metrics(version=baseline, task_id=[task.id for task in tasks])
+        ids = [task.id for task in tasks]
+        earlier = recorder.get_historical_metrics(version=baseline, task_id=ids, metadata=_mark(self._clock))
         if not earlier["count"]:
             return (f"{baseline} has no records of these tasks to compare {ran} with: run it first",)
         doubt = f"{baseline} was recorded earlier: what has changed since then counts as a difference to {ran}"
@@ -155,9 +156,7 @@ class _Log:
         outcome, task = timing.outcome, job.task
         # To the nanosecond, so that virtual time does not depend on what else ran before it.
         duration = round(timing.duration, 9)
-        metadata: dict[str, Any] = {"run": self.run_id, "repeat": job.repeat}
-        if self._clock.name != RealClock.name:
-            metadata["clock"] = self._clock.name
+        metadata = {"run": self.run_id, "repeat": job.repeat, **_mark(self._clock)}
         self._recorder.record_execution(
             task.description,
             duration,
@@ -196,6 +195,11 @@ class _Log:
             for version, count in sorted(self._left_running.items())
             if count
         )
+
+
+def _mark(clock: Clock) -> dict[str, Any]:
+    """What tells a record in other than real time from the usual ones."""
+    return {} if clock.name == RealClock.name else {"clock": clock.name}
 
 
 async def _work_off(jobs: Iterable[Job], do: Callable[[Job], Awaitable[None]], concurrency: int) -> None:
