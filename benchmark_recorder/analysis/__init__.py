@@ -1,1 +1,27 @@
-"""analysis"""
+"""Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store."""
+
+from benchmark_recorder.analysis.comparison import Comparison, compare
+from benchmark_recorder.analysis.joint import JointComparison, compare_all
+from benchmark_recorder.analysis.metrics import METRICS, SCOPES
+from benchmark_recorder.analysis.needs import Needed
+from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
+from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
+from benchmark_recorder.analysis.tasks import TaskRow
+
+__all__ = [
+    "METRICS",
+    "SCOPES",
+    "Comparison",
+    "Doubt",
+    "Estimate",
+    "Interval",
+    "JointComparison",
+    "Needed",
+    "Repeats",
+    "Result",
+    "Summary",
+    "TaskRow",
+    "compare",
+    "compare_all",
+    "summarize_version",
+]

@@ -1,0 +1,271 @@
+"""What a reader of a comparison must know: each doubt a code, a sentence and its figures."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.analysis.result import Doubt, Estimate
+from benchmark_recorder.cells import Cell, Moments, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from benchmark_recorder.analysis.measured import Measured
+    from benchmark_recorder.cells import Cells
+
+FEW = 5
+"""Runs of a side below which hardly any change can be told from chance."""
+
+HEAVY = 0.20
+"""Share of a sum that no single run should make up."""
+
+FAST = 0.5
+"""Failed runs that take less than this part of what successful ones take make a version look fast by failing."""
+
+
+def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Doubt, ...]:
+    """All doubts about one comparison, the gravest first."""
+    v1, v2 = measured.v1, measured.v2
+    sides = {version: total(cells.of(version)) for version in dict.fromkeys((v1, v2))}
+    found = [*_missing(sides), *_same(v1, v2)]
+    present = {version: cell for version, cell in sides.items() if cell is not None}
+    if len(present) == len(sides):
+        found += [
+            *_empty(measured, v1, v2),
+            *_few(measured, v1, v2),
+            *_fallback(measured),
+            *_mix(measured, v1, v2),
+            *_disagreement(measured, beside),
+            *_fast_failures(measured, cells, v1, v2),
+        ]
+    for version, cell in present.items():
+        found += version_doubts(version, cell, measured.metric.name)
+    return tuple(found)
+
+
+def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iterator[Doubt]:
+    """Doubts about one version's runs, for one metric or (``None``) for a summary."""
+    if metric in {None, "cost"} and whole.unknown_cost:
+        yield Doubt(
+            "unknown_costs",
+            f"The cost of {whole.unknown_cost:,} of {_runs(whole.n)} of {version} is unknown; they are left out, "
+            "not taken as free.",
+            {"version": version, "unknown": whole.unknown_cost, "runs": whole.n},
+        )
+    if metric in {None, "execution_time"}:
+        yield from _zeros(version, whole)
+        yield from _heavy(version, whole.time, whole.max_time, "time")
+    if metric in {None, "cost"}:
+        yield from _heavy(version, whole.cost, whole.max_cost, "cost")
+    for what, texts in (("commit", whole.git_commit), ("host", whole.host)):
+        if texts is not None and texts[0] != texts[1]:
+            yield Doubt(
+                f"several_{what}s",
+                f"The runs of {version} come from more than one {what}, among them {texts[0]} and {texts[1]}.",
+                {"version": version, "least": texts[0], "greatest": texts[1]},
+            )
+
+
+def _runs(n: int) -> str:
+    return f"{n:,} run" if n == 1 else f"{n:,} runs"
+
+
+def _missing(sides: Mapping[str, Cell | None]) -> Iterator[Doubt]:
+    for version, cell in sides.items():
+        if cell is None:
+            yield unknown_version(version)
+
+
+def unknown_version(version: str) -> Doubt:
+    """Nothing was recorded under that name, or nothing that the query lets through."""
+    return Doubt("unknown_version", f"There are no runs of version {version}.", {"version": version})
+
+
+def _same(v1: str, v2: str) -> Iterator[Doubt]:
+    if v1 == v2:
+        yield Doubt("same_version", f"{v1} was compared with itself.", {"version": v1})
+
+
+def _empty(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
+    missing = {"cost": "a known cost", "routing_accuracy": "both a selected and an expected agent"}
+    for version, (value, n) in ((v1, measured.left), (v2, measured.right)):
+        if not n:
+            needs = missing.get(measured.metric.name, "a value")
+            yield Doubt(
+                "nothing_to_compare",
+                f"No run of {version} has {needs}, so {measured.metric.noun} cannot be compared.",
+                {"version": version},
+            )
+        elif value == 0 and version == v1 and measured.ratio is None and measured.metric.kind == "ratio":
+            yield Doubt(
+                "zero_baseline",
+                f"The {measured.metric.noun} of {v1} is zero in all runs, so no relative change exists.",
+                {"version": v1},
+            )
+
+
+def _few(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
+    for version, (_, n) in ((v1, measured.left), (v2, measured.right)):
+        if 0 < n < FEW:
+            yield Doubt(
+                "too_few_samples",
+                f"There are only {n} runs of {version}: hardly any change can be told from chance."
+                if n > 1
+                else f"There is only one run of {version}: nothing can be told from chance.",
+                {"version": version, "runs": n, "needed": FEW},
+            )
+
+
+def _fallback(measured: Measured) -> Iterator[Doubt]:
+    change = measured.change
+    if change is None or measured.metric.kind == "points" or not measured.matched_tasks:
+        return
+    if change.method == "permutation within tasks":
+        yield Doubt(
+            "no_spread",
+            "All runs of a task have the same value, so no interval can be given; are the values fixed by design?",
+            {"tasks": measured.matched_tasks},
+        )
+    elif measured.scope == "suite" and change.method == "t over the tasks' differences":
+        yield Doubt(
+            "single_runs",
+            "Too few tasks were run at least twice in each version to tell chance within a task, so the tasks' "
+            "differences were taken as a sample of all tasks, which is the more cautious answer.",
+            {"tasks": measured.matched_tasks},
+        )
+
+
+def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
+    """Tasks that only one version has run."""
+    there = measured.strata
+    if not (there.left.n and there.right.n):
+        return
+    matched = (sum(p.left.n for p in there.pairs), sum(p.right.n for p in there.pairs))
+    rest = (there.left.n - matched[0], there.right.n - matched[1])
+    if not any(rest):
+        return
+    figures = {
+        "matched_tasks": len(there.pairs),
+        "v1_unmatched_runs": rest[0],
+        "v2_unmatched_runs": rest[1],
+        "v1_runs": there.left.n,
+        "v2_runs": there.right.n,
+    }
+    counts = f"{rest[0]:,} of {_runs(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
+    if there.matched:
+        yield Doubt(
+            "different_tasks",
+            f"{counts} are of tasks that the other version did not run; only the {len(there.pairs):,} common "
+            "tasks are compared.",
+            figures,
+        )
+    else:
+        yield Doubt(
+            "unmatched_tasks",
+            f"{counts} are of tasks that the other version did not run, so all runs are compared whatever their "
+            "task; a different mix of tasks would look like a change.",
+            figures,
+        )
+
+
+def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Doubt]:
+    """Simpson's paradox, and plain figures that tell another story."""
+    if measured.change is None:
+        return
+    effect, interval = measured.effect(measured.change.estimate), measured.interval(0.95)
+    pooled = beside.get("pooled")
+    low = interval.low if interval and interval.low is not None else -math.inf
+    high = interval.high if interval and interval.high is not None else math.inf
+    if not math.isfinite(effect):
+        return
+    if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
+        yield Doubt(
+            "simpson",
+            f"Within the tasks the change is {_percent(measured, effect)}, over all runs together it would be "
+            f"{_percent(measured, pooled.value)}: the versions ran the tasks in different proportions. The verdict is "
+            "about the change within the tasks.",
+            {"within_tasks": effect, "pooled": pooled.value},
+        )
+    plain = measured.improvement if measured.metric.kind == "ratio" else _plain_points(measured)
+    if math.isfinite(plain) and _differ(effect, plain, low, high):
+        yield Doubt(
+            "plain_differs",
+            f"The plain values differ by {_percent(measured, plain)}, the verdict rests on "
+            f"{_percent(measured, effect)}: a few long runs or tasks, or a different mix of tasks, weigh heavily in "
+            "plain means.",
+            {"plain": plain, "effect": effect},
+        )
+
+
+def _plain_points(measured: Measured) -> float:
+    return measured.metric.better * (measured.right[0] - measured.left[0])
+
+
+def _differ(effect: float, other: float, low: float, high: float) -> bool:
+    """Whether another figure is beyond the interval, or tells the other direction by more than one in a hundred."""
+    return not low <= other <= high or (effect * other < 0 and min(abs(effect), abs(other)) > 0.01)
+
+
+def _percent(measured: Measured, effect: float) -> str:
+    unit = "%" if measured.metric.kind == "ratio" else " points"
+    return f"{100 * effect:+.1f}{unit}"
+
+
+def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Doubt]:
+    if measured.metric.name != "execution_time":
+        return
+    failed, succeeded = (_outcome(cells, (v1, v2), success=success) for success in (False, True))
+    rates = [_failure_share(cells, version) for version in (v1, v2)]
+    if rates[0] == rates[1]:
+        return
+    for version in (v1, v2):
+        if not (failed[version].n and succeeded[version].n):
+            continue
+        ratio = math.exp(max(-700.0, min(700.0, failed[version].mean - succeeded[version].mean)))
+        if ratio < FAST:
+            yield Doubt(
+                "fast_failures",
+                f"Failed runs of {version} take {100 * ratio:.0f} % of the time of successful ones, and the versions "
+                "do not fail equally often: failing more would look like being faster. See the successful runs alone.",
+                {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]},
+            )
+
+
+def _outcome(cells: Cells, versions: tuple[str, str], *, success: bool) -> dict[str, Moments]:
+    return {version: _log_time(cells, version, lambda cell: cell.success is success) for version in versions}
+
+
+def _log_time(cells: Cells, version: str, wanted: Callable[[Cell], bool]) -> Moments:
+    whole = Moments()
+    for cell in cells.of(version):
+        if wanted(cell):
+            whole = whole.merge(cell.log_time)
+    return whole
+
+
+def _failure_share(cells: Cells, version: str) -> float:
+    there = cells.of(version)
+    return sum(cell.n for cell in there if not cell.success) / max(1, sum(cell.n for cell in there))
+
+
+def _zeros(version: str, whole: Cell) -> Iterator[Doubt]:
+    zeros = whole.n - whole.log_time.n
+    if zeros:
+        yield Doubt(
+            "zero_durations",
+            f"{_runs(zeros)} of {version} took no time at all; ratios leave them out.",
+            {"version": version, "zeros": zeros, "runs": whole.n},
+        )
+
+
+def _heavy(version: str, moments: Moments, greatest: float, what: str) -> Iterator[Doubt]:
+    """One run that makes up much of a sum; with five runs or fewer, one always does."""
+    if moments.n > 1 / HEAVY and moments.total > 0 and greatest > HEAVY * moments.total:
+        share = min(1.0, greatest / moments.total)
+        yield Doubt(
+            f"one_run_dominates_{what}",
+            f"One of {_runs(moments.n)} of {version} makes up {100 * share:.0f} % of the {what} of all: means and "
+            "sums hang on it.",
+            {"version": version, "share": share, "greatest": greatest, "runs": moments.n},
+        )

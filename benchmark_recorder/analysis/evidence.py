@@ -1,0 +1,205 @@
+"""What the runs say about one number: its estimate, limits at any confidence, and one-sided tests at any bound.
+
+The number is a difference: of logarithms (``log(v2 / v1)``) or of rates (``rate2 - rate1``). Every method of comparison
+ends in one of these, so verdicts, claims and gates ask all of them the same questions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from scipy import special
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Limits = tuple[float, float]
+
+
+class Evidence(Protocol):
+    """What a method found."""
+
+    @property
+    def estimate(self) -> float:
+        """The point."""
+
+    @property
+    def method(self) -> str:
+        """How it was found, in a few words."""
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference."""
+
+    @property
+    def error(self) -> float:
+        """The standard error, or what stands for it; 0 where there is none."""
+
+    def limits(self, confidence: float) -> Limits | None:
+        """A two-sided interval; ``None`` where no honest one exists."""
+
+    def above(self, bound: float) -> float:
+        """One-sided p of "the number is at most ``bound``": small where it is surely above."""
+
+    def below(self, bound: float) -> float:
+        """One-sided p of "the number is at least ``bound``"."""
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal's."""
+    return float(special.ndtri(probability))
+
+
+def student_quantile(freedom: float, probability: float) -> float:
+    """Student's t's; the normal's for infinitely many degrees of freedom."""
+    if math.isinf(freedom):
+        return normal_quantile(probability)
+    return float(special.stdtrit(freedom, probability))
+
+
+def student_tail(freedom: float, t: float) -> float:
+    """The probability below ``t``."""
+    if math.isinf(freedom):
+        return float(special.ndtr(t))
+    return float(special.stdtr(freedom, t))
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """An estimate whose error is known with some degrees of freedom.
+
+    Attributes:
+        estimate: the point.
+        error: its standard error, above zero.
+        freedom: degrees of freedom, above zero.
+        method: how it was found.
+    """
+
+    estimate: float
+    error: float
+    freedom: float
+    method: str
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference."""
+        return min(1.0, 2 * student_tail(self.freedom, -abs(self.estimate) / self.error))
+
+    def limits(self, confidence: float) -> Limits:
+        """Estimate plus and minus the quantile times the error."""
+        reach = student_quantile(self.freedom, 0.5 + confidence / 2) * self.error
+        return self.estimate - reach, self.estimate + reach
+
+    def above(self, bound: float) -> float:
+        """See ``Evidence.above``."""
+        return student_tail(self.freedom, (bound - self.estimate) / self.error)
+
+    def below(self, bound: float) -> float:
+        """See ``Evidence.below``."""
+        return student_tail(self.freedom, (self.estimate - bound) / self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """An interval that is made for each normal quantile anew; tests are its inversion.
+
+    Attributes:
+        estimate: the point.
+        limits_at: the interval that belongs to a normal quantile above zero; it widens with the quantile.
+        method: how it was found.
+        null: one-sided p-values (above zero, below zero) of no difference by a test of its own; ``None`` to invert.
+    """
+
+    estimate: float
+    limits_at: Callable[[float], Limits]
+    method: str
+    null: tuple[float, float] | None = None
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference: twice the smaller one-sided."""
+        return min(1.0, 2 * min(self.above(0.0), self.below(0.0)))
+
+    @property
+    def error(self) -> float:
+        """A standard error that would make the 90 % interval as wide."""
+        low, high = self.limits(0.9)
+        return (high - low) / (2 * normal_quantile(0.95))
+
+    def limits(self, confidence: float) -> Limits:
+        """See ``Evidence.limits``."""
+        return self.limits_at(normal_quantile(0.5 + confidence / 2))
+
+    def above(self, bound: float) -> float:
+        """See ``Evidence.above``."""
+        if bound == 0 and self.null:
+            return self.null[0]
+        return self._tail(bound, 0) if bound < self.estimate else 1 - self._tail(bound, 1)
+
+    def below(self, bound: float) -> float:
+        """See ``Evidence.below``."""
+        if bound == 0 and self.null:
+            return self.null[1]
+        return self._tail(bound, 1) if bound > self.estimate else 1 - self._tail(bound, 0)
+
+    def _tail(self, bound: float, end: int) -> float:
+        """The normal tail at which the interval's end reaches the bound."""
+        inside, outside = 0.0, _FAR
+        if not self._beyond(bound, end, outside):
+            return float(special.ndtr(-_FAR))
+        for _ in range(50):
+            middle = (inside + outside) / 2
+            if self._beyond(bound, end, middle):
+                outside = middle
+            else:
+                inside = middle
+        return float(special.ndtr(-outside))
+
+    def _beyond(self, bound: float, end: int, quantile: float) -> bool:
+        reached = self.limits_at(quantile)[end] if quantile else self.estimate
+        return reached <= bound if end == 0 else reached >= bound
+
+
+_FAR = 38.0
+"""Normal quantile whose tail is about the smallest number that a float can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Runs that do not vary at all within a task, and differ by the same on every task: a permutation test.
+
+    If versions made no difference, all ways to split a task's runs among them would be equally likely; only one way
+    puts all runs of one kind on one side. There is no interval, as one of no width would hide that the runs are few.
+
+    Attributes:
+        estimate: the point.
+        chance: the probability of such a split on all tasks.
+        method: how it was found.
+    """
+
+    estimate: float
+    chance: float
+    method: str
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference."""
+        return min(1.0, 2 * self.chance) if self.estimate else 1.0
+
+    @property
+    def error(self) -> float:
+        """None is known."""
+        return 0.0
+
+    def limits(self, confidence: float) -> None:
+        """None can be given."""
+
+    def above(self, bound: float) -> float:
+        """See ``Evidence.above``."""
+        return self.chance if self.estimate > bound else 1.0
+
+    def below(self, bound: float) -> float:
+        """See ``Evidence.below``."""
+        return self.chance if self.estimate < bound else 1.0

@@ -1,0 +1,195 @@
+"""Differences of logarithms: durations by their geometric means, costs by the ratio of their sums.
+
+Sources: Welch (1947) and Satterthwaite (1946) for variances that differ; the delta method for the logarithm of a sum.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmark_recorder.analysis.evidence import Evidence, Fixed, Student
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from benchmark_recorder.analysis.strata import Pair, Strata
+    from benchmark_recorder.cells import Moments
+
+NO_SPREAD = 1e-10
+"""A relative standard error below this is rounding, not spread."""
+
+
+class Term(NamedTuple):
+    """One task's runs of one version, as a part of the variance of a sum.
+
+    Attributes:
+        n: runs.
+        m2: their sum of squared deviations, scaled as the sum is.
+        scale: what a deviation is relative to, in the same scale: 1 for logarithms, the mean for costs.
+    """
+
+    n: int
+    m2: float
+    scale: float
+
+
+def geometric(strata: Strata[Moments], scope: str) -> Evidence | None:
+    """The ratio of geometric means, by task where tasks are matched; ``None`` where a side is empty."""
+    return geometric_by_task(strata, scope) if strata.matched else geometric_of_all(strata)
+
+
+def sums(strata: Strata[Moments], scope: str) -> Evidence | None:
+    """The ratio of what is paid, by task where tasks are matched; ``None`` where a side is empty or free."""
+    return sums_by_task(strata, scope) if strata.matched else sums_of_all(strata)
+
+
+def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
+    """The geometric mean of the tasks' ratios, each task with the same weight.
+
+    Args:
+        strata: logarithms; at least one pair.
+        scope: ``"suite"``: these tasks are all that matters, so the doubt is the runs' (stratified Welch);
+            ``"tasks"``: they stand for others, so the doubt is the tasks' (t over their differences).
+    """
+    differences = [pair.right.mean - pair.left.mean for pair in strata.pairs]
+    weight = 1 / len(differences)
+    terms = [[Term(m.n, m.m2 * weight**2, weight) for m in side] for side in _sides(strata.pairs)]
+    within = stratified(fmean(differences), terms) if scope == "suite" else None
+    return within or over_tasks(differences) or fixed(fmean(differences), _samples(strata.pairs), logs=True)
+
+
+def geometric_of_all(strata: Strata[Moments]) -> Evidence | None:
+    """The ratio of the geometric means of all runs, whatever the tasks: Welch on logarithms."""
+    left, right = strata.left, strata.right
+    if not (left.n and right.n):
+        return None
+    estimate = right.mean - left.mean
+    found = welch(estimate, [[Term(left.n, left.m2, 1.0)], [Term(right.n, right.m2, 1.0)]])
+    return found or fixed(estimate, [(left, right)], logs=True)
+
+
+def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
+    """The ratio of the sums over the tasks of the mean cost of a run: what people pay for the suite.
+
+    Args:
+        strata: known costs in USD; at least one pair.
+        scope: see ``geometric_by_task``.
+
+    Returns:
+        ``None`` where a sum is zero.
+    """
+    left, right = (math.fsum(m.mean for m in side) for side in _sides(strata.pairs))
+    if not (left > 0 and right > 0):
+        return None
+    estimate = math.log(right) - math.log(left)
+    terms = [
+        [Term(m.n, m.m2 / total / total, m.mean / total) for m in side]
+        for side, total in zip(_sides(strata.pairs), (left, right), strict=True)
+    ]
+    within = stratified(estimate, terms) if scope == "suite" else None
+    k = len(strata.pairs)
+    residuals = [estimate + k * (p.right.mean / right - p.left.mean / left) for p in strata.pairs]
+    return within or over_tasks(residuals) or fixed(estimate, _samples(strata.pairs), logs=False)
+
+
+def sums_of_all(strata: Strata[Moments]) -> Evidence | None:
+    """The ratio of the mean costs of all runs, whatever the tasks; ``None`` where a mean is zero."""
+    left, right = strata.left, strata.right
+    if not (left.n and right.n and left.mean > 0 and right.mean > 0):
+        return None
+    estimate = math.log(right.mean) - math.log(left.mean)
+    found = welch(estimate, [[Term(m.n, m.m2 / m.mean / m.mean, 1.0)] for m in (left, right)])
+    return found or fixed(estimate, [(left, right)], logs=False)
+
+
+def _samples(pairs: Sequence[Pair[Moments]]) -> list[tuple[Moments, Moments]]:
+    return [(pair.left, pair.right) for pair in pairs]
+
+
+def _sides(pairs: Sequence[Pair[Moments]]) -> tuple[list[Moments], list[Moments]]:
+    return [pair.left for pair in pairs], [pair.right for pair in pairs]
+
+
+def welch(estimate: float, terms: Sequence[Sequence[Term]]) -> Evidence | None:
+    """Two samples, each with its own variance; ``None`` below two runs a side or without spread."""
+    if any(term.n < 2 for side in terms for term in side):
+        return None
+    return _satterthwaite(estimate, _components(terms[0]) + _components(terms[1]), "Welch's t on logarithms")
+
+
+def stratified(estimate: float, terms: Sequence[Sequence[Term]]) -> Evidence | None:
+    """Welch's t with the variances within the tasks.
+
+    A task with one run on a side takes that side's pooled variance; where fewer than half of the tasks of a side
+    repeat, that says too little.
+
+    Returns:
+        ``None`` where the runs within tasks tell no variance.
+    """
+    for side in terms:
+        if 2 * sum(term.n > 1 for term in side) < len(side):
+            return None
+    components = _components(terms[0]) + _components(terms[1])
+    return _satterthwaite(estimate, components, "stratified Welch's t within tasks")
+
+
+def _components(side: Sequence[Term]) -> list[tuple[float, int]]:
+    """What each task that repeats adds to the variance of the sum, and its degrees of freedom."""
+    singles = math.fsum(term.scale**2 for term in side if term.n == 1)
+    freedom = sum(term.n - 1 for term in side)
+    return [
+        (
+            term.m2 / (term.n - 1) / term.n
+            + (singles * term.m2 / term.scale**2 / freedom if singles and term.scale else 0.0),
+            term.n - 1,
+        )
+        for term in side
+        if term.n > 1
+    ]
+
+
+def _satterthwaite(estimate: float, components: Iterable[tuple[float, int]], method: str) -> Evidence | None:
+    parts = list(components)
+    variance = math.fsum(part for part, _ in parts)
+    error = math.sqrt(variance)
+    if not error > NO_SPREAD or not math.isfinite(error):
+        return None
+    freedom = 1 / math.fsum((part / variance) ** 2 / df for part, df in parts)
+    return Student(estimate, error, freedom, method)
+
+
+def over_tasks(differences: Sequence[float]) -> Evidence | None:
+    """Student's t over the tasks' differences; ``None`` below two tasks or where all differ by the same."""
+    k = len(differences)
+    if k < 2:
+        return None
+    mean = fmean(differences)
+    error = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (k - 1) / k)
+    if not error > NO_SPREAD * max(1.0, abs(mean)):
+        return None
+    return Student(mean, error, k - 1, "t over the tasks' differences")
+
+
+def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bool) -> Evidence | None:
+    """Runs without any spread, and the same difference on every task.
+
+    Args:
+        estimate: that difference.
+        pairs: both versions' runs of each task.
+        logs: whether these are logarithms, whose spread is relative as it is.
+
+    Returns:
+        ``None`` where there is spread, or a single pair of runs leaves it open whether there is.
+    """
+    samples = [m for pair in pairs for m in pair]
+    if any(m.m2 > m.n * (NO_SPREAD * (1.0 if logs else m.mean)) ** 2 for m in samples) or sum(m.n for m in samples) < 3:
+        return None
+    chance = math.exp(-math.fsum(_log_splits(left.n, right.n) for left, right in pairs))
+    return Fixed(0.0 if abs(estimate) < NO_SPREAD else estimate, chance, "permutation within tasks")
+
+
+def _log_splits(left: int, right: int) -> float:
+    """The logarithm of the number of ways to split a task's runs among the versions."""
+    return math.lgamma(left + right + 1) - math.lgamma(left + 1) - math.lgamma(right + 1)

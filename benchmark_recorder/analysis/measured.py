@@ -1,0 +1,143 @@
+"""One metric of two versions, measured: plain values, and the evidence by the method that fits the runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.analysis import means, rates, ratios, strata
+from benchmark_recorder.analysis.result import Estimate, Interval, interval_of
+
+if TYPE_CHECKING:
+    from benchmark_recorder.analysis.evidence import Evidence
+    from benchmark_recorder.analysis.metrics import Metric
+    from benchmark_recorder.analysis.strata import Counts, Strata
+    from benchmark_recorder.cells import Cells, Moments
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One metric of two versions, before any verdict.
+
+    Attributes:
+        metric: which.
+        v1: the baseline.
+        v2: the candidate.
+        scope: ``"suite"`` or ``"tasks"``.
+        left: plain value and count of the baseline.
+        right: of the candidate.
+        change: evidence on the change: of logarithms for a ratio, of rates for points; ``None`` where undefined.
+        ratio: evidence on the logarithm of v2 over v1.
+        moments: what a mean was made from.
+        counts: what a rate was made from.
+    """
+
+    metric: Metric
+    v1: str
+    v2: str
+    scope: str
+    left: tuple[float, int]
+    right: tuple[float, int]
+    change: Evidence | None
+    ratio: Evidence | None
+    moments: Strata[Moments] | None = None
+    counts: Strata[Counts] | None = None
+
+    @property
+    def improvement(self) -> float:
+        """Relative change of the plain value; NaN where undefined."""
+        v1, v2 = self.left[0], self.right[0]
+        with_sign = self.metric.better * (v2 - v1)
+        found = with_sign / v1 if v1 else math.nan
+        return found if math.isfinite(found) else math.nan
+
+    @property
+    def strata(self) -> Strata[Moments] | Strata[Counts]:
+        """The runs by task, whatever they hold."""
+        found = self.counts if self.moments is None else self.moments
+        assert found is not None
+        return found
+
+    @property
+    def matched_tasks(self) -> int:
+        """Tasks that were compared with themselves."""
+        return len(self.strata.pairs) if self.strata.matched else 0
+
+    def effect(self, change: float) -> float:
+        """A change on the evidence's scale as an effect: positive where the candidate is better."""
+        if self.metric.kind == "points":
+            return self.metric.better * change
+        return self.metric.better * (ratio_of(change) - 1)
+
+    def interval(self, confidence: float) -> Interval | None:
+        """Of the effect."""
+        limits = self.change.limits(confidence) if self.change else None
+        if limits is None:
+            return None
+        low, high = sorted(map(self.effect, limits))
+        return interval_of(low, high, confidence)
+
+    def estimate(self, change: Evidence, n: int) -> Estimate:
+        """Some evidence on a change, as an effect with its 95 % interval."""
+        limits = change.limits(0.95)
+        low, high = sorted(map(self.effect, limits)) if limits else (math.inf, math.inf)
+        return Estimate(finite(self.effect(change.estimate)), interval_of(low, high), n, change.method)
+
+
+def ratio_of(log_ratio: float) -> float:
+    """``exp``, infinite where a float cannot hold it."""
+    try:
+        return math.exp(log_ratio)
+    except OverflowError:
+        return math.inf
+
+
+def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
+    """The plain values, and the evidence by the method that fits."""
+    if metric.counts is not None:
+        counts = strata.align(cells, v1, v2, metric.counts, strata.NO_COUNTS)
+        return Measured(
+            metric,
+            v1,
+            v2,
+            scope,
+            _rate(counts.left),
+            _rate(counts.right),
+            rates.rate_difference(counts, scope, once=metric.once),
+            ratios.rate_ratio(counts, scope, once=metric.once),
+            counts=counts,
+        )
+    plain = strata.align(cells, v1, v2, strata.cost if metric.name == "cost" else strata.time, strata.NO_MOMENTS)
+    if metric.name == "cost":
+        moments, change = plain, means.sums(plain, scope)
+    else:
+        moments = strata.align(cells, v1, v2, strata.log_time, strata.NO_MOMENTS)
+        change = means.geometric(moments, scope)
+    return Measured(metric, v1, v2, scope, _mean(plain.left), _mean(plain.right), change, change, moments=moments)
+
+
+def _rate(counts: Counts) -> tuple[float, int]:
+    return (counts.rate, counts.n) if counts.n else (math.nan, 0)
+
+
+def _mean(moments: Moments) -> tuple[float, int]:
+    return (moments.mean, moments.n) if moments.n else (math.nan, 0)
+
+
+def finite(value: float) -> float | None:
+    """The value, or ``None`` where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def ratio_estimate(evidence: Evidence | None, n: int) -> Estimate | None:
+    """A logarithm's evidence as a ratio."""
+    if evidence is None:
+        return None
+    limits = evidence.limits(0.95)
+    return Estimate(
+        finite(ratio_of(evidence.estimate)),
+        interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None,
+        n,
+        evidence.method,
+    )

@@ -1,0 +1,89 @@
+"""What can be compared: five metrics, each with its direction, its scale and its margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from benchmark_recorder.analysis import strata
+from benchmark_recorder.errors import InvalidQueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from benchmark_recorder.analysis.strata import Counts
+    from benchmark_recorder.cells import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How one metric is read.
+
+    Attributes:
+        name: as callers write it.
+        kind: ``"ratio"``: changes are relative; ``"points"``: they are differences of rates.
+        better: 1 where more is better, -1 where less is.
+        margin: a smaller change does not matter: 0.05 is 5 %, or 5 points.
+        noun: in a sentence.
+        counts: of a cell, where the metric is a rate.
+    """
+
+    name: str
+    kind: Literal["ratio", "points"]
+    better: Literal[1, -1]
+    margin: float
+    noun: str
+    counts: Callable[[Cell], Counts] | None = None
+
+    @property
+    def once(self) -> bool:
+        """Whether a task's repeats that all end alike are one piece of evidence, as with a router without chance."""
+        return self.name == "routing_accuracy"
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("execution_time", "ratio", -1, 0.05, "execution time"),
+        Metric("success_rate", "points", 1, 0.02, "success rate", strata.successes),
+        Metric("failure_rate", "points", -1, 0.02, "failure rate", strata.failures),
+        Metric("cost", "ratio", -1, 0.01, "cost", None),
+        Metric("routing_accuracy", "points", 1, 0.02, "routing accuracy", strata.right_routings),
+    )
+}
+
+SCOPES: Final = ("suite", "tasks")
+
+
+def metric_named(name: object) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        InvalidQueryError: there is none; the message names those that there are.
+    """
+    if isinstance(name, str) and name in METRICS:
+        return METRICS[name]
+    raise InvalidQueryError(f"metric: expected one of {', '.join(METRICS)}, got {_shown(name)}")
+
+
+def check_scope(scope: object) -> None:
+    """Raise ``InvalidQueryError`` unless the scope is ``"suite"`` or ``"tasks"``."""
+    if scope not in SCOPES:
+        raise InvalidQueryError(f"scope: expected one of {', '.join(SCOPES)}, got {_shown(scope)}")
+
+
+def check_margin(margin: object, metric: Metric) -> float:
+    """The margin as a fraction; the metric's own for ``None``.
+
+    Raises:
+        InvalidQueryError: it is no number between 0 and 1.
+    """
+    if margin is None:
+        return metric.margin
+    if isinstance(margin, int | float) and not isinstance(margin, bool) and 0 < margin < 1:
+        return float(margin)
+    raise InvalidQueryError(f"margin: expected a fraction above 0 and below 1 (0.05 is 5 %), got {_shown(margin)}")
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:80] if isinstance(value, str | int | float) else f"a {type(value).__name__}"

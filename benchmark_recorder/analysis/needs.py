@@ -1,0 +1,177 @@
+"""What would decide an inconclusive comparison: further runs, or further tasks, and what they would cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.analysis import power, strata
+from benchmark_recorder.analysis.result import Result
+from benchmark_recorder.cells import Moments, total
+
+if TYPE_CHECKING:
+    from benchmark_recorder.analysis.measured import Measured
+    from benchmark_recorder.analysis.strata import Counts, Pair
+    from benchmark_recorder.cells import Cells
+
+
+@dataclass(frozen=True, slots=True)
+class Needed(Result):
+    """What would shrink the half-width of the 95 % interval to the margin.
+
+    Attributes:
+        runs: further runs in all, over both versions; ``None`` where no number of repeats does it.
+        runs_per_task: runs that each task then has in each version; ``None`` where tasks are not matched.
+        tasks: further tasks, each run as often as now, that would do it too, where tasks stand for others.
+        cost: USD that the further runs would cost at the mean known cost of a run; ``None`` where unknown.
+        seconds: that they would take one after the other.
+        sentence: all this for people.
+    """
+
+    runs: int | None
+    runs_per_task: int | None
+    tasks: int | None
+    cost: float | None
+    seconds: float | None
+    sentence: str
+
+
+def what_would_decide(measured: Measured, cells: Cells, margin: float) -> Needed | None:
+    """What shrinks the half-width of the 95 % interval to the margin; ``None`` where the variance is unknown."""
+    if not (measured.left[1] and measured.right[1]):
+        return None
+    by_tasks = measured.scope == "tasks" and measured.matched_tasks > 1
+    per_task, runs = _by_repeats(measured, margin, by_tasks=by_tasks)
+    tasks = _by_tasks(measured, margin) if by_tasks or (runs is None and measured.matched_tasks > 1) else None
+    if runs is None and tasks is None:
+        return None
+    cost, seconds = _price(cells, measured, runs) if runs else (None, None)
+    sentence = _sentence(_aim(measured, margin), runs, per_task, tasks, cost)
+    return Needed(runs, per_task, tasks, cost, seconds, sentence)
+
+
+def _reach(measured: Measured, margin: float) -> float:
+    """The margin on the evidence's scale."""
+    return math.log1p(margin) if measured.metric.kind == "ratio" else margin
+
+
+def _by_repeats(measured: Measured, margin: float, *, by_tasks: bool) -> tuple[int | None, int | None]:
+    """Runs that each task then has, and further runs in all."""
+    reach = _reach(measured, margin)
+    there = measured.strata
+    if by_tasks and not _repeats_help(measured, reach):
+        return None, None
+    pairs = there.pairs if there.matched else ()
+    if measured.counts is not None:
+        each: int | None = power.repeats_for_rates(measured.counts, reach)
+    else:
+        assert measured.moments is not None
+        each = power.repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
+        each = each * len(pairs) if each and pairs else each
+    if each is None:
+        return None, None
+    per_task = math.ceil(each / len(pairs)) if pairs else None
+    if per_task is not None:
+        further = sum(max(0, per_task - side.n) for pair in pairs for side in (pair.left, pair.right))
+    else:
+        further = sum(max(0, each - side.n) for side in (there.left, there.right))
+    # An interval as narrow as the margin may still straddle it: then nothing but the margin itself is in question.
+    return per_task, further or None
+
+
+def _repeats_help(measured: Measured, reach: float) -> bool:
+    """Whether tasks that differ among themselves leave room for repeats to decide."""
+    between = _between(measured)
+    if between is None:
+        return False
+    k = measured.matched_tasks
+    return power.half_width(math.sqrt(between / k), k - 1) < 0.9 * reach
+
+
+def _between(measured: Measured) -> float | None:
+    """The variance of the tasks' true differences; ``None`` where tasks do not repeat."""
+    differences, noise = _differences(measured), _noise(measured)
+    if len(differences) < 2 or noise is None:
+        return None
+    return max(0.0, stdev(differences) ** 2 - noise)
+
+
+def _differences(measured: Measured) -> list[float]:
+    """Each task's difference on the evidence's scale, costs as parts of the sums."""
+    if measured.counts is not None:
+        return [pair.right.rate - pair.left.rate for pair in measured.counts.pairs]
+    assert measured.moments is not None
+    pairs = measured.moments.pairs
+    if measured.metric.name != "cost":
+        return [pair.right.mean - pair.left.mean for pair in pairs]
+    left, right = fmean(p.left.mean for p in pairs), fmean(p.right.mean for p in pairs)
+    if not (left > 0 and right > 0):
+        return []
+    return [pair.right.mean / right - pair.left.mean / left for pair in pairs]
+
+
+def _noise(measured: Measured) -> float | None:
+    """The mean variance of a task's difference that comes from its runs."""
+    if measured.counts is not None:
+        parts = [_rate_noise(pair) for pair in measured.counts.pairs]
+    else:
+        assert measured.moments is not None
+        pairs = measured.moments.pairs
+        scales = (1.0, 1.0)
+        if measured.metric.name == "cost":
+            scales = (fmean(p.left.mean for p in pairs), fmean(p.right.mean for p in pairs))
+        parts = [
+            math.fsum(m.m2 / (m.n - 1) / m.n / scale**2 for m, scale in zip(pair[1:], scales, strict=True))
+            if pair.left.n > 1 and pair.right.n > 1
+            else None
+            for pair in pairs
+        ]
+    known = [part for part in parts if part is not None]
+    return fmean(known) if known else None
+
+
+def _rate_noise(pair: Pair[Counts]) -> float | None:
+    if pair.left.n < 2 or pair.right.n < 2:
+        return None
+    return math.fsum(side.rate * (1 - side.rate) / (side.n - 1) for side in (pair.left, pair.right))
+
+
+def _by_tasks(measured: Measured, margin: float) -> int | None:
+    """Further tasks that would do it at the present number of repeats."""
+    differences = _differences(measured)
+    if len(differences) < 2:
+        return None
+    spread = stdev(differences)
+    needed = power.tasks_for(spread, _reach(measured, margin), len(differences)) if spread else None
+    return None if needed is None else (needed - len(differences) or None)
+
+
+def _price(cells: Cells, measured: Measured, runs: int) -> tuple[float | None, float | None]:
+    """USD and seconds of so many further runs, half of them in each version."""
+    means = []
+    for read in (strata.cost, strata.time):
+        sides = [_merged(cells, version, read) for version in (measured.v1, measured.v2)]
+        means.append(fmean(side.mean for side in sides) * runs if all(side.n for side in sides) else None)
+    return means[0], means[1]
+
+
+def _merged(cells: Cells, version: str, read: strata.Read[Moments]) -> Moments:
+    whole = total(cells.of(version))
+    return read(whole) if whole is not None else Moments()
+
+
+def _aim(measured: Measured, margin: float) -> str:
+    unit = " %" if measured.metric.kind == "ratio" else " points"
+    return f"to see a change of {100 * margin:g}{unit}"
+
+
+def _sentence(aim: str, runs: int | None, per_task: int | None, tasks: int | None, cost: float | None) -> str:
+    more_tasks = f"about {tasks:,} more tasks, each run as often as these," if tasks else ""
+    if runs is None:
+        return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
+    price = f", about ${cost:,.2f}" if cost else ""
+    each = f" ({per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
+    either = f", or {more_tasks.rstrip(',')}" if more_tasks else ""
+    return f"About {runs:,} further runs{each}{either} would be needed {aim}."

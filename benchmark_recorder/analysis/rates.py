@@ -1,0 +1,250 @@
+"""Rates: success, failure, right routing. One rate by Wilson; two by what the design of the runs allows.
+
+Sources: Wilson (1927); Newcombe (1998, Stat. Med. 17:857 single, 17:873 independent, method 10; 17:2635 paired,
+method 10); McNemar (1947) with the mid-p of Fagerland, Lydersen & Laake (2013); Fisher's exact test with mid-p;
+Mantel-Haenszel difference with the variance of Sato (1989), inverted as a test, so that interval and p-value agree.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from benchmark_recorder.analysis.evidence import Evidence, Limits, Score
+from benchmark_recorder.analysis.means import over_tasks
+from benchmark_recorder.analysis.strata import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark_recorder.analysis.strata import Pair, Strata
+
+
+def wilson(hits: float, n: float, quantile: float) -> Limits:
+    """Wilson's score interval of a rate; never without width, always within 0 and 1."""
+    z2 = quantile * quantile
+    centre = (hits + z2 / 2) / (n + z2)
+    reach = quantile / (n + z2) * math.sqrt(hits * (n - hits) / n + z2 / 4)
+    low = 0.0 if hits <= 0 else max(0.0, centre - reach)
+    high = 1.0 if hits >= n else min(1.0, centre + reach)
+    return low, high
+
+
+def newcombe(left: Limits, right: Limits, rates: Limits, correlation: float = 0.0) -> Limits:
+    """The interval of a difference by squaring and adding the distances to each rate's own limits.
+
+    Args:
+        left: Wilson limits of the baseline's rate.
+        right: of the candidate's.
+        rates: both rates.
+        correlation: between the two; 0 for independent ones.
+    """
+    (l1, u1), (l2, u2), (p1, p2) = left, right, rates
+    down, up = (p2 - l2, u1 - p1), (u2 - p2, p1 - l1)
+    difference = p2 - p1
+    low = difference - _added(*down, correlation)
+    high = difference + _added(*up, correlation)
+    return max(-1.0, low), min(1.0, high)
+
+
+def _added(a: float, b: float, correlation: float) -> float:
+    return math.sqrt(max(0.0, a * a - 2 * correlation * a * b + b * b))
+
+
+def independent(left: Counts, right: Counts) -> Evidence:
+    """Two rates from different tasks: Newcombe's interval, Fisher's exact test with mid-p."""
+    p1, p2 = left.rate, right.rate
+
+    def limits(z: float) -> Limits:
+        return newcombe(wilson(left.hits, left.n, z), wilson(right.hits, right.n, z), (p1, p2))
+
+    return Score(p2 - p1, limits, "Newcombe's interval, Fisher's exact test with mid-p", _fisher(left, right))
+
+
+def _fisher(left: Counts, right: Counts) -> tuple[float, float]:
+    """One-sided mid-p of "not above" and "not below" for the candidate, given both margins."""
+    n, hits = left.n + right.n, left.hits + right.hits
+    mean = hits * right.n / n
+    sd = math.sqrt(mean * (1 - hits / n) * left.n / max(1, n - 1))
+    # What lies further from the mean than 40 standard deviations adds nothing that a float can hold.
+    low = max(0, hits - left.n, math.floor(mean - 40 * sd - 1))
+    high = min(hits, right.n, math.ceil(mean + 40 * sd + 1))
+    x = np.arange(min(low, right.hits), max(high, right.hits) + 1, dtype=np.float64)
+    logs = -(
+        special.gammaln(x + 1)
+        + special.gammaln(right.n - x + 1)
+        + special.gammaln(hits - x + 1)
+        + special.gammaln(left.n - hits + x + 1)
+    )
+    weights = np.exp(logs - logs.max())
+    share = weights / weights.sum()
+    at = right.hits - int(x[0])
+    half = float(share[at]) / 2
+    return float(share[at + 1 :].sum()) + half, float(share[:at].sum()) + half
+
+
+class Flips(NamedTuple):
+    """Tasks with one run a side, by the outcomes of both versions: ``left_only`` hit in the baseline alone."""
+
+    both: int
+    left_only: int
+    right_only: int
+    neither: int
+
+    @property
+    def n(self) -> int:
+        """Tasks."""
+        return sum(self)
+
+
+def flips(pairs: Sequence[tuple[Counts, Counts]]) -> Flips:
+    """Pairs of single runs, counted."""
+    table = [0, 0, 0, 0]
+    for left, right in pairs:
+        table[(0 if left.hits else 2) + (0 if right.hits else 1)] += 1
+    return Flips(table[0], table[1], table[2], table[3])
+
+
+def paired(table: Flips) -> Evidence:
+    """One run a task and side: Newcombe's paired interval, McNemar's test with mid-p."""
+    n = table.n
+    left, right = table.both + table.left_only, table.both + table.right_only
+    correlation = _phi(table)
+
+    def limits(z: float) -> Limits:
+        return newcombe(wilson(left, n, z), wilson(right, n, z), (left / n, right / n), correlation)
+
+    estimate = (table.right_only - table.left_only) / n
+    return Score(estimate, limits, "Newcombe's paired interval, McNemar's test with mid-p", mcnemar(table))
+
+
+def _phi(table: Flips) -> float:
+    """The correlation of the outcomes, corrected for continuity (Newcombe's method 10)."""
+    a, b, c, d = table
+    product = float((a + b) * (c + d) * (a + c) * (b + d))
+    if not product:
+        return 0.0
+    excess = float(a * d - b * c)
+    return (max(0.0, excess - table.n / 2) if excess > 0 else excess) / math.sqrt(product)
+
+
+def mcnemar(table: Flips) -> tuple[float, float]:
+    """One-sided mid-p of "not above" and "not below" for the candidate."""
+    b, c = table.left_only, table.right_only
+    if not b + c:
+        return 0.5, 0.5
+    half = math.exp(math.lgamma(b + c + 1) - math.lgamma(b + 1) - math.lgamma(c + 1) - (b + c) * math.log(2)) / 2
+    above = float(special.bdtr(b - 1, b + c, 0.5)) if b else 0.0
+    below = float(special.bdtr(c - 1, b + c, 0.5)) if c else 0.0
+    return above + half, below + half
+
+
+class Weighted(NamedTuple):
+    """One task's rates with its weight, and the counts that are evidence.
+
+    Where all repeats of a task end alike because the router is deterministic, they are one piece of evidence: the
+    weight is still that of all runs, so that the estimate is theirs.
+    """
+
+    weight: float
+    left: Counts
+    right: Counts
+
+
+def weigh(pairs: Sequence[Pair[Counts]], *, once: bool) -> list[Weighted]:
+    """Mantel-Haenszel weights; with ``once``, a side whose repeats all end alike counts as one run."""
+    return [
+        Weighted(
+            left.n * right.n / (left.n + right.n),
+            collapsed(left) if once else left,
+            collapsed(right) if once else right,
+        )
+        for _, left, right in pairs
+    ]
+
+
+def collapsed(sample: Counts) -> Counts:
+    """One run, where all end alike; otherwise the sample as it is."""
+    """One run, where all end alike; otherwise the sample as it is."""
+    return Counts(1, min(1, sample.hits)) if sample.hits in {0, sample.n} else sample
+
+
+def mantel_haenszel(strata: Sequence[Weighted]) -> Evidence | None:
+    """The weighted mean of the tasks' differences; ``None`` where the runs within tasks do not vary.
+
+    The variance at a difference D is (D * P + Q) / W**2 (Sato 1989); the interval is all D that a normal test at that
+    variance does not refuse, which is a quadratic's roots.
+    """
+    total = math.fsum(s.weight for s in strata)
+    estimate = math.fsum(s.weight * (s.right.rate - s.left.rate) for s in strata) / total
+    slope, base = (math.fsum(part) / total**2 for part in zip(*map(_sato, strata), strict=True))
+    if not base > 0:
+        return None
+
+    def limits(z: float) -> Limits:
+        z2 = z * z
+        centre = estimate + z2 * slope / 2
+        reach = math.sqrt(max(0.0, centre * centre - estimate * estimate + z2 * base))
+        return max(-1.0, centre - reach), min(1.0, centre + reach)
+
+    z = estimate / math.sqrt(base)
+    null = float(special.ndtr(-z)), float(special.ndtr(z))
+    return Score(estimate, limits, "Mantel-Haenszel difference within tasks, Sato's variance", null)
+
+
+def _sato(stratum: Weighted) -> tuple[float, float]:
+    """A task's parts of P and Q, for its own weight."""
+    (n1, x1), (n2, x2) = stratum.left, stratum.right
+    n = n1 + n2
+    scale = (stratum.weight * n / (n1 * n2)) ** 2
+    slope = (n2 * n2 * x1 - n1 * n1 * x2 + n1 * n2 * (n1 - n2) / 2) / n**2
+    base = (x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * n)
+    return scale * slope, scale * base
+
+
+def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Evidence | None:
+    """The difference of two versions' rates, by the method that fits the runs.
+
+    Args:
+        strata: runs and hits.
+        scope: ``"suite"`` or ``"tasks"``; see ``means.geometric_by_task``.
+        once: whether a task's repeats that all end alike are one piece of evidence.
+
+    Returns:
+        ``None`` where a side is empty.
+    """
+    if not (strata.left.n and strata.right.n):
+        return None
+    if not strata.matched:
+        return independent(strata.left, strata.right)
+    weighted = weigh(strata.pairs, once=once)
+    if all(s.left.n == 1 and s.right.n == 1 for s in weighted):
+        return paired(flips([(s.left, s.right) for s in weighted]))
+    if scope == "tasks":
+        return _over_tasks(strata.pairs)
+    return mantel_haenszel(weighted) or _without_variance(strata.pairs)
+
+
+def _over_tasks(pairs: Sequence[Pair[Counts]]) -> Evidence | None:
+    found = over_tasks([pair.right.rate - pair.left.rate for pair in pairs])
+    if found is not None:
+        return found
+    # All tasks differ by the same, mostly by nothing: as many pairs as there are tasks, at the mean rates.
+    k = len(pairs)
+    left, right = fmean(p.left.rate for p in pairs), fmean(p.right.rate for p in pairs)
+
+    def limits(z: float) -> Limits:
+        return newcombe(wilson(left * k, k, z), wilson(right * k, k, z), (left, right))
+
+    return Score(right - left, limits, "Newcombe's interval over tasks")
+
+
+def _without_variance(pairs: Sequence[Pair[Counts]]) -> Evidence:
+    """No task's runs vary: the counts of all runs together, as if they were independent."""
+    left = Counts(sum(p.left.n for p in pairs), sum(p.left.hits for p in pairs))
+    right = Counts(sum(p.right.n for p in pairs), sum(p.right.hits for p in pairs))
+    return independent(left, right)

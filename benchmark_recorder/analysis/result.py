@@ -1,0 +1,102 @@
+"""What every answer is made of: frozen, read as attribute and as key, ready for JSON, with its doubts as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Result(Mapping[str, Any]):
+    """A frozen dataclass that is also a mapping of its fields: ``m.mean``, ``m["mean"]``, ``**m``."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+        if key in self.__dataclass_fields__:  # type: ignore[attr-defined]
+            return getattr(self, key)
+        raise KeyError(f"{key!r}; there are {', '.join(self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dataclass_fields__)  # type: ignore[attr-defined]
+
+    def __len__(self) -> int:
+        return len(self.__dataclass_fields__)  # type: ignore[attr-defined]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, texts and numbers, all the way down; what is not finite is ``None``."""
+        return {name: _plain(value) for name, value in self.items()}
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401
+    """One value as JSON has it."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt(Result):
+    """A warning as data: the analysis went on, but the reader must know.
+
+    Attributes:
+        code: stable, for programs: ``"too_few_samples"``.
+        sentence: for people. It may hold names of versions and tasks as they were recorded: escape it like any
+            other text.
+        figures: the numbers and names in the sentence.
+    """
+
+    code: str
+    sentence: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Result):
+    """A confidence interval, both ends in the unit of the figure it belongs to.
+
+    Attributes:
+        low: ``None`` where it has no lower end.
+        high: ``None`` where it has no upper end.
+        confidence: 0.95 unless it says otherwise.
+    """
+
+    low: float | None
+    high: float | None
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate(Result):
+    """A figure with its uncertainty.
+
+    Attributes:
+        value: ``None`` where it is undefined.
+        interval: ``None`` where none can be given; ``method`` says why.
+        n: the runs (or tasks) that it rests on.
+        method: how value and interval were found, in a few words.
+    """
+
+    value: float | None
+    interval: Interval | None
+    n: int
+    method: str
+
+
+def interval_of(low: float, high: float, confidence: float = 0.95) -> Interval | None:
+    """An interval with ends that are not finite left open; ``None`` where nothing is left or it has no width.
+
+    An interval of no width would say that there is no doubt, which no sample can show.
+    """
+    lower = low if math.isfinite(low) else None
+    upper = high if math.isfinite(high) else None
+    if lower is None and upper is None:
+        return None
+    if lower is not None and upper is not None and not lower < upper:
+        return None
+    return Interval(lower, upper, confidence)

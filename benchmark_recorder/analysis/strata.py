@@ -1,0 +1,146 @@
+"""The runs of two versions, task by task: what every method of comparison works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
+
+from benchmark_recorder.cells import Moments
+
+if TYPE_CHECKING:
+    from benchmark_recorder.cells import Cell, Cells
+
+
+class Sample(Protocol):
+    """Sufficient statistics that count and merge: ``Moments`` or ``Counts``."""
+
+    @property
+    def n(self) -> int:
+        """Runs."""
+
+    def merge(self, other: Self, /) -> Self:
+        """Both samples together."""
+
+
+class Counts(NamedTuple):
+    """Runs, and how many of them are hits: succeeded, failed, or were routed right."""
+
+    n: int = 0
+    hits: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Hits a run; there must be a run."""
+        return self.hits / self.n
+
+    def merge(self, other: Counts) -> Counts:
+        """Both samples together."""
+        return Counts(self.n + other.n, self.hits + other.hits)
+
+
+S = TypeVar("S", bound=Sample)
+Read = Callable[["Cell"], S]
+
+
+class Pair(NamedTuple, Generic[S]):
+    """One task's runs in both versions; neither is empty."""
+
+    task_id: str
+    left: S
+    right: S
+
+
+@dataclass(frozen=True, slots=True)
+class Strata(Generic[S]):
+    """Two versions' runs.
+
+    Attributes:
+        pairs: the tasks with runs on both sides, by id.
+        left: all runs of the baseline.
+        right: all runs of the candidate.
+    """
+
+    pairs: tuple[Pair[S], ...]
+    left: S
+    right: S
+
+    @property
+    def matched(self) -> bool:
+        """Whether tasks are compared with themselves.
+
+        So it is where the matched tasks hold at least half of the runs of one side. In production, where texts hardly
+        repeat, a handful of matched ones would speak for thousands of others; there all runs are compared.
+        """
+        left = sum(pair.left.n for pair in self.pairs)
+        right = sum(pair.right.n for pair in self.pairs)
+        return bool(self.pairs) and (2 * left >= self.left.n or 2 * right >= self.right.n)
+
+
+def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
+    """Both versions' runs by task.
+
+    Args:
+        cells: of at least these versions.
+        v1: the baseline.
+        v2: the candidate.
+        read: what to take from a cell.
+        empty: a sample of nothing.
+    """
+    sides: tuple[dict[str, S], dict[str, S]] = ({}, {})
+    totals = [empty, empty]
+    for cell in cells.cells:
+        for side, version in enumerate((v1, v2)):
+            if cell.version != version or not (sample := read(cell)).n:
+                continue
+            totals[side] = totals[side].merge(sample)
+            if cell.task_id is not None:
+                there = sides[side].get(cell.task_id)
+                sides[side][cell.task_id] = sample if there is None else there.merge(sample)
+    left, right = sides
+    pairs = tuple(Pair(task, left[task], right[task]) for task in sorted(left.keys() & right.keys()))
+    return Strata(pairs, totals[0], totals[1])
+
+
+NO_MOMENTS = Moments()
+NO_COUNTS = Counts()
+
+
+def log_time(cell: Cell) -> Moments:
+    """Logarithms of the durations above zero."""
+    return cell.log_time
+
+
+def log_time_of_successes(cell: Cell) -> Moments:
+    """The same of the runs that succeeded."""
+    return cell.log_time if cell.success else NO_MOMENTS
+
+
+def time(cell: Cell) -> Moments:
+    """Durations in seconds."""
+    return cell.time
+
+
+def cost(cell: Cell) -> Moments:
+    """Known costs in USD."""
+    return cell.cost
+
+
+def log_cost(cell: Cell) -> Moments:
+    """Logarithms of the known costs above zero."""
+    return cell.log_cost
+
+
+def successes(cell: Cell) -> Counts:
+    """Runs that succeeded."""
+    return Counts(cell.n, cell.n if cell.success else 0)
+
+
+def failures(cell: Cell) -> Counts:
+    """Runs that failed."""
+    return Counts(cell.n, 0 if cell.success else cell.n)
+
+
+def right_routings(cell: Cell) -> Counts:
+    """Runs with a known route that went to the expected agent."""
+    return Counts(cell.routed, cell.routed_right)

@@ -1,0 +1,290 @@
+"""One version: how long, how often, how much, each figure with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from benchmark_recorder.analysis.doubts import unknown_version, version_doubts
+from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
+from benchmark_recorder.analysis.measured import finite, ratio_of
+from benchmark_recorder.analysis.rates import wilson
+from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result, interval_of
+from benchmark_recorder.cells import Moments, total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.cells import Cell, Cells
+
+PERCENTILES = (50, 90, 95, 99)
+MOST_REPEATS = 10
+"""Up to so many runs in a row are asked whether all, or any, succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats(Result):
+    """What to expect of ``k`` runs of one task, the mean over the tasks with at least ``k`` runs.
+
+    Attributes:
+        k: runs.
+        all_succeed: pass^k, C(c, k) / C(n, k) of a task with c successes in n runs.
+        any_succeeds: pass@k, 1 - C(n - c, k) / C(n, k).
+        tasks: tasks that have at least ``k`` runs.
+    """
+
+    k: int
+    all_succeed: float
+    any_succeeds: float
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Result):
+    """One version's runs. Times in seconds, costs in USD; plain figures are NaN where undefined.
+
+    Attributes:
+        version: whose.
+        count: runs.
+        mean: duration.
+        p50: percentiles by linear interpolation (type 7 of Hyndman & Fan 1996).
+        p90: see ``p50``.
+        p95: see ``p50``.
+        p99: see ``p50``.
+        min: shortest.
+        max: longest.
+        std: sample standard deviation.
+        success_rate: successes a run.
+        total_cost: of the runs whose cost is known.
+        mean_cost: the same, a run.
+        estimates: the figures above and more, with their 95 % intervals: ``mean``, ``geometric_mean``, ``p50`` ...
+            ``p99``, ``success_rate``, ``mean_cost``, ``cost_per_success``, ``seconds_per_success``,
+            ``routing_accuracy``.
+        repeats: reliability over several runs of a task; empty where tasks do not repeat.
+        tasks: different tasks (an upper bound where they are too many to count one by one).
+        first: microseconds since 1970 of the earliest run; ``None`` where there is none.
+        last: of the latest.
+        warnings: doubts that the reader must know.
+    """
+
+    version: str
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    std: float
+    success_rate: float
+    total_cost: float
+    mean_cost: float
+    estimates: dict[str, Estimate]
+    repeats: tuple[Repeats, ...]
+    tasks: int
+    first: int | None
+    last: int | None
+    warnings: tuple[Doubt, ...]
+
+
+def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | None = None) -> Summary:
+    """Summarise one version.
+
+    Args:
+        version: what to call these runs: a version's name.
+        cells: exactly these runs, of one version or, under a common name, of several.
+        times: the durations of exactly these runs in seconds, in any order; percentiles and extremes are NaN without.
+    """
+    own = cells.cells
+    whole = total(own)
+    if whole is None:
+        return _nothing(version)
+    ordered = np.sort(times[np.isfinite(times)]) if times is not None else np.empty(0)
+    percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES}
+    plain = {name: math.nan if found.value is None else found.value for name, found in percentiles.items()}
+    succeeded = sum(cell.n for cell in own if cell.success)
+    variance = whole.time.variance
+    return Summary(
+        version=version,
+        count=whole.n,
+        mean=whole.time.mean if whole.time.n else math.nan,
+        p50=plain["p50"],
+        p90=plain["p90"],
+        p95=plain["p95"],
+        p99=plain["p99"],
+        min=float(ordered[0]) if len(ordered) else math.nan,
+        max=whole.max_time if whole.time.n else math.nan,
+        std=math.sqrt(variance) if variance is not None else math.nan,
+        success_rate=succeeded / whole.n,
+        total_cost=whole.cost.total if whole.cost.n else math.nan,
+        mean_cost=whole.cost.mean if whole.cost.n else math.nan,
+        estimates=_estimates(own, whole, succeeded) | (percentiles if len(ordered) else {}),
+        repeats=_repeats(own),
+        tasks=_count_tasks(own),
+        first=whole.first,
+        last=whole.last,
+        warnings=_doubts(version, whole, ordered),
+    )
+
+
+def _nothing(version: str) -> Summary:
+    return Summary(
+        version,
+        0,
+        *(math.nan,) * 11,
+        estimates={},
+        repeats=(),
+        tasks=0,
+        first=None,
+        last=None,
+        warnings=(unknown_version(version),),
+    )
+
+
+def _count_tasks(own: Sequence[Cell]) -> int:
+    named = {cell.task_id for cell in own if cell.task_id is not None}
+    return len(named) + sum(cell.tasks for cell in own if cell.task_id is None)
+
+
+def _doubts(version: str, whole: Cell, ordered: NDArray[np.float64]) -> tuple[Doubt, ...]:
+    found = list(version_doubts(version, whole))
+    if 0 < len(ordered) <= 20:
+        # Type 7 interpolates towards the maximum from 95 % of the way between the first run and the last.
+        found.append(
+            Doubt(
+                "p95_is_the_maximum",
+                f"With {len(ordered)} runs of {version} the 95th percentile hangs on the longest run alone.",
+                {"version": version, "runs": len(ordered), "needed": 21},
+            )
+        )
+    return tuple(found)
+
+
+def _estimates(own: Sequence[Cell], whole: Cell, succeeded: int) -> dict[str, Estimate]:
+    def rate(hits: int, n: int) -> Estimate:
+        if not n:
+            return Estimate(None, None, 0, "Wilson")
+        return Estimate(hits / n, interval_of(*wilson(hits, n, normal_quantile(0.975))), n, "Wilson")
+
+    return {
+        "mean": _mean(whole.time),
+        "geometric_mean": _geometric(whole.log_time),
+        "success_rate": rate(succeeded, whole.n),
+        "mean_cost": _mean(whole.cost),
+        "cost_per_success": _per_success([(cell.cost, cell.success) for cell in own]),
+        "seconds_per_success": _per_success([(cell.time, cell.success) for cell in own]),
+        "routing_accuracy": rate(whole.routed_right, whole.routed),
+    }
+
+
+def _mean(sample: Moments) -> Estimate:
+    """A mean with Student's t interval."""
+    if not sample.n:
+        return Estimate(None, None, 0, "mean, Student's t")
+    limits = _student(sample)
+    interval = interval_of(max(0.0, limits[0]), limits[1]) if limits else None
+    return Estimate(sample.mean, interval, sample.n, "mean, Student's t")
+
+
+def _geometric(logs: Moments) -> Estimate:
+    """A geometric mean with Student's t interval on logarithms."""
+    method = "geometric mean, Student's t on logarithms"
+    if not logs.n:
+        return Estimate(None, None, 0, method)
+    limits = _student(logs)
+    interval = interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None
+    return Estimate(finite(ratio_of(logs.mean)), interval, logs.n, method)
+
+
+def _student(sample: Moments) -> tuple[float, float] | None:
+    if sample.n < 2:
+        return None
+    reach = student_quantile(sample.n - 1, 0.975) * math.sqrt(sample.m2 / (sample.n - 1) / sample.n)
+    return sample.mean - reach, sample.mean + reach
+
+
+def _per_success(parts: Sequence[tuple[Moments, bool]]) -> Estimate:
+    """A sum over all runs for each run that succeeded: a ratio of means, delta method on its logarithm."""
+    method = "ratio of sums, delta method on logarithms"
+    good = reduce(Moments.merge, (m for m, success in parts if success), Moments())
+    every = reduce(Moments.merge, (m for m, _ in parts), Moments())
+    if not (good.n and every.mean > 0):
+        return Estimate(None, None, every.n, method)
+    share, value = good.n / every.n, every.total / good.n
+    if every.n < 2:
+        return Estimate(value, None, every.n, method)
+    relative = every.m2 / (every.n - 1) / every.mean / every.mean
+    relative += (1 - share) / share * every.n / (every.n - 1)
+    relative -= 2 * (good.mean / every.mean - 1) * every.n / (every.n - 1)
+    reach = student_quantile(every.n - 1, 0.975) * math.sqrt(max(0.0, relative) / every.n)
+    spread = math.exp(min(reach, 700.0))
+    return Estimate(value, interval_of(value / spread, value * spread), every.n, method)
+
+
+def percentile(ordered: NDArray[np.float64], share: float) -> Estimate:
+    """A percentile (type 7), with the interval between two order statistics.
+
+    The interval holds the true percentile with at least 95 % whatever the distribution; it exists from so many runs
+    on that both ends are runs. Below, ``method`` says how many those are.
+
+    Args:
+        ordered: values in rising order.
+        share: 0.95 for the 95th.
+    """
+    n = len(ordered)
+    if not n:
+        return Estimate(None, None, 0, "type 7")
+    value = float(np.quantile(ordered, share))
+    interval = _order_interval(ordered, share)
+    if interval is None:
+        return Estimate(value, None, n, f"type 7; an interval needs n >= {runs_for_percentile(share)}")
+    return Estimate(value, interval, n, "type 7, interval of order statistics")
+
+
+def runs_for_percentile(share: float) -> int:
+    """The fewest runs whose extremes enclose the percentile with 2.5 % beyond either end."""
+    return math.ceil(math.log(0.025) / math.log(max(share, 1 - share)))
+
+
+def _order_interval(ordered: NDArray[np.float64], share: float) -> Interval | None:
+    n = len(ordered)
+    # P(fewer than r runs below the percentile) is the binomial distribution at r - 1.
+    ranks = np.arange(n)
+    below = special.bdtr(ranks, n, share)
+    low = int(np.searchsorted(below, 0.025, side="right")) - 1
+    high = int(np.searchsorted(below, 0.975, side="left")) + 1
+    if low < 0 or high > n - 1:
+        return None
+    return interval_of(float(ordered[low]), float(ordered[high]))
+
+
+def _repeats(own: Sequence[Cell]) -> tuple[Repeats, ...]:
+    by_task: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for cell in own:
+        if cell.task_id is not None:
+            by_task[cell.version, cell.task_id][0] += cell.n
+            by_task[cell.version, cell.task_id][1] += cell.n if cell.success else 0
+    counts = list(by_task.values())
+    found = []
+    for k in range(2, MOST_REPEATS + 1):
+        enough = [(n, good) for n, good in counts if n >= k]
+        if not enough:
+            break
+        every = math.fsum(_share(good, n, k) for n, good in enough) / len(enough)
+        none = math.fsum(_share(n - good, n, k) for n, good in enough) / len(enough)
+        found.append(Repeats(k, every, 1 - none, len(enough)))
+    return tuple(found)
+
+
+def _share(hits: int, n: int, k: int) -> float:
+    """C(hits, k) / C(n, k)."""
+    return math.prod((hits - i) / (n - i) for i in range(k)) if hits >= k else 0.0

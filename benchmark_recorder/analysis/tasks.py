@@ -1,0 +1,112 @@
+"""Each task on its own: where to look, not what to conclude."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.analysis import means, rates
+from benchmark_recorder.analysis.measured import finite
+from benchmark_recorder.analysis.result import Interval, Result, interval_of
+from benchmark_recorder.analysis.strata import Counts, Strata
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark_recorder.analysis.evidence import Evidence
+    from benchmark_recorder.analysis.measured import Measured
+    from benchmark_recorder.analysis.strata import Pair
+    from benchmark_recorder.cells import Moments
+
+FALSE_DISCOVERY_RATE = 0.10
+"""Of the tasks that stand out, about this share does so by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow(Result):
+    """One task in both versions.
+
+    Attributes:
+        task_id: as recorded.
+        v1_count: runs of the baseline that count for the metric.
+        v2_count: of the candidate.
+        effect: as ``Comparison.effect``, of this task alone; ``None`` where undefined.
+        interval: 95 %, of this task alone: among many tasks some miss by chance; ``None`` for too few runs.
+        p_value: two-sided; ``None`` for too few runs.
+        q_value: the p-value adjusted for looking at all tasks (Benjamini & Hochberg 1995).
+        stands_out: whether ``q_value`` is at most 0.10. Exploratory: a reason to look, not a finding.
+    """
+
+    task_id: str
+    v1_count: int
+    v2_count: int
+    effect: float | None
+    interval: Interval | None
+    p_value: float | None
+    q_value: float | None
+    stands_out: bool
+
+
+def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
+    """A row for each matched task, by id; empty where all runs were compared whatever their task."""
+    if not measured.matched_tasks:
+        return ()
+    pairs: Sequence[Pair[Counts] | Pair[Moments]] = measured.strata.pairs
+    found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
+    p_values = [evidence.p_value if evidence else None for evidence in found]
+    q_values = benjamini_hochberg(p_values)
+    return tuple(
+        TaskRow(
+            task_id=pair.task_id,
+            v1_count=pair.left.n,
+            v2_count=pair.right.n,
+            effect=_effect(measured, pair.left, pair.right),
+            interval=_interval(measured, evidence),
+            p_value=p,
+            q_value=q,
+            stands_out=q is not None and q <= FALSE_DISCOVERY_RATE,
+        )
+        for pair, evidence, p, q in zip(pairs, found, p_values, q_values, strict=True)
+    )
+
+
+def _evidence(measured: Measured, left: Counts | Moments, right: Counts | Moments) -> Evidence | None:
+    if left.n < 2 or right.n < 2:
+        return None
+    if isinstance(left, Counts) and isinstance(right, Counts):
+        if measured.metric.once:
+            left, right = rates.collapsed(left), rates.collapsed(right)
+        return rates.independent(left, right)
+    assert not isinstance(left, Counts)
+    assert not isinstance(right, Counts)
+    alone = Strata((), left, right)
+    return means.sums_of_all(alone) if measured.metric.name == "cost" else means.geometric_of_all(alone)
+
+
+def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments) -> float | None:
+    if isinstance(left, Counts) and isinstance(right, Counts):
+        return measured.effect(right.rate - left.rate)
+    assert not isinstance(left, Counts)
+    assert not isinstance(right, Counts)
+    if measured.metric.name == "cost":
+        return measured.metric.better * (right.mean / left.mean - 1) if left.mean > 0 else None
+    return finite(measured.effect(right.mean - left.mean))
+
+
+def _interval(measured: Measured, evidence: Evidence | None) -> Interval | None:
+    limits = evidence.limits(0.95) if evidence else None
+    low, high = sorted(map(measured.effect, limits)) if limits else (math.inf, math.inf)
+    return interval_of(low, high)
+
+
+def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values: those at most q hold a share of false ones of about q; ``None`` stays ``None``."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    least = 1.0
+    for rank in range(len(order), 0, -1):
+        p, i = order[rank - 1]
+        least = min(least, p * len(order) / rank)
+        adjusted[i] = least
+    return adjusted
