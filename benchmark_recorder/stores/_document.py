@@ -1,0 +1,314 @@
+"""The document's format: where its records begin and end, and what an older one becomes.
+
+::
+
+    {"schema_version": 1, "metrics": [      the header, one line; other top-level keys stand before "metrics"
+    {"record_id": ...},                     one record a line
+    {"record_id": ...}
+    ]}                                      the closing: a newline and two bytes, and nothing behind them
+
+History: schema 1 is the first; before it, files had ``"metrics"`` alone, pretty-printed, without ``record_id``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from benchmark_recorder.errors import StoreFormatError
+from benchmark_recorder.records import legacy_record_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from benchmark_recorder.records import Document
+
+SCHEMA_VERSION: Final = 1
+HEADER: Final = b'{"schema_version": 1, "metrics": ['
+CLOSING: Final = b"\n]}"
+JOINT: Final = b",\n"
+
+BLOCK: Final = 4 << 20
+"""Bytes read at a time: large enough that a read's fixed cost is nothing, small beside any document worth it."""
+
+encode = msgspec.json.Encoder().encode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a document of our form has its records.
+
+    Attributes:
+        header: bytes of the header line, without its newline; 0 where it has to be written first.
+        end: bytes before the closing: behind the last whole record.
+        torn: bytes behind ``end`` that are neither the closing nor blanks.
+    """
+
+    header: int
+    end: int
+    torn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An older document in our form.
+
+    Attributes:
+        content: the whole new document.
+        layout: of the new document; ``torn`` counts the characters of the old one that hold no whole record.
+        records: how many there are.
+    """
+
+    content: bytes
+    layout: Layout
+    records: int
+
+
+def read_at(fd: int, start: int, stop: int) -> bytes:
+    """The bytes of ``[start, stop)``, fewer where the file ends before."""
+    parts = []
+    while start < stop and (part := os.pread(fd, min(stop - start, 1 << 30), start)):
+        parts.append(part)
+        start += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def find_layout(fd: int, size: int) -> Layout | None:
+    """Where the records are; ``None`` for a document that is not of our form (an older one, or not ours at all).
+
+    Looks at the first line and at the last bytes, however large the document is.
+    """
+    head = _first_line(fd, size)
+    if HEADER.startswith(head):
+        # Also a header that a killed process left incomplete: nothing was recorded yet.
+        if len(head) == size:
+            return Layout(0, 0, size)
+    elif not _is_header(head):
+        return None
+    header = len(head)
+    first = read_at(fd, header + 1, header + 3)
+    if not any(expected.startswith(first) for expected in (b'{"', b"]}")) and first.strip(b"\0"):
+        return None
+    last = read_at(fd, max(header, size - 256), size)
+    content = last.rstrip()
+    if content.endswith(CLOSING):
+        return Layout(header, size - len(last) + len(content) - len(CLOSING))
+    end = _last_whole_record(fd, header, size)
+    rest = read_at(fd, end, min(size, end + 4096)).lstrip(b" \t\r\n\0")
+    if rest[:1] == b"]" and rest.rstrip(b" \t\r\n\0") not in {b"]", b"]}"}:
+        return None  # top-level keys behind the records: somebody else's layout
+    return Layout(header, end, 0 if rest.rstrip() == b"]}" else size - end)
+
+
+def _first_line(fd: int, size: int) -> bytes:
+    """Without its newline; all there is where there is none."""
+    length = 4096
+    while True:
+        head = read_at(fd, 0, min(length, size))
+        line, newline, _ = head.partition(b"\n")
+        if newline or length >= size:
+            return line
+        length *= 8
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a line opens a document of this schema; one with further top-level keys does."""
+    if not line.endswith(b'"metrics": ['):
+        return False
+    try:
+        top = _decode_object(line + b"]}")
+    except msgspec.DecodeError:
+        return False
+    return top.get("schema_version") == SCHEMA_VERSION and top.get("metrics") == []
+
+
+def _last_whole_record(fd: int, header: int, size: int) -> int:
+    """The offset behind the last line that is a whole record; ``header`` where there is none."""
+    window = 1 << 16
+    while True:
+        start = max(header, size - window)
+        lines = read_at(fd, start, size).split(b"\n")
+        behind = size
+        for line in reversed(lines[1:]):
+            begin = behind - len(line)
+            record = line.rstrip(b" \t\r\0").removesuffix(b",")
+            if record[:1] == b"{" and is_record(record):
+                return begin + len(record)
+            behind = begin - 1
+        if start == header:
+            return header
+        window *= 8
+
+
+def is_record(line: bytes) -> bool:
+    """Whether a line (without its comma) is a whole JSON object."""
+    try:
+        _decode_object(line)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def blocks(fd: int, start: int, end: int) -> Iterator[bytes]:
+    """The records of ``[start, end)`` in blocks of whole lines, each joined as in the document, at some MB a block."""
+    rest = b""
+    while start < end:
+        block = read_at(fd, start, min(end, start + BLOCK))
+        if not block:
+            raise EOFError
+        start += len(block)
+        if rest:
+            block = rest + block
+        if start < end:
+            cut = block.rfind(JOINT)
+            if cut < 0:
+                rest = block
+                continue
+            block, rest = block[:cut], block[cut + 2 :]
+        if records := block.strip(JOINT):
+            yield records
+
+
+def header_of(top: dict[str, Any]) -> bytes:
+    """The header line of a document with these top-level keys."""
+    others = b"".join(
+        encode(key) + b": " + encode(value) + b", "
+        for key, value in top.items()
+        if key not in {"schema_version", "metrics"}
+    )
+    return HEADER if not others else b'{"schema_version": 1, ' + others + b'"metrics": ['
+
+
+def assemble(header: bytes, lines: Iterable[bytes]) -> bytes:
+    """A whole document."""
+    body = JOINT.join(lines)
+    return header + (b"\n" + body if body else b"") + CLOSING
+
+
+# Older documents ------------------------------------------------------------------------------------------------------
+
+
+def convert(content: bytes, path: str) -> Converted:
+    """An older document, or one that somebody else formatted, in our form; nothing in it is left out.
+
+    Raises:
+        StoreFormatError: it holds something else.
+    """
+    top, documents, torn = _parse(content, path)
+    _check(top, documents, path)
+    header = header_of(top)
+    lines = [encode(document) for document in _with_ids(documents)]
+    whole = assemble(header, lines)
+    return Converted(whole, Layout(len(header), len(whole) - len(CLOSING), torn), len(lines))
+
+
+def _parse(content: bytes, path: str) -> tuple[dict[str, Any], list[Any], int]:
+    """Top-level keys, records, and how many characters at the end are a record that was cut."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(content) - 4:
+            raise not_ours(path, "it is not UTF-8 text") from error
+        text = content[: error.start].decode("utf-8-sig")
+    try:
+        top = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        return _salvage(text, path, error)
+    if not isinstance(top, dict) or not isinstance(top.get("metrics"), list):
+        raise not_ours(path, 'it has no list of "metrics"')
+    return _plain(top), _plain(top["metrics"]), 0
+
+
+def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], list[Any], int]:
+    """The whole records of a document that was cut."""
+    opening = re.match(r'\s*\{(?:[^\[\]{}]*,)?\s*"metrics"\s*:\s*\[', text)
+    if opening is None:
+        raise not_ours(path, "it is not JSON") from error
+    try:
+        top = json.loads(opening.group() + "]}")
+    except json.JSONDecodeError:
+        raise not_ours(path, "it is not JSON") from error
+    decoder = json.JSONDecoder()
+    records: list[Any] = []
+    place = whole = opening.end()
+    separator = re.compile(r"[\s,]*")
+    while True:
+        place = separator.match(text, place).end()  # type: ignore[union-attr]  # it matches nothing, too
+        try:
+            record, place = decoder.raw_decode(text, place)
+        except json.JSONDecodeError as cut:
+            closed = re.fullmatch(r"\s*\]?\s*", text[whole:])
+            if not closed and not cut.msg.startswith("Unterminated") and cut.pos < len(text.rstrip("\0 \n")) - 10:
+                raise StoreFormatError(
+                    f"{path} is damaged at character {cut.pos:,} ({cut.msg}), and more follows; nothing was "
+                    "touched. Mend it by hand, or move it away to begin a new one."
+                ) from cut
+            return _plain(top), _plain(records), len(text) - whole
+        records.append(record)
+        whole = place
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """NaN and the infinities, which the older recorder could write and JSON does not have, as null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_plain(key): _plain(inner) for key, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+    return value
+
+
+def _check(top: dict[str, Any], documents: list[Any], path: str) -> None:
+    version = top.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise StoreFormatError(
+            f"{path} has schema_version {version!r}, and this release reads {SCHEMA_VERSION}; nothing was touched. "
+            "Update benchmark-recorder, or choose another file."
+        )
+    for number, document in enumerate(documents, 1):
+        if not isinstance(document, dict):
+            raise not_ours(path, f"entry {number} of its metrics is not a record")
+        for name in ("timestamp", "version", "execution_time", "success"):
+            if name not in document:
+                raise not_ours(path, f"entry {number} of its metrics has no {name}")
+
+
+def _with_ids(documents: list[Document]) -> Iterator[Document]:
+    """Each record with its id, and each id once."""
+    given = {document["record_id"] for document in documents if isinstance(document.get("record_id"), str)}
+    seen: set[str] = set()
+    ordinals: dict[str, int] = {}
+    for document in documents:
+        record_id = document.get("record_id")
+        if isinstance(record_id, str):
+            if record_id not in seen:
+                seen.add(record_id)
+                yield document
+            continue
+        content = {name: value for name, value in document.items() if name != "record_id"}
+        first = legacy_record_id(content, 0)
+        ordinal = ordinals.get(first, 0)
+        # An identical record may have been taken over, and so have got this id, before the older recorder came back.
+        while (record_id := legacy_record_id(content, ordinal)) in given:
+            ordinal += 1
+        ordinals[first] = ordinal + 1
+        yield {"record_id": record_id, **content}
+
+
+def not_ours(path: str, reason: str) -> StoreFormatError:
+    """The error for a file that holds something else."""
+    return StoreFormatError(
+        f"{path} is not a file of benchmark records: {reason}. It was left as it is; "
+        "choose another path, or move it away."
+    )

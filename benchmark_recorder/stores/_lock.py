@@ -1,0 +1,98 @@
+"""``flock`` with a deadline, and the system's errors in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from benchmark_recorder.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    import fcntl
+else:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        fcntl = None
+
+LOCK_SECONDS: Final = 2.0
+"""How long an append waits for another process: far above any honest wait (a write takes microseconds), and short
+enough that a stopped process which holds the lock cannot stall an event loop for good."""
+
+REWRITE_SECONDS: Final = 30.0
+"""How long a rewrite waits: nobody is in a hurry there."""
+
+
+def check_platform() -> None:
+    """Refuse to work without locks, rather than lose records silently.
+
+    Raises:
+        StoreUnavailableError: the system has no ``flock`` (Windows).
+    """
+    if fcntl is None:
+        raise StoreUnavailableError(
+            "the JSON file store needs flock, which this system does not have; on Windows, run it under WSL, or use "
+            "a remote store"
+        )
+
+
+def lock(fd: int, path: str, *, shared: bool = False, seconds: float = LOCK_SECONDS) -> None:
+    """Lock an open file.
+
+    Args:
+        fd: its descriptor.
+        path: what to call it in an error.
+        shared: with other readers; alone otherwise.
+        seconds: how long to try.
+
+    Raises:
+        StoreUnavailableError: another process has held it all the time, or the file system has no locks.
+    """
+    operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    deadline, pause = time.monotonic() + seconds, 0.000_02
+    while True:
+        try:
+            fcntl.flock(fd, operation)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreUnavailableError(
+                    f"{path} is locked by another process for more than {seconds:g} s; find it with "
+                    f"`lslocks` or `fuser {path}`, and let it go on or end it"
+                ) from None
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.005)
+        except OSError as error:
+            raise unavailable(error, path, "lock") from error
+        else:
+            return
+
+
+def unlock(fd: int) -> None:
+    """Undo ``lock``."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+_ADVICE: Final = {
+    errno.EACCES: "give this user the right to, or choose another path",
+    errno.EPERM: "give this user the right to, or choose another path",
+    errno.EROFS: "the file system is read-only; choose another path",
+    errno.EISDIR: "it is a folder; name a file in it, such as metrics.json",
+    errno.ENOTDIR: "a part of the path is a file; choose another path",
+    errno.EEXIST: "a part of the path is a file; choose another path",
+    errno.ENOENT: "its folder is gone; make it again, or choose another path",
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the quota is used up; free some space",
+    errno.EFBIG: "the largest size a file may have is reached (see `ulimit -f`); prune it, or choose another path",
+    errno.ELOOP: "its symbolic links go round in circles; choose another path",
+    errno.ENOLCK: "the file system has no locks; choose a path on another one",
+    errno.EOPNOTSUPP: "the file system has no locks; choose a path on another one",
+}
+
+
+def unavailable(error: OSError, path: str, verb: str) -> StoreUnavailableError:
+    """What the system said, about which file, and what to do."""
+    advice = _ADVICE.get(error.errno or 0, "try again once that is mended")
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return StoreUnavailableError(f"cannot {verb} {path}: {reason}; {advice}")

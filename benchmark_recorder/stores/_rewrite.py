@@ -1,0 +1,147 @@
+"""Replacing a document by rename, and what is kept beside it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.stores._document import BLOCK, read_at
+from benchmark_recorder.stores._lock import unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def folder_of(document: str) -> str:
+    """The folder beside a document: marks, quarantine, backups, the sidecar."""
+    return document + ".d"
+
+
+def make_folder(document: str) -> str:
+    """The folder beside a document, made if it is not there, and hidden from git."""
+    folder = folder_of(document)
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    ignore = os.path.join(folder, ".gitignore")
+    if not os.path.exists(ignore):
+        with open(ignore, "w", encoding="ascii", opener=_private) as file:
+            file.write("*\n")
+    return folder
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
+    """Put new content in a document's place, atomically, and tell whoever holds the old one open.
+
+    Args:
+        document: its real path.
+        fd: the old document, open and locked by the caller.
+        content: of the new one, in parts.
+
+    Raises:
+        StoreUnavailableError: it could not be written; the old document is as it was.
+    """
+    old = os.fstat(fd)
+    try:
+        new = write_beside(document, content)
+    except OSError as error:
+        raise unavailable(error, folder_of(document), "write to") from error
+    try:
+        os.chmod(new, old.st_mode & 0o7777)
+        with suppress(PermissionError):
+            os.chown(new, old.st_uid, old.st_gid)
+        os.replace(new, document)
+    except OSError as error:
+        os.unlink(new)
+        raise unavailable(error, document, "replace") from error
+    retire(fd)
+    sync_folder(os.path.dirname(document))
+
+
+def write_beside(document: str, content: Iterable[bytes]) -> str:
+    """A new file of mode 0600 in the folder beside a document, on the disk."""
+    path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with open(path, "xb", opener=_private) as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
+    return path
+
+
+def retire(fd: int) -> None:
+    """Put a blank behind the closing of a document that was replaced.
+
+    It stays valid JSON (it may be somebody's hard link), but is not as its writers left it, so that their next look
+    at its tail notices.
+    """
+    os.pwrite(fd, b"\n", os.fstat(fd).st_size)
+
+
+def back_up(document: str, fd: int) -> str:
+    """Copy an open document into the folder beside it; the copy's path."""
+    size = os.fstat(fd).st_size
+    parts = (read_at(fd, start, min(size, start + BLOCK)) for start in range(0, size, BLOCK))
+    copy = write_beside(document, parts)
+    backup = _backup_path(document)
+    os.rename(copy, backup)
+    return backup
+
+
+def _backup_path(document: str) -> str:
+    """``backup-<UTC>.json``, of a moment that no other backup has."""
+    while True:
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        path = os.path.join(make_folder(document), f"backup-{moment}.json")
+        if not os.path.lexists(path):
+            return path
+
+
+def backups_of(document: str) -> tuple[str, ...]:
+    """The paths of a document's backups, oldest first."""
+    folder = folder_of(document)
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(
+        os.path.join(folder, name) for name in sorted(names) if name.startswith("backup-") and name.endswith(".json")
+    )
+
+
+def sync_folder(folder: str) -> None:
+    """Make a new name in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def copy_to(target: str, content: Iterable[bytes]) -> None:
+    """Write a file by rename, so that whoever reads it sees all of it or nothing.
+
+    Raises:
+        StoreUnavailableError: it could not be written; what stood there is as it was.
+    """
+    beside = f"{target}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        with open(beside, "xb") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except OSError as error:
+        with suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise unavailable(error, target, "write") from error

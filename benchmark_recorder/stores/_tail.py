@@ -1,0 +1,366 @@
+"""The document's tail: where the next record goes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import weakref
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import msgspec
+
+from benchmark_recorder.errors import StoreError, StoreFormatError, StoreUnavailableError
+from benchmark_recorder.stores._document import (
+    CLOSING,
+    HEADER,
+    JOINT,
+    Layout,
+    convert,
+    encode,
+    find_layout,
+    not_ours,
+    read_at,
+)
+from benchmark_recorder.stores._identities import Identities, id_of
+from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
+from benchmark_recorder.stores._rewrite import back_up, replace, sync_folder
+
+if TYPE_CHECKING:
+    import fcntl
+    from collections.abc import Iterator, Sequence
+
+    from benchmark_recorder.records import Document
+else:
+    try:
+        import fcntl
+    except ImportError:  # Windows; the store refuses to open there
+        fcntl = None
+
+logger = logging.getLogger("benchmark_recorder")
+
+LOOK_SECONDS: Final = 0.010
+"""How long a file may have been moved away by others before an append notices: a look at the path costs as much as
+two writes, so each record cannot afford one."""
+
+
+class Held(NamedTuple):
+    """A document that is locked, of our form, and at its path."""
+
+    fd: int
+    document: str
+    layout: Layout
+
+
+class Tail:
+    """One process's hold on the end of a document, and the lock on it.
+
+    An append is: take the lock, see that the tail is as it was left (nobody wrote, cut or replaced), and write the
+    record over the closing bytes. Whatever is not as expected is looked at anew, under the same lock.
+
+    Args:
+        path: of the document, absolute; symbolic links are followed each time it is opened.
+        durability: ``"fsync"`` waits for the disk.
+    """
+
+    def __init__(self, path: str, durability: Literal["process", "fsync"]) -> None:
+        self.path = path
+        self._sync = durability == "fsync"
+        self._fd = -1
+        self._begin_anew()
+        _tails.add(self)
+
+    def _begin_anew(self) -> None:
+        # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
+        self._mutex = threading.Lock()
+        self._document = self.path
+        self._layout = Layout(0, 0)
+        self._end, self._joint = 0, b""
+        self._next_look = 0.0
+        # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
+        self._unconfirmed: list[bytes] = []
+        self._adrift: list[bytes] = []
+        self._identities = Identities()
+
+    # Appending ------------------------------------------------------------------------------------------------------
+
+    def append(self, lines: bytes) -> None:
+        """Write records, joined as in the document.
+
+        Raises:
+            StoreUnavailableError: they could not be written; the document is as it was.
+            StoreFormatError: the file holds something else; it was not touched.
+        """
+        if not self._mutex.acquire(timeout=LOCK_SECONDS):
+            raise self._busy()
+        try:
+            fd = self._fd
+            try:
+                fcntl.flock(fd, _LOCK_NOW)
+                as_left = (
+                    os.pread(fd, 4, self._end) == CLOSING  # one byte more than it, to see that the file ends there
+                    and os.fstat(fd).st_nlink
+                    and monotonic() < self._next_look
+                )
+            except (OSError, ValueError):  # held by somebody, or not open yet
+                as_left = False
+            try:
+                if not as_left:
+                    self._settle()
+                self._write(lines)
+            finally:
+                self._unlock()
+        finally:
+            self._mutex.release()
+
+    def append_new(self, documents: Sequence[Document]) -> int:
+        """Write the records whose ids the document does not hold; how many that were.
+
+        Raises:
+            StoreUnavailableError: they could not be written; the document is as it was.
+            StoreFormatError: the file holds something else; it was not touched.
+        """
+        with self.held() as held:
+            known = self._known(held)
+            new: dict[str, Document] = {}
+            for document in documents:
+                if document["record_id"] not in known:
+                    new.setdefault(document["record_id"], document)
+            if new:
+                self._write(JOINT.join([encode(document) for document in new.values()]))
+            return len(new)
+
+    def _write(self, lines: bytes) -> None:
+        """Write over the closing bytes, or leave everything as it was. The lock is held."""
+        content = b"%b%b%b" % (self._joint, lines, CLOSING)
+        end = self._end
+        try:
+            written = os.pwrite(self._fd, content, end)
+            while written < len(content):  # a second try says why the first one was short
+                written += os.pwrite(self._fd, content[written:], end + written)
+        except OSError as error:
+            self._undo()
+            raise unavailable(error, self.path, "write to") from error
+        if not end:
+            self._layout = Layout(len(HEADER), len(HEADER))
+        self._end = end + len(content) - len(CLOSING)
+        self._joint = JOINT
+        self._unconfirmed.append(lines)
+        if self._sync:
+            self._wait_for_disk()
+
+    def _undo(self) -> None:
+        """Put the closing back where it was; what cannot be put back now is mended by the next append."""
+        try:
+            os.ftruncate(self._fd, self._end + len(CLOSING) if self._end else 0)
+            if self._end:
+                os.pwrite(self._fd, CLOSING, self._end)
+        except OSError as error:
+            logger.warning("%s was left with a cut record, which the next append removes: %s", self.path, error)
+
+    def _wait_for_disk(self) -> None:
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            raise unavailable(error, self.path, "sync") from error
+
+    # Holding ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def held(self, seconds: float = LOCK_SECONDS) -> Iterator[Held]:
+        """The document, locked against other writers and readers, made if it is not there, mended if it is cut.
+
+        Args:
+            seconds: how long to wait for the lock.
+
+        Raises:
+            StoreUnavailableError: it cannot be locked, read or written.
+            StoreFormatError: the file holds something else; it was not touched.
+        """
+        if not self._mutex.acquire(timeout=seconds):
+            raise self._busy()
+        try:
+            try:
+                self._settle(seconds)
+                yield Held(self._fd, self._document, Layout(self._layout.header, self._end))
+            finally:
+                self._unlock()
+        finally:
+            self._mutex.release()
+
+    def forget(self) -> None:
+        """The document was replaced by who holds it: open it anew next time."""
+        self._unconfirmed.clear()
+        self._let_go()
+
+    def confirm(self) -> None:
+        """See that what was written last is in the file that stands at the path, and put it there if it is not.
+
+        Raises:
+            StoreError: it could not be put there.
+        """
+        if (self._unconfirmed or self._adrift) and not self._is_at_path():
+            with self.held():
+                pass
+
+    def close(self) -> None:
+        """Let go of the document; a later append opens it again."""
+        try:
+            self.confirm()
+        except StoreError as error:
+            logger.warning("records stay in the file that was moved away from %s: %s", self.path, error)
+        with self._mutex:
+            self._let_go()
+
+    def _settle(self, seconds: float = LOCK_SECONDS) -> None:
+        """Lock the document that stands at the path, and find its tail."""
+        while True:
+            if self._fd < 0:
+                self._open()
+            lock(self._fd, self.path, seconds=seconds)
+            if not self._is_at_path():
+                self._adrift += self._unconfirmed
+                self._unconfirmed.clear()
+                self._let_go()
+                continue
+            self._next_look = monotonic() + LOOK_SECONDS
+            self._unconfirmed.clear()
+            try:
+                found = self._find()
+            except OSError as error:
+                raise unavailable(error, self.path, "read") from error
+            if not found:
+                self._take_over()
+                self._let_go()
+                continue
+            if self._adrift:
+                self._bring_in()
+            return
+
+    def _open(self) -> None:
+        document = os.path.realpath(self.path)
+        try:
+            try:
+                fd = os.open(document, _OPEN_FLAGS, 0o666)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(document), exist_ok=True)
+                fd = os.open(document, _OPEN_FLAGS, 0o666)
+        except OSError as error:
+            raise unavailable(error, self.path, "write to") from error
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            raise not_ours(self.path, "it is not a regular file")
+        self._fd, self._document = fd, document
+        self._layout, self._end = Layout(0, 0), 0
+        if self._sync and not status.st_size:
+            sync_folder(os.path.dirname(document))
+
+    def _is_at_path(self) -> bool:
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            return False
+        if self._fd < 0:
+            return False
+        mine = os.fstat(self._fd)
+        return (there.st_ino, there.st_dev) == (mine.st_ino, mine.st_dev)
+
+    def _find(self) -> bool:
+        """Find the tail, and mend it; whether the document is of our form."""
+        size = os.fstat(self._fd).st_size
+        if self._end and size >= self._end + len(CLOSING):
+            # Somebody of ours went on from where it was left: the usual case with several processes.
+            behind = os.pread(self._fd, len(JOINT), self._end)
+            if behind in {JOINT, CLOSING[:2]} and read_at(self._fd, size - len(CLOSING), size) == CLOSING:
+                self._adopt(Layout(self._layout.header, size - len(CLOSING)))
+                return True
+        layout = find_layout(self._fd, size)
+        if layout is None:
+            return False
+        if layout.torn:
+            self._mend(layout, size)
+        self._adopt(layout)
+        return True
+
+    def _adopt(self, layout: Layout) -> None:
+        self._layout, self._end = layout, layout.end
+        if layout.end > layout.header:
+            self._joint = JOINT
+        else:
+            self._joint = b"\n" if layout.header else HEADER + b"\n"
+
+    def _mend(self, layout: Layout, size: int) -> None:
+        """Cut a document behind its last whole record."""
+        torn = read_at(self._fd, layout.end, size)
+        if b"\n" in torn.strip(b",\n \0"):
+            # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
+            back_up(self._document, self._fd)
+        os.ftruncate(self._fd, layout.end)
+        if layout.header:
+            os.pwrite(self._fd, CLOSING, layout.end)
+        logger.warning("%s ended in a cut record (%d bytes), which was removed", self.path, layout.torn)
+
+    def _take_over(self) -> None:
+        """Replace an older document by the same one in our form."""
+        content = read_at(self._fd, 0, os.fstat(self._fd).st_size)
+        converted = convert(content, self.path)
+        try:
+            if converted.layout.torn:
+                back_up(self._document, self._fd)
+        except OSError as error:
+            raise unavailable(error, self.path, "back up") from error
+        replace(self._document, self._fd, [converted.content])
+
+    def _bring_in(self) -> None:
+        """Write what went to a file that was moved away into the one that stands at the path now."""
+        known = self._known(Held(self._fd, self._document, self._layout))
+        missing = [line for lines in self._adrift for line in lines.split(JOINT) if id_of(line) not in known]
+        if missing:
+            self._write(JOINT.join(missing))
+        self._adrift.clear()
+
+    def _known(self, held: Held) -> set[str]:
+        status = os.fstat(held.fd)
+        try:
+            return self._identities.of(held.fd, (status.st_dev, status.st_ino), held.layout.header, self._end)
+        except (msgspec.DecodeError, EOFError) as error:
+            raise StoreFormatError(
+                f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
+                "aside"
+            ) from error
+
+    def _unlock(self) -> None:
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _let_go(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _busy(self) -> StoreUnavailableError:
+        return StoreUnavailableError(f"{self.path} is being written by another thread for too long; try again")
+
+    def _forget_parent(self) -> None:
+        """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""
+        self._let_go()
+        self._begin_anew()
+
+
+_OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_LOCK_NOW: Final = 0 if fcntl is None else fcntl.LOCK_EX | fcntl.LOCK_NB
+
+_tails: weakref.WeakSet[Tail] = weakref.WeakSet()
+
+
+def _forget_parents() -> None:
+    for tail in tuple(_tails):
+        tail._forget_parent()  # noqa: SLF001 - the class's own
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_parents)

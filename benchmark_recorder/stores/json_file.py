@@ -1,0 +1,187 @@
+"""Records in one JSON document that anything can load: the default store, and the journal of every remote one.
+
+The format is in ``_document``, the append in ``_tail``; what is promised, and what not, in ``docs/json-store.md``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from benchmark_recorder.errors import ConfigurationError, StoreError
+from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
+from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
+from benchmark_recorder.stores._places import document_of, end_of, lines, read_batch
+from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
+from benchmark_recorder.stores._source import Source, opened
+from benchmark_recorder.stores._tail import Held, Tail
+from benchmark_recorder.stores.base import Batch, Journal, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.records import Columns, Document, Query
+
+
+class JSONFileStore(Journal):
+    """One JSON file. Safe to use from any thread and process at once, and after a fork.
+
+    Args:
+        path: of the file; made with its folder at the first append. Symbolic links are followed.
+        durability: what an append that returned survives: ``"process"``, a killed process; ``"fsync"``, a power cut.
+
+    Raises:
+        StoreUnavailableError: the system has no ``flock`` (Windows).
+        ConfigurationError: the durability is unknown.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, durability: Literal["process", "fsync"] = "process") -> None:
+        if durability not in {"process", "fsync"}:
+            raise ConfigurationError(f'durability: expected "process" or "fsync", got {durability!r}')
+        check_platform()
+        self._path = os.path.abspath(os.fspath(path))
+        self._tail = Tail(self._path, durability)
+
+    def __repr__(self) -> str:
+        return f"JSONFileStore({self._path!r})"
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return self._path
+
+    @property
+    def path(self) -> Path:
+        """The path, absolute."""
+        return Path(self._path)
+
+    # Store ------------------------------------------------------------------------------------------------------------
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        """See ``Store.append``."""
+        if not documents:
+            return 0
+        if not fresh:
+            return self._tail.append_new(documents)
+        self._tail.append(JOINT.join([encode(document) for document in documents]))
+        return len(documents)
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        """See ``Store.scan``."""
+        from benchmark_recorder.stores._columns import columns_of
+
+        return columns_of([document for document in self._documents() if query.matches(document)], fields)
+
+    def summarize(self, query: Query) -> Cells:
+        """See ``Store.summarize``."""
+        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        self._tail.close()
+
+    # Journal ----------------------------------------------------------------------------------------------------------
+
+    def read(self, after: Position | None, limit: int) -> Batch:
+        """See ``Journal.read``."""
+        self._tail.confirm()
+        with opened(self._path) as source:
+            if source is None:
+                return Batch((), Position(0, 0, ""))
+            return read_batch(source, after, limit, self._path)
+
+    def end(self) -> Position:
+        """See ``Journal.end``."""
+        self._tail.confirm()
+        with opened(self._path) as source:
+            return Position(0, 0, "") if source is None else end_of(source)
+
+    # Care -------------------------------------------------------------------------------------------------------------
+
+    def clear(self) -> Path:
+        """Begin a new file; the path of the backup that holds all there was.
+
+        Raises:
+            StoreError: the records could not be moved; nothing was changed.
+        """
+        with self._tail.held(REWRITE_SECONDS) as held:
+            try:
+                backup = back_up(held.document, held.fd)
+            except OSError as error:
+                raise unavailable(error, self._path, "back up") from error
+            replace(held.document, held.fd, [_source(held).read(0, held.layout.header) or HEADER, CLOSING])
+            self._tail.forget()
+        return Path(backup)
+
+    def prune(self, before: int) -> int:
+        """Remove the records that are older than a moment; how many that were.
+
+        Args:
+            before: microseconds since 1970 in UTC.
+
+        Raises:
+            StoreError: the file could not be rewritten; nothing was changed.
+        """
+        return self._rewrite(lambda document: timestamp_micros(document["timestamp"]) >= before)
+
+    def compact(self) -> int:
+        """Rewrite the file with each id once; how many records were removed.
+
+        Raises:
+            StoreError: the file could not be rewritten; nothing was changed.
+        """
+        return self._rewrite(lambda _: True)
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
+
+        Raises:
+            StoreError: it could not be written; what stood there is as it was.
+        """
+        target = os.path.abspath(os.fspath(path))
+        if os.path.realpath(target) == os.path.realpath(self._path):
+            raise StoreError(f"{target} is the document itself; name another path for the snapshot")
+        self._tail.confirm()
+        with opened(self._path) as source:
+            copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
+
+    def _rewrite(self, keep: Callable[[Document], bool]) -> int:
+        if not os.path.exists(self._path):
+            return 0
+        removed, seen = 0, set[str]()
+
+        def kept(source: Source) -> Iterator[bytes]:
+            nonlocal removed
+            yield source.read(0, source.layout.header) or HEADER
+            joint = b"\n"
+            for line in lines(source, source.layout.header):
+                document = document_of(line, self._path)
+                if document["record_id"] in seen or not keep(document):
+                    removed += 1
+                    continue
+                seen.add(document["record_id"])
+                yield joint + line
+                joint = JOINT
+            yield CLOSING
+
+        with self._tail.held(REWRITE_SECONDS) as held:
+            replace(held.document, held.fd, kept(_source(held)))
+            self._tail.forget()
+        return removed
+
+    def _documents(self) -> Iterator[Document]:
+        self._tail.confirm()
+        with opened(self._path) as source:
+            if source is not None:
+                for line in lines(source, source.layout.header):
+                    yield document_of(line, self._path)
+
+
+def _source(held: Held) -> Source:
+    """A locked document to read from."""
+    return Source(held.fd, held.layout, (0, 0), 0, 0)
