@@ -31,8 +31,6 @@ def test_a_tuple_is_a_list_and_a_strange_thing_its_text() -> None:
 
 values = st.none() | st.integers() | st.text() | st.floats()
 documents = st.lists(st.dictionaries(st.text(), values, max_size=3), max_size=4)
-    st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.floats(), max_size=3), max_size=4
-)
 
 
 @given(documents)
