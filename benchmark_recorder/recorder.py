@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
+from benchmark_recorder.admission import admit, admit_execution
 from benchmark_recorder.commit import find_commit
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, InvalidRecordError
 from benchmark_recorder.intake import Health, Intake
@@ -18,7 +19,6 @@ from benchmark_recorder.records import (
     BenchmarkMetric,
     Document,
     Query,
-    admit,
     stamp,
     task_id_of,
     timestamp_text,
@@ -155,13 +155,8 @@ class BenchmarkRecorder(PredecessorMethods):
         """
         if not self._enabled:
             return
-        record_id, now = stamp()
-        document: Document = {
-            "record_id": record_id,
-            "timestamp": now,
+        execution: Document = {
             "version": version,
-            "git_commit": self._commit,
-            "task_id": task_id or (task_id_of(task) if isinstance(task, str) else "unknown"),
             "task_description": task,
             "execution_time": duration,
             "success": success,
@@ -171,20 +166,31 @@ class BenchmarkRecorder(PredecessorMethods):
             "metadata": {} if metadata is None else metadata,
         }
         if cost is not None and not cost:
-            document["cost_known"] = True
-        if self._host is not None:
-            document["host"] = self._host
-        optional = (expected_agent, error_type, model, input_tokens, output_tokens)
+            execution["cost_known"] = True
+        optional = (task_id, expected_agent, error_type, model, input_tokens, output_tokens)
         if optional != _ALL_ABSENT:
-            document.update((name, value) for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None)
+            execution.update(
+                (name, value) for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None
+            )
         try:
-            if timestamp is not None:
-                document["timestamp"] = timestamp_text(timestamp)
-            self._take(document, ARGUMENT_NAMES)
+            admitted, notes = admit_execution(execution, ARGUMENT_NAMES)
+            when = None if timestamp is None else timestamp_text(timestamp)
         except InvalidRecordError as error:
             if self._raise_invalid:
                 raise
             self._intake.count_invalid(error)
+            return
+        record_id, now = stamp()
+        document: Document = {
+            "record_id": record_id,
+            "timestamp": when or now,
+            "git_commit": self._commit,
+            "task_id": task_id_of(task),
+            **admitted,
+        }
+        if self._host is not None:
+            document["host"] = self._host
+        self._put(document, notes)
 
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
@@ -206,19 +212,20 @@ class BenchmarkRecorder(PredecessorMethods):
         given_id = document.setdefault("record_id", fresh_id) is not fresh_id
         try:
             document["timestamp"] = timestamp_text(metric.timestamp)
-            self._take(document, {}, fresh=not given_id)
+            admitted, notes = admit(document)
         except InvalidRecordError as error:
             if self._raise_invalid:
                 raise
             self._intake.count_invalid(error)
+            return
+        self._put(admitted, notes, fresh=not given_id)
 
-    def _take(self, document: Document, names: Mapping[str, str], *, fresh: bool = True) -> None:
-        admitted, notes = admit(document, names)
+    def _put(self, document: Document, notes: tuple[str, ...], *, fresh: bool = True) -> None:
         if notes:
             self._intake.count_normalised(notes)
         if not self._store_task_text:
-            admitted["task_description"] = ""
-        self._intake.append(admitted, fresh=fresh)
+            document["task_description"] = ""
+        self._intake.append(document, fresh=fresh)
 
     def measure(self, task: str, version: str, **known: Unpack[_Known]) -> Measurement:
         """Time a block of code and record it: ``with recorder.measure(task=..., version=...) as run:``.
@@ -412,7 +419,7 @@ class _Known(TypedDict, total=False):
     output_tokens: int | None
 
 
-_OPTIONAL: Final = ("expected_agent", "error_type", "model", "input_tokens", "output_tokens")
+_OPTIONAL: Final = ("task_id", "expected_agent", "error_type", "model", "input_tokens", "output_tokens")
 _ALL_ABSENT: Final = (None,) * len(_OPTIONAL)
 _ALWAYS_THERE: Final = frozenset(METRIC_FIELDS[:11]) - {"metadata"}
 

@@ -1,31 +1,25 @@
 """One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
 
-Everything that wants to be stored passes ``admit``: one validated, normalised document, in the field order of the
-files that exist already. A document is what a store holds; ``BenchmarkMetric`` is how people read it.
+A document is what a store holds; ``BenchmarkMetric`` is how people read it. What wants in passes ``admission.admit``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict
 
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Document: TypeAlias = dict[str, Any]
@@ -36,12 +30,6 @@ Columns: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 MAX_TEXT: Final = 4096
 """Characters of a text field; a longer one is cut with a marker."""
-
-MAX_METADATA_BYTES: Final = 16 * 1024
-"""Bytes of a record's metadata as JSON."""
-
-MAX_METADATA_DEPTH: Final = 32
-"""Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
 
 COLUMNS: Final[Mapping[str, str]] = {
     "record_id": "object",
@@ -120,116 +108,8 @@ class BenchmarkMetric:
 
 METRIC_FIELDS: Final = tuple(f.name for f in fields(BenchmarkMetric))
 
-_Text = Annotated[str, Field(max_length=MAX_TEXT)]
-_Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Tokens = Annotated[int, Field(ge=0, lt=2**63)]
 
-
-@with_config(ConfigDict(extra="allow", strict=True))
-class _Document(TypedDict):
-    """What ``admit`` lets through unchanged; the order is the files'."""
-
-    record_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    timestamp: str
-    version: _Name
-    git_commit: _Text | None
-    task_id: _Name
-    task_description: _Text
-    execution_time: _Amount
-    success: bool
-    agent_selected: _Text | None
-    cost_estimated: _Amount
-    difficulty: Annotated[float, Field(ge=0, le=1)] | None
-    metadata: dict[str, Any]
-    cost_known: NotRequired[bool]
-    expected_agent: NotRequired[_Text]
-    error_type: NotRequired[_Text]
-    host: NotRequired[_Text]
-    model: NotRequired[_Text]
-    input_tokens: NotRequired[_Tokens]
-    output_tokens: NotRequired[_Tokens]
-
-
-_validate = TypeAdapter(_Document).validator.validate_python
-
-_EXPECTED: Final = {
-    "record_id": "32 hexadecimal digits, or None for a new one",
-    "timestamp": "a datetime or an ISO 8601 text",
-    "version": "a text that is not empty",
-    "task_id": "a text that is not empty",
-    "task_description": "a text",
-    "execution_time": "a finite number of seconds, zero or more",
-    "success": "True or False",
-    "cost_estimated": "a finite number of US dollars, zero or more, or None where it is unknown",
-    "difficulty": "a number from 0 to 1, or None",
-    "metadata": "a dict of JSON values, or None",
-    "input_tokens": "a whole number, zero or more, or None",
-    "output_tokens": "a whole number, zero or more, or None",
-}
-
-
-def admit(document: Document, names: Mapping[str, str] = {}) -> tuple[Document, tuple[str, ...]]:
-    """Validate and normalise one document.
-
-    Args:
-        document: every required field set; metadata may be ``None``.
-        names: how the caller spells a field (``{"execution_time": "duration"}``), for messages.
-
-    Returns:
-        The document to store (a new dict), and a sentence for each normalisation that was made.
-
-    Raises:
-        InvalidRecordError: a field is wrong, and cannot be normalised.
-    """
-    try:
-        admitted = cast("Document", _validate(document))
-    except ValidationError:
-        admitted, notes = _mend(document, names)
-    else:
-        notes = ()
-    metadata = admitted["metadata"]
-    if metadata:
-        admitted["metadata"], more = _plain_metadata(metadata, names.get("metadata", "metadata"))
-        notes += more
-    return admitted, notes
-
-
-def _mend(document: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
-    """Normalise what may be normalised, then validate once more."""
-    mended, notes = dict(document), []
-    if mended.get("metadata") is None:
-        mended["metadata"] = {}
-    for name, value in document.items():
-        if isinstance(value, str) and name not in {"record_id", "timestamp"}:
-            text, note = plain_text(value)
-            mended[name] = text
-            notes += [f"{names.get(name, name)} {note}"] if note else []
-        elif name != "metadata":
-            mended[name] = _plain_number(name, value)
-    try:
-        return cast("Document", _validate(mended)), tuple(notes)
-    except ValidationError as error:
-        name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-        raise _refused(name, document.get(name), names) from None
-
-
-def _plain_number(name: str, value: object) -> object:
-    """A numpy scalar, a Decimal, or 0 and 1 for a truth value as the plain type; anything else as it is."""
-    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
-        value = cast("np.generic", value).item()
-    if name == "success" and isinstance(value, int) and value in {0, 1}:
-        return bool(value)
-    return float(value) if isinstance(value, Decimal) else value
-
-
-def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
-    spelled = names.get(name, name)
-    expected = _EXPECTED.get(name, "a text, or None")
-    return InvalidRecordError(f"{spelled}: expected {expected}, got {_shown(value)}", field=spelled)
-
-
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value for an error message: short, and without what an object's own repr may give away."""
     if isinstance(value, str | int | float | bool | None):
         text = ascii(value)
@@ -252,87 +132,6 @@ def plain_text(text: str) -> tuple[str, str]:
     return text, " and ".join(notes)
 
 
-def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Metadata as JSON can hold it, and what was normalised."""
-    if _is_plain(metadata):
-        return metadata, ()
-    notes: dict[str, None] = {}
-    plain = _plain(metadata, name, notes, depth=0)
-    size = len(msgspec.json.encode(plain))
-    if size > MAX_METADATA_BYTES:
-        raise InvalidRecordError(
-            f"{name}: {size:,} bytes as JSON, at most {MAX_METADATA_BYTES:,} fit; keep large outputs elsewhere "
-            "and record where they are",
-            field=name,
-        )
-    return plain, tuple(f"{name} {note}" for note in notes)
-
-
-def _is_plain(metadata: dict[str, Any]) -> bool:
-    """Whether metadata is of the common kind that needs no walk: flat, small, ASCII, finite."""
-    size = 0
-    for key, value in metadata.items():
-        kind = type(value)
-        if kind is str:
-            if not value.isascii():
-                return False
-            size += len(value)
-        elif kind is float:
-            if not math.isfinite(value):
-                return False
-        elif kind is int:
-            if not -(2**63) <= value < 2**63:
-                return False
-        elif value is not None and kind is not bool:
-            return False
-        if type(key) is not str or not key.isascii():
-            return False
-        size += len(key) + 32
-    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
-
-
-def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type
-    """One metadata value as JSON; ``path`` names it in the error."""
-    if depth > MAX_METADATA_DEPTH:
-        raise InvalidRecordError(f"{path}: nested deeper than {MAX_METADATA_DEPTH} levels", field=path)
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return _encodable(value, notes)
-        case int():
-            return int(value)
-        case float():
-            if math.isfinite(value):
-                return float(value)
-            notes["had numbers that are not finite, which became null"] = None
-            return None
-        case dict():
-            for key in value:
-                if not isinstance(key, str):
-                    raise InvalidRecordError(f"{path}: expected keys that are texts, got {_shown(key)}", field=path)
-            return {_encodable(k, notes): _plain(v, f"{path}.{k}"[:200], notes, depth + 1) for k, v in value.items()}
-        case list() | tuple():
-            return [_plain(v, f"{path}[{i}]"[:200], notes, depth + 1) for i, v in enumerate(value)]
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return _plain(value.tolist(), path, notes, depth + 1)
-    raise InvalidRecordError(
-        f"{path}: a {type(value).__name__} is not JSON; pass texts, numbers, booleans, None, lists or dicts",
-        field=path,
-    )
-
-
-def _encodable(text: str, notes: dict[str, None]) -> str:
-    if text.isascii():
-        return str(text)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        notes["had lone surrogates, which became U+FFFD"] = None
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return str(text)
-
-
 # Identity and time ------------------------------------------------------------------------------------------------
 
 
@@ -340,10 +139,9 @@ class _Identity:
     """What makes this process's ids its own; made anew in a forked child."""
 
     def __init__(self) -> None:
-        self.prefix = os.urandom(6).hex()
-        self.counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
-        self.second = -1
-        self.second_text = ""
+        self.process = os.urandom(7).hex()[:13]
+        self.counter = itertools.count(int.from_bytes(os.urandom(3), "big"))
+        self.clock = (-1, "", "")  # a second, as hexadecimal digits and as text: one tuple, so threads need no lock
 
 
 _identity = _Identity()
@@ -361,18 +159,17 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 def stamp() -> tuple[str, str]:
     """A new record id and the present time as text, of one moment.
 
-    The id is 14 hexadecimal digits of microseconds since 1970, 12 of the process and 6 of a counter, so ids sort by
-    time, and two processes cannot make the same one but by a chance of 2**-48 within one microsecond.
+    The id is 8 hexadecimal digits of seconds since 1970, 5 of microseconds, 6 of a counter and 13 of the process, so
+    ids sort by time, and two processes make the same one by a chance of 2**-76 within one microsecond.
     """
     me = _identity
-    micros = time.time_ns() // 1000
-    second, fraction = divmod(micros, 1_000_000)
-    if second != me.second:
+    second, micros = divmod(time.time_ns() // 1000, 1_000_000)
+    clock = me.clock
+    if clock[0] != second:
         text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        me.second_text, me.second = text, second
-    else:
-        text = me.second_text
-    return f"{micros:014x}{me.prefix}{next(me.counter) & 0xFFFFFF:06x}", f"{text}.{fraction:06d}+00:00"
+        clock = me.clock = (second, f"{second:08x}", text)
+    count = next(me.counter) & 0xFFFFFF
+    return f"{clock[1]}{micros << 24 | count:011x}{me.process}", f"{clock[2]}.{micros:06d}+00:00"
 
 
 def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
@@ -386,7 +183,7 @@ def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
         return moment.astimezone(UTC).isoformat(timespec="microseconds")
     except (TypeError, ValueError, OverflowError, OSError):
         raise InvalidRecordError(
-            f"{name}: expected {_EXPECTED['timestamp']}, got {_shown(value)}", field=name
+            f"{name}: expected a datetime or an ISO 8601 text, got {shown(value)}", field=name
         ) from None
 
 
@@ -499,9 +296,9 @@ class Query:
         if last_days is not None:
             since = _days_ago(last_days, since, now)
         if success is not None and not isinstance(success, bool):
-            raise InvalidQueryError(f"success: expected True, False or None, got {_shown(success)}")
+            raise InvalidQueryError(f"success: expected True, False or None, got {shown(success)}")
         if task is not None and not isinstance(task, str):
-            raise InvalidQueryError(f"task: expected a text, got {_shown(task)}")
+            raise InvalidQueryError(f"task: expected a text, got {shown(task)}")
         if metadata is not None and (
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):
@@ -558,7 +355,7 @@ def _names(name: str, value: str | Iterable[str] | None) -> tuple[str, ...] | No
         names = tuple(value)
         if all(isinstance(n, str) for n in names):
             return names
-    raise InvalidQueryError(f"{name}: expected a text or several, got {_shown(value)}")
+    raise InvalidQueryError(f"{name}: expected a text or several, got {shown(value)}")
 
 
 def _micros(name: str, value: datetime | str | None) -> int | None:
@@ -567,7 +364,7 @@ def _micros(name: str, value: datetime | str | None) -> int | None:
     try:
         return timestamp_micros(timestamp_text(value))
     except InvalidRecordError:
-        raise InvalidQueryError(f"{name}: expected a datetime or an ISO 8601 text, got {_shown(value)}") from None
+        raise InvalidQueryError(f"{name}: expected a datetime or an ISO 8601 text, got {shown(value)}") from None
 
 
 def _days_ago(days: float, since: datetime | str | None, now: datetime | None) -> datetime:
@@ -578,4 +375,4 @@ def _days_ago(days: float, since: datetime | str | None, now: datetime | None) -
             raise ValueError  # noqa: TRY301
         return (now or datetime.now(UTC)) - timedelta(days=days)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidQueryError(f"last_days: expected a number of days above 0, got {_shown(days)}") from None
+        raise InvalidQueryError(f"last_days: expected a number of days above 0, got {shown(days)}") from None

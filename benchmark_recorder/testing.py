@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmark_recorder.admission import admit
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
 from benchmark_recorder.records import (
     COLUMNS,
     METRIC_FIELDS,
     Document,
     Query,
-    admit,
     stamp,
     task_id_of,
     timestamp_micros,

@@ -1,0 +1,237 @@
+"""The door: every document that wants to be stored is validated and normalised here, once."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias, cast
+
+import msgspec
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from benchmark_recorder.errors import InvalidRecordError
+from benchmark_recorder.records import MAX_TEXT, Document, plain_text, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+MAX_METADATA_BYTES: Final = 16 * 1024
+"""Bytes of a record's metadata as JSON."""
+
+MAX_METADATA_DEPTH: Final = 32
+"""Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
+
+_Text = Annotated[str, Field(max_length=MAX_TEXT)]
+_Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Tokens = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+@with_config(ConfigDict(strict=True))
+class Execution(TypedDict):
+    """What the caller of ``record_execution`` says of an execution."""
+
+    version: _Name
+    task_description: _Text
+    execution_time: _Amount
+    success: bool
+    agent_selected: _Text | None
+    cost_estimated: _Amount
+    difficulty: Annotated[float, Field(ge=0, le=1)] | None
+    metadata: dict[str, Any]
+    task_id: NotRequired[_Name]
+    cost_known: NotRequired[bool]
+    expected_agent: NotRequired[_Text]
+    error_type: NotRequired[_Text]
+    model: NotRequired[_Text]
+    input_tokens: NotRequired[_Tokens]
+    output_tokens: NotRequired[_Tokens]
+
+
+@with_config(ConfigDict(strict=True, extra="allow"))
+class _WholeDocument(Execution):
+    """The same with what the recorder adds, and with fields that only others know."""
+
+    record_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    timestamp: str
+    git_commit: _Text | None
+    host: NotRequired[_Text]
+
+
+Validate: TypeAlias = "Callable[[Document], Document]"
+
+_validate_execution: Validate = TypeAdapter(Execution).validator.validate_python
+
+
+@cache
+def _validate_document() -> Validate:
+    """Made on first use: recording does not need it."""
+    return TypeAdapter(_WholeDocument).validator.validate_python
+
+
+_EXPECTED: Final = {
+    "record_id": "32 hexadecimal digits, or None for a new one",
+    "timestamp": "a datetime or an ISO 8601 text",
+    "version": "a text that is not empty",
+    "task_id": "a text that is not empty",
+    "task_description": "a text",
+    "execution_time": "a finite number of seconds, zero or more",
+    "success": "True or False",
+    "cost_estimated": "a finite number of US dollars, zero or more, or None where it is unknown",
+    "difficulty": "a number from 0 to 1, or None",
+    "metadata": "a dict of JSON values, or None",
+    "input_tokens": "a whole number, zero or more, or None",
+    "output_tokens": "a whole number, zero or more, or None",
+}
+
+
+def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+    """Validate and normalise what a caller says of an execution.
+
+    Args:
+        execution: the fields of ``Execution``.
+        names: how the caller spells a field (``{"execution_time": "duration"}``), for messages.
+
+    Returns:
+        The same fields as they are to be stored (a new dict), and a sentence for each normalisation that was made.
+
+    Raises:
+        InvalidRecordError: a field is wrong, and cannot be normalised.
+    """
+    return _admit(execution, names, _validate_execution)
+
+
+def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
+    """The same for a whole document, which may hold fields that only others know; metadata may be ``None``."""
+    return _admit(document, {}, _validate_document())
+
+
+def _admit(fields: Document, names: Mapping[str, str], validate: Validate) -> tuple[Document, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    try:
+        admitted = validate(fields)
+    except ValidationError:
+        admitted, notes = _mend(fields, names, validate)
+    if admitted["metadata"]:
+        admitted["metadata"], more = _plain_metadata(admitted["metadata"], names.get("metadata", "metadata"))
+        notes += more
+    return admitted, notes
+
+
+def _mend(fields: Document, names: Mapping[str, str], validate: Validate) -> tuple[Document, tuple[str, ...]]:
+    """Normalise what may be normalised, then validate once more."""
+    absent = {name for name in _WholeDocument.__optional_keys__ if fields.get(name) is None}
+    mended, notes = {name: value for name, value in fields.items() if name not in absent}, []
+    if mended.get("metadata") is None:
+        mended["metadata"] = {}
+    for name, value in tuple(mended.items()):
+        if isinstance(value, str) and name not in {"record_id", "timestamp"}:
+            mended[name], note = plain_text(value)
+            notes += [f"{names.get(name, name)} {note}"] if note else []
+        elif name != "metadata":
+            mended[name] = _plain_number(name, value)
+    try:
+        return validate(mended), tuple(notes)
+    except ValidationError as error:
+        name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+        raise _refused(name, fields.get(name), names) from None
+
+
+def _plain_number(name: str, value: object) -> object:
+    """A numpy scalar, a Decimal, or 0 and 1 for a truth value as the plain type; anything else as it is."""
+    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
+        value = cast("np.generic", value).item()
+    if name == "success" and isinstance(value, int) and value in {0, 1}:
+        return bool(value)
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
+    spelled = names.get(name, name)
+    expected = _EXPECTED.get(name, "a text, or None")
+    return InvalidRecordError(f"{spelled}: expected {expected}, got {shown(value)}", field=spelled)
+
+
+def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Metadata as JSON can hold it, and what was normalised."""
+    if _is_plain(metadata):
+        return metadata, ()
+    notes: dict[str, None] = {}
+    plain = _plain(metadata, name, notes, depth=0)
+    size = len(msgspec.json.encode(plain))
+    if size > MAX_METADATA_BYTES:
+        raise InvalidRecordError(
+            f"{name}: {size:,} bytes as JSON, at most {MAX_METADATA_BYTES:,} fit; keep large outputs elsewhere "
+            "and record where they are",
+            field=name,
+        )
+    return plain, tuple(f"{name} {note}" for note in notes)
+
+
+def _is_plain(metadata: dict[str, Any]) -> bool:
+    """Whether metadata is of the common kind that needs no walk: flat, small, ASCII, finite."""
+    size = 0
+    for key, value in metadata.items():
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return False
+            size += len(value)
+        elif kind is float:
+            if not math.isfinite(value):
+                return False
+        elif kind is int:
+            if not -(2**63) <= value < 2**63:
+                return False
+        elif value is not None and kind is not bool:
+            return False
+        if type(key) is not str or not key.isascii():
+            return False
+        size += len(key) + 32
+    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
+
+
+def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type
+    """One metadata value as JSON; ``path`` names it in the error."""
+    if depth > MAX_METADATA_DEPTH:
+        raise InvalidRecordError(f"{path}: nested deeper than {MAX_METADATA_DEPTH} levels", field=path)
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _encodable(value, notes)
+        case int():
+            return int(value)
+        case float():
+            if math.isfinite(value):
+                return float(value)
+            notes["had numbers that are not finite, which became null"] = None
+            return None
+        case dict():
+            for key in value:
+                if not isinstance(key, str):
+                    raise InvalidRecordError(f"{path}: expected keys that are texts, got {shown(key)}", field=path)
+            return {_encodable(k, notes): _plain(v, f"{path}.{k}"[:200], notes, depth + 1) for k, v in value.items()}
+        case list() | tuple():
+            return [_plain(v, f"{path}[{i}]"[:200], notes, depth + 1) for i, v in enumerate(value)]
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return _plain(value.tolist(), path, notes, depth + 1)
+    raise InvalidRecordError(
+        f"{path}: a {type(value).__name__} is not JSON; pass texts, numbers, booleans, None, lists or dicts",
+        field=path,
+    )
+
+
+def _encodable(text: str, notes: dict[str, None]) -> str:
+    if text.isascii():
+        return str(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        notes["had lone surrogates, which became U+FFFD"] = None
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(text)
