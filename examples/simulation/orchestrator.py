@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .aop import repaired
 from .halo import is_able, route_by_keyword, route_by_rules
-from .planning import Luck, StepFailedError, as_graph, decompose, step_by_step
+from .planning import Attempt, StepFailedError, as_graph, decompose, step_by_step
 from .work import work_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmark_recorder.harness import Task
 
     from .model import Call
     from .work import Step
 
 
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """What became of a task.
-
-    Attributes:
-        success: everything was done, and nothing went wrong.
-        agent_selected: the lead.
-        cost: USD, of the calls that were begun.
-        error_type: ``"StepFailed"``, ``"WrongResult"`` (something was left out), or ``None``.
-    """
+class TaskResult(NamedTuple):
+    """What became of a task; ``agent_selected`` leads it, ``cost`` is in USD and of all calls that were begun."""
 
     success: bool
     agent_selected: str
     cost: float
-    error_type: str | None = None
+    error_type: str | None = None  # "StepFailed", or "WrongResult" where something was left out
 
 
 class Orchestrator:
@@ -50,7 +44,7 @@ class Orchestrator:
         self, version: str, *, htdag: bool = True, halo: bool = True, aop: bool = True, daao: bool = True
     ) -> None:
         self.version = version
-        self.htdag, self.halo, self.aop, self.daao = htdag, halo, aop, daao
+        self._htdag, self._halo, self._aop, self._daao = htdag, halo, aop, daao
         self._repeats: Counter[str] = Counter()
 
     async def execute_task(self, task: Task) -> TaskResult:
@@ -58,18 +52,19 @@ class Orchestrator:
         self._repeats[task["id"]] += 1
         work = work_of(task)
         goals = len({step.goal for step in work})
-        luck = Luck(task["id"], self._repeats[task["id"]], task.get("complexity") or 0.5, goals, daao=self.daao)
-        draft = luck.draft(work)
-        lead, plan = route_by_rules(draft) if self.halo else route_by_keyword(task["description"], draft)
-        if self.aop:
+        difficulty = task.get("complexity", 0.5)
+        attempt = Attempt(task["id"], self._repeats[task["id"]], difficulty, goals, daao=self._daao)
+        draft = attempt.draft(work)
+        lead, plan = route_by_rules(draft) if self._halo else route_by_keyword(task["description"], draft)
+        if self._aop:
             plan = repaired(plan, work)
-        team = _Team(luck, work)
+        team = _Team(attempt, work)
         try:
-            if self.htdag:
-                await decompose(draft, luck, team.ask)
+            if self._htdag:
+                await decompose(draft, attempt, team.ask)
                 await as_graph(plan, team.do)
             else:
-                await step_by_step(plan, luck, team.ask, team.do)
+                await step_by_step(plan, attempt, team.ask, team.do)
         except StepFailedError:
             return TaskResult(success=False, agent_selected=lead, cost=team.cost, error_type="StepFailed")
         complete = {step.name for step in work} == {step.name for step in plan}
@@ -79,22 +74,22 @@ class Orchestrator:
 class _Team:
     """The agents at one task, and what they have spent."""
 
-    def __init__(self, luck: Luck, work: tuple[Step, ...]) -> None:
+    def __init__(self, attempt: Attempt, work: Sequence[Step]) -> None:
         self.cost = 0.0
-        self._luck = luck
+        self._attempt = attempt
         self._sizes = {step.name: step.size for step in work}
         self._times: Counter[str] = Counter()
 
     async def ask(self, call: Call) -> bool:
         self.cost += call.cost
-        await call.wait()
+        await asyncio.sleep(call.seconds)
         return not call.goes_wrong
 
     async def do(self, step: Step) -> None:
         self._times[step.name] += 1
         read = sum(self._sizes[need] for need in step.needs)
         what = f"{step.name}, time {self._times[step.name]}"
-        if not await self.ask(self._luck.call(what, read, step.size, step.size, skilled=is_able(step))):
+        if not await self.ask(self._attempt.call(what, read, step.size, step.size, skilled=is_able(step))):
             raise StepFailedError
 
 

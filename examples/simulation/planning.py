@@ -1,4 +1,4 @@
-"""The planner, which slips as any model does, and what is done with a plan: step by step, or as HTDAG."""
+"""The planner, which slips as any model does, and what is done with a plan: step by step, or HTDAG."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ BRIEFING: Final = 0.2
 """Thousands of tokens that every call reads: the description and its instructions."""
 
 Ask: TypeAlias = Callable[[Call], Awaitable[bool]]
-"""Makes a call, pays it, waits for it, and says whether it went well."""
+"""Pays a call, waits for it, and says whether it went well."""
+
+Do: TypeAlias = "Callable[[Step], Awaitable[None]]"
+"""Has a step done by its agent, or raises."""
 
 
 class StepFailedError(Exception):
     """An agent got a step wrong, so the task cannot be finished."""
 
 
-class Luck:
+class Attempt:
     """One repeat of one task: what all its calls have in common."""
 
     def __init__(self, task_id: str, repeat: int, difficulty: float, goals: int, *, daao: bool) -> None:
         self._key = task_id, repeat
-        self._difficulty = difficulty
-        self._goals = goals
-        self._daao = daao
+        self._difficulty, self._goals, self._daao = difficulty, goals, daao
 
     def call(self, what: str, read: float, written: float, size: float, *, skilled: bool = True) -> Call:
         """A call for ``what``, whose tier is chosen by ``size`` (in thousands of tokens)."""
@@ -58,29 +59,26 @@ class Luck:
         return plan
 
 
-async def step_by_step(plan: Sequence[Step], luck: Luck, ask: Ask, do: Callable[[Step], Awaitable[None]]) -> None:
+async def step_by_step(plan: Sequence[Step], attempt: Attempt, ask: Ask, do: Do) -> None:
     """Before each step a planner reads all that was done so far and says what is next."""
     history = 0.0
     for place, step in enumerate(plan):
-        await ask(luck.planning(f"next {place}", history, PLANNED_STEP))
+        await ask(attempt.planning(f"next {place}", history, PLANNED_STEP))
         await do(step)
         history += step.size
 
 
-async def decompose(plan: Sequence[Step], luck: Luck, ask: Ask) -> None:
-    """HTDAG: one call names the goals, then one call for each goal, all at once, names its steps.
-
-    A task of a single goal needs the second level alone.
-    """
+async def decompose(plan: Sequence[Step], attempt: Attempt, ask: Ask) -> None:
+    """HTDAG: one call names the goals (if there are several), then one for each goal, all at once, names its steps."""
     goals = Counter(step.goal for step in plan)
     if len(goals) > 1:
-        await ask(luck.planning("goals", 0, PLANNED_GOAL * len(goals)))
-    calls = (luck.planning(f"steps of {goal}", PLANNED_GOAL, PLANNED_STEP * n) for goal, n in goals.items())
+        await ask(attempt.planning("goals", 0, PLANNED_GOAL * len(goals)))
+    calls = (attempt.planning(f"steps of {goal}", PLANNED_GOAL, PLANNED_STEP * n) for goal, n in goals.items())
     await asyncio.gather(*map(ask, calls))
 
 
-async def as_graph(plan: Sequence[Step], do: Callable[[Step], Awaitable[None]]) -> None:
-    """Each step as soon as what it needs is done; a failure stops the others."""
+async def as_graph(plan: Sequence[Step], do: Do) -> None:
+    """HTDAG: each step as soon as what it needs is done; a failure stops the others."""
     done = {step.name: asyncio.Event() for step in plan}
 
     async def when_ready(step: Step) -> None:

@@ -14,25 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One piece of work that one agent does with one call of a language model.
+    """One piece of work that one agent does with one call of a language model."""
 
-    Attributes:
-        name: unique in its task.
-        goal: the phrase of the description that it serves.
-        skill: what its agent should be able to do.
-        size: thousands of tokens that a skilled agent writes.
-        needs: names of the steps whose results it builds on.
-        stated: it makes the very thing that the description names.
-        agent: who does it, once that is decided.
-    """
-
-    name: str
-    goal: str
-    skill: str
-    size: float
-    needs: tuple[str, ...] = ()
-    stated: bool = False
-    agent: str = ""
+    name: str  # unique in its task
+    goal: str  # the phrase of the description that it serves
+    skill: str  # what its agent should be able to do
+    size: float  # thousands of tokens that a skilled agent writes
+    needs: tuple[str, ...] = ()  # the names of the steps whose results it builds on
+    stated: bool = False  # it makes the very thing that the description names
+    agent: str = ""  # who does it, once that is decided
 
 
 FOUNDATION: Final = "specification"
@@ -69,10 +59,8 @@ _GOALS: Final = {
     "content platform": "specification product .6|hosting devops .4|platform backend .7",
     "generation": "prompts writing .5|gateway backend .6|editor frontend .7 < prompts gateway",
     "moderation": "policy security .4|filter backend .5 < policy",
-    "analytics": "events analytics .4|reports analytics .4 < events",
+    "and analytics": "events analytics .4|reports analytics .4 < events",
 }
-_COVERED: Final = {"dashboard": "analytics"}
-"""A goal that says all that another one would: an analytics dashboard is one goal."""
 
 
 def work_of(task: Task) -> tuple[Step, ...]:
@@ -82,7 +70,6 @@ def work_of(task: Task) -> tuple[Step, ...]:
     """
     text = task["description"]
     goals = sorted((goal for goal in _GOALS if goal in text), key=text.index)
-    goals = [goal for goal in goals if goal not in {_COVERED.get(other) for other in goals}]
     if not goals:
         return tuple(_steps(text, "analysis research .3|draft writing .6 < analysis|result writing .4 < draft"))
     steps = [step for goal in goals for step in _steps(goal, _GOALS[goal])]
