@@ -151,7 +151,9 @@ def _inverted(estimate: float, statistic: Callable[[float], float], method: str)
 
     def limits(z: float) -> Limits:
         inside = min(max(estimate, -_WIDEST), _WIDEST)
-        return _where(statistic, z, inside, -_WIDEST), _where(statistic, -z, inside, _WIDEST)
+        low = _where(statistic, z, inside, -_WIDEST) if inside > -_WIDEST else -math.inf
+        high = _where(statistic, -z, inside, _WIDEST) if inside < _WIDEST else math.inf
+        return low, high
 
     return Score(estimate, limits, method)
 
