@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError
-from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
+from benchmark_recorder.stores._inspection import Inspection, Repair, inspect, is_sound, take_stock
 from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
 from benchmark_recorder.stores._places import document_of, end_of, lines, read_batch
 from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
+from benchmark_recorder.stores._selection import Selection, is_since
 from benchmark_recorder.stores._source import Source, opened
 from benchmark_recorder.stores._tail import Held, Tail
 from benchmark_recorder.stores.base import Batch, Journal, Position
@@ -110,13 +111,10 @@ class JSONFileStore(Journal):
             StoreError: the records could not be moved; nothing was changed.
         """
         with self._tail.held(REWRITE_SECONDS) as held:
-            try:
-                backup = back_up(held.document, held.fd)
-            except OSError as error:
-                raise unavailable(error, self._path, "back up") from error
+            backup = self._back_up(held)
             replace(held.document, held.fd, [_source(held).read(0, held.layout.header) or HEADER, CLOSING])
             self._tail.forget()
-        return Path(backup)
+        return backup
 
     def prune(self, before: int) -> int:
         """Remove the records that are older than a moment; how many that were.
@@ -127,7 +125,7 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
-        return self._rewrite(lambda document: timestamp_micros(document["timestamp"]) >= before)
+        return self._select(lambda line: is_since(line, before))
 
     def compact(self) -> int:
         """Rewrite the file with each id once; how many records were removed.
@@ -135,7 +133,7 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
-        return self._rewrite(lambda _: True)
+        return self._select(lambda _: True)
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
@@ -150,29 +148,46 @@ class JSONFileStore(Journal):
         with opened(self._path) as source:
             copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
 
-    def _rewrite(self, keep: Callable[[Document], bool]) -> int:
+    def inspect(self) -> Inspection:
+        """The state of the file, for people; nothing is changed."""
+        return inspect(self._path)
+
+    def repair(self) -> Repair:
+        """Remove a cut record at the end, set lines aside that are no records, and keep each id once.
+
+        Where lines are removed, the file as it was becomes a backup first.
+
+        Raises:
+            StoreFormatError: the file holds something else; it was not touched.
+            StoreUnavailableError: it could not be written; nothing was changed.
+        """
+        before = inspect(self._path)
+        if not before.exists:
+            return Repair()
+        with self._tail.held(REWRITE_SECONDS) as held:
+            _, damaged, duplicates = take_stock(_source(held))
+            if not damaged and not duplicates:
+                return Repair(torn=before.torn)
+            backup = self._back_up(held)
+            replace(held.document, held.fd, Selection(_source(held), is_sound))
+            self._tail.forget()
+        return Repair(before.torn, damaged, duplicates, backup)
+
+    def _back_up(self, held: Held) -> Path:
+        try:
+            return Path(back_up(held.document, held.fd))
+        except OSError as error:
+            raise unavailable(error, self._path, "back up") from error
+
+    def _select(self, keep: Callable[[bytes], bool]) -> int:
+        """Rewrite the file with the lines that are kept; how many were not."""
         if not os.path.exists(self._path):
             return 0
-        removed, seen = 0, set[str]()
-
-        def kept(source: Source) -> Iterator[bytes]:
-            nonlocal removed
-            yield source.read(0, source.layout.header) or HEADER
-            joint = b"\n"
-            for line in lines(source, source.layout.header):
-                document = document_of(line, self._path)
-                if document["record_id"] in seen or not keep(document):
-                    removed += 1
-                    continue
-                seen.add(document["record_id"])
-                yield joint + line
-                joint = JOINT
-            yield CLOSING
-
         with self._tail.held(REWRITE_SECONDS) as held:
-            replace(held.document, held.fd, kept(_source(held)))
+            selection = Selection(_source(held), keep)
+            replace(held.document, held.fd, selection)
             self._tail.forget()
-        return removed
+        return selection.removed
 
     def _documents(self) -> Iterator[Document]:
         self._tail.confirm()

@@ -1,0 +1,168 @@
+"""What a doctor sees of a document, and what it mends."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from benchmark_recorder.errors import StoreError, StoreFormatError
+from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.stores._identities import id_of
+from benchmark_recorder.stores._places import lines
+from benchmark_recorder.stores._rewrite import backups_of
+from benchmark_recorder.stores._source import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark_recorder.stores._source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The state of a JSON file.
+
+    Attributes:
+        path: of the file.
+        exists: whether there is one.
+        form: ``"ours"``; ``"old"``: taken over at the next append; ``"empty"``; ``"not ours"``: never touched.
+        size: bytes.
+        records: whole ones.
+        torn: bytes at the end that are no whole record; the next append removes them.
+        damaged: lines in the middle that are no record; ``repair`` sets them aside.
+        duplicates: records whose id stands in the file already; ``repair`` removes them.
+        writable: whether this user may append.
+        backups: their paths, oldest first.
+        problem: what is wrong, and what to do; ``None`` where all is well.
+    """
+
+    path: str
+    exists: bool = False
+    form: Literal["ours", "old", "empty", "not ours"] = "empty"
+    size: int = 0
+    records: int = 0
+    torn: int = 0
+    damaged: int = 0
+    duplicates: int = 0
+    writable: bool = True
+    backups: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What ``repair`` did.
+
+    Attributes:
+        torn: bytes of a cut record that were removed.
+        damaged: lines that were set aside.
+        duplicates: records that were removed because their id stood there already.
+        backup: the file as it was before, where lines were removed.
+    """
+
+    torn: int = 0
+    damaged: int = 0
+    duplicates: int = 0
+    backup: Path | None = None
+
+
+class _Essentials(msgspec.Struct, gc=False):
+    """What a line must have to be a record."""
+
+    timestamp: str
+    version: str
+    execution_time: float | None
+    success: bool
+    task_id: str | None = None
+    agent_selected: str | None = None
+    cost_estimated: float | None = None
+    expected_agent: str | None = None
+    git_commit: str | None = None
+    host: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Essentials).decode
+
+
+def inspect(path: str) -> Inspection:
+    """Look at a file, and change nothing."""
+    document = os.path.realpath(path)
+    backups = backups_of(document)
+    try:
+        with opened(path) as source:
+            if source is None:
+                return Inspection(path, writable=_can_make(document), backups=backups)
+            return _inspect(source, path, backups)
+    except StoreFormatError as error:
+        size = os.stat(path).st_size
+        return Inspection(path, exists=True, form="not ours", size=size, backups=backups, problem=str(error))
+    except StoreError as error:
+        return Inspection(path, exists=os.path.lexists(path), writable=False, backups=backups, problem=str(error))
+
+
+def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
+    count, damaged, duplicates = take_stock(source)
+    torn = source.layout.torn
+    if not source.size:
+        form: Literal["ours", "old", "empty"] = "empty"
+    else:
+        form = "ours" if source.converted is None else "old"
+    return Inspection(
+        path,
+        exists=True,
+        form=form,
+        size=source.size,
+        records=count,
+        torn=torn,
+        damaged=damaged,
+        duplicates=duplicates,
+        writable=os.access(path, os.W_OK),
+        backups=backups,
+        problem=_problem(torn, damaged, duplicates),
+    )
+
+
+def take_stock(source: Source) -> tuple[int, int, int]:
+    """How many records a document has, how many damaged lines, and how many records twice."""
+    seen: set[str] = set()
+    count = damaged = 0
+    for line in lines(source, source.layout.header):
+        if is_sound(line):
+            count += 1
+            seen.add(id_of(line))
+        else:
+            damaged += 1
+    return count, damaged, count - len(seen)
+
+
+def is_sound(line: bytes) -> bool:
+    """Whether a line is a record that every question can be asked of."""
+    try:
+        timestamp_micros(_decode(line).timestamp)
+    except (msgspec.DecodeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _problem(torn: int, damaged: int, duplicates: int) -> str | None:
+    problems = [
+        text
+        for count, text in (
+            (torn, f"{torn:,} bytes at the end are a cut record; the next append removes them"),
+            (damaged, f"{damaged:,} lines are no records; repair sets them aside"),
+            (duplicates, f"{duplicates:,} records stand there twice; repair removes the second ones"),
+        )
+        if count
+    ]
+    return "; ".join(problems) or None
+
+
+def _can_make(document: str) -> bool:
+    """Whether this user may make the file, and the folders above it that are missing."""
+    folder = os.path.dirname(document)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
