@@ -102,24 +102,22 @@ def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Docu
     Raises:
         InvalidRecordError: a field is wrong, and cannot be normalised.
     """
-    return _admit(execution, names, _validate_execution)
+    try:
+        admitted = _validate_execution(execution)
+    except ValidationError:
+        return _normalised(*_mend(execution, names, _validate_execution), names)
+    if admitted["metadata"] and not _is_plain(admitted["metadata"]):
+        return _normalised(admitted, (), names)
+    return admitted, ()
 
 
 def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
     """The same for a whole document, which may hold fields that only others know; metadata may be ``None``."""
-    return _admit(document, {}, _validate_document())
-
-
-def _admit(fields: Document, names: Mapping[str, str], validate: Validate) -> tuple[Document, tuple[str, ...]]:
-    notes: tuple[str, ...] = ()
+    validate = _validate_document()
     try:
-        admitted = validate(fields)
+        return _normalised(validate(document), (), {})
     except ValidationError:
-        admitted, notes = _mend(fields, names, validate)
-    if admitted["metadata"]:
-        admitted["metadata"], more = _plain_metadata(admitted["metadata"], names.get("metadata", "metadata"))
-        notes += more
-    return admitted, notes
+        return _normalised(*_mend(document, {}, validate), {})
 
 
 def _mend(fields: Document, names: Mapping[str, str], validate: Validate) -> tuple[Document, tuple[str, ...]]:
@@ -156,12 +154,13 @@ def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecor
     return InvalidRecordError(f"{spelled}: expected {expected}, got {shown(value)}", field=spelled)
 
 
-def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Metadata as JSON can hold it, and what was normalised."""
-    if _is_plain(metadata):
-        return metadata, ()
-    notes: dict[str, None] = {}
-    plain = _plain(metadata, name, notes, depth=0)
+def _normalised(
+    admitted: Document, notes: tuple[str, ...], names: Mapping[str, str]
+) -> tuple[Document, tuple[str, ...]]:
+    """The same with metadata as JSON can hold it."""
+    name = names.get("metadata", "metadata")
+    seen: dict[str, None] = {}
+    plain = _plain(admitted["metadata"], name, seen, depth=0)
     size = len(msgspec.json.encode(plain))
     if size > MAX_METADATA_BYTES:
         raise InvalidRecordError(
@@ -169,7 +168,8 @@ def _plain_metadata(metadata: dict[str, Any], name: str) -> tuple[dict[str, Any]
             "and record where they are",
             field=name,
         )
-    return plain, tuple(f"{name} {note}" for note in notes)
+    admitted["metadata"] = plain
+    return admitted, (*notes, *(f"{name} {note}" for note in seen))
 
 
 def _is_plain(metadata: dict[str, Any]) -> bool:

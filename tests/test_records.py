@@ -35,7 +35,7 @@ def test_a_pair_of_surrogates_is_the_character_that_it_means() -> None:
 def test_ids_are_32_hexadecimal_digits_ordered_by_time_and_never_the_same() -> None:
     ids = [stamp()[0] for _ in range(20_000)]
     assert all(re.fullmatch("[0-9a-f]{32}", record_id) for record_id in ids)
-    assert [record_id[:13] for record_id in ids] == sorted(record_id[:13] for record_id in ids)
+    assert [record_id[:14] for record_id in ids] == sorted(record_id[:14] for record_id in ids)
     assert len(set(ids)) == len(ids)
 
 
@@ -45,7 +45,7 @@ def test_a_stamps_id_and_text_are_of_one_moment() -> None:
     moment = datetime.fromisoformat(text)
     assert before - timedelta(milliseconds=1) <= moment <= datetime.now(UTC)
     assert text.endswith("+00:00")
-    assert int(record_id[:8], 16) * 10**6 + int(record_id[8:13], 16) == timestamp_micros(text)
+    assert int(record_id[:8], 16) * 10**6 + int(record_id[8:14]) == timestamp_micros(text)
 
 
 def test_a_task_without_an_id_gets_the_start_of_its_hash() -> None:
