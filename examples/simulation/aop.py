@@ -24,8 +24,8 @@ def unsolvable(plan: Sequence[Step]) -> list[Step]:
 
 def redundant(plan: Sequence[Step]) -> list[Step]:
     """Steps that an earlier one does already."""
-    first = {step.name: step for step in reversed(plan)}
-    return [step for step in plan if step is not first[step.name]]
+    names = [step.name for step in plan]
+    return [step for place, step in enumerate(plan) if step.name in names[:place]]
 
 
 def missing(plan: Sequence[Step], work: Sequence[Step]) -> list[Step]:
@@ -37,8 +37,7 @@ def missing(plan: Sequence[Step], work: Sequence[Step]) -> list[Step]:
 
 def repaired(plan: Sequence[Step], work: Sequence[Step]) -> list[Step]:
     """The plan with what is redundant removed, what is missing added, and what is unsolvable given to who can."""
-    extra = {id(step) for step in redundant(plan)}
-    kept = [step for step in plan if id(step) not in extra]
+    kept = list({step.name: step for step in plan}.values()) if redundant(plan) else list(plan)
     while absent := missing(kept, work):  # what is added may itself build on something forgotten
         kept += absent
     hopeless = unsolvable(kept)

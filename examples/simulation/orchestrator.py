@@ -50,7 +50,7 @@ class Orchestrator:
     async def execute_task(self, task: Task) -> TaskResult:
         """Do one task."""
         self._repeats[task["id"]] += 1
-        work = work_of(task)
+        work = work_of(task["description"])
         goals = len({step.goal for step in work})
         difficulty = task.get("complexity", 0.5)
         attempt = Attempt(task["id"], self._repeats[task["id"]], difficulty, goals, daao=self._daao)

@@ -6,10 +6,8 @@ A task's description names goals; a goal is made of steps. The table is what is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from benchmark_recorder.harness import Task
+from functools import lru_cache
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +61,12 @@ _GOALS: Final = {
 }
 
 
-def work_of(task: Task) -> tuple[Step, ...]:
-    """The steps that a task takes, in an order in which they can be done.
+@lru_cache
+def work_of(text: str) -> tuple[Step, ...]:
+    """The steps that a task of this description takes, in an order in which they can be done.
 
     A description that names no goal of the table is one goal of three steps.
     """
-    text = task["description"]
     goals = sorted((goal for goal in _GOALS if goal in text), key=text.index)
     if not goals:
         return tuple(_steps(text, "analysis research .3|draft writing .6 < analysis|result writing .4 < draft"))
