@@ -24,6 +24,8 @@ from benchmark_recorder.intake import Health
 from benchmark_recorder.measurement import Measurement
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import BenchmarkMetric
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.memory import MemoryStore
 
 __version__ = "0.1.0"
 
@@ -35,7 +37,9 @@ __all__ = [
     "Health",
     "InvalidQueryError",
     "InvalidRecordError",
+    "JSONFileStore",
     "Measurement",
+    "MemoryStore",
     "MissingDependencyError",
     "StoreError",
     "StoreFormatError",
