@@ -1,6 +1,8 @@
 """Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store."""
 
+from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
 from benchmark_recorder.analysis.comparison import Comparison, compare
+from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
 from benchmark_recorder.analysis.joint import JointComparison, compare_all
 from benchmark_recorder.analysis.metrics import METRICS, SCOPES
 from benchmark_recorder.analysis.needs import Needed
@@ -9,18 +11,27 @@ from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_vers
 from benchmark_recorder.analysis.tasks import TaskRow
 
 __all__ = [
+    "DEFAULT_CLAIMS",
     "METRICS",
     "SCOPES",
+    "Claim",
+    "ClaimReport",
+    "ClaimResult",
     "Comparison",
     "Doubt",
     "Estimate",
+    "GateCheck",
+    "GateResult",
     "Interval",
     "JointComparison",
+    "LiteralCheck",
     "Needed",
     "Repeats",
     "Result",
     "Summary",
     "TaskRow",
+    "check_claims",
+    "check_gate",
     "compare",
     "compare_all",
     "summarize_version",

@@ -10,7 +10,7 @@ from benchmark_recorder.analysis import means, rates, strata
 from benchmark_recorder.analysis.doubts import comparison_doubts
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
-from benchmark_recorder.analysis.needs import what_would_decide
+from benchmark_recorder.analysis.needs import reach_of, what_would_decide
 from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
 from benchmark_recorder.analysis.tasks import TaskRow, task_rows
 
@@ -147,7 +147,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         matched_tasks=measured.matched_tasks,
         beside=beside,
         tasks=task_rows(measured),
-        needed=what_would_decide(measured, cells, margin) if verdict == "inconclusive" else None,
+        needed=what_would_decide(measured, cells, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
         warnings=comparison_doubts(measured, cells, beside),
     )
 

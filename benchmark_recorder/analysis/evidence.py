@@ -193,8 +193,9 @@ class Fixed:
         """None is known."""
         return 0.0
 
-    def limits(self, confidence: float) -> None:
+    def limits(self, confidence: float) -> Limits | None:  # noqa: ARG002 - the contract's
         """None can be given."""
+        return None
 
     def above(self, bound: float) -> float:
         """See ``Evidence.above``."""

@@ -38,38 +38,43 @@ class Needed(Result):
     sentence: str
 
 
-def what_would_decide(measured: Measured, cells: Cells, margin: float) -> Needed | None:
-    """What shrinks the half-width of the 95 % interval to the margin; ``None`` where the variance is unknown."""
+def what_would_decide(measured: Measured, cells: Cells, reach: float, aim: str) -> Needed | None:
+    """What shrinks the half-width of the 95 % interval of the change to ``reach``.
+
+    Args:
+        measured: the comparison.
+        cells: the same cells, for prices.
+        reach: on the scale of the change: a logarithm, or a difference of rates.
+        aim: what that would be good for, to end a sentence: ``"to see a change of 5 %"``.
+
+    Returns:
+        ``None`` where the variance is unknown, or the interval is narrow enough.
+    """
     if not (measured.left[1] and measured.right[1]):
         return None
     by_tasks = measured.scope == "tasks" and measured.matched_tasks > 1
-    per_task, runs = _by_repeats(measured, margin, by_tasks=by_tasks)
-    tasks = _by_tasks(measured, margin) if by_tasks or (runs is None and measured.matched_tasks > 1) else None
+    per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
+    tasks = _by_tasks(measured, reach) if by_tasks or (runs is None and measured.matched_tasks > 1) else None
     if runs is None and tasks is None:
         return None
     cost, seconds = _price(cells, measured, runs) if runs else (None, None)
-    sentence = _sentence(_aim(measured, margin), runs, per_task, tasks, cost)
-    return Needed(runs, per_task, tasks, cost, seconds, sentence)
+    return Needed(runs, per_task, tasks, cost, seconds, _sentence(aim, runs, per_task, tasks, cost))
 
 
-def _reach(measured: Measured, margin: float) -> float:
-    """The margin on the evidence's scale."""
-    return math.log1p(margin) if measured.metric.kind == "ratio" else margin
+def reach_of(measured: Measured, margin: float) -> tuple[float, str]:
+    """A margin on the scale of the change, and what it is good for."""
+    unit = " %" if measured.metric.kind == "ratio" else " points"
+    reach = math.log1p(margin) if measured.metric.kind == "ratio" else margin
+    return reach, f"to see a change of {100 * margin:g}{unit}"
 
 
-def _by_repeats(measured: Measured, margin: float, *, by_tasks: bool) -> tuple[int | None, int | None]:
+def _by_repeats(measured: Measured, reach: float, *, by_tasks: bool) -> tuple[int | None, int | None]:
     """Runs that each task then has, and further runs in all."""
-    reach = _reach(measured, margin)
     there = measured.strata
     if by_tasks and not _repeats_help(measured, reach):
         return None, None
     pairs = there.pairs if there.matched else ()
-    if measured.counts is not None:
-        each: int | None = power.repeats_for_rates(measured.counts, reach)
-    else:
-        assert measured.moments is not None
-        each = power.repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
-        each = each * len(pairs) if each and pairs else each
+    each = _runs_of_a_version(measured, reach)
     if each is None:
         return None, None
     per_task = math.ceil(each / len(pairs)) if pairs else None
@@ -77,8 +82,17 @@ def _by_repeats(measured: Measured, margin: float, *, by_tasks: bool) -> tuple[i
         further = sum(max(0, per_task - side.n) for pair in pairs for side in (pair.left, pair.right))
     else:
         further = sum(max(0, each - side.n) for side in (there.left, there.right))
-    # An interval as narrow as the margin may still straddle it: then nothing but the margin itself is in question.
+    # An interval as narrow as that may still straddle a bound: more runs of the same number would not be promised.
     return per_task, further or None
+
+
+def _runs_of_a_version(measured: Measured, reach: float) -> int | None:
+    """Runs of each version in all."""
+    if measured.counts is not None:
+        return power.repeats_for_rates(measured.counts, reach)
+    assert measured.moments is not None
+    each = power.repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
+    return each * max(1, measured.matched_tasks) if each else None
 
 
 def _repeats_help(measured: Measured, reach: float) -> bool:
@@ -138,13 +152,13 @@ def _rate_noise(pair: Pair[Counts]) -> float | None:
     return math.fsum(side.rate * (1 - side.rate) / (side.n - 1) for side in (pair.left, pair.right))
 
 
-def _by_tasks(measured: Measured, margin: float) -> int | None:
+def _by_tasks(measured: Measured, reach: float) -> int | None:
     """Further tasks that would do it at the present number of repeats."""
     differences = _differences(measured)
     if len(differences) < 2:
         return None
     spread = stdev(differences)
-    needed = power.tasks_for(spread, _reach(measured, margin), len(differences)) if spread else None
+    needed = power.tasks_for(spread, reach, len(differences)) if spread else None
     return None if needed is None else (needed - len(differences) or None)
 
 
@@ -160,11 +174,6 @@ def _price(cells: Cells, measured: Measured, runs: int) -> tuple[float | None, f
 def _merged(cells: Cells, version: str, read: strata.Read[Moments]) -> Moments:
     whole = total(cells.of(version))
     return read(whole) if whole is not None else Moments()
-
-
-def _aim(measured: Measured, margin: float) -> str:
-    unit = " %" if measured.metric.kind == "ratio" else " points"
-    return f"to see a change of {100 * margin:g}{unit}"
 
 
 def _sentence(aim: str, runs: int | None, per_task: int | None, tasks: int | None, cost: float | None) -> str:

@@ -1,0 +1,351 @@
+"""A target ("at least 30 % faster", "within 1 %") against what the runs show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from benchmark_recorder.analysis.doubts import comparison_doubts, unknown_version
+from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
+from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
+from benchmark_recorder.analysis.needs import what_would_decide
+from benchmark_recorder.analysis.result import Doubt, Interval, Result, interval_of
+from benchmark_recorder.errors import InvalidQueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmark_recorder.analysis.evidence import Evidence, Limits
+    from benchmark_recorder.analysis.metrics import Metric
+    from benchmark_recorder.analysis.needs import Needed
+    from benchmark_recorder.cells import Cells
+
+Status = Literal["PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Result):
+    """What someone says about a new version; all figures in percent.
+
+    Changes are relative, of rates too: from 60 % to 75 % right is 25 %, from 10 % to 5 % failures is 50 %.
+
+    Attributes:
+        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
+        at_least: the improvement that is claimed.
+        within: or the change in either direction that is not exceeded.
+        acceptable: a point outside of this range of improvements is worth a warning.
+        failure_threshold: an improvement surely below this refutes the claim; the target itself unless given.
+
+    Raises:
+        InvalidQueryError: not exactly one of ``at_least`` and ``within``, or a figure that cannot be.
+    """
+
+    metric: str
+    at_least: float | None = None
+    within: float | None = None
+    acceptable: tuple[float, float] | None = None
+    failure_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        metric = metric_named(self.metric)
+        if (self.at_least is None) == (self.within is None):
+            raise InvalidQueryError("claim: give either at_least or within, in percent")
+        if self.within is not None:
+            if not 0 < _number("within", self.within) < 100:
+                raise InvalidQueryError(f"within: expected percent above 0 and below 100, got {self.within}")
+            if self.failure_threshold is not None or self.acceptable is not None:
+                raise InvalidQueryError("claim: acceptable and failure_threshold go with at_least")
+            return
+        assert self.at_least is not None
+        figures = {"at_least": self.at_least, "failure_threshold": self.failure_threshold}
+        for name, value in figures.items():
+            if value is not None:
+                _check_improvement(name, _number(name, value), metric)
+        if self.failure_threshold is not None and self.failure_threshold > self.at_least:
+            raise InvalidQueryError("failure_threshold: expected at most at_least")
+        if self.acceptable is not None:
+            low, high = (_number("acceptable", value) for value in self.acceptable)
+            if not low < high:
+                raise InvalidQueryError(f"acceptable: expected (low, high) in percent, got {self.acceptable}")
+
+    @property
+    def text(self) -> str:
+        """The claim in words."""
+        noun = METRICS[self.metric].noun
+        if self.within is not None:
+            return f"{noun} within {self.within:g} %"
+        assert self.at_least is not None
+        return f"{noun} at least {self.at_least:g} % better"
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise InvalidQueryError(f"{name}: expected a number of percent")
+
+
+def _check_improvement(name: str, value: float, metric: Metric) -> None:
+    if metric.better < 0 and not value < 100:
+        raise InvalidQueryError(f"{name}: nothing can fall by {value:g} %; expected less than 100")
+    if metric.better > 0 and not value > -100:
+        raise InvalidQueryError(f"{name}: nothing can fall by {-value:g} %; expected more than -100")
+
+
+DEFAULT_CLAIMS: Final = (
+    Claim("execution_time", at_least=30, acceptable=(20, 50), failure_threshold=20),
+    Claim("routing_accuracy", at_least=25),
+    Claim("failure_rate", at_least=50),
+    Claim("cost", within=1),
+)
+"""The guide's four."""
+
+HINTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "execution_time": (
+        "Check HTDAG decomposition is enabled",
+        "Verify parallel execution working",
+        "Profile slow components",
+    ),
+    "failure_rate": (
+        "Verify AOP validator is running",
+        "Check validation logic (solvability, completeness)",
+        "Review failure logs for patterns",
+    ),
+    "routing_accuracy": (
+        "Verify HALO routing rules are correct",
+        "Check ground truth agent assignments",
+        "Review routing logic for edge cases",
+    ),
+    "cost": (
+        "Verify DAAO router is integrated",
+        "Check model tier assignments",
+        "Review cost estimation logic",
+    ),
+}
+"""The guide's troubleshooting, by metric; a claim on success shares that on failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult(Result):
+    """One claim against the runs.
+
+    Attributes:
+        claim: what was said.
+        text: the same in words.
+        status: ``"PROVEN"``: the interval lies at or beyond the target; ``"SUPPORTED"``: the point does, and no
+            change is excluded; ``"REFUTED"``: the interval lies short of the failure threshold (of the target where
+            there is none), or wholly outside ``within``; ``"NOT SHOWN"``: the runs do not tell.
+        met: whether it is proven or supported.
+        v1_value: the baseline's plain value; NaN where there is none.
+        v2_value: the candidate's.
+        improvement: the point in percent, positive where the candidate is better; ``None`` where undefined.
+        interval: 95 %, of the improvement, in percent.
+        equivalence_interval: 90 %, for ``within``.
+        method: of both.
+        sentence: the finding in words.
+        hints: where to look, for a claim that is not met.
+        needed: what would settle it, for a claim that is not shown; ``None`` where unknown.
+        warnings: doubts that the reader must know.
+    """
+
+    claim: Claim
+    text: str
+    status: Status
+    met: bool
+    v1_value: float
+    v2_value: float
+    improvement: float | None
+    interval: Interval | None
+    equivalence_interval: Interval | None
+    method: str
+    sentence: str
+    hints: tuple[str, ...]
+    needed: Needed | None
+    warnings: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReport(Result):
+    """All claims about one change.
+
+    Attributes:
+        v1: the baseline.
+        v2: the candidate.
+        results: in the order of the claims.
+        all_met: whether every claim is proven or supported.
+        sentence: how many are what.
+        warnings: of all claims, each said once.
+    """
+
+    v1: str
+    v2: str
+    results: tuple[ClaimResult, ...]
+    all_met: bool
+    sentence: str
+    warnings: tuple[Doubt, ...]
+
+
+def check_claims(
+    cells: Cells, v1: str, v2: str, claims: Sequence[Claim] = DEFAULT_CLAIMS, *, scope: str = "suite"
+) -> ClaimReport:
+    """Hold claims against the runs.
+
+    Args:
+        cells: of both versions.
+        v1: the baseline.
+        v2: the candidate.
+        claims: the guide's four unless given.
+        scope: see ``compare``.
+
+    Raises:
+        InvalidQueryError: an unknown scope, or something that is no claim.
+    """
+    check_scope(scope)
+    if not all(isinstance(claim, Claim) for claim in claims):
+        raise InvalidQueryError("claims: expected Claim objects")
+    results = tuple(_check(claim, cells, v1, v2, scope) for claim in claims)
+    seen = {doubt.sentence: doubt for result in results for doubt in result.warnings}
+    missing = {unknown_version(version).sentence for version in (v1, v2)}
+    return ClaimReport(
+        v1,
+        v2,
+        results,
+        bool(results) and all(result.met for result in results),
+        _overall(results),
+        tuple(sorted(seen.values(), key=lambda doubt: doubt.sentence not in missing)),
+    )
+
+
+def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimResult:
+    measured = measure(cells, v1, v2, METRICS[claim.metric], scope)
+    ratio, improvement = measured.ratio, _Improvement(measured.metric)
+    status = _status(claim, ratio, improvement)
+    met = status in {"PROVEN", "SUPPORTED"}
+    point = finite(improvement.percent(ratio.estimate)) if ratio else None
+    interval = improvement.interval(ratio, 0.95)
+    return ClaimResult(
+        claim=claim,
+        text=claim.text,
+        status=status,
+        met=met,
+        v1_value=measured.left[0],
+        v2_value=measured.right[0],
+        improvement=point,
+        interval=interval,
+        equivalence_interval=improvement.interval(ratio, 0.90) if claim.within is not None else None,
+        method=ratio.method if ratio else "none: there are too few runs",
+        sentence=_sentence(claim, status, point, interval),
+        hints=() if met else HINTS.get(claim.metric, HINTS["failure_rate"]),
+        needed=what_would_decide(measured, cells, *_reach(claim, measured)) if status == "NOT SHOWN" else None,
+        warnings=(*comparison_doubts(measured, cells, {}), *_beyond_acceptable(claim, point)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Improvement:
+    """The logarithm of a ratio as an improvement in percent."""
+
+    metric: Metric
+
+    def percent(self, log_ratio: float) -> float:
+        return 100 * self.metric.better * (ratio_of(log_ratio) - 1)
+
+    def interval(self, evidence: Evidence | None, confidence: float) -> Interval | None:
+        limits = evidence.limits(confidence) if evidence else None
+        if limits is None:
+            return None
+        low, high = self.of(limits)
+        return interval_of(low, high, confidence)
+
+    def of(self, limits: Limits) -> Limits:
+        low, high = sorted(map(self.percent, limits))
+        return low, high
+
+
+def _limits(evidence: Evidence, confidence: float) -> Limits:
+    """What a decision rests on; runs that never vary have no interval to show, but a test."""
+    limits = evidence.limits(confidence)
+    if limits is not None:
+        return limits
+    sure = evidence.above(-math.inf) < (1 - confidence) / 2
+    return (evidence.estimate, evidence.estimate) if sure else (-math.inf, math.inf)
+
+
+def _status(claim: Claim, ratio: Evidence | None, improvement: _Improvement) -> Status:
+    if ratio is None:
+        return "NOT SHOWN"
+    low, high = improvement.of(_limits(ratio, 0.95))
+    if claim.within is not None:
+        inner_low, inner_high = improvement.of(_limits(ratio, 0.90))
+        if -claim.within <= inner_low and inner_high <= claim.within:
+            return "PROVEN"
+        return "REFUTED" if low > claim.within or high < -claim.within else "NOT SHOWN"
+    assert claim.at_least is not None
+    if low >= claim.at_least:
+        return "PROVEN"
+    if improvement.percent(ratio.estimate) >= claim.at_least and low > 0:
+        return "SUPPORTED"
+    short_of = claim.at_least if claim.failure_threshold is None else claim.failure_threshold
+    return "REFUTED" if high < short_of else "NOT SHOWN"
+
+
+def _sentence(claim: Claim, status: Status, point: float | None, interval: Interval | None) -> str:
+    if point is None:
+        return f"{status}: {claim.text}; the runs give no ratio."
+    shown = f"{point:+.1f} %" + (f", 95 % interval {_ends(interval)}" if interval else ", no interval")
+    return f"{status}: {claim.text}; found {shown}."
+
+
+def _ends(interval: Interval) -> str:
+    low, high = interval.low, interval.high
+    if low is None:
+        return f"up to {high:+.1f} %"
+    return f"{low:+.1f} % or more" if high is None else f"{low:+.1f} % to {high:+.1f} %"
+
+
+def _reach(claim: Claim, measured: Measured) -> tuple[float, str]:
+    """The half-width that tells the target from what would refute it, and the words for it."""
+    if claim.within is not None:
+        return _scaled(measured, claim.within), f"to see a change of {claim.within:g} %"
+    assert claim.at_least is not None
+    other = claim.failure_threshold if claim.failure_threshold is not None else 0.0
+    if other == claim.at_least:
+        other = 0.0
+    aim = f"to tell {claim.at_least:g} % from {other:g} %"
+    if measured.metric.kind == "points":
+        return _scaled(measured, claim.at_least - other), aim
+    sign = measured.metric.better
+    reach = abs(math.log1p(sign * claim.at_least / 100) - math.log1p(sign * other / 100))
+    return reach or math.log1p(measured.metric.margin), aim
+
+
+def _scaled(measured: Measured, percent: float) -> float:
+    """A relative change on the scale of the evidence; of rates, from the middle of the baseline's interval."""
+    if measured.metric.kind == "ratio":
+        return math.log1p(percent / 100)
+    rate, n = measured.left
+    centre = (rate * n + 2) / (n + 4) if n else 0.5
+    return (abs(percent) or 100 * measured.metric.margin) / 100 * centre
+
+
+def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Doubt, ...]:
+    if claim.acceptable is None or point is None or claim.acceptable[0] <= point <= claim.acceptable[1]:
+        return ()
+    low, high = claim.acceptable
+    return (
+        Doubt(
+            "beyond_acceptable",
+            f"{METRICS[claim.metric].noun.capitalize()} improved by {point:.1f} %, outside of the acceptable "
+            f"{low:g} % to {high:g} %.",
+            {"improvement": point, "low": low, "high": high},
+        ),
+    )
+
+
+def _overall(results: Sequence[ClaimResult]) -> str:
+    counts = {
+        status: sum(result.status == status for result in results)
+        for status in ("PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED")
+    }
+    parts = [f"{n} {status.lower()}" for status, n in counts.items() if n]
+    return f"Of {len(results)} claims: {', '.join(parts)}." if parts else "There are no claims."
