@@ -186,11 +186,7 @@ class Intake:
         self._last_error = str(error) or type(error).__name__
         if self._failing_since is None:
             self._failing_since = datetime.now(UTC)
-            logger.warning(
-                "cannot write to %s, records are kept in memory until it can be written again: %s",
-                self._journal.name,
-                self._last_error,
-            )
+            logger.warning("records are kept in memory until they can be written: %s", self._last_error)
 
     def _recovered(self) -> None:
         if self._failing_since is not None:

@@ -106,7 +106,7 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
         intake.append(make_document())
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 4
-    assert messages[0].startswith("cannot write to memory")
+    assert messages[0].startswith("records are kept in memory until they can be written: ")
     assert "no space left" in messages[0]
     assert messages[1] == "memory can be written again"
 
