@@ -18,9 +18,11 @@ _SPREADSHEET_SIGNS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What makes a cell a formula, at its beginning (OWASP, CSV injection); the last four are full-width."""
 
 _CSV_BREAKING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_LOG_COMMAND: Final = re.compile(r"(?:(?<=\s)|^):(?=:)|#(?=#)")
+_MARKDOWN_SIGNS: Final = re.compile(r"[\\`*_\[\]<>|~&$@#]|:(?=//)|(?<=\bwww)\.|^[-+](?=\s)")
+_NUMBERED: Final = re.compile(r"^(\d+)([.)])")
+_LOG_COMMAND: Final = re.compile(r"(?:(?<=\s)|^):+(?=:)|:{2,}(?=:)|#(?=#)")
 """``::`` where a word begins (GitHub) and ``##`` anywhere (Azure, TeamCity, old GitHub): a wrapped line may begin
-with any word."""
+with any word, and a word of many colons may be broken anywhere."""
 
 
 def visible(text: str, limit: int = MAX_SHOWN) -> str:
@@ -43,7 +45,7 @@ def terminal(text: str, limit: int = MAX_SHOWN) -> str:
     """For plain text, a terminal and a CI system's log: moves no cursor, colours nothing, starts no log command."""
     shown = visible(text, limit)
     if "::" in shown or "##" in shown:
-        shown = visible(_LOG_COMMAND.sub(lambda sign: f"\\x{ord(sign[0]):x}", shown), limit)
+        shown = visible(_LOG_COMMAND.sub(lambda signs: "".join(f"\\x{ord(s):x}" for s in signs[0]), shown), limit)
     return shown or _EMPTY
 
 
@@ -60,6 +62,14 @@ def markdown(text: str, limit: int = MAX_SHOWN) -> str:
 def markdown_cell(text: str, limit: int = MAX_SHOWN) -> str:
     """For a cell of a Markdown table, where a bar divides cells even in a code span."""
     return markdown(text, limit).replace("|", "\\|")
+
+
+def markdown_prose(text: str, limit: int = 1000) -> str:
+    """For a sentence of ours with recorded names in it: every sign escaped, no mention, no link."""
+    shown = _MARKDOWN_SIGNS.sub(r"\\\g<0>", visible(text, limit).lstrip())
+    shown = _NUMBERED.sub(r"\1\\\2", shown)
+    # A word joiner, which has no width, keeps @user from being told and #1 from being linked.
+    return shown.replace("\\@", "@\u2060").replace("\\#", "\\#\u2060")
 
 
 def csv_cell(text: str) -> str:
@@ -96,3 +106,12 @@ def fit(text: str, columns: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…"
+
+
+def squeeze(text: str, columns: int) -> str:
+    """The same, cut in the middle: names of versions often differ at their ends."""
+    if width(text) <= columns:
+        return text
+    head = fit(text, columns - columns // 2)[:-1]
+    tail = fit(text[::-1], columns // 2 + 1)[:-1][::-1]
+    return f"{head}…{tail}"

@@ -1,0 +1,106 @@
+"""Numbers as people read them: one unit a row, as many digits as tell something, never a zero that is none."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNDEFINED: Final = "-"
+
+
+class Unit(NamedTuple):
+    """How the figures of a row are written.
+
+    Attributes:
+        symbol: ``"s"``, ``"ms"``, ``"µs"``, ``"$"`` or ``"%"``.
+        scale: of the symbol's unit, in one of seconds, dollars or rate.
+        decimals: behind the point.
+    """
+
+    symbol: str
+    scale: float
+    decimals: int
+
+
+PERCENT: Final = Unit("%", 100.0, 1)
+
+
+def seconds(values: Iterable[float | None]) -> Unit:
+    """The unit for some durations in seconds: that of the greatest."""
+    greatest = _greatest(values)
+    for symbol, scale in (("s", 1.0), ("ms", 1e3)):
+        if greatest * scale >= 1:
+            return Unit(symbol, scale, _decimals(greatest * scale))
+    return Unit("µs", 1e6, _decimals(greatest * 1e6)) if greatest else Unit("s", 1.0, 1)
+
+
+def dollars(values: Iterable[float | None]) -> Unit:
+    """US dollars, with the digits that the greatest of some amounts needs."""
+    greatest = _greatest(values)
+    return Unit("$", 1.0, max(2, _decimals(greatest)) if greatest else 2)
+
+
+def _greatest(values: Iterable[float | None]) -> float:
+    return max((abs(v) for v in values if v is not None and math.isfinite(v)), default=0.0)
+
+
+def _decimals(greatest: float) -> int:
+    """Three significant digits of the greatest value, and one decimal at least below a thousand."""
+    if greatest >= 1000:
+        return 0
+    return min(9, max(1, 2 - math.floor(math.log10(greatest)))) if greatest else 1
+
+
+def number(value: float | None, unit: Unit) -> str:
+    """A figure without its unit's symbol, which stands at the head of its row."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    scaled = value * unit.scale
+    text = f"{scaled:,.{unit.decimals}f}"
+    if unit is PERCENT and text in {"0.0", "100.0"} and value not in {0, 1}:
+        return "<0.1" if value < 0.5 else ">99.9"
+    if (scaled and not any(digit in text for digit in "123456789")) or abs(scaled) >= 1e15:
+        return f"{scaled:.2g}"
+    return text
+
+
+def signed(value: float | None, suffix: str = "") -> str:
+    """A change in hundredths with its sign."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    return f"{_hundredths(value, '+')}{suffix}"
+
+
+def size(value: float) -> str:
+    """The size of a change in hundredths."""
+    return _hundredths(abs(value), "")
+
+
+def _hundredths(value: float, sign: str) -> str:
+    hundredths = 100 * value
+    if abs(hundredths) >= 1e6:
+        return f"{hundredths:{sign}.2g}"
+    if abs(hundredths) >= 1000:
+        return f"{hundredths:{sign},.0f}"
+    text = f"{hundredths:{sign}.1f}"
+    if text.lstrip("+-") != "0.0":
+        return text
+    return f"{hundredths:{sign}.1g}" if abs(hundredths) >= 1e-3 else "0.0"
+
+
+def count(n: int) -> str:
+    """Runs; from 100,000 on in thousands or millions, for tables."""
+    if n < 100_000:
+        return f"{n:,}"
+    return f"{n / 1e6:,.2f}M" if n >= 1_000_000 else f"{n / 1e3:,.0f}k"
+
+
+def moment(micros: int | None) -> str:
+    """Microseconds since 1970 as a time of UTC, to the minute."""
+    if micros is None:
+        return UNDEFINED
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros):%Y-%m-%d %H:%M}"

@@ -1,0 +1,151 @@
+"""The tables of a report, and the tasks that stand out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from benchmark_recorder.analysis import METRICS
+from benchmark_recorder.reporting.figures import PERCENT, UNDEFINED, Unit, count, dollars, number, seconds, signed, size
+from benchmark_recorder.reporting.page import Line, Page, Paragraph, Recorded, Table
+from benchmark_recorder.reporting.sentences import WORDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from benchmark_recorder.analysis import Comparison, Estimate, Interval, Summary, TaskRow
+
+UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
+    "execution_time": seconds,
+    "cost": dollars,
+    "success_rate": lambda _: PERCENT,
+    "failure_rate": lambda _: PERCENT,
+    "routing_accuracy": lambda _: PERCENT,
+}
+
+LABELS: Final = {
+    "execution_time": "time",
+    "cost": "cost",
+    "success_rate": "success",
+    "failure_rate": "failures",
+    "routing_accuracy": "right agent",
+}
+
+MOST_TASKS: Final = 5
+"""Tasks that are named for each metric; the whole list is in the result."""
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Page:
+    """A row for each metric, and what its signs mean; all are of the same two versions."""
+    if not comparisons:
+        return ()
+    first = comparisons[0]
+    table = Table(
+        header=(
+            ("",),
+            (Recorded(first.v1),),
+            (Recorded(first.v2),),
+            ("change",),
+            ("95 % interval",),
+            ("runs",),
+            ("verdict",),
+        ),
+        rows=tuple(map(_comparison_row, comparisons)),
+        align="lrrrrrl",
+    )
+    return table, Paragraph((_legend(comparisons),))
+
+
+def _legend(comparisons: Sequence[Comparison]) -> str:
+    parts = ["change: from the first version to the second, by the method that fits the runs"]
+    if any(c.kind == "points" for c in comparisons):
+        parts.append("pt: percentage points")
+    if any(c.verdict == "inconclusive" for c in comparisons):
+        parts.append("~: the runs do not tell")
+    return f"({'; '.join(parts)})"
+
+
+def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
+    unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
+    better = METRICS[comparison.metric].better
+    suffix = " %" if comparison.kind == "ratio" else " pt"
+    change = None if comparison.effect is None else better * comparison.effect
+    return (
+        (f"{LABELS[comparison.metric]} ({unit.symbol})",),
+        (number(comparison.v1_value, unit),),
+        (number(comparison.v2_value, unit),),
+        (signed(change, suffix),),
+        (_change_interval(comparison.interval, better),),
+        (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
+        ("~" if comparison.verdict == "inconclusive" else comparison.verdict,),
+    )
+
+
+def _change_interval(interval: Interval | None, better: int) -> str:
+    """An effect's interval, in the direction in which the values change."""
+    if interval is None:
+        return UNDEFINED
+    low, high = interval.low, interval.high
+    if better < 0:
+        low, high = (None if high is None else -high), (None if low is None else -low)
+    if low is None:
+        return f"below {signed(high)}"
+    return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
+
+
+def task_lines(comparisons: Sequence[Comparison]) -> tuple[Line, ...]:
+    """The tasks that stand out, worst first: ``!`` where a task got worse, ``*`` where it got better."""
+    lines: list[Line] = []
+    for comparison in comparisons:
+        rows = [row for row in comparison.tasks if row.stands_out and row.effect]
+        rows.sort(key=lambda row: row.effect or 0.0)
+        shown = rows if len(rows) <= MOST_TASKS else rows[: MOST_TASKS - 1] + rows[-1:]
+        lines += [_task_line(comparison, row) for row in shown]
+        if len(rows) > len(shown):
+            lines.append((f"{len(rows) - len(shown):,} more in {METRICS[comparison.metric].noun}",))
+    return tuple(lines)
+
+
+def _task_line(comparison: Comparison, row: TaskRow) -> Line:
+    assert row.effect is not None
+    wording = WORDINGS[comparison.metric]
+    sign, word = ("!", wording.worse) if row.effect < 0 else ("*", wording.better)
+    unit = " %" if comparison.kind == "ratio" else " percentage points"
+    runs = f"({row.v1_count:,}+{row.v2_count:,} runs)"
+    return f"{sign} ", Recorded(row.task_id), f" {wording.verb} {size(row.effect)}{unit} {word} {runs}"
+
+
+def version_table(summaries: Sequence[Summary]) -> Table:
+    """A row for each figure, a column for each version."""
+    rows: list[tuple[Line, ...]] = [
+        (("runs",), *((f"{s.count:,}",) for s in summaries)),
+        (("tasks",), *((f"{s.tasks:,}",) for s in summaries)),
+        _figure_row("success", PERCENT, [s.estimates["success_rate"] for s in summaries]),
+    ]
+    times = seconds(s.mean for s in summaries)
+    for label, name in (("mean time", "mean"), ("median time", "p50"), ("p95 time", "p95"), ("p99 time", "p99")):
+        rows.append(_figure_row(label, times, [s.estimates.get(name) for s in summaries]))
+    costs = dollars(s.mean_cost for s in summaries)
+    if any(s.estimates["mean_cost"].n for s in summaries):
+        totals = dollars(s.total_cost for s in summaries)
+        rows += [
+            _figure_row("cost a run", costs, [s.estimates["mean_cost"] for s in summaries]),
+            _figure_row("cost a success", costs, [s.estimates["cost_per_success"] for s in summaries]),
+            ((f"total cost ({totals.symbol})",), *((number(s.total_cost, totals),) for s in summaries)),
+        ]
+    if any(s.estimates["routing_accuracy"].n for s in summaries):
+        rows.append(_figure_row("right agent", PERCENT, [s.estimates["routing_accuracy"] for s in summaries]))
+    header: tuple[Line, ...] = (("",), *((Recorded(s.version),) for s in summaries))
+    return Table(header, tuple(rows), align="l" * len(header), splits=True)
+
+
+def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) -> tuple[Line, ...]:
+    return ((f"{label} ({unit.symbol})",), *((_figure(estimate, unit),) for estimate in estimates))
+
+
+def _figure(estimate: Estimate | None, unit: Unit) -> str:
+    if estimate is None or estimate.value is None:
+        return UNDEFINED
+    text, interval = number(estimate.value, unit), estimate.interval
+    if interval is None or interval.low is None or interval.high is None:
+        return text
+    return f"{text} [{number(interval.low, unit)}, {number(interval.high, unit)}]"
