@@ -244,8 +244,7 @@ def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], li
         try:
             record, place = decoder.raw_decode(text, place)
         except json.JSONDecodeError as cut:
-            closed = re.fullmatch(r"\s*\]?\s*", text[whole:])
-            if not closed and not cut.msg.startswith("Unterminated") and cut.pos < len(text.rstrip("\0 \n")) - 10:
+            if not _is_cut(text, whole, cut):
                 raise StoreFormatError(
                     f"{path} is damaged at character {cut.pos:,} ({cut.msg}), and more follows; nothing was "
                     "touched. Mend it by hand, or move it away to begin a new one."
@@ -253,6 +252,17 @@ def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], li
             return _plain(top), _plain(records), len(text) - whole
         records.append(record)
         whole = place
+
+
+def _is_cut(text: str, whole: int, error: json.JSONDecodeError) -> bool:
+    """Whether a text just ends, rather than goes on wrongly, behind its last whole record."""
+    rest = text[error.pos :].strip("\0 \n")
+    return (
+        re.fullmatch(r"\s*\]?\s*", text[whole:]) is not None
+        or error.msg.startswith("Unterminated string")
+        or any(literal.startswith(rest) for literal in ("true", "false", "null", "NaN", "-Infinity", "Infinity"))
+        or re.fullmatch(r"[.eE+\-\d]*|\\?u?[0-9a-fA-F]{0,4}", rest) is not None
+    )
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

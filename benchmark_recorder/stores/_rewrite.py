@@ -6,9 +6,8 @@ import os
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.stores._document import BLOCK, read_at
 from benchmark_recorder.stores._lock import unavailable
 
 if TYPE_CHECKING:
@@ -79,20 +78,28 @@ def write_beside(document: str, content: Iterable[bytes]) -> str:
     return path
 
 
+RETIRED: Final = b" \n"
+"""Blanks behind the closing of a document that was replaced by one of ours.
+
+It stays valid JSON (it may be somebody's hard link), but is not as its writers left it, so that their next look at its
+tail notices; and they know that what they wrote to it was taken along, or left out on purpose.
+"""
+
+
 def retire(fd: int) -> None:
-    """Put a blank behind the closing of a document that was replaced.
-
-    It stays valid JSON (it may be somebody's hard link), but is not as its writers left it, so that their next look
-    at its tail notices.
-    """
-    os.pwrite(fd, b"\n", os.fstat(fd).st_size)
+    """Mark a document that was replaced."""
+    os.pwrite(fd, RETIRED, os.fstat(fd).st_size)
 
 
-def back_up(document: str, fd: int) -> str:
-    """Copy an open document into the folder beside it; the copy's path."""
+def is_retired(fd: int) -> bool:
+    """Whether a document was replaced by one of ours, rather than moved away or deleted by others."""
     size = os.fstat(fd).st_size
-    parts = (read_at(fd, start, min(size, start + BLOCK)) for start in range(0, size, BLOCK))
-    copy = write_beside(document, parts)
+    return os.pread(fd, len(RETIRED), max(0, size - len(RETIRED))) == RETIRED
+
+
+def back_up(document: str, content: Iterable[bytes]) -> str:
+    """Put some content into a backup beside a document; the backup's path."""
+    copy = write_beside(document, content)
     backup = _backup_path(document)
     os.rename(copy, backup)
     return backup

@@ -27,7 +27,7 @@ from benchmark_recorder.stores._document import (
 )
 from benchmark_recorder.stores._identities import Identities, id_of
 from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores._rewrite import back_up, replace, sync_folder
+from benchmark_recorder.stores._rewrite import back_up, is_retired, replace, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
@@ -69,6 +69,7 @@ class Tail:
     def __init__(self, path: str, durability: Literal["process", "fsync"]) -> None:
         self.path = path
         self._sync = durability == "fsync"
+        self._patience = LOCK_SECONDS
         self._fd = -1
         self._begin_anew()
         _tails.add(self)
@@ -94,7 +95,7 @@ class Tail:
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        if not self._mutex.acquire(timeout=LOCK_SECONDS):
+        if not self._mutex.acquire(timeout=self._patience):
             raise self._busy()
         try:
             fd = self._fd
@@ -109,7 +110,7 @@ class Tail:
                 as_left = False
             try:
                 if not as_left:
-                    self._settle()
+                    self._settle(self._patience)
                 self._write(lines)
             finally:
                 self._unlock()
@@ -170,16 +171,17 @@ class Tail:
     # Holding ----------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def held(self, seconds: float = LOCK_SECONDS) -> Iterator[Held]:
+    def held(self, seconds: float | None = None) -> Iterator[Held]:
         """The document, locked against other writers and readers, made if it is not there, mended if it is cut.
 
         Args:
-            seconds: how long to wait for the lock.
+            seconds: how long to wait for the lock; as long as an append does unless given.
 
         Raises:
             StoreUnavailableError: it cannot be locked, read or written.
             StoreFormatError: the file holds something else; it was not touched.
         """
+        seconds = self._patience if seconds is None else seconds
         if not self._mutex.acquire(timeout=seconds):
             raise self._busy()
         try:
@@ -215,14 +217,15 @@ class Tail:
         with self._mutex:
             self._let_go()
 
-    def _settle(self, seconds: float = LOCK_SECONDS) -> None:
+    def _settle(self, seconds: float) -> None:
         """Lock the document that stands at the path, and find its tail."""
         while True:
             if self._fd < 0:
                 self._open()
             lock(self._fd, self.path, seconds=seconds)
             if not self._is_at_path():
-                self._adrift += self._unconfirmed
+                if not is_retired(self._fd):
+                    self._adrift += self._unconfirmed
                 self._unconfirmed.clear()
                 self._let_go()
                 continue
@@ -298,7 +301,7 @@ class Tail:
         torn = read_at(self._fd, layout.end, size)
         if b"\n" in torn.strip(b",\n \0"):
             # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
-            back_up(self._document, self._fd)
+            back_up(self._document, [read_at(self._fd, 0, size)])
         os.ftruncate(self._fd, layout.end)
         if layout.header:
             os.pwrite(self._fd, CLOSING, layout.end)
@@ -310,7 +313,7 @@ class Tail:
         converted = convert(content, self.path)
         try:
             if converted.layout.torn:
-                back_up(self._document, self._fd)
+                back_up(self._document, [content])
         except OSError as error:
             raise unavailable(error, self.path, "back up") from error
         replace(self._document, self._fd, [converted.content])

@@ -175,7 +175,7 @@ class JSONFileStore(Journal):
 
     def _back_up(self, held: Held) -> Path:
         try:
-            return Path(back_up(held.document, held.fd))
+            return Path(back_up(held.document, _source(held).whole()))
         except OSError as error:
             raise unavailable(error, self._path, "back up") from error
 

@@ -1,0 +1,118 @@
+"""Processes that record into one JSON file: run by the tests as scripts of their own, so that they may fork and die.
+
+``python -m tests.stores.crowd many METHOD PATH PROCESSES THREADS RECORDS``: all at once.
+``python -m tests.stores.crowd killed PATH MOMENTS``: 4 at once, one of them killed at each moment.
+Both write ``PATH.acknowledged``: the ids of the records whose call returned.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.testing import make_document
+
+
+def record(store: JSONFileStore, acknowledged: int, padding: int = 0) -> None:
+    document = make_document(metadata={"padding": "x" * padding})
+    store.append([document], fresh=True)
+    # One write of a pipe's or an appended file's length: it is there whole or not at all.
+    os.write(acknowledged, document["record_id"].encode() + b"\n")
+
+
+def acknowledgements(path: str) -> int:
+    return os.open(f"{path}.acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+def record_in_threads(store: JSONFileStore, threads: int, records: int, *, forking: bool) -> None:
+    acknowledged = acknowledgements(store.name)
+
+    def work() -> None:
+        for _ in range(records):
+            record(store, acknowledged)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for _ in range(20 if forking else 0):
+        # The other threads hold the lock, or wait for it, at most of these moments.
+        child = os.fork()
+        if not child:
+            record(store, acknowledged)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    for worker in workers:
+        worker.join()
+
+
+def work_anew(path: str, threads: int, records: int) -> None:
+    with JSONFileStore(path) as store:
+        record_in_threads(store, threads, records, forking=False)
+
+
+def many(method: str, path: str, processes: int, threads: int, records: int) -> None:
+    context = multiprocessing.get_context(method)
+    store = JSONFileStore(path)
+    store.append([make_document()], fresh=True)  # open before any fork
+    if method == "fork":
+        children = [
+            context.Process(target=record_in_threads, args=(store, threads, records), kwargs={"forking": True})  # type: ignore[attr-defined]
+            for _ in range(processes)
+        ]
+    else:
+        children = [context.Process(target=work_anew, args=(path, threads, records)) for _ in range(processes)]  # type: ignore[attr-defined]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+
+
+def killed(path: str, moments: int) -> None:
+    rng = random.Random(moments)
+    store = JSONFileStore(path)
+    acknowledged = acknowledgements(path)
+    children = [recording_child(store, acknowledged, rng.randrange(2**32)) for _ in range(4)]
+    for moment in range(moments):
+        time.sleep(rng.uniform(0, 0.006))
+        victim = children.pop(0)
+        os.kill(victim, signal.SIGKILL)
+        os.waitpid(victim, 0)
+        if moment % 10 == 9:  # all of them, so that nobody else mends what the last one left
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            children = [recording_child(store, acknowledged, rng.randrange(2**32)) for _ in range(3)]
+        children.append(recording_child(store, acknowledged, rng.randrange(2**32)))
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def recording_child(store: JSONFileStore, acknowledged: int, seed: int) -> int:
+    child = os.fork()
+    if child:
+        return child
+    rng = random.Random(seed)
+    try:
+        while True:
+            record(store, acknowledged, rng.choice([0, 300, 9000]))  # from a part of a page to some pages
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "many":
+        start_method, file, *numbers = arguments
+        many(start_method, file, *map(int, numbers))
+    else:
+        killed(arguments[0], int(arguments[1]))
+    print(len(Path(arguments[1 if command == "many" else 0]).read_bytes()))
