@@ -116,9 +116,11 @@ def test_a_cell_holds_what_its_runs_have() -> None:
     assert (cell.n, cell.tasks, cell.success) == (4, 1, True)
     assert cell.time.total == pytest.approx(math.e + math.e**3 + 1)
     assert cell.max_time == math.e**3
-    assert (cell.log_time.n, cell.log_time.mean) == (3, pytest.approx(4 / 3))
+    assert cell.log_time.n == 3
+    assert cell.log_time.mean == pytest.approx(4 / 3)
     assert (cell.cost.n, cell.cost.mean, cell.unknown_cost, cell.max_cost) == (3, 2.0, 1, 4.0)
-    assert (cell.log_cost.n, cell.log_cost.mean) == (2, pytest.approx(math.log(8) / 2))
+    assert cell.log_cost.n == 2
+    assert cell.log_cost.mean == pytest.approx(math.log(8) / 2)
     assert (cell.routed, cell.routed_right) == (2, 1)
     assert cell.git_commit == ("a" * 40, "f" * 40)
     assert cell.host == ("alpha", "gamma")

@@ -78,6 +78,7 @@ def _column(documents: Sequence[Document], name: str) -> np.ndarray[tuple[int], 
     import numpy as np
 
     kind = COLUMNS[name]
+    values: list[object]
     if name == "time":
         values = [timestamp_micros(document["timestamp"]) for document in documents]
     elif name == "cost":
