@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text
-from benchmark_recorder.reporting.figures import moment
 from benchmark_recorder.reporting.markdown import render_markdown
-from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Recorded
-from benchmark_recorder.reporting.sentences import sentence
-from benchmark_recorder.reporting.tables import comparison_table, task_lines, version_table
+from benchmark_recorder.reporting.pages import report_page
 from benchmark_recorder.reporting.text import render_text
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis import Comparison, Doubt, JointComparison, Summary
+    from collections.abc import Mapping, Sequence
+
+    from benchmark_recorder.analysis import JointComparison, Summary
 
 FORMATS = ("text", "markdown", "json")
 
@@ -103,144 +101,3 @@ def report_json(report: Report) -> str:
         "basis": {"store": basis.store, "query": basis.query, **health},
     }
     return json_text(document, indent=2)
-
-
-class Footnotes:
-    """Doubts by number, each said once."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def mark(self, doubts: Sequence[Doubt]) -> str:
-        """What stands behind the sentence that the doubts belong to: `` [1, 3]``, or nothing."""
-        numbers = sorted({self._numbers.setdefault(d.sentence, len(self._numbers) + 1) for d in doubts})
-        return f" [{', '.join(map(str, numbers))}]" if numbers else ""
-
-    def notes(self) -> Page:
-        """The section that explains the numbers."""
-        if not self._numbers:
-            return ()
-        return Heading(("Notes",)), Notes(tuple((Prose(text),) for text in self._numbers))
-
-
-def report_page(report: Report) -> Page:
-    """The report as blocks."""
-    footnotes = Footnotes()
-    versions: list[str | Recorded] = []
-    for summary in report.summaries:
-        versions += [", ", Recorded(summary.version)]
-    sections = [comparison_section(joint, footnotes) for joint in report.comparisons]
-    return (
-        Heading(("Benchmark report: ", *versions[1:]), level=1),
-        *(block for section in sections for block in section),
-        *versions_section(report.summaries, footnotes),
-        *footnotes.notes(),
-        Heading(("Based on",)),
-        Bullets(tuple(_basis_lines(report))),
-    )
-
-
-def comparison_section(joint: JointComparison, footnotes: Footnotes) -> Page:
-    """Verdict sentences, the table, and the tasks that stand out."""
-    v1, v2 = Recorded(joint.v1), Recorded(joint.v2)
-    heading = Heading((v2, " against ", v1))
-    told = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
-    if not any(c.v1_count and c.v2_count for c in told):
-        # Which versions have no runs is said where the versions are.
-        doubts = [d for d in joint.warnings if d.code not in {"unknown_version", "nothing_to_compare"}]
-        return heading, Paragraph((Prose(joint.sentence), footnotes.mark(doubts)))
-    common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
-    bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
-    return (
-        heading,
-        Paragraph((Prose(joint.sentence), footnotes.mark(common))),
-        Bullets(bullets),
-        *comparison_table([c for c in told if c.v1_count and c.v2_count]),
-        *_tasks_section(told),
-    )
-
-
-def _tasks_section(comparisons: Sequence[Comparison]) -> Page:
-    lines = task_lines(comparisons)
-    if not lines:
-        return ()
-    return Paragraph(("Tasks that stand out (! worse, * better; among many, some do by chance):",)), Bullets(lines)
-
-
-def comparison_page(comparison: Comparison) -> Page:
-    """One metric of two versions."""
-    footnotes = Footnotes()
-    heading = Heading((Recorded(comparison.v2), " against ", Recorded(comparison.v1)), level=1)
-    verdict = Paragraph((*sentence(comparison), footnotes.mark(comparison.warnings)))
-    both = comparison.v1_count and comparison.v2_count
-    return (
-        heading,
-        verdict,
-        *(comparison_table([comparison]) if both else ()),
-        *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
-        *_tasks_section([comparison]),
-        *footnotes.notes(),
-    )
-
-
-def joint_page(joint: JointComparison) -> Page:
-    """All metrics of two versions."""
-    footnotes = Footnotes()
-    heading, *rest = comparison_section(joint, footnotes)
-    assert isinstance(heading, Heading)
-    return Heading(heading.line, level=1), *rest, *footnotes.notes()
-
-
-def summary_page(summary: Summary) -> Page:
-    """One version."""
-    footnotes = Footnotes()
-    section = versions_section([summary], footnotes)[1:]
-    return Heading((Recorded(summary.version),), level=1), *section, *footnotes.notes()
-
-
-def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
-    """The figures of each version, and what is doubtful about them."""
-    there = [summary for summary in summaries if summary.count]
-    missing = tuple(
-        Paragraph(("There are no runs of version ", Recorded(s.version), ".")) for s in summaries if not s.count
-    )
-    doubtful = [s for s in there if s.warnings]
-    doubts = tuple(("About ", Recorded(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
-    return (
-        Heading(("Versions",)),
-        *missing,
-        *((version_table(there), Paragraph(("In brackets: 95 % intervals.",))) if there else ()),
-        *((Bullets(doubts),) if doubts else ()),
-    )
-
-
-def _basis_lines(report: Report) -> list[Line]:
-    basis = report.basis
-    firsts = [s.first for s in report.summaries if s.first is not None]
-    lasts = [s.last for s in report.summaries if s.last is not None]
-    total = sum({s.version: s.count for s in report.summaries}.values())
-    lines: list[Line] = [(f"{total:,} record{'' if total == 1 else 's'} in ", Recorded(basis.store))]
-    if firsts:
-        lines.append((f"from {moment(min(firsts))} to {moment(max(lasts))} UTC",))
-    asked = {name: value for name, value in basis.query.items() if value is not None}
-    if asked:
-        parts: list[str | Recorded] = []
-        for name, value in asked.items():
-            parts += [", ", f"{name} is ", Recorded(_shown(value))]
-        lines.append(("only where ", *parts[1:]))
-    for n, what in (
-        (basis.health.waiting, "in memory, which could not be written yet"),
-        (basis.health.lost, "lost, as they could not be written"),
-        (basis.health.invalid, "refused for their content"),
-    ):
-        if n:
-            lines.append((f"not included: {n:,} {what}",))
-    return lines
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={item}" for key, item in value.items())
-    if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(map(str, value))
-    return str(value)

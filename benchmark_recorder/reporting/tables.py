@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.figures import PERCENT, UNDEFINED, Unit, count, dollars, number, seconds, signed, size
+from benchmark_recorder.reporting.figures import (
+    PERCENT,
+    UNDEFINED,
+    Unit,
+    count,
+    dollars,
+    moment,
+    number,
+    seconds,
+    signed,
+    size,
+)
 from benchmark_recorder.reporting.page import Line, Page, Paragraph, Recorded, Table
 from benchmark_recorder.reporting.sentences import WORDINGS
 
@@ -136,6 +147,24 @@ def version_table(summaries: Sequence[Summary]) -> Table:
         rows.append(_figure_row("right agent", PERCENT, [s.estimates["routing_accuracy"] for s in summaries]))
     header: tuple[Line, ...] = (("",), *((Recorded(s.version),) for s in summaries))
     return Table(header, tuple(rows), align="l" * len(header), splits=True)
+
+
+def list_table(summaries: Sequence[Summary]) -> Table:
+    """A row for each version."""
+    names = ("version", "runs", "tasks", "success (%)", "first (UTC)", "last")
+    header: tuple[Line, ...] = tuple((name,) for name in names)
+    rows = tuple(
+        (
+            (Recorded(s.version),),
+            (f"{s.count:,}",),
+            (f"{s.tasks:,}",),
+            (number(s.success_rate, PERCENT),),
+            (moment(s.first),),
+            (moment(s.last),),
+        )
+        for s in summaries
+    )
+    return Table(header, rows, "lrrrll")
 
 
 def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) -> tuple[Line, ...]:

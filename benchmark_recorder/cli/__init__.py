@@ -1,0 +1,9 @@
+"""The command line: ``benchmark-recorder``, or ``python -m benchmark_recorder``.
+
+One file for each group of commands; each registers itself with ``app``.
+"""
+
+from benchmark_recorder.cli import care, reading, recording, transfer
+from benchmark_recorder.cli.app import app, main
+
+__all__ = ["app", "care", "main", "reading", "recording", "transfer"]

@@ -1,0 +1,117 @@
+"""``doctor`` and ``prune``: the store's state, and its size."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Final
+
+import typer
+
+from benchmark_recorder.cli.app import Code, app
+from benchmark_recorder.cli.options import AsJSON, resolved
+from benchmark_recorder.cli.output import print_json
+from benchmark_recorder.config import Settings, effective_settings
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import Query
+from benchmark_recorder.reporting.encoders import terminal
+from benchmark_recorder.stores.json_file import JSONFileStore
+
+_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)")
+"""User and password of a URL."""
+
+
+@app.command(epilog="Example: benchmark-recorder doctor --repair")
+@resolved
+def doctor(
+    recorder: BenchmarkRecorder,
+    place: str | None,
+    *,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Mend the file: cut records, damaged lines, records that stand there twice."),
+    ] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Tell the state of the file and the settings in force; nothing is changed without --repair."""
+    store = _json_file(recorder)
+    repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
+    inspection = asdict(store.inspect())
+    settings = _settings(place)
+    if as_json:
+        print_json(file=inspection, repaired=repaired or None, settings=settings)
+    else:
+        _print_facts("file", inspection)
+        if repaired:
+            _print_facts("repaired", repaired)
+        _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})
+    if inspection["problem"]:
+        raise typer.Exit(Code.NO_DATA)
+
+
+def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
+    """A name and a value a line; a path is never cut or wrapped, so that it can be copied."""
+    typer.echo(heading)
+    for name, value in facts.items():
+        typer.echo(f"  {name:<16} {terminal(_shown(value), 4096)}")
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case tuple() | list():
+            return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, int | None) else str(value)
+
+
+def _settings(place: str | None) -> dict[str, dict[str, Any]]:
+    """Each setting in force and where it came from, secrets hidden."""
+    settings = effective_settings(store=place)
+    origins = dict(settings.origins)
+    return {
+        f.name: {"value": _without_secret(getattr(settings, f.name)), "origin": origins.get(f.name, "default")}
+        for f in fields(Settings)
+        if f.name != "origins"
+    }
+
+
+def _without_secret(value: object) -> object:
+    return _SECRET.sub("***", value) if isinstance(value, str) else value
+
+
+@app.command(epilog="Example: benchmark-recorder prune --older-than 90 --yes")
+@resolved
+def prune(
+    recorder: BenchmarkRecorder,
+    *,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", min=0, help="Remove what is older than so many days.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Remove what is from before then (ISO 8601).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only counted.")] = False,
+) -> None:
+    """Remove old records from the file for good."""
+    if (older_than is None) == (before is None):
+        raise typer.BadParameter("give either --older-than or --before")
+    limit = Query.of(since=before, last_days=older_than).since
+    assert limit is not None
+    store = _json_file(recorder)
+    old = len(store.scan(Query(until=limit), ("version",))["version"])
+    if yes:
+        typer.echo(f"removed {store.prune(limit):,} records from {terminal(store.name)}")
+    else:
+        typer.echo(f"{old:,} records in {terminal(store.name)} are that old; remove them for good with --yes")
+
+
+def _json_file(recorder: BenchmarkRecorder) -> JSONFileStore:
+    store = recorder.store
+    assert isinstance(store, JSONFileStore)
+    return store

@@ -1,0 +1,138 @@
+"""``list``, ``show``, ``compare``, ``report``: questions about what was recorded."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from benchmark_recorder.cli.app import Code, app
+from benchmark_recorder.cli.options import AsJSON, resolved
+from benchmark_recorder.cli.output import no_data, opened, print_json, print_page, print_text
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import Query
+
+if TYPE_CHECKING:
+    from benchmark_recorder.analysis import Result
+
+
+class Scope(StrEnum):
+    """What a comparison is about."""
+
+    SUITE = "suite"
+    TASKS = "tasks"
+
+
+Baseline = Annotated[str, typer.Argument(metavar="V1", help="The baseline.")]
+Candidate = Annotated[str, typer.Argument(metavar="V2", help="The candidate.")]
+ScopeOption = Annotated[
+    Scope, typer.Option(help="suite: these tasks are all that matters; tasks: they stand for others of their kind.")
+]
+
+
+LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
+"""What ``list --json`` says about a version, under the names of ``Summary``."""
+
+
+@app.command("list", epilog="Example: benchmark-recorder list --last-days 30")
+@resolved
+def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any], *, as_json: AsJSON = False) -> None:
+    """List the versions with their counts."""
+    from benchmark_recorder.analysis import summarize_version
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.reporting.pages import list_page
+
+    cells = recorder.store.summarize(Query.of(**query_with_version))
+    versions = sorted({cell.version for cell in cells.cells})
+    summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
+    summaries.sort(key=lambda summary: summary.first or 0)
+    if as_json:
+        print_json(versions=[{name: summary[name] for name in LISTED} for summary in summaries])
+    elif summaries:
+        print_page(list_page(summaries))
+    if not summaries:
+        no_data(recorder)
+
+
+@app.command(epilog="Example: benchmark-recorder show v2.0 --agent builder_agent")
+@resolved
+def show(
+    recorder: BenchmarkRecorder,
+    version: Annotated[str, typer.Argument(help="Which version.")],
+    query: dict[str, Any],
+    *,
+    as_json: AsJSON = False,
+) -> None:
+    """Show the figures of one version, each with its interval."""
+    from benchmark_recorder.reporting.pages import summary_page
+
+    summary = recorder.get_historical_metrics(version, **query)
+    if as_json:
+        print_json(summary=summary)
+    else:
+        print_page(summary_page(summary))
+    if not summary.count:
+        raise typer.Exit(Code.NO_DATA)
+
+
+@app.command(epilog="Example: benchmark-recorder compare v1.0 v2.0 --metric execution_time")
+@resolved
+def compare(  # noqa: PLR0913 - options
+    recorder: BenchmarkRecorder,
+    v1: Baseline,
+    v2: Candidate,
+    query: dict[str, Any],
+    *,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="execution_time, success_rate, failure_rate, cost or routing_accuracy; the usual four unless given."
+        ),
+    ] = None,
+    scope: ScopeOption = Scope.SUITE,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="A smaller change does not matter: 0.05 is 5 %, or 5 points. Only with --metric."),
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Compare a candidate with a baseline: effect, interval, verdict."""
+    from benchmark_recorder.reporting.pages import comparison_page, joint_page
+
+    if metric is None:
+        if margin is not None:
+            raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
+        joint = recorder.compare_all(v1, v2, scope=scope.value, **query)
+        compared, page = tuple(joint.comparisons.values()), joint_page(joint)
+        answer: Result = joint
+    else:
+        comparison = recorder.compare_versions(v1, v2, metric, scope=scope.value, margin=margin, **query)
+        compared, page = (comparison,), comparison_page(comparison)
+        answer = comparison
+    if as_json:
+        print_json(comparison=answer)
+    else:
+        print_page(page)
+    if not any(c.v1_count and c.v2_count for c in compared):
+        raise typer.Exit(Code.NO_DATA)
+
+
+@app.command(epilog="Example: benchmark-recorder report v1.0 v2.0 --last-days 7 --format markdown")
+@resolved
+def report(  # noqa: PLR0913 - options
+    recorder: BenchmarkRecorder,
+    versions: Annotated[list[str], typer.Argument(metavar="VERSION...", help="Oldest first.")],
+    query: dict[str, Any],
+    *,
+    format: Annotated[str, typer.Option(help="text, markdown or json.")] = "text",  # noqa: A002 - the option's name
+    output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
+    as_json: AsJSON = False,
+) -> None:
+    """Report on versions, each compared with the one before it."""
+    text = recorder.generate_report(versions, "json" if as_json else format, **query)
+    if output == "-":
+        print_text(text if text.endswith("\n") else f"{text}\n")
+    else:
+        with opened(output, recorder) as file:
+            file.write(text)
+    if not recorder.get_historical_metrics(versions, **query).count:
+        no_data(recorder)

@@ -1,0 +1,61 @@
+"""``export``: records for other programs."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from itertools import chain
+from typing import Annotated, Any, Final
+
+import typer
+
+from benchmark_recorder.cli.app import app
+from benchmark_recorder.cli.options import resolved
+from benchmark_recorder.cli.output import no_data, opened
+from benchmark_recorder.predecessor import CSV_FIELDS
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import Document, Query
+from benchmark_recorder.reporting import print_csv, print_json, print_jsonl
+from benchmark_recorder.stores.base import Journal
+
+BATCH: Final = 1000
+"""Records in memory at a time."""
+
+
+class Format(StrEnum):
+    """What an export can be."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+
+
+@app.command(epilog="Example: benchmark-recorder export --format csv --version v2.0 --output v2.csv")
+@resolved
+def export(
+    recorder: BenchmarkRecorder,
+    query_with_version: dict[str, Any],
+    *,
+    format: Annotated[Format, typer.Option(help="json is the form of the store's own file.")] = Format.CSV,  # noqa: A002
+    output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
+) -> None:
+    """Export records: JSON with every field of theirs, CSV with those that we know."""
+    query = Query.of(**query_with_version)
+    documents = _documents(recorder, query)
+    first = next(documents, None)
+    if first is None:
+        no_data(recorder)
+    with opened(output, recorder) as file:
+        if format is Format.CSV:
+            print_csv(recorder.store.scan(query, CSV_FIELDS), file)
+        else:
+            write = print_json if format is Format.JSON else print_jsonl
+            write(chain([first], documents), file)
+
+
+def _documents(recorder: BenchmarkRecorder, query: Query) -> Iterator[Document]:
+    """The matching records in the order of recording, with fields that we do not know."""
+    journal = recorder.store
+    assert isinstance(journal, Journal)
+    batch = journal.read(None, BATCH)
+    while batch.documents:
+        yield from filter(query.matches, batch.documents)
+        batch = journal.read(batch.position, BATCH)
