@@ -119,7 +119,7 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
         torn=torn,
         damaged=damaged,
         duplicates=duplicates,
-        writable=os.access(path, os.W_OK),
+        writable=_may(path, os.W_OK),
         backups=backups,
         problem=_problem(torn, damaged, duplicates),
     )
@@ -165,4 +165,8 @@ def _can_make(document: str) -> bool:
     folder = os.path.dirname(document)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
-    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+    return os.path.isdir(folder) and _may(folder, os.W_OK | os.X_OK)
+
+
+def _may(path: str, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

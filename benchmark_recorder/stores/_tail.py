@@ -77,7 +77,6 @@ class Tail:
     def _begin_anew(self) -> None:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
         self._mutex = threading.Lock()
-        self._document = self.path
         self._layout = Layout(0, 0)
         self._end, self._joint = 0, b""
         self._next_look = 0.0
@@ -124,8 +123,8 @@ class Tail:
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        with self.held() as held:
-            known = self._known(held)
+        with self.held():
+            known = self._known()
             new: dict[str, Document] = {}
             for document in documents:
                 if document["record_id"] not in known:
@@ -199,21 +198,21 @@ class Tail:
         self._let_go()
 
     def confirm(self) -> None:
-        """See that what was written last is in the file that stands at the path, and put it there if it is not.
-
-        Raises:
-            StoreError: it could not be put there.
-        """
-        if (self._unconfirmed or self._adrift) and not self._is_at_path():
+        """See that what was written last is in the file that stands at the path, and put it there if it is not."""
+        if not (self._unconfirmed or self._adrift):
+            return
+        if not self._adrift and self._is_at_path():
+            self._unconfirmed.clear()
+            return
+        try:
             with self.held():
                 pass
+        except StoreError as error:
+            logger.warning("the latest records are still in the file that was moved away from %s: %s", self.path, error)
 
     def close(self) -> None:
         """Let go of the document; a later append opens it again."""
-        try:
-            self.confirm()
-        except StoreError as error:
-            logger.warning("records stay in the file that was moved away from %s: %s", self.path, error)
+        self.confirm()
         with self._mutex:
             self._let_go()
 
@@ -257,10 +256,15 @@ class Tail:
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise not_ours(self.path, "it is not a regular file")
-        self._fd, self._document = fd, document
+        self._fd = fd
         self._layout, self._end = Layout(0, 0), 0
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
+
+    @property
+    def _document(self) -> str:
+        """The real path, found anew: the file may have become a symbolic link since it was opened."""
+        return os.path.realpath(self.path)
 
     def _is_at_path(self) -> bool:
         try:
@@ -320,16 +324,17 @@ class Tail:
 
     def _bring_in(self) -> None:
         """Write what went to a file that was moved away into the one that stands at the path now."""
-        known = self._known(Held(self._fd, self._document, self._layout))
+        known = self._known()
         missing = [line for lines in self._adrift for line in lines.split(JOINT) if id_of(line) not in known]
         if missing:
             self._write(JOINT.join(missing))
         self._adrift.clear()
 
-    def _known(self, held: Held) -> set[str]:
-        status = os.fstat(held.fd)
+    def _known(self) -> set[str]:
+        """The ids in the locked document."""
+        status = os.fstat(self._fd)
         try:
-            return self._identities.of(held.fd, (status.st_dev, status.st_ino), held.layout.header, self._end)
+            return self._identities.of(self._fd, (status.st_dev, status.st_ino), self._layout.header, self._end)
         except (msgspec.DecodeError, EOFError) as error:
             raise StoreFormatError(
                 f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "

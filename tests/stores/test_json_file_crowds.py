@@ -123,6 +123,7 @@ def test_a_snapshot_always_parses(tmp_path: Path) -> None:
 def test_a_reader_of_ours_always_sees_whole_records(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     store = JSONFileStore(path)
+    store.append([make_document()], fresh=True)
     with appending_threads(path) as told:
         for _ in range(100):
             before = len(told)
