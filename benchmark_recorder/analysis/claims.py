@@ -233,7 +233,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         improvement=point,
         interval=interval,
         equivalence_interval=improvement.interval(ratio, 0.90) if claim.within is not None else None,
-        method=ratio.method if ratio else "none: there are too few runs",
+        method=ratio.method if ratio else "none: there is no ratio",
         sentence=_sentence(claim, status, point, interval),
         hints=() if met else HINTS.get(claim.metric, HINTS["failure_rate"]),
         needed=what_would_decide(measured, cells, *_reach(claim, measured)) if status == "NOT SHOWN" else None,

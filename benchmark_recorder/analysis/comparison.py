@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, rates, strata
 from benchmark_recorder.analysis.doubts import comparison_doubts
+from benchmark_recorder.analysis.evidence import Point
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
 from benchmark_recorder.analysis.needs import reach_of, what_would_decide
@@ -119,7 +120,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
     metric, change = measured.metric, measured.change
     effect = finite(measured.effect(change.estimate)) if change else None
     interval, narrow = measured.interval(0.95), measured.interval(0.90)
-    p_value = change.p_value if change else None
+    p_value = change.p_value if change and not isinstance(change, Point) else None
     significant = p_value is not None and p_value < 0.05 and not _holds_zero(interval)
     verdict = _verdict(measured, effect, margin, significant=significant)
     beside = _beside(measured, cells)
@@ -132,7 +133,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         v1_count=measured.left[1],
         v2_count=measured.right[1],
         improvement=measured.improvement,
-        improvement_percent=100 * measured.improvement,
+        improvement_percent=percent if math.isfinite(percent := 100 * measured.improvement) else math.nan,
         significant=significant,
         scope=measured.scope,
         kind=metric.kind,
@@ -142,7 +143,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         p_value=p_value,
         verdict=verdict,
         margin=margin,
-        method=change.method if change else "none: there are too few runs",
+        method=change.method if change else "none: a value is missing on one side",
         ratio=ratio_estimate(measured.ratio, sum(n for _, n in (measured.left, measured.right))),
         matched_tasks=measured.matched_tasks,
         beside=beside,

@@ -177,7 +177,7 @@ def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterato
     pooled = beside.get("pooled")
     low = interval.low if interval and interval.low is not None else -math.inf
     high = interval.high if interval and interval.high is not None else math.inf
-    if not math.isfinite(effect):
+    if not math.isfinite(100 * effect):
         return
     if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
         yield Doubt(
@@ -188,7 +188,7 @@ def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterato
             {"within_tasks": effect, "pooled": pooled.value},
         )
     plain = measured.improvement if measured.metric.kind == "ratio" else _plain_points(measured)
-    if math.isfinite(plain) and _differ(effect, plain, low, high):
+    if math.isfinite(100 * plain) and _differ(effect, plain, low, high):
         yield Doubt(
             "plain_differs",
             f"The plain values differ by {_percent(measured, plain)}, the verdict rests on "

@@ -167,6 +167,41 @@ _FAR = 38.0
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """An estimate from so few runs that nothing is known of its error.
+
+    Attributes:
+        estimate: the point.
+        method: how it was found.
+    """
+
+    estimate: float
+    method: str
+
+    @property
+    def p_value(self) -> float:
+        """Nothing is refused."""
+        return 1.0
+
+    @property
+    def error(self) -> float:
+        """None is known."""
+        return 0.0
+
+    def limits(self, confidence: float) -> Limits | None:  # noqa: ARG002 - the contract's
+        """None can be given."""
+        return None
+
+    def above(self, bound: float) -> float:  # noqa: ARG002 - the contract's
+        """Nothing is refused."""
+        return 1.0
+
+    def below(self, bound: float) -> float:  # noqa: ARG002 - the contract's
+        """Nothing is refused."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Fixed:
     """Runs that do not vary at all within a task, and differ by the same on every task: a permutation test.
 

@@ -9,7 +9,7 @@ import math
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark_recorder.analysis.evidence import Evidence, Fixed, Student
+from benchmark_recorder.analysis.evidence import Evidence, Fixed, Point, Student
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def sums(strata: Strata[Moments], scope: str) -> Evidence | None:
     return sums_by_task(strata, scope) if strata.matched else sums_of_all(strata)
 
 
-def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
+def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence:
     """The geometric mean of the tasks' ratios, each task with the same weight.
 
     Args:
@@ -56,8 +56,20 @@ def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
     differences = [pair.right.mean - pair.left.mean for pair in strata.pairs]
     weight = 1 / len(differences)
     terms = [[Term(m.n, m.m2 * weight**2, weight) for m in side] for side in _sides(strata.pairs)]
-    within = stratified(fmean(differences), terms) if scope == "suite" else None
-    return within or over_tasks(differences) or fixed(fmean(differences), _samples(strata.pairs), logs=True)
+    return _by_task(fmean(differences), differences, terms, scope) or _without_error(
+        fmean(differences), _samples(strata.pairs), logs=True
+    )
+
+
+def _by_task(
+    estimate: float, differences: Sequence[float], terms: Sequence[Sequence[Term]], scope: str
+) -> Evidence | None:
+    """The method of the scope; the other one where that has nothing to go by."""
+    if scope == "suite":
+        return stratified(estimate, terms) or over_tasks(differences)
+    if len(differences) < 2:
+        return None
+    return over_tasks(differences) or stratified(estimate, terms)
 
 
 def geometric_of_all(strata: Strata[Moments]) -> Evidence | None:
@@ -67,7 +79,7 @@ def geometric_of_all(strata: Strata[Moments]) -> Evidence | None:
         return None
     estimate = right.mean - left.mean
     found = welch(estimate, [[Term(left.n, left.m2, 1.0)], [Term(right.n, right.m2, 1.0)]])
-    return found or fixed(estimate, [(left, right)], logs=True)
+    return found or _without_error(estimate, [(left, right)], logs=True)
 
 
 def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
@@ -88,10 +100,9 @@ def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
         [Term(m.n, m.m2 / total / total, m.mean / total) for m in side]
         for side, total in zip(_sides(strata.pairs), (left, right), strict=True)
     ]
-    within = stratified(estimate, terms) if scope == "suite" else None
     k = len(strata.pairs)
     residuals = [estimate + k * (p.right.mean / right - p.left.mean / left) for p in strata.pairs]
-    return within or over_tasks(residuals) or fixed(estimate, _samples(strata.pairs), logs=False)
+    return _by_task(estimate, residuals, terms, scope) or _without_error(estimate, _samples(strata.pairs), logs=False)
 
 
 def sums_of_all(strata: Strata[Moments]) -> Evidence | None:
@@ -101,7 +112,7 @@ def sums_of_all(strata: Strata[Moments]) -> Evidence | None:
         return None
     estimate = math.log(right.mean) - math.log(left.mean)
     found = welch(estimate, [[Term(m.n, m.m2 / m.mean / m.mean, 1.0)] for m in (left, right)])
-    return found or fixed(estimate, [(left, right)], logs=False)
+    return found or _without_error(estimate, [(left, right)], logs=False)
 
 
 def _samples(pairs: Sequence[Pair[Moments]]) -> list[tuple[Moments, Moments]]:
@@ -170,6 +181,11 @@ def over_tasks(differences: Sequence[float]) -> Evidence | None:
     if not error > NO_SPREAD * max(1.0, abs(mean)):
         return None
     return Student(mean, error, k - 1, "t over the tasks' differences")
+
+
+def _without_error(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bool) -> Evidence:
+    """Where no method finds a standard error: runs that never vary, or too few."""
+    return fixed(estimate, pairs, logs=logs) or Point(estimate, "too few runs for an interval")
 
 
 def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bool) -> Evidence | None:

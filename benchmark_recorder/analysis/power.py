@@ -72,7 +72,7 @@ def repeats_for_means(strata: Strata[Moments], reach: float, *, relative: bool) 
         if not known or not whole > 0:
             return None
         # Tasks with one run vary as the others do on the mean.
-        variance += fmean(m.m2 / (m.n - 1) for m in known) * len(side) / whole**2
+        variance += fmean(m.m2 / (m.n - 1) for m in known) * len(side) / whole / whole
         freedom += len(side)
     return fewest(lambda r: half_width(math.sqrt(variance / r), freedom * (r - 1)) <= reach, 2)
 

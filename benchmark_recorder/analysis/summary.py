@@ -257,11 +257,11 @@ def runs_for_percentile(share: float) -> int:
 
 def _order_interval(ordered: NDArray[np.float64], share: float) -> Interval | None:
     n = len(ordered)
-    # P(fewer than r runs below the percentile) is the binomial distribution at r - 1.
+    # The probability that at most so many runs lie below the true percentile.
     ranks = np.arange(n)
     below = special.bdtr(ranks, n, share)
     low = int(np.searchsorted(below, 0.025, side="right")) - 1
-    high = int(np.searchsorted(below, 0.975, side="left")) + 1
+    high = int(np.searchsorted(below, 0.975, side="left"))
     if low < 0 or high > n - 1:
         return None
     return interval_of(float(ordered[low]), float(ordered[high]))

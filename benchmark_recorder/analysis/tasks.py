@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import means, rates
+from benchmark_recorder.analysis.evidence import Point
 from benchmark_recorder.analysis.measured import finite
 from benchmark_recorder.analysis.result import Interval, Result, interval_of
 from benchmark_recorder.analysis.strata import Counts, Strata
@@ -81,7 +82,8 @@ def _evidence(measured: Measured, left: Counts | Moments, right: Counts | Moment
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
     alone = Strata((), left, right)
-    return means.sums_of_all(alone) if measured.metric.name == "cost" else means.geometric_of_all(alone)
+    found = means.sums_of_all(alone) if measured.metric.name == "cost" else means.geometric_of_all(alone)
+    return None if isinstance(found, Point) else found
 
 
 def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments) -> float | None:
@@ -90,7 +92,7 @@ def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments)
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
     if measured.metric.name == "cost":
-        return measured.metric.better * (right.mean / left.mean - 1) if left.mean > 0 else None
+        return finite(measured.metric.better * (right.mean / left.mean - 1)) if left.mean > 0 else None
     return finite(measured.effect(right.mean - left.mean))
 
 

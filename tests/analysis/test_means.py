@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmark_recorder.analysis.evidence import Fixed, Student
+from benchmark_recorder.analysis.evidence import Fixed, Point, Student
 from benchmark_recorder.analysis.means import geometric, geometric_by_task, sums
 from benchmark_recorder.analysis.strata import Pair, Strata
 from benchmark_recorder.cells import Moments
@@ -197,9 +197,14 @@ def test_fixed_times_that_differ_by_task_are_compared_over_the_tasks() -> None:
 @pytest.mark.parametrize("values", [([1.0], [2.0]), ([1.0], [2.0, 3.0]), ([1.0, 2.0], [3.0])])
 def test_a_single_run_of_a_task_and_side_is_no_evidence(values: tuple[list[float], list[float]]) -> None:
     a, b = (np.array(side) for side in values)
-    assert geometric(strata_of([(a, b)]), "suite") is None
-    assert sums(strata_of([(a, b)]), "suite") is None
-    assert geometric(unmatched(a, b), "suite") is None
+    for evidence in (
+        geometric(strata_of([(a, b)]), "suite"),
+        sums(strata_of([(a, b)]), "suite"),
+        geometric(unmatched(a, b), "suite"),
+    ):
+        assert isinstance(evidence, Point)
+        assert evidence.limits(0.95) is None
+        assert min(evidence.above(-math.inf), evidence.below(math.inf)) == 1
 
 
 def test_what_costs_nothing_has_no_ratio() -> None:

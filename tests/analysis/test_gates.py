@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from benchmark_recorder.analysis import GateCheck, check_gate
+from benchmark_recorder.analysis.guardrails import holm
+from benchmark_recorder.cells import Cells
+from benchmark_recorder.errors import InvalidQueryError
+from tests.analysis.histories import cells_of, runs, task_names
+
+
+def suite(
+    *, slower: float = 1, failing: float = 0, dearer: float = 1, spread: float = 0.05, repeats: int = 20, seed: int = 0
+) -> Cells:
+    rng = np.random.default_rng(seed)
+    names = task_names(13, repeats)
+    n = len(names)
+
+    def side(version: str, time: float, failures: float, cost: float) -> dict[str, Any]:
+        return runs(
+            version,
+            names,
+            time=rng.lognormal(0, spread, n) * time,
+            success=[(i % repeats) >= round(failures * repeats) for i in range(n)],
+            cost=rng.lognormal(-9, spread, n) * cost,
+        )
+
+    return cells_of(side("v1", 1, 0, 1), side("v2", slower, failing, dearer))
+
+
+def test_a_candidate_that_is_faster_and_no_worse_passes() -> None:
+    result = check_gate(suite(slower=0.65), "v1", "v2")
+    assert (result.state, result.exit_code) == ("pass", 0)
+    assert result.difference is None
+    assert result.alerts == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "metric"),
+    [({"slower": 1.2}, "execution_time"), ({"failing": 0.1}, "failure_rate"), ({"dearer": 1.1}, "cost")],
+)
+def test_evidence_of_a_large_worsening_blocks_and_names_the_metric(change: dict[str, Any], metric: str) -> None:
+    result = check_gate(suite(**change), "v1", "v2")
+    assert (result.state, result.exit_code) == ("block", 1)
+    assert [check.metric for check in result.checks if check.state == "block"] == [metric]
+    assert metric.replace("_", " ").capitalize() in result.sentence
+
+
+@pytest.mark.parametrize("change", [{"slower": 1.08}, {"dearer": 1.03}])
+def test_a_worsening_within_the_margin_does_not_block_however_sure_it_is(change: dict[str, Any]) -> None:
+    result = check_gate(suite(**change), "v1", "v2")
+    assert result.state == "warn"
+    assert min(check.p_adjusted or 1 for check in result.checks) < 1e-6
+
+
+def test_a_large_worsening_without_evidence_is_inconclusive_and_the_literal_thresholds_block() -> None:
+    cells = suite(slower=1.3, spread=1.0, repeats=2, seed=2)
+    result = check_gate(cells, "v1", "v2")
+    time = result.checks[0]
+    assert time.worsening is not None
+    assert time.worsening > 0.1
+    assert time.p_value is not None
+    assert time.p_value > 0.05
+    assert (result.state, result.literal_state) == ("inconclusive", "block")
+    assert result.difference is not None
+    assert "literal" in result.difference
+
+
+@pytest.mark.parametrize(
+    ("reaction", "state", "code"), [("warn", "inconclusive", 0), ("fail", "inconclusive", 3), ("pass", "pass", 0)]
+)
+def test_the_reaction_to_an_inconclusive_gate_is_the_callers(reaction: str, state: str, code: int) -> None:
+    result = check_gate(suite(slower=0.7, spread=1.0, repeats=2), "v1", "v2", on_inconclusive=reaction)
+    assert result.default_state == "inconclusive"
+    assert (result.state, result.exit_code) == (state, code)
+
+
+def test_a_missing_metric_is_never_a_pass() -> None:
+    names = task_names(13, 20)
+    rng = np.random.default_rng(0)
+    cells = cells_of(
+        runs("v1", names, time=rng.lognormal(0, 0.05, 260)), runs("v2", names, time=rng.lognormal(-1, 0.05, 260))
+    )
+    result = check_gate(cells, "v1", "v2")
+    assert result.checks[2].state == "missing"
+    assert result.state == "inconclusive"
+    assert check_gate(cells, "v1", "v2", on_inconclusive="fail").exit_code == 3
+    assert check_gate(cells, "v1", "v2", on_inconclusive="pass").state == "warn"
+    assert check_gate(cells, "v1", "v2", policy="literal").state == "inconclusive"
+
+
+@pytest.mark.parametrize("policy", ["default", "literal"])
+def test_an_empty_side_is_never_a_pass(policy: str) -> None:
+    for cells, candidate in ((Cells(), "v2"), (suite(), "v9")):
+        result = check_gate(cells, "v1", candidate, policy=policy, on_inconclusive="pass")
+        assert (result.state, result.exit_code) == ("no_data", 4)
+        assert any(doubt.code == "unknown_version" for doubt in result.warnings)
+
+
+def test_the_guides_alerts_warn() -> None:
+    assert check_gate(suite(slower=0.65), "v1", "v2", coverage=90).state == "pass"
+    low = check_gate(suite(slower=0.65), "v1", "v2", coverage=89.9)
+    assert (low.state, low.exit_code, [a.code for a in low.alerts]) == ("warn", 0, ["low_coverage"])
+    slow = check_gate(suite(slower=0.85), "v1", "v2")
+    assert (slow.state, [a.code for a in slow.alerts]) == ("warn", ["small_improvement"])
+
+
+@pytest.mark.parametrize(
+    ("change", "blocks"),
+    [
+        ({"slower": 1.12}, True),
+        ({"slower": 1.05}, False),
+        ({"failing": 0.05}, True),
+        ({"dearer": 1.07}, True),
+        ({"dearer": 1.02}, False),
+    ],
+)
+def test_the_literal_policy_blocks_on_the_guides_thresholds(change: dict[str, Any], blocks: bool) -> None:
+    result = check_gate(suite(spread=0.01, **change), "v1", "v2", policy="literal")
+    assert (result.state == "block") == blocks
+    assert result.exit_code == int(blocks)
+
+
+def test_any_increase_of_failures_blocks_literally() -> None:
+    n = 2000
+    names = task_names(1, n)
+    rng = np.random.default_rng(0)
+    cells = cells_of(
+        runs("v1", names, time=rng.lognormal(0, 0.1, n), cost=rng.lognormal(0, 0.1, n)),
+        runs(
+            "v2",
+            names,
+            time=rng.lognormal(-1, 0.1, n),
+            cost=rng.lognormal(0, 0.1, n),
+            success=[i > 0 for i in range(n)],
+        ),
+    )
+    result = check_gate(cells, "v1", "v2")
+    assert (result.literal_state, result.default_state) == ("block", "pass")
+    assert result.difference is not None
+    assert "too small to matter" in result.difference
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holms_adjustment_is_that_of_statsmodels(p_values: list[float]) -> None:
+    adjusted = holm({str(i): p for i, p in enumerate(p_values)})
+    expected = multipletests(p_values, method="holm")[1]
+    assert [adjusted[str(i)] for i in range(len(p_values))] == pytest.approx(list(expected))
+
+
+def test_the_smallest_detectable_change_is_found_four_times_in_five() -> None:
+    def time(seed: int, slower: float) -> GateCheck:
+        return check_gate(suite(slower=slower, spread=0.3, repeats=5, seed=seed), "v1", "v2").checks[0]
+
+    detectable = float(np.mean([time(seed, 1).detectable or math.nan for seed in range(100)]))
+    p_values = [time(seed, 1 + detectable).p_value or math.nan for seed in range(100, 400)]
+    assert 0.72 < sum(p < 0.05 for p in p_values) / 300 < 0.88
+
+
+def test_a_result_is_json_with_a_schema_version() -> None:
+    plain = check_gate(suite(), "v1", "v2").to_dict()
+    assert plain["schema_version"] == 1
+    json.dumps(plain, allow_nan=False)
+    json.dumps(check_gate(Cells(), "a", "b").to_dict(), allow_nan=False)
+
+
+def test_values_that_never_vary_are_judged() -> None:
+    names = task_names(13, 3)
+    for cost, state in ((0.5, "pass"), (0.6, "block")):
+        cells = cells_of(
+            runs("v1", names, time=[1.0] * 39, cost=[0.5] * 39), runs("v2", names, time=[1.0] * 39, cost=[cost] * 39)
+        )
+        result = check_gate(cells, "v1", "v2")
+        assert {check.metric: check.state for check in result.checks}["cost"] == state
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"policy": "strict"},
+        {"on_inconclusive": "block"},
+        {"coverage": 101},
+        {"coverage": "90"},
+        {"coverage": math.nan},
+        {"scope": "all"},
+        {"policy": None},
+    ],
+)
+def test_a_wrong_argument_is_an_error_that_names_it(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidQueryError, match=next(iter(arguments))):
+        check_gate(suite(), "v1", "v2", **arguments)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from benchmark_recorder.analysis import compare, compare_all
+from benchmark_recorder.cells import Cells
+from tests.analysis.histories import cells_of, runs, task_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def suite(*, slower: float = 1, dearer: float = 1, failing: float = 0.2, spread: float = 0.02) -> Cells:
+    rng = np.random.default_rng(0)
+    names = task_names(13, 200)
+    n = len(names)
+    return cells_of(
+        *(
+            runs(
+                version,
+                names,
+                time=rng.lognormal(0, spread, n) * time,
+                cost=rng.lognormal(0, spread / 10, n) * cost,
+                success=[i % 200 >= round(200 * fails) for i in range(n)],
+            )
+            for version, time, cost, fails in (("v1", 1, 1, 0.2), ("v2", slower, dearer, failing))
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "sentence"),
+    [
+        ({"slower": 0.5}, "better", "is better in execution time (50.0%); it is the same"),
+        ({"slower": 2}, "worse", "is worse in execution time ("),
+        ({"slower": 0.5, "dearer": 2}, "mixed", "is better in execution time (50.0%); it is worse in cost (100.0%)"),
+        ({}, "equivalent", "is the same, within the margin, in execution time, failure rate and cost."),
+        ({"slower": 0.5, "spread": 5.0}, "inconclusive", "leaves undecided"),
+    ],
+)
+def test_the_sentence_says_what_each_metric_does(change: Mapping[str, float], verdict: str, sentence: str) -> None:
+    joint = compare_all(suite(**change), "v1", "v2")
+    assert joint.verdict == verdict
+    assert sentence in joint.sentence
+    json.dumps(joint.to_dict(), allow_nan=False)
+
+
+def test_each_part_is_the_comparison_of_that_metric() -> None:
+    cells = suite(slower=0.9)
+    joint = compare_all(cells, "v1", "v2", scope="tasks", margins={"cost": 0.05})
+    assert list(joint.comparisons) == ["execution_time", "failure_rate", "cost", "routing_accuracy"]
+    assert joint["comparisons"]["cost"] == compare(cells, "v1", "v2", "cost", scope="tasks", margin=0.05)
+
+
+def test_nothing_can_be_said_without_runs() -> None:
+    joint = compare_all(Cells(), "v1", "v2")
+    assert joint.verdict == "inconclusive"
+    assert joint.sentence.startswith("Nothing can be said about v2 against v1")
+    assert [doubt.code for doubt in joint.warnings] == ["unknown_version"] * 2
