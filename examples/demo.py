@@ -1,4 +1,4 @@
-"""The main job: 13 tasks through both orchestrators in real time, recorded, and reported.
+"""The main job: 13 tasks through both orchestrators in real time, recorded, reported, and held against four claims.
 
 Run it with ``make demo``, or ``python examples/demo.py``. The executions go into ``benchmarks/metrics.json`` under the
 working directory and stay there; the report is of this run alone.
@@ -13,11 +13,13 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this file is run by its path
 
 from benchmark_recorder import get_benchmark_recorder
+from benchmark_recorder.analysis.claims import check_claims
 from benchmark_recorder.harness import BenchmarkHarness
+from benchmark_recorder.records import Query
 from examples.simulation.orchestrator import orchestrator_v1, orchestrator_v2
 
-REPEATS: Final = 5
-AT_ONCE: Final = 24
+REPEATS: Final = 10
+AT_ONCE: Final = 60
 """Executions at one time: they only wait, so they do not disturb each other."""
 
 
@@ -29,8 +31,11 @@ def main() -> None:
     result = harness.run()
     print(f"{len(result.executions)} executions in {result.seconds:.0f} s, recorded in {recorder.store.name}\n")
     print(recorder.generate_report(result.versions, **result.query))
-    for warning in result.warnings:
-        print(f"! {warning}")
+    cells = recorder.store.summarize(Query.of(version=result.versions, **result.query))
+    claims = check_claims(cells, "v1.0", "v2.0")
+    print(f"\nClaims\n------\n\n{claims.sentence}\n")
+    for claim in claims.results:
+        print(f"- {claim.sentence}{f' {claim.needed.sentence}' if claim.needed else ''}")
 
 
 if __name__ == "__main__":

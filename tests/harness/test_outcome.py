@@ -69,7 +69,7 @@ class Hostile:
         {"success": 2},
         {"success": np.array([True, False])},
     ],
-    ids=repr,
+    ids=lambda result: type(result).__name__,
 )
 def test_what_is_no_result_is_an_invalid_one(result: Any) -> None:
     assert read_outcome(result) == Outcome(success=False, error_type="InvalidResult")
