@@ -18,7 +18,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,6 +67,16 @@ def run(*orchestrators: Any, repeats: int | None = None, tasks: list[Task] | Non
 def check(recorder: BenchmarkRecorder, claim: Claim, v1: str = "v1.0", v2: str = "v2.0", **query: Any) -> ClaimResult:
     cells = recorder.store.summarize(Query.of(version=(v1, v2), **query))
     return check_claims(cells, v1, v2, [claim]).results[0]
+
+
+def table_row(name: str, target: str, result: ClaimResult) -> str:
+    """One line of the table in docs/harness.md: the plain change, the one that the verdict rests on, the verdict."""
+    plain = 100 * abs(result.v2_value / result.v1_value - 1)
+    assert result.improvement is not None
+    assert result.interval is not None
+    low, high = result.interval.low or 0.0, result.interval.high or 0.0
+    found = f"{result.improvement:.0f} %, from {low:.0f} to {high:.0f} %"
+    return f"| {name} | {target} | {plain:.0f} % | {found} | {result.status} |"
 
 
 def ids(tasks: list[Task]) -> list[str]:
@@ -170,6 +180,21 @@ class TestOrchestrationV2Performance:
         self, premium: BenchmarkRecorder, version: str
     ) -> None:
         assert check(premium, SAVING, f"{version} premium", version).status == "PROVEN"
+
+    def test_the_documentation_tells_these_verdicts(self, suite: BenchmarkRecorder, premium: BenchmarkRecorder) -> None:
+        simple, medium = ids(BenchmarkTasks.SIMPLE_TASKS), ids(BenchmarkTasks.MEDIUM_TASKS)
+        rows = [
+            ("faster", "30 to 40 %", check(suite, TIME)),
+            ("faster, simple tasks", "30 to 40 %", check(suite, TIME, task_id=simple)),
+            ("better routing, medium tasks", "25 %", check(suite, ROUTING, task_id=medium)),
+            ("fewer failures", "50 %", check(suite, FAILURES)),
+            ("the same cost", "within 1 %", check(suite, COST)),
+            ("cheaper than premium calls, v1.0", "48 %", check(premium, SAVING, "v1.0 premium", "v1.0")),
+            ("cheaper than premium calls, v2.0", "48 %", check(premium, SAVING, "v2.0 premium", "v2.0")),
+        ]
+        page = (Path(__file__).parents[1] / "docs" / "harness.md").read_text(encoding="utf-8")
+        missing = [row for row in starmap(table_row, rows) if row not in page]
+        assert not missing, "\n".join(missing)
 
     def test_a_subset_can_be_run(self) -> None:
         recorder = run(orchestrator_v1(), orchestrator_v2(), repeats=2, tasks=BenchmarkTasks.SIMPLE_TASKS)
