@@ -27,10 +27,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this file is also run by its path
 
 from benchmark_recorder import BenchmarkRecorder
-from benchmark_recorder.analysis.claims import Claim, ClaimResult, check_claims
-from benchmark_recorder.analysis.gates import GateResult, check_gate
+from benchmark_recorder.analysis import Claim, ClaimResult
 from benchmark_recorder.harness import BenchmarkHarness, BenchmarkTasks, VirtualClock
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.encoders import terminal
 from benchmark_recorder.stores.memory import MemoryStore
 from examples.simulation.orchestrator import Orchestrator, orchestrator_v1, orchestrator_v2
@@ -65,8 +63,7 @@ def run(*orchestrators: Any, repeats: int | None = None, tasks: list[Task] | Non
 
 
 def check(recorder: BenchmarkRecorder, claim: Claim, v1: str = "v1.0", v2: str = "v2.0", **query: Any) -> ClaimResult:
-    cells = recorder.store.summarize(Query.of(version=(v1, v2), **query))
-    return check_claims(cells, v1, v2, [claim]).results[0]
+    return recorder.check_claims(v1, v2, [claim], **query).results[0]
 
 
 def table_row(name: str, target: str, result: ClaimResult) -> str:
@@ -219,19 +216,19 @@ class TestRegressionPrevention:
     """The candidate against what came before it: v1.0, the last known good version, the weeks before."""
 
     def test_v2_is_not_worse_than_v1(self, suite: BenchmarkRecorder) -> None:
-        assert gate(suite, "v1.0", "v2.0").state == "pass"
+        assert suite.check_gate("v1.0", "v2.0").state == "pass"
 
     def test_this_checkout_is_not_worse_than_the_last_known_good_version(self, known_good: BenchmarkRecorder) -> None:
         baseline = last_version(known_good)
         recorder = with_history(known_good, baseline, Orchestrator("this checkout"))
-        result = gate(recorder, baseline, "this checkout")
+        result = recorder.check_gate(baseline, "this checkout")
         assert result.default_state in {"pass", "warn"}, result.sentence
         assert not [check for check in result.literal if check.blocks], result.sentence
 
     def test_a_checkout_whose_decomposition_is_broken_is_blocked(self, known_good: BenchmarkRecorder) -> None:
         baseline = last_version(known_good)
         recorder = with_history(known_good, baseline, Orchestrator("broken", htdag=False))
-        result = gate(recorder, baseline, "broken")
+        result = recorder.check_gate(baseline, "broken")
         assert (result.state, result.exit_code) == ("block", 1)
         assert {c.metric for c in result.checks if c.state == "block"} == {"execution_time", "cost"}
 
@@ -247,7 +244,7 @@ class TestRegressionPrevention:
         comparison = recorder.compare_versions("v1.0", "rigged", "execution_time")
         assert comparison.improvement_percent > 50
         assert "fast_failures" in [doubt.code for doubt in comparison.warnings]
-        assert gate(recorder, "v1.0", "rigged").state == "block"
+        assert recorder.check_gate("v1.0", "rigged").state == "block"
 
     def test_a_week_that_is_slower_than_the_one_before_stands_out(self) -> None:
         recorder, monday = BenchmarkRecorder(store=MemoryStore()), datetime(2025, 10, 6, tzinfo=UTC)
@@ -270,10 +267,6 @@ class TestRegressionPrevention:
         if named:
             return BenchmarkRecorder(named)
         return BenchmarkRecorder(shutil.copy(KNOWN_GOOD, tmp_path))
-
-
-def gate(recorder: BenchmarkRecorder, baseline: str, candidate: str) -> GateResult:
-    return check_gate(recorder.store.summarize(Query.of(version=(baseline, candidate))), baseline, candidate)
 
 
 def last_version(history: BenchmarkRecorder) -> str:
