@@ -53,7 +53,7 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
         no_data(recorder)
 
 
-@app.command(epilog="Example: benchmark-recorder show v2.0 --agent builder_agent")
+@app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
 def show(
     recorder: BenchmarkRecorder,
