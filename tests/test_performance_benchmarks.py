@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["BenchmarkTasks"]
 
 REPEATS: Final = 100
+NAMED_STORE: Final = os.environ.get("BENCHMARK_RECORDER_STORE")
 KNOWN_GOOD: Final = Path(__file__).parent / "harness" / "known_good.json"
 
 TIME: Final = Claim("execution_time", at_least=30, acceptable=(20, 50), failure_threshold=20)
@@ -263,9 +264,8 @@ class TestRegressionPrevention:
     @pytest.fixture
     def known_good(self, tmp_path: Path) -> BenchmarkRecorder:
         """The pinned file, or the store that is named; virtual time alone."""
-        named = os.environ.get("BENCHMARK_RECORDER_STORE")
-        if named:
-            return BenchmarkRecorder(named)
+        if NAMED_STORE:
+            return BenchmarkRecorder(NAMED_STORE)
         return BenchmarkRecorder(shutil.copy(KNOWN_GOOD, tmp_path))
 
 
