@@ -21,7 +21,7 @@ from benchmark_recorder.recorder import BenchmarkRecorder
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
 
-COMMANDS = ["claims", "compare", "doctor", "export", "gate", "list", "prune", "record", "report", "show"]
+COMMANDS = ["claims", "compare", "doctor", "export", "gate", "list", "prune", "record", "report", "selftest", "show"]
 READING = {
     "list": ["list"],
     "show": ["show", "v1.0"],
@@ -29,6 +29,7 @@ READING = {
     "report": ["report", "v1.0", "v2.0"],
     "claims": ["claims", "v1.0", "v2.0"],
     "gate": ["gate", "v1.0", "v2.0"],
+    "selftest": ["selftest", "v1.0", "--splits", "50"],
     "doctor": ["doctor"],
 }
 RECORD = ["record", "x", "--duration", "1", "--success", "--version", "v"]
@@ -272,9 +273,9 @@ def test_an_empty_store_is_told_with_exit_4_and_not_made(command: str) -> None:
     assert not Path("nowhere").exists()
 
 
-@pytest.mark.parametrize("command", ["compare", "claims", "gate", "show"])
+@pytest.mark.parametrize("command", ["compare", "claims", "gate", "show", "selftest"])
 def test_an_unknown_version_is_told_with_exit_4(command: str, store: Path) -> None:
-    result = run(command, *(["v1.0", "v9"] if command != "show" else ["v9"]), "--store", store)
+    result = run(command, *(["v9"] if command in {"show", "selftest"} else ["v1.0", "v9"]), "--store", store)
     assert result.exit_code == 4
     assert "v9" in result.stdout
     assert "nan" not in result.stdout
@@ -508,6 +509,25 @@ def test_a_gate_is_told_in_each_format(store: Path) -> None:
     assert suite.get("tests") == "3"
 
 
+def test_a_gate_compares_with_a_window_of_days_or_a_pinned_file(store: Path) -> None:
+    asked = ("gate", "v1.0", "v2.0", "--json", "--store", store)
+    plain = json.loads(run(*asked).stdout)
+    run("export", "--format", "json", "--version", "v1.0", "--output", "pinned.json", "--store", store)
+    assert json.loads(run(*asked, "--baseline-file", "pinned.json").stdout)["checks"] == plain["checks"]
+    assert json.loads(run(*asked, "--baseline-days", "7").stdout)["checks"] == plain["checks"]
+    both = run(*asked, "--baseline-file", "pinned.json", "--baseline-days", "7")
+    assert both.exit_code == 2
+    assert run(*asked, "--baseline-file", "nowhere.json").exit_code == 4
+
+
+def test_the_selftest_tells_both_kinds_of_splits(store: Path) -> None:
+    text = run("selftest", "v1.0", "--splits", "100", "--store", store).stdout
+    assert re.search(r"^within tasks +100 +[<\d.]+ ", text, re.MULTILINE)
+    assert re.search(r"^time +\+\d+\.\d %$", text, re.MULTILINE)
+    assert text == run("selftest", "v1.0", "--splits", "100", "--seed", "0", "--store", store).stdout
+    assert run("selftest", "v1.0", "--splits", "0", "--store", store).exit_code == 2
+
+
 def test_inside_github_a_verdict_is_an_annotation_and_a_summary(store: Path, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
@@ -539,7 +559,8 @@ def test_a_hostile_text_in_every_field_breaks_no_command(text: str, tmp_path: Pa
         record_runs(recorder, names, tasks=1, repeats=6, error_type=text, metadata={text[:99]: text[:99]}, **fields)
         versions = sorted({metric.version for metric in recorder.get_all_metrics()}, key=len)
     github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-    commands = (["list"], ["show", versions[0]], *([c, *versions] for c in ("compare", "report", "claims", "gate")))
+    single = (["show", versions[0]], ["selftest", versions[0]])
+    commands = (["list"], *single, *([c, *versions] for c in ("compare", "report", "claims", "gate")))
     for command in commands:
         result = run("--store", "h.json", *command[:1], "--", *command[1:], **github)
         assert result.exit_code in {0, 1}, result.output

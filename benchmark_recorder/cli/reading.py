@@ -57,7 +57,7 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
 @resolved
 def show(
     recorder: BenchmarkRecorder,
-    version: Annotated[str, typer.Argument(help="Which version.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Which version.")],
     query: dict[str, Any],
     *,
     as_json: AsJSON = False,
