@@ -90,7 +90,8 @@ def _hypergeometric(left: int, right: int, hits: int, of: range) -> NDArray[np.f
         + special.gammaln(hits - x + 1)
         + special.gammaln(left - hits + x + 1)
     )
-    return np.exp(logs - logs.max())
+    weights: NDArray[np.float64] = np.exp(logs - logs.max())
+    return weights
 
 
 class Flips(NamedTuple):
