@@ -660,3 +660,30 @@ def in_a_terminal(*arguments: str) -> str:
         os.close(ours)
     assert child.wait() == 0
     return written.decode()
+
+
+# The documentation ----------------------------------------------------------------------------------------------------
+
+PAGES = [Path(__file__).parent.parent / name for name in ("README.md", "docs/cli.md")]
+
+
+def shown_commands(page: Path) -> list[list[str]]:
+    """The arguments of each ``$ benchmark-recorder`` line in a page's console blocks."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^\$ benchmark-recorder (.*)$", "\n".join(blocks), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_shows_works(page: Path, tmp_path: Path) -> None:
+    commands = shown_commands(page)
+    assert commands
+    with BenchmarkRecorder(tmp_path / "benchmarks" / "metrics.json") as recorder:
+        record_runs(recorder, metadata={"tier": "gold"})
+    for command in commands:
+        result = run(*command)
+        assert result.exit_code == 0, (command, result.output)
+
+
+def test_the_page_shows_every_command() -> None:
+    assert {command[0] for command in shown_commands(PAGES[1])} == set(COMMANDS)
