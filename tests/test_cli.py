@@ -601,6 +601,12 @@ def test_as_a_process_it_tells_an_error_in_one_line() -> None:
     assert process("list").returncode == 4
 
 
+def test_as_a_process_it_tells_what_the_library_logs() -> None:
+    done = process("record", "x" * 5000, "--duration", "1", "--success", "--version", "v")
+    assert done.returncode == 0
+    assert done.stderr == "benchmark-recorder: recorded, but task was cut from 5,000 to 4,096 characters\n"
+
+
 def test_piped_output_has_no_colour_and_no_boxes(store: Path) -> None:
     done = process("compare", "v1.0", "v2.0", "--store", store, FORCE_COLOR="1", TERM="xterm-256color")
     assert done.returncode == 0
