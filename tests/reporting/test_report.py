@@ -149,6 +149,11 @@ def test_tasks_that_stand_out_are_named_worst_first(recorder: BenchmarkRecorder)
     ]
 
 
+def test_a_warning_as_text_is_its_sentence(recorder: BenchmarkRecorder) -> None:
+    (warning,) = recorder.get_historical_metrics("v9").warnings
+    assert str(warning) == f"{warning}" == "There are no runs of version v9."
+
+
 def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None:
     assert "not included" not in filled.generate_report(["v1.0"])
     quiet = BenchmarkRecorder(store=filled.store, on_invalid="log")
