@@ -18,7 +18,7 @@ from benchmark_recorder.stores._gathering import Gathering
 from benchmark_recorder.stores._mark import Mark
 from benchmark_recorder.stores._places import damaged
 from benchmark_recorder.stores._source import opened
-from benchmark_recorder.stores._table import TEXTS, Table
+from benchmark_recorder.stores._table import PIECE, TEXTS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -91,7 +91,7 @@ class Reader:
         if not names and query.task is None and not query.metadata:
             return rows, {}
         gathering = Gathering(query, names)
-        blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header)
+        blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
         gathering.gather(blocks, rows)
         return gathering.rows, gathering.columns()
 
@@ -137,8 +137,7 @@ class Reader:
             return
         # Read anew after an error, so that no record is counted twice.
         self._mark, mark = None, Mark.at_end(source)
-        for block in source.blocks(start):
-            self._table.add(block)
+        self._table.extend(source.blocks(start, PIECE))
         self._mark = mark
         unsaved = len(self._table) - self._saved
         if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,15 +10,21 @@ import numpy as np
 from benchmark_recorder.records import timestamp_micros
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _FORM: Final = np.frombuffer(b"0000-00-00T00:00:00.000000+00:00", np.uint8)
-_DIGITS: Final = np.flatnonzero(ord("0") == _FORM)[:20]
-_SIGNS: Final = np.setdiff1d(np.arange(len(_FORM)), _DIGITS)
+"""How our own timestamps look."""
+
+_DATE: Final = slice(0, 10)
+_CLOCK: Final = 11 + np.array([0, 1, 3, 4, 6, 7, 9, 10, 11, 12, 13, 14])
+_SIGNS: Final = np.array([10, 13, 16, 19, 26, 27, 28, 29, 30, 31])
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
-def micros_of(texts: list[str]) -> NDArray[np.int64]:
-    """Microseconds since 1970 of stored times; those that we wrote (UTC, six decimals) a hundred times faster.
+def micros_of(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Microseconds since 1970 of stored times, those in the form that we write many times faster.
 
     Raises:
         ValueError: one is no ISO 8601 text.
@@ -25,32 +32,37 @@ def micros_of(texts: list[str]) -> NDArray[np.int64]:
     joined = "".join(texts).encode()
     if len(joined) == len(_FORM) * len(texts):
         table = np.frombuffer(joined, np.uint8).reshape(-1, len(_FORM))
-        if np.array_equal(table[:, _SIGNS], np.broadcast_to(_FORM[_SIGNS], (len(texts), len(_SIGNS)))):
-            return _parse(table, texts)
+        if (table[:, _SIGNS] == _FORM[_SIGNS]).all() and (micros := _parse(table)) is not None:
+            return micros
     return np.fromiter(map(timestamp_micros, texts), np.int64, len(texts))
 
 
-def _parse(table: NDArray[np.uint8], texts: list[str]) -> NDArray[np.int64]:
-    """Of texts whose signs stand where ours do."""
-    digits = (table[:, _DIGITS] - ord("0")).astype(np.int64)
-    if digits.size and digits.max() > 9:  # a sign where a digit should be; below "0", it wrapped to something large
-        return np.fromiter(map(timestamp_micros, texts), np.int64, len(texts))
-    year, month, day, hour, minute, second, micro = (
-        digits[:, start:stop] @ 10 ** np.arange(stop - start)[::-1]
-        for start, stop in ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14), (14, 20))
+def _parse(table: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+    """Of texts, a row each, whose signs stand where ours do; ``None`` where the rest is not digits of a time."""
+    digits = table[:, _CLOCK].T.astype(np.int32) - ord("0")
+    if not ((digits >= 0) & (digits <= 9)).all():
+        return None
+    hour, minute, second, high, low = (
+        digits[0] * 10 + digits[1],
+        digits[2] * 10 + digits[3],
+        digits[4] * 10 + digits[5],
+        (digits[6] * 10 + digits[7]) * 10 + digits[8],
+        (digits[9] * 10 + digits[10]) * 10 + digits[11],
     )
-    usual = (year > 0) & (month > 0) & (month < 13) & (day > 0) & (day < 29)
-    usual &= (hour < 24) & (minute < 60) & (second < 60)
-    seconds = ((_days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
-    micros: NDArray[np.int64] = seconds * 1_000_000 + micro
-    for row in np.flatnonzero(~usual).tolist():  # the ends of months, and what is no time at all
-        micros[row] = timestamp_micros(texts[row])
+    if not ((hour < 24) & (minute < 60) & (second < 60)).all():
+        return None
+    seconds = (hour * 60 + minute) * 60 + second
+    micros: NDArray[np.int64] = (_days(table) * 86_400 + seconds) * 1_000_000 + high * 1000 + low
     return micros
 
 
-def _days(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Days since 1970-01-01 in the Gregorian calendar (Hinnant's ``days_from_civil``)."""
-    year = year - (month <= 2)
-    era_year, era = year % 400, year // 400
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return era * 146_097 + era_year * 365 + era_year // 4 - era_year // 100 + day_of_year - 719_468
+def _days(table: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Days since 1970; records that follow each other mostly are of one day, so each day is parsed once or little more.
+
+    Raises:
+        ValueError: there is no such day.
+    """
+    days = np.ascontiguousarray(table[:, _DATE]).view("S10").ravel()
+    begin = np.flatnonzero(np.concatenate([[True], days[1:] != days[:-1]])) if len(days) else np.empty(0, np.intp)
+    numbers = [date.fromisoformat(day.decode()).toordinal() - _EPOCH for day in days[begin].tolist()]
+    return np.repeat(np.array(numbers, np.int64), np.diff(begin, append=len(days)))
