@@ -229,6 +229,17 @@ def test_the_report_is_what_the_recorder_generates(store: Path) -> None:
         )
 
 
+def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
+    asked = ("report", "v2.0", "v1.0", "--output", "r.txt", "--store", store)
+    assert run(*asked).exit_code == 0
+    blocked = run(*asked, "--gate")
+    assert blocked.exit_code == 1
+    assert one_line(blocked).startswith("benchmark-recorder: v1.0 against v2.0: blocked.")
+    assert Path("r.txt").read_text().startswith("Benchmark report: v2.0, v1.0")
+    assert run("report", "v1.0", "v2.0", "--gate", "--store", store).exit_code == 0
+    assert run("report", "v1.0", "--gate", "--store", store).exit_code == 2
+
+
 def test_a_report_goes_to_a_file(store: Path) -> None:
     assert run("report", "v1.0", "--format", "markdown", "--output", "r.md", "--store", store).stdout == ""
     assert Path("r.md").read_text().startswith("# Benchmark report")
