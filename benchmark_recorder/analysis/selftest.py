@@ -248,7 +248,8 @@ def _judge(
 
 def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterator[dict[str, Ruling]]:
     """The default policy on each split."""
-    parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
+    with np.errstate(all="ignore"):  # what overflows is no evidence, and is treated so
+        parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
     for split in range(len(sides)):
         n, mean, _ = parts["failure_rate"]
         failures = [
@@ -316,7 +317,7 @@ def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.b
         known = np.isfinite(values)
         right = sides[:, known]
         n = right.sum(1)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             v2 = right @ values[known] / n
             v1 = ~right @ values[known] / (known.sum() - n)
             change = v2 / v1 - 1 if METRICS[name].kind == "ratio" else v2 - v1
