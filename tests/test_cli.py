@@ -229,6 +229,12 @@ def test_the_report_is_what_the_recorder_generates(store: Path) -> None:
         )
 
 
+def test_a_report_on_nothing_replaces_an_old_one_and_says_so() -> None:
+    Path("r.md").write_text("old")
+    assert run("report", "v1.0", "--output", "r.md").exit_code == 4
+    assert "There are no runs of version v1.0." in Path("r.md").read_text()
+
+
 def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
     asked = ("report", "v2.0", "v1.0", "--output", "r.txt", "--store", store)
     assert run(*asked).exit_code == 0
