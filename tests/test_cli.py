@@ -576,10 +576,10 @@ def test_a_hostile_text_in_every_field_breaks_no_command(text: str, tmp_path: Pa
         record_runs(recorder, names, tasks=1, repeats=6, error_type=text, metadata={text[:99]: text[:99]}, **fields)
         versions = sorted({metric.version for metric in recorder.get_all_metrics()}, key=len)
     github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-    single = (["show", versions[0]], ["selftest", versions[0]])
-    commands = (["list"], *single, *([c, *versions] for c in ("compare", "report", "claims", "gate")))
-    for command in commands:
-        result = run("--store", "h.json", *command[:1], "--", *command[1:], **github)
+    commands = (["list"], ["show", versions[0]], *([c, *versions] for c in ("compare", "report", "claims", "gate")))
+    for name, *given in (*commands, ["selftest", versions[0]]):
+        fewer = ["--splits", "20"] if name == "selftest" else []
+        result = run("--store", "h.json", name, *fewer, "--", *given, **github)
         assert result.exit_code in {0, 1}, result.output
         assert all(line.isprintable() for line in result.stdout.split("\n"))
         assert not re.search(r"^\s*::", result.stdout, re.MULTILINE)
