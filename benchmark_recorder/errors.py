@@ -16,6 +16,11 @@ A driver's or the system's own error is the ``__cause__``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class BenchmarkRecorderError(Exception):
     """The root of the tree."""
@@ -31,6 +36,14 @@ class InvalidRecordError(BenchmarkRecorderError, ValueError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+    def __reduce__(self) -> tuple[Callable[..., InvalidRecordError], tuple[str, str]]:
+        # Worker processes send their errors by pickle, which knows nothing of keywords.
+        return _invalid_record, (str(self), self.field)
+
+
+def _invalid_record(message: str, field: str) -> InvalidRecordError:
+    return InvalidRecordError(message, field=field)
 
 
 class InvalidQueryError(BenchmarkRecorderError, ValueError):
