@@ -232,6 +232,7 @@ def _by_block(history: _History, blocks: int, splits: int, rng: np.random.Genera
 def _halves(parts: list[int]) -> float:
     """Ways to split each part in half, all together, as far as a float can count them."""
     logs = sum(math.lgamma(n + 1) - math.lgamma(n // 2 + 1) - math.lgamma((n + 1) // 2 + 1) for n in parts)
+    logs += sum(n % 2 for n in parts) * math.log(2)
     return float(round(math.exp(logs))) if logs < 36 else math.exp(min(logs, 700.0))
 
 
