@@ -293,15 +293,13 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import summarize_version
+        from benchmark_recorder.reporting.views import shown
 
         asked = _query(version=version, task_id=task_id, **query)
         self._intake.flush()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
-        return summarize_version(
-            label,
-            self._store.summarize(asked),
-            self._store.scan(asked, ("execution_time",))["execution_time"],
-        )
+        times = self._store.scan(asked, ("execution_time",))["execution_time"]
+        return shown(summarize_version(label, self._store.summarize(asked), times))
 
     def compare_versions(
         self,
@@ -328,9 +326,10 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare
+        from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return compare(cells, v1, v2, metric, scope=scope, margin=margin)
+        return shown(compare(cells, v1, v2, metric, scope=scope, margin=margin))
 
     def compare_all(
         self,
@@ -342,8 +341,9 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
     ) -> JointComparison:
         """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
         from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.reporting.views import shown
 
-        return compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope)
+        return shown(compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope))
 
     def generate_report(
         self,
@@ -355,7 +355,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
 
         Args:
             versions: oldest first.
-            format: ``"text"`` or ``"markdown"``.
+            format: ``"text"``, ``"markdown"`` or ``"json"``.
             **query: which executions, but for ``version``.
 
         Raises:
