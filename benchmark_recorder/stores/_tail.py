@@ -81,6 +81,7 @@ class Tail:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
         self._mutex = threading.Lock()
         self._layout = Layout(0, 0)
+        self._inode: tuple[int, int] | None = None
         self._end, self._joint = 0, b""
         self._next_look = 0.0
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
@@ -109,7 +110,8 @@ class Tail:
                     lock(fd, self.path, seconds=self._patience)
                 size = self._glance(fd)
                 as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
-                as_left = as_left and monotonic() < self._next_look
+                if as_left and monotonic() > self._next_look:
+                    as_left = self._look()
             except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
                 as_left = False
             try:
@@ -261,7 +263,7 @@ class Tail:
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise not_ours(self.path, "it is not a regular file")
-        self._fd = fd
+        self._fd, self._inode = fd, (status.st_dev, status.st_ino)
         self._glance = make_glance()
         self._layout, self._end = Layout(0, 0), 0
         self._identities = Identities()
@@ -278,10 +280,15 @@ class Tail:
             there = os.stat(self.path)
         except OSError:
             return False
-        if self._fd < 0:
+        return (there.st_dev, there.st_ino) == self._inode
+
+    def _look(self) -> bool:
+        """See that what was written since the last look stands where it should; whether it does."""
+        if not self._is_at_path() or os.pread(self._fd, _CLOSING_BYTES + 1, self._end) != CLOSING:
             return False
-        mine = os.fstat(self._fd)
-        return (there.st_ino, there.st_dev) == (mine.st_ino, mine.st_dev)
+        self._next_look = monotonic() + LOOK_SECONDS
+        self._unconfirmed.clear()
+        return True
 
     def _find(self) -> bool:
         """Find the tail, and mend it; whether the document is of our form."""
@@ -363,7 +370,7 @@ class Tail:
     def _let_go(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
-            self._fd = -1
+            self._fd, self._inode = -1, None
 
     def _busy(self) -> StoreUnavailableError:
         return StoreUnavailableError(f"{self.path} is being written by another thread for too long; try again")

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores._inspection import Inspection, Repair, inspect, is_sound, take_stock
 from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
 from benchmark_recorder.stores._places import end_of, read_batch
 from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
-from benchmark_recorder.stores._selection import Selection, is_since
 from benchmark_recorder.stores._source import Source, opened
 from benchmark_recorder.stores._tail import Held, Tail
 from benchmark_recorder.stores.base import Batch, Journal, Position
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores._inspection import Inspection, Repair
     from benchmark_recorder.stores._reader import Reader
 
 
@@ -134,6 +133,8 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
+        from benchmark_recorder.stores._selection import is_since
+
         return self._select(lambda line: is_since(line, before))
 
     def compact(self) -> int:
@@ -159,6 +160,8 @@ class JSONFileStore(Journal):
 
     def inspect(self) -> Inspection:
         """The state of the file, for people; nothing is changed."""
+        from benchmark_recorder.stores._inspection import inspect
+
         return inspect(self._path)
 
     def repair(self) -> Repair:
@@ -170,6 +173,9 @@ class JSONFileStore(Journal):
             StoreFormatError: the file holds something else; it was not touched.
             StoreUnavailableError: it could not be written; nothing was changed.
         """
+        from benchmark_recorder.stores._inspection import Repair, inspect, is_sound, take_stock
+        from benchmark_recorder.stores._selection import Selection
+
         before = inspect(self._path)
         if not before.exists:
             return Repair()
@@ -190,6 +196,8 @@ class JSONFileStore(Journal):
 
     def _select(self, keep: Callable[[bytes], bool]) -> int:
         """Rewrite the file with the lines that are kept; how many were not."""
+        from benchmark_recorder.stores._selection import Selection
+
         if not os.path.exists(self._path):
             return 0
         with self._tail.held(REWRITE_SECONDS) as held:

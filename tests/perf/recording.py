@@ -197,10 +197,10 @@ def rate_of(work: Callable[[Path], Callable[[], object]], path: Path) -> float:
     children = [context.Process(target=run) for _ in range(PROCESSES)]
     for child in children:
         child.start()
-    found = [spans.get() for _ in children]
+    found: list[tuple[float, float]] = [spans.get() for _ in children]
     for child in children:
         child.join()
-    return PROCESSES * PER_PROCESS / (max(end for _, end in found) - min(start for start, _ in found))
+    return PROCESSES * PER_PROCESS) / (max(end for _, end in found) - min(start for start, _ in found))
 
 
 def recorded(path: Path) -> Callable[[], object]:
