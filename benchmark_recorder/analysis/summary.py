@@ -268,11 +268,13 @@ def runs_for_percentile(share: float) -> int:
 
 def _order_interval(ordered: NDArray[np.float64], share: float) -> Interval | None:
     n = len(ordered)
-    # The probability that at most so many runs lie below the true percentile.
-    ranks = np.arange(n)
-    below = special.bdtr(ranks, n, share)
-    low = int(np.searchsorted(below, 0.025, side="right")) - 1
-    high = int(np.searchsorted(below, 0.975, side="left"))
+    # The probability that at most so many runs lie below the true percentile; beyond ten standard deviations from the
+    # expected rank it is 0 or 1, and of a million runs only some thousands are within.
+    centre, reach = n * share, 10 * math.sqrt(n * share * (1 - share)) + 10
+    first = max(0, int(centre - reach))
+    below = special.bdtr(np.arange(first, min(n, int(centre + reach) + 1)), n, share)
+    low = first + int(np.searchsorted(below, 0.025, side="right")) - 1
+    high = first + int(np.searchsorted(below, 0.975, side="left"))
     if low < 0 or high > n - 1:
         return None
     return interval_of(float(ordered[low]), float(ordered[high]))
