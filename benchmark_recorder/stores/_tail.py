@@ -84,6 +84,7 @@ class Tail:
         self._inode: tuple[int, int] | None = None
         self._end, self._joint = 0, b""
         self._next_look = 0.0
+        self._in_vain = False
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
         self._unconfirmed: list[bytes] = []
         self._adrift: list[bytes] = []
@@ -107,7 +108,7 @@ class Tail:
                 try:
                     fcntl.flock(fd, _LOCK_NOW)
                 except BlockingIOError:
-                    lock(fd, self.path, seconds=self._patience)
+                    self._lock(self._patience)
                 size = self._glance(fd)
                 as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
                 if as_left and monotonic() > self._next_look:
@@ -228,7 +229,7 @@ class Tail:
         while True:
             if self._fd < 0:
                 self._open()
-            lock(self._fd, self.path, seconds=seconds)
+            self._lock(seconds)
             if not self._is_at_path():
                 if not is_retired(self._fd):
                     self._adrift += self._unconfirmed
@@ -248,6 +249,15 @@ class Tail:
             if self._adrift:
                 self._bring_in()
             return
+
+    def _lock(self, seconds: float) -> None:
+        """Wait for the lock; after one wait in vain, appends do not wait again until it was given back."""
+        try:
+            lock(self._fd, self.path, seconds=0 if self._in_vain and seconds <= self._patience else seconds)
+        except StoreUnavailableError:
+            self._in_vain = True
+            raise
+        self._in_vain = False
 
     def _open(self) -> None:
         document = os.path.realpath(self.path)
@@ -288,6 +298,7 @@ class Tail:
             return False
         self._next_look = monotonic() + LOOK_SECONDS
         self._unconfirmed.clear()
+        self._in_vain = False
         return True
 
     def _find(self) -> bool:
