@@ -103,26 +103,27 @@ class Tail:
         if not self._mutex.acquire(True, self._patience):  # noqa: FBT003 - a keyword costs a tenth of the write
             raise self._busy()
         try:
-            fd = self._fd
             try:
-                try:
-                    fcntl.flock(fd, _LOCK_NOW)
-                except BlockingIOError:
-                    self._lock(self._patience)
-                size = self._glance(fd)
-                as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
-                if as_left and monotonic() > self._next_look:
-                    as_left = self._look()
+                as_left = self._is_as_left()
             except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
                 as_left = False
-            try:
-                if not as_left:
-                    self._settle(self._patience)
-                self._write(lines)
-            finally:
-                self._unlock()
+            if not as_left:
+                self._settle(self._patience)
+            self._write(lines)
         finally:
+            self._unlock()
             self._mutex.release()
+
+    def _is_as_left(self) -> bool:
+        """Take the lock; whether the document ends where this process or others of ours left it."""
+        fd = self._fd
+        try:
+            fcntl.flock(fd, _LOCK_NOW)
+        except BlockingIOError:
+            self._lock(self._patience)
+        size = self._glance(fd)
+        as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
+        return as_left and (monotonic() < self._next_look or self._look())
 
     def append_new(self, documents: Sequence[Document]) -> int:
         """Write the records whose ids the document does not hold; how many that were.
