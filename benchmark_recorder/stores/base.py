@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from types import TracebackType
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
 
 
+READ_AT_ONCE: Final = 10_000
+"""Records in memory at a time when all are read: some 10 MB."""
+
+
 class Store(ABC):
-    """Where records live. Safe to use from any thread, and after a fork."""
+    """Where records live. Safe to use from any thread, and after a fork.
+
+    Attributes:
+        remote: whether it may be out of reach, so that a recorder writes to a local journal first.
+    """
+
+    remote: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -38,12 +48,15 @@ class Store(ABC):
             How many were new; those whose id was here already are left as they are.
 
         Raises:
+            RefusedRecordsError: some are refused for their content, and will be again; all others are here.
             StoreError: none, or not all, of the documents are here; to repeat the call is safe.
         """
 
     @abstractmethod
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
+
+        A server keeps no such order; there it is the order of ``record_id``, which is that of recording.
 
         Raises:
             StoreError: the place cannot be read, or what it holds is not ours.
@@ -52,6 +65,14 @@ class Store(ABC):
     @abstractmethod
     def summarize(self, query: Query) -> Cells:
         """The cells of the matching records; see ``cells.Cells`` for which tasks have cells of their own.
+
+        Raises:
+            StoreError: the place cannot be read, or what it holds is not ours.
+        """
+
+    @abstractmethod
+    def documents(self, query: Query) -> Iterator[Document]:
+        """The matching records whole, with fields that we do not know, in the order of ``scan``.
 
         Raises:
             StoreError: the place cannot be read, or what it holds is not ours.
@@ -105,3 +126,19 @@ class Journal(Store):
     @abstractmethod
     def end(self) -> Position:
         """The place behind the last record."""
+
+    def count(self, after: Position | None) -> int:
+        """How many records are behind a place; errors as in ``read``."""
+        return sum(len(batch.documents) for batch in self.batches(after))
+
+    def batches(self, after: Position | None) -> Iterator[Batch]:
+        """All records behind a place, some at a time; errors as in ``read``."""
+        batch = self.read(after, READ_AT_ONCE)
+        while batch.documents:
+            yield batch
+            batch = self.read(batch.position, READ_AT_ONCE)
+
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``."""
+        for batch in self.batches(None):
+            yield from filter(query.matches, batch.documents)
