@@ -75,6 +75,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
     """
     return [
         {"$match": filter_of(query)},
+        {"$set": {"log_time": _log_of("$execution_time"), "log_cost": _log_of("$cost")}},
         {"$group": _by_task()},
         {"$group": _tasks()},
         {"$set": {"matched": _is_matched(across_versions=across_versions)}},
@@ -98,12 +99,6 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
 
 def _by_task() -> Stage:
     """One document for each version, task and success."""
-    values: dict[str, Any] = {
-        "time": "$execution_time",
-        "log_time": _log_of("$execution_time"),
-        "cost": "$cost",
-        "log_cost": _log_of("$cost"),
-    }
     group: Stage = {
         "_id": {"version": "$version", "task_id": "$task_id", "success": "$success"},
         "n": {"$sum": 1},
@@ -119,7 +114,8 @@ def _by_task() -> Stage:
     for name in ("git_commit", "host"):
         group[f"least_{name}"] = {"$min": f"${name}"}
         group[f"greatest_{name}"] = {"$max": f"${name}"}
-    for name, value in values.items():
+    for name in MOMENTS:
+        value = "$execution_time" if name == "time" else f"${name}"
         group[f"{name}_n"] = {"$sum": {"$cond": [{"$isNumber": value}, 1, 0]}}
         group[f"{name}_mean"] = {"$avg": value}
         group[f"{name}_deviation"] = {"$stdDevPop": value}

@@ -56,7 +56,8 @@ class Store(ABC):
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
 
-        A server keeps no such order; there it is the order of ``record_id``, which is that of recording.
+        A server keeps no such order; there it is the order of ``record_id``, which is that of recording, and any where
+        neither ``record_id`` nor a time is asked for.
 
         Raises:
             StoreError: the place cannot be read, or what it holds is not ours.
