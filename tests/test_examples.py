@@ -303,6 +303,7 @@ def test_monitoring_records_what_it_watches(
     from examples import monitoring
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCHMARK_RECORDER_STORE", raising=False)
     for times in (1, 2):
         in_virtual_time(monitoring.main())
         assert f"{3 * times} tasks in 30 days: mean" in capsys.readouterr().out
@@ -316,7 +317,10 @@ def test_an_example_finds_what_it_imports_when_it_is_run_by_its_path(program: st
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_demo_that_is_interrupted_ends_at_once_and_keeps_what_it_recorded(tmp_path: Path) -> None:
+def test_a_demo_that_is_interrupted_ends_at_once_and_keeps_what_it_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCHMARK_RECORDER_STORE", raising=False)
     metrics = tmp_path / "benchmarks" / "metrics.json"
     program = (
         "import runpy, signal;"

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from benchmark_recorder.analysis.doubts import unknown_version, version_doubts
+from benchmark_recorder.analysis.duplicates import recorded_twice
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.measured import finite, ratio_of
 from benchmark_recorder.analysis.rates import wilson
@@ -102,7 +103,8 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
     Args:
         version: what to call these runs: a version's name.
         cells: exactly these runs, of one version or, under a common name, of several.
-        times: the durations of exactly these runs in seconds, in any order; percentiles and extremes are NaN without.
+        times: the durations of exactly these runs in seconds, in the order in which they were stored; percentiles
+            and the minimum are NaN without.
     """
     own = cells.cells
     whole = total(own)
@@ -132,7 +134,7 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
         tasks=_count_tasks(own),
         first=whole.first,
         last=whole.last,
-        warnings=_doubts(version, whole, ordered),
+        warnings=(*_doubts(version, whole, ordered), *(recorded_twice(version, times) if times is not None else ())),
     )
 
 

@@ -1,4 +1,4 @@
-"""``claims`` and ``gate``: what CI asks."""
+"""``claims``, ``gate`` and ``selftest``: what CI asks."""
 
 import os
 from enum import StrEnum
@@ -10,13 +10,10 @@ from benchmark_recorder.cli.app import Code, app
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
 from benchmark_recorder.cli.reading import Baseline, Candidate, Scope, ScopeOption
-from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis import GateResult
-    from benchmark_recorder.cells import Cells
 
 
 class Policy(StrEnum):
@@ -43,13 +40,6 @@ class GateFormat(StrEnum):
     JUNIT = "junit"
 
 
-def _cells(recorder: BenchmarkRecorder, v1: str, v2: str, query: dict[str, Any]) -> "Cells":
-    for name, version in (("V1", v1), ("V2", v2)):
-        if not version:
-            raise InvalidQueryError(f"{name}: expected the name of a version, got an empty text")
-    return recorder.store.summarize(Query.of(version=(v1, v2), **query))
-
-
 @app.command(epilog="Example: benchmark-recorder claims v1.0 v2.0")
 @resolved
 def claims(  # noqa: PLR0913 - options
@@ -62,16 +52,14 @@ def claims(  # noqa: PLR0913 - options
     as_json: AsJSON = False,
 ) -> None:
     """Hold the guide's four claims against the runs: 30 % faster, 25 % better routing, half the failures, same cost."""
-    from benchmark_recorder.analysis import check_claims
     from benchmark_recorder.reporting.decisions import claims_page
 
-    cells = _cells(recorder, v1, v2, query)
-    report = check_claims(cells, v1, v2, scope=scope.value)
+    report = recorder.check_claims(v1, v2, scope=scope.value, **query)
     if as_json:
         print_json(claims=report)
     else:
         print_page(claims_page(report))
-    if not (cells.of(v1) and cells.of(v2)):
+    if any(warning.code == "unknown_version" for warning in report.warnings):
         raise typer.Exit(Code.NO_DATA)
 
 
@@ -109,6 +97,13 @@ def gate(  # noqa: PLR0913 - options
     ] = Policy.DEFAULT,
     on_inconclusive: Annotated[Reaction, typer.Option(help="What to do where the runs do not tell.")] = Reaction.WARN,
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
+    baseline_days: Annotated[
+        float | None,
+        typer.Option(metavar="DAYS", help="The baseline's runs: those of so many days before the candidate."),
+    ] = None,
+    baseline_file: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The baseline's runs: those in this JSON file.")
+    ] = None,
     scope: ScopeOption = Scope.SUITE,
     format: Annotated[GateFormat, typer.Option(help="How to write the verdict.")] = GateFormat.TEXT,  # noqa: A002
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
@@ -118,17 +113,18 @@ def gate(  # noqa: PLR0913 - options
 
     Inside GitHub Actions the verdict becomes an annotation, and its page is appended to the job's summary.
     """
-    from benchmark_recorder.analysis import check_gate
     from benchmark_recorder.reporting.workflow import append_summary, commands
 
-    result = check_gate(
-        _cells(recorder, v1, v2, query),
+    result = recorder.check_gate(
         v1,
         v2,
         policy=policy.value,
         on_inconclusive=on_inconclusive.value,
         coverage=coverage,
+        baseline_days=baseline_days,
+        baseline_file=baseline_file,
         scope=scope.value,
+        **query,
     )
     _write(result, GateFormat.JSON if as_json else format, output, recorder)
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -136,3 +132,27 @@ def gate(  # noqa: PLR0913 - options
             typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
     append_summary(result, os.environ)
     raise typer.Exit(result.exit_code)
+
+
+@app.command(epilog="Example: benchmark-recorder selftest v1.0")
+@resolved
+def selftest(  # noqa: PLR0913 - options
+    recorder: BenchmarkRecorder,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Which version.")],
+    query: dict[str, Any],
+    *,
+    splits: Annotated[int, typer.Option(metavar="N", help="Of each kind.")] = 2000,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same one gives the same answer.")] = 0,
+    scope: ScopeOption = Scope.SUITE,
+    as_json: AsJSON = False,
+) -> None:
+    """Tell how often the gate would block a version against itself: its runs are split at random, over and over."""
+    from benchmark_recorder.reporting.decisions import selftest_page
+
+    result = recorder.selftest(version, splits=splits, seed=seed, scope=scope.value, **query)
+    if as_json:
+        print_json(selftest=result)
+    else:
+        print_page(selftest_page(result))
+    if any(warning.code == "unknown_version" for warning in result.warnings):
+        raise typer.Exit(Code.NO_DATA)

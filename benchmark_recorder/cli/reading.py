@@ -53,11 +53,11 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
         no_data(recorder)
 
 
-@app.command(epilog="Example: benchmark-recorder show v2.0 --agent builder_agent")
+@app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
 def show(
     recorder: BenchmarkRecorder,
-    version: Annotated[str, typer.Argument(help="Which version.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Which version.")],
     query: dict[str, Any],
     *,
     as_json: AsJSON = False,

@@ -1,11 +1,11 @@
-"""The pages of claims and gates, for people."""
+"""The pages of claims, gates and the gate's self-test, for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.figures import UNDEFINED, number, signed
+from benchmark_recorder.reporting.figures import PERCENT, UNDEFINED, number, signed
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Recorded, Table
 from benchmark_recorder.reporting.pages import Footnotes
 from benchmark_recorder.reporting.tables import LABELS, UNITS
@@ -13,7 +13,7 @@ from benchmark_recorder.reporting.tables import LABELS, UNITS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_recorder.analysis import ClaimReport, ClaimResult, GateCheck, GateResult
+    from benchmark_recorder.analysis import ClaimReport, ClaimResult, FalseBlocks, GateCheck, GateResult, SelfTest
 
 
 def gate_page(result: GateResult) -> Page:
@@ -117,3 +117,53 @@ def _advice(result: ClaimResult) -> Page:
     needed = ((Prose(result.needed.sentence),),) if result.needed else ()
     hints: tuple[Line, ...] = tuple((hint,) for hint in result.hints)
     return Heading((f"{result.status}: {result.text}",)), Bullets((*needed, *hints))
+
+
+def selftest_page(result: SelfTest) -> Page:
+    """How often the gate blocks a version against itself, and what it would find."""
+    footnotes = Footnotes()
+    heading = Heading(("Self-test of the gate: ", Recorded(result.version), " against itself"), level=1)
+    said = Paragraph((Prose(result.sentence), footnotes.mark(result.warnings)))
+    judged = [kind for kind in (result.within_tasks, result.by_day) if kind is not None]
+    return (
+        heading,
+        said,
+        *(
+            (_blocks_table(judged), Paragraph(("(percent of the splits; every block is a false one)",)))
+            if judged
+            else ()
+        ),
+        *((_detectable_table(result),) if result.detectable else ()),
+        *footnotes.notes(),
+    )
+
+
+def _blocks_section(judged: Sequence[FalseBlocks]) -> Page:
+    if not judged:
+        return ()
+    return _blocks_table(judged), Paragraph(("(percent of the splits; every block is a false one)",))
+
+
+def _blocks_table(judged: Sequence[FalseBlocks]) -> Table:
+    metrics = tuple(judged[0].by_metric)
+    names = ("split", "splits", "blocked", *(LABELS[metric] for metric in metrics), "literal", "inconclusive")
+    rows = tuple(
+        (
+            (kind.kind,),
+            (f"{kind.splits:,}",),
+            (number(kind.rate, PERCENT),),
+            *((number(kind.by_metric[metric], PERCENT),) for metric in metrics),
+            (number(kind.literal_rate, PERCENT),),
+            (number(kind.inconclusive_rate, PERCENT),),
+        )
+        for kind in judged
+    )
+    return Table(tuple((name,) for name in names), rows, "l" + "r" * (len(names) - 1))
+
+
+def _detectable_table(result: SelfTest) -> Table:
+    rows: tuple[tuple[Line, ...], ...] = tuple(
+        ((LABELS[metric],), (signed(value, " %" if METRICS[metric].kind == "ratio" else " pt"),))
+        for metric, value in result.detectable.items()
+    )
+    return Table((("guardrail",), ("smallest worsening found with 80 % power",)), rows, "lr")

@@ -63,12 +63,14 @@ class JSONFileStore(Journal):
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
         """See ``Store.append``."""
-        if not documents:
-            return 0
-        if not fresh:
-            return self._tail.append_new(documents)
-        self._tail.append(JOINT.join([encode(document) for document in documents]))
-        return len(documents)
+        count = len(documents)
+        if count == 1 and fresh:
+            self._tail.append(encode(documents[0]))
+        elif not fresh:
+            return self._tail.append_new(documents) if documents else 0
+        elif documents:
+            self._tail.append(JOINT.join([encode(document) for document in documents]))
+        return count
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
