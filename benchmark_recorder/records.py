@@ -253,7 +253,8 @@ class Query:
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
-        without: the records with these ids are not asked for; not a caller's to give.
+        without: the records with these ids are not asked for. This and the next are replication's, not a caller's.
+        apart: tasks that get cells of their own in any case.
     """
 
     versions: tuple[str, ...] | None = None
@@ -265,6 +266,7 @@ class Query:
     until: int | None = None
     metadata: tuple[tuple[str, Any], ...] = ()
     without: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     @classmethod
     def of(  # noqa: PLR0913

@@ -82,7 +82,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
         # Ranks are given by one field only: a document of three, which compares them in turn.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
         {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
-        {"$set": {"own": {"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}}},
+        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_apart(query)]}}},
         {"$unwind": "$cells"},
         *_pooled(
             {
@@ -157,6 +157,11 @@ def _tasks() -> Stage:
 def _is_matched(*, across_versions: bool) -> Stage:
     enough = {"$ne": ["$least", "$greatest"]} if across_versions else {"$gte": ["$runs", 2]}
     return {"$and": [{"$ne": ["$_id", None]}, enough]}
+
+
+def _is_apart(query: Query) -> Stage:
+    # A literal, so that no task's id is read as a path.
+    return {"$in": ["$_id", {"$literal": sorted(query.apart)}]}
 
 
 def _pooled(key: Stage, prefix: str) -> list[Stage]:

@@ -10,8 +10,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
+from benchmark_recorder.errors import StoreFormatError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from benchmark_recorder.cells import Cells
@@ -79,6 +82,14 @@ class Store(ABC):
             StoreError: the place cannot be read, or what it holds is not ours.
         """
 
+    def condition(self) -> Condition | None:
+        """How delivery to a remote place fares; ``None`` where there is none."""
+        return None
+
+    def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        """Wait until everything is in its last place, at most some seconds; whether it is."""
+        return True
+
     def close(self) -> None:  # noqa: B027
         """Let go of what the store opened itself; a later call may open it again."""
 
@@ -89,6 +100,27 @@ class Store(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How delivery from a local journal to a remote place fares.
+
+    Attributes:
+        remote: the place's name.
+        pending: records in the journal that the place has not confirmed.
+        pending_since: the time of the oldest of them as text; ``None`` where there is none.
+        quarantined: records that the place refused for their content.
+        failing_since: when this process's present trouble began, or ``None``.
+        last_error: this process's latest trouble, also a past one.
+    """
+
+    remote: str
+    pending: int = 0
+    pending_since: str | None = None
+    quarantined: int = 0
+    failing_since: datetime | None = None
+    last_error: str | None = None
 
 
 class Position(NamedTuple):
@@ -113,6 +145,10 @@ class Batch:
     position: Position
 
 
+class PlaceLostError(StoreFormatError):
+    """The record before a place is not in the journal any more."""
+
+
 class Journal(Store):
     """A store whose records have an order, and can be read on from a place."""
 
@@ -121,7 +157,7 @@ class Journal(Store):
         """Up to ``limit`` records behind ``after`` (``None``: from the beginning), in order.
 
         A place that no longer fits (the file was rewritten) is looked for by its ``record_id``; if that is gone too,
-        ``StoreFormatError`` is raised, and the reader decides from where to go on.
+        ``PlaceLostError`` is raised, and the reader decides from where to go on.
         """
 
     @abstractmethod

@@ -82,7 +82,7 @@ class JSONFileStore(Journal):
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
 
     def close(self) -> None:
         """See ``Store.close``."""

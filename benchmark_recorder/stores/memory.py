@@ -52,7 +52,7 @@ class MemoryStore(Journal):
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""
