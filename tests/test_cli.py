@@ -229,6 +229,17 @@ def test_the_report_is_what_the_recorder_generates(store: Path) -> None:
         )
 
 
+def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
+    asked = ("report", "v2.0", "v1.0", "--output", "r.txt", "--store", store)
+    assert run(*asked).exit_code == 0
+    blocked = run(*asked, "--gate")
+    assert blocked.exit_code == 1
+    assert one_line(blocked).startswith("benchmark-recorder: v1.0 against v2.0: blocked.")
+    assert Path("r.txt").read_text().startswith("Benchmark report: v2.0, v1.0")
+    assert run("report", "v1.0", "v2.0", "--gate", "--store", store).exit_code == 0
+    assert run("report", "v1.0", "--gate", "--store", store).exit_code == 2
+
+
 def test_a_report_goes_to_a_file(store: Path) -> None:
     assert run("report", "v1.0", "--format", "markdown", "--output", "r.md", "--store", store).stdout == ""
     assert Path("r.md").read_text().startswith("# Benchmark report")
@@ -599,6 +610,12 @@ def test_as_a_process_it_tells_an_error_in_one_line() -> None:
     assert done.stdout == ""
     assert re.fullmatch(r"benchmark-recorder: metric: expected one of .*, got 'speed'\n", done.stderr)
     assert process("list").returncode == 4
+
+
+def test_as_a_process_it_tells_what_the_library_logs() -> None:
+    done = process("record", "x" * 5000, "--duration", "1", "--success", "--version", "v")
+    assert done.returncode == 0
+    assert done.stderr == "benchmark-recorder: recorded, but task was cut from 5,000 to 4,096 characters\n"
 
 
 def test_piped_output_has_no_colour_and_no_boxes(store: Path) -> None:

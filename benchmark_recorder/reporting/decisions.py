@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.figures import PERCENT, UNDEFINED, number, signed
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Recorded, Table
-from benchmark_recorder.reporting.pages import Footnotes
+from benchmark_recorder.reporting.pages import Footnotes, readable
 from benchmark_recorder.reporting.tables import LABELS, UNITS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def gate_page(result: GateResult) -> Page:
     versions: Line = (Recorded(result.candidate), " against ", Recorded(result.baseline))
     heading = Heading((f"Gate: {_word(result.state)}: ", *versions), level=1)
     if result.state == "no_data":
-        return heading, Paragraph((Prose(result.sentence),))
+        return heading, Paragraph((readable(result.sentence, result.baseline, result.candidate),))
     doubts = footnotes.mark(result.warnings)
     checks = result.checks if result.policy == "default" else result.literal
     return (
@@ -70,7 +70,7 @@ def _literal(result: GateResult) -> Page:
     """The guide's thresholds, where they or their reasons say something else."""
     if result.difference is None:
         return ()
-    return Heading(("Policies differ",)), Paragraph((Prose(result.difference),))
+    return Heading(("Policies differ",)), Paragraph((readable(result.difference, result.baseline, result.candidate),))
 
 
 def claims_page(report: ClaimReport) -> Page:

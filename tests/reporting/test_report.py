@@ -127,6 +127,33 @@ def test_a_warning_is_a_numbered_note_and_said_once(recorder: BenchmarkRecorder)
     assert set(numbers) <= referred
 
 
+def test_long_names_leave_a_warning_readable(recorder: BenchmarkRecorder) -> None:
+    names = ["a" * 4000, "b" * 4000]
+    record_runs(recorder, dict.fromkeys(names, (1.0, 0.0)), tasks=1, repeats=2)
+    for form in ("text", "markdown"):
+        report = " ".join(recorder.generate_report(names, form).split())
+        assert f"There are only 2 runs of {'a' * 60}…: hardly any change can be told from chance." in report
+        assert "Against" in report
+
+
+def test_tasks_that_stand_out_are_named_worst_first(recorder: BenchmarkRecorder) -> None:
+    for task, factors in {"bad": (1, 3), "worse": (1, 5), "good": (4, 1), "same": (1, 1)}.items():
+        for version, factor in zip(("v1.0", "v2.0"), factors, strict=True):
+            for run in range(10):
+                recorder.record_execution(task, factor * (1 + run / 100), True, version, task_id=task)
+    report = recorder.generate_report(["v1.0", "v2.0"])
+    assert re.findall(r"^- ([!*] \S+) is \S+ % (slower|faster) \(10\+10 runs\)$", report, re.MULTILINE) == [
+        ("! worse", "slower"),
+        ("! bad", "slower"),
+        ("* good", "faster"),
+    ]
+
+
+def test_a_warning_as_text_is_its_sentence(recorder: BenchmarkRecorder) -> None:
+    (warning,) = recorder.get_historical_metrics("v9").warnings
+    assert str(warning) == f"{warning}" == "There are no runs of version v9."
+
+
 def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None:
     assert "not included" not in filled.generate_report(["v1.0"])
     quiet = BenchmarkRecorder(store=filled.store, on_invalid="log")
