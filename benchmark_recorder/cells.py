@@ -232,9 +232,7 @@ def _merged(samples: list[Moments]) -> Moments:
     return Moments(n, mean, m2)
 
 
-def collect(
-    cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()
-) -> Cells:
+def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()) -> Cells:
     """Cells that may share labels, merged, and pooled where a task is not matched.
 
     Args:

@@ -29,10 +29,10 @@ class Store(ABC):
     """Where records live. Safe to use from any thread, and after a fork.
 
     Attributes:
-        remote: whether it may be out of reach, so that a recorder writes to a local journal first.
+        is_remote: whether it may be out of reach, so that a recorder writes to a local journal first.
     """
 
-    remote: ClassVar[bool] = False
+    is_remote: ClassVar[bool] = False
 
     @property
     @abstractmethod
