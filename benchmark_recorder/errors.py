@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class BenchmarkRecorderError(Exception):
@@ -37,6 +37,14 @@ class InvalidRecordError(BenchmarkRecorderError, ValueError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+    def __reduce__(self) -> tuple[Callable[..., InvalidRecordError], tuple[str, str]]:
+        # Worker processes send their errors by pickle, which knows nothing of keywords.
+        return _invalid_record, (str(self), self.field)
+
+
+def _invalid_record(message: str, field: str) -> InvalidRecordError:
+    return InvalidRecordError(message, field=field)
 
 
 class InvalidQueryError(BenchmarkRecorderError, ValueError):
@@ -73,3 +81,10 @@ class RefusedRecordsError(StoreError):
     def __init__(self, message: str, *, reasons: Mapping[str, str]) -> None:
         super().__init__(message)
         self.reasons = reasons
+
+    def __reduce__(self) -> tuple[Callable[..., RefusedRecordsError], tuple[str, Mapping[str, str]]]:
+        return _refused_records, (str(self), self.reasons)
+
+
+def _refused_records(message: str, reasons: Mapping[str, str]) -> RefusedRecordsError:
+    return RefusedRecordsError(message, reasons=reasons)
