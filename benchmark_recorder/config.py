@@ -158,7 +158,8 @@ def get_benchmark_recorder(  # noqa: PLR0913
     """The recorder for some settings; the same one for the same settings, as long as the process lives.
 
     What is not given comes from ``BENCHMARK_RECORDER_STORE``, ``..._DURABILITY``, ``..._ON_INVALID``,
-    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED`` and ``..._DISABLED=1``, then from ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
+    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED`` and ``..._DISABLED=1``, then from
+    ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
 
     Args:
         store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``),
