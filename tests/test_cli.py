@@ -21,7 +21,20 @@ from benchmark_recorder.recorder import BenchmarkRecorder
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
 
-COMMANDS = ["claims", "compare", "doctor", "export", "gate", "list", "prune", "record", "report", "selftest", "show", "sync"]
+COMMANDS = [
+    "claims",
+    "compare",
+    "doctor",
+    "export",
+    "gate",
+    "list",
+    "prune",
+    "record",
+    "report",
+    "selftest",
+    "show",
+    "sync",
+]
 READING = {
     "list": ["list"],
     "show": ["show", "v1.0"],
