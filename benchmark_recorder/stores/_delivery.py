@@ -78,12 +78,14 @@ class Delivery:
             if not mine:
                 return False
             try:
-                while (batch := self._next()).documents:
-                    self._confirm(batch, self._send(batch.documents))
+                batch = self._next()
+                while batch.documents:
+                    following = self._confirm(batch, self._send(batch.documents))
                     if report is not None:
                         report(len(batch.documents))
                     if not go_on():
                         return False
+                    batch = following
             except PlaceLostError:
                 self._deliver_anew(report)
         return True
@@ -125,12 +127,21 @@ class Delivery:
     def _next(self) -> Batch:
         """The next batch, written down as attempted."""
         with self._marks.held():
-            mark = self._mark()
+            return self._attempt(self._mark())
+
+    def _attempt(self, mark: Mark) -> Batch:
+        """What is behind a mark, written down as attempted together with the rest of the mark."""
+        try:
             batch = self._journal.read(mark.delivered, BATCH)
-            attempted = batch.position if batch.documents else None
-            if attempted != mark.attempted:
-                self._marks.write(replace(mark, attempted=attempted))
-            return batch
+        except PlaceLostError:
+            self._write(replace(mark, attempted=None))
+            raise
+        self._write(replace(mark, attempted=batch.position if batch.documents else None))
+        return batch
+
+    def _write(self, mark: Mark) -> None:
+        if mark != self._marks.read():
+            self._marks.write(mark)
 
     def _send(self, documents: Sequence[Document]) -> dict[str, str]:
         """Send records; why some were refused, by id."""
@@ -140,13 +151,14 @@ class Delivery:
             return dict(error.reasons)
         return {}
 
-    def _confirm(self, batch: Batch, reasons: dict[str, str]) -> None:
+    def _confirm(self, batch: Batch, reasons: dict[str, str]) -> Batch:
+        """Move the mark over a batch; the next one, written down as attempted in the same stroke."""
         self._refuse(batch.documents, reasons)
         with self._marks.held():
             mark = self._mark()
             # As it is written now: a rewrite of the journal meanwhile has moved it.
             delivered = mark.attempted or batch.position
-            self._marks.write(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()))
+            return self._attempt(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()))
 
     def _refuse(self, documents: Sequence[Document], reasons: dict[str, str]) -> None:
         if reasons:

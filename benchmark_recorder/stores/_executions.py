@@ -20,12 +20,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from benchmark_recorder.records import METRIC_FIELDS, known_cost, timestamp_micros
+from benchmark_recorder.records import METRIC_FIELDS, timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,7 @@ COUNTS: Final = frozenset({"input_tokens", "output_tokens"})
 LONG_TAG: Final = 256
 """Characters from which a tag is replaced by its hash, so that a large value is not stored twice."""
 
+_GREATEST: Final = sys.float_info.max
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - BSON takes a naive datetime as UTC, in half the time
 _PLAIN: Final = frozenset(METRIC_FIELDS) - {"record_id", "metadata"}
 
@@ -80,27 +82,29 @@ def stored(document: Document) -> dict[str, Any]:
     }
     others = {}
     for name, value in document.items():
-        if name in _PLAIN:
+        kind = type(value)
+        if name in TEXTS:
+            if kind is not str and value is not None:
+                raise NotStorableError(f"its {name} is {_shown(value)}")
+            row[name] = value
+        elif name in NUMBERS:
+            row[name] = value if kind is float and -_GREATEST <= value <= _GREATEST else _number(name, value)
+        elif name in _PLAIN:
             row[name] = _plain(name, value)
         elif name == "metadata":
             row["metadata"] = encode(value).decode()
-            row["tags"] = [tag(key, inner) for key, inner in value.items()] if isinstance(value, dict) else []
+            row["tags"] = [tag(key, inner) for key, inner in value.items()] if value and kind is dict else []
         elif name != "record_id":
             others[name] = value
-    cost = known_cost(document)
-    row["cost"] = None if cost is None else _number("cost_estimated", cost)
+    cost = row.get("cost_estimated") or 0.0
+    row["cost"] = cost if cost or document.get("cost_known") else None
     if others:
         row["others"] = encode(others).decode()
     return row
 
 
 def _plain(name: str, value: object) -> object:
-    if name in TEXTS:
-        if value is None or isinstance(value, str):
-            return value
-    elif name in NUMBERS:
-        return None if value is None else _number(name, value)
-    elif name in COUNTS:
+    if name in COUNTS:
         if value is None or (type(value) is int and -(2**63) <= value < 2**63):
             return value
     elif value is None or isinstance(value, bool):
@@ -110,6 +114,8 @@ def _plain(name: str, value: object) -> object:
 
 def _number(name: str, value: object) -> float | None:
     """A double, so that the server calculates with what Python would; one that is not finite is absent."""
+    if value is None:
+        return None
     if type(value) not in {int, float}:
         raise NotStorableError(f"its {name} is {_shown(value)}")
     try:
@@ -125,7 +131,10 @@ def _shown(value: object) -> str:
 
 def tag(key: str, value: object) -> str:
     """A metadata entry as one text: equal exactly where the entries are equal as JSON."""
-    text = json.dumps([key, _canonical(value)], sort_keys=True, separators=(",", ":"))
+    if type(value) is str and value.isascii() and key.isascii():
+        text = encode((key, value)).decode()  # equal to no other kind of value, so its text may come from elsewhere
+    else:
+        text = json.dumps([key, _canonical(value)], sort_keys=True, separators=(",", ":"))
     if len(text) <= LONG_TAG:
         return text
     return f"sha256:{hashlib.sha256(text.encode(), usedforsecurity=False).hexdigest()}"

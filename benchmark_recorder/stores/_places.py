@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.records import legacy_record_id
-from benchmark_recorder.stores._document import JOINT
+from benchmark_recorder.stores._document import BLOCK, JOINT
 from benchmark_recorder.stores._identities import id_of
 from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def lines(source: Source, start: int) -> Iterator[bytes]:
-    """The records from an offset on, as they stand in the document."""
-    for block in source.blocks(start):
+BATCH_PIECE: Final = 1 << 16
+"""Bytes read at a time where a batch is read: nobody who records waits for more than some hundred records of it."""
+
+
+def lines(source: Source, start: int, size: int = BLOCK) -> Iterator[bytes]:
+    """The records from an offset on, as they stand in the document, read some bytes at a time."""
+    for block in source.blocks(start, size):
         yield from block.split(JOINT)
 
 
@@ -60,7 +64,7 @@ def read_batch(source: Source, after: Position | None, limit: int, path: str) ->
     header = source.layout.header
     offset = header if after is None else find_place(source, after, path)
     documents: list[Document] = []
-    for line in lines(source, offset):
+    for line in lines(source, offset, BATCH_PIECE):
         if len(documents) == limit:
             break
         documents.append(document_of(line, path))

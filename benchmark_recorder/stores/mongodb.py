@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -56,6 +57,9 @@ CLIENT_OPTIONS: Final = {
 
 ROWS_AT_ONCE: Final = 10_000
 """Documents that become arrays together."""
+
+YIELD_EVERY: Final = 100
+"""Documents after which other threads get their turn: whoever records must not wait for a batch to be encoded."""
 
 _DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = 10334
@@ -135,7 +139,9 @@ class MongoDBStore(Store):
 
         rows: dict[str, dict[str, Any]] = {}
         reasons: dict[str, str] = {}
-        for document in documents:
+        for number, document in enumerate(documents):
+            if not number % YIELD_EVERY:
+                time.sleep(0)
             try:
                 rows.setdefault(document["record_id"], stored(document))
             except NotStorableError as error:

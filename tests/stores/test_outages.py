@@ -71,7 +71,7 @@ def test_a_kill_between_the_delivery_and_the_mark_loses_and_doubles_nothing_a_hu
 
     def deliver_and_die() -> None:
         store = replicated(path, url)
-        store.delivery._confirm = kill_me  # type: ignore[method-assign]
+        store.delivery._confirm = kill_me  # type: ignore[method-assign, assignment]
         store.deliver(lambda: True)
 
     with replicated(path, url) as store:
