@@ -200,7 +200,7 @@ class ReplicatedStore(Store):
                     own = list(_merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))]))
                 tasks = query.apart.union(cell.task_id for cell in own if cell.task_id is not None)
                 if len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED:
-                    there = self.remote.summarize(replace(query, without=here.ids, apart=tasks)).cells
+                    there = self.remote.summarize(replace(query, without=query.without | here.ids, apart=tasks)).cells
                 else:
                     there = tuple(tabulate(self._scan_there(here, CELL_FIELDS)))
                 return collect([*there, *own], query.versions, query.apart)
@@ -226,7 +226,7 @@ class ReplicatedStore(Store):
         import numpy as np
 
         if len(here.ids) <= MOST_NAMED:
-            return self.remote.scan(replace(here.query, without=here.ids), fields)
+            return self.remote.scan(replace(here.query, without=here.query.without | here.ids), fields)
         found = self.remote.scan(here.query, {*fields, "record_id"})
         elsewhere = np.array([record_id not in here.ids for record_id in found["record_id"].tolist()], np.bool_)
         return {name: found[name][elsewhere] for name in fields}
