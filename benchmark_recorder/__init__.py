@@ -16,6 +16,7 @@ from benchmark_recorder.errors import (
     InvalidQueryError,
     InvalidRecordError,
     MissingDependencyError,
+    RefusedRecordsError,
     StoreError,
     StoreFormatError,
     StoreUnavailableError,
@@ -26,6 +27,7 @@ from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import BenchmarkMetric
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
+from benchmark_recorder.stores.mongodb import MongoDBStore
 
 __version__ = "0.1.0"
 
@@ -41,6 +43,8 @@ __all__ = [
     "Measurement",
     "MemoryStore",
     "MissingDependencyError",
+    "MongoDBStore",
+    "RefusedRecordsError",
     "StoreError",
     "StoreFormatError",
     "StoreUnavailableError",

@@ -9,7 +9,8 @@
     ├── MissingDependencyError   (ImportError)  holds the pip line that installs what is missing
     └── StoreError
         ├── StoreFormatError                    the place holds something that is not ours
-        └── StoreUnavailableError               the place cannot be reached, read or written now
+        ├── StoreUnavailableError               the place cannot be reached, read or written now
+        └── RefusedRecordsError                 the place refuses some records for what they are; says which and why
 
 A driver's or the system's own error is the ``__cause__``.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class BenchmarkRecorderError(Exception):
@@ -68,3 +69,24 @@ class StoreFormatError(StoreError):
 
 class StoreUnavailableError(StoreError):
     """The place cannot be reached, read or written at the moment."""
+
+
+class RefusedRecordsError(StoreError):
+    """The place refuses some records for their content, and will again; the others are stored.
+
+    Attributes:
+        reasons: why, by ``record_id``.
+        new: how many of the others were not there before.
+    """
+
+    def __init__(self, message: str, *, reasons: Mapping[str, str], new: int = 0) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+        self.new = new
+
+    def __reduce__(self) -> tuple[Callable[..., RefusedRecordsError], tuple[str, Mapping[str, str], int]]:
+        return _refused_records, (str(self), self.reasons, self.new)
+
+
+def _refused_records(message: str, reasons: Mapping[str, str], new: int) -> RefusedRecordsError:
+    return RefusedRecordsError(message, reasons=reasons, new=new)

@@ -187,6 +187,28 @@ class StoreContract:
         assert_same_cells(store.summarize(Query()), expected)
         assert len(store.scan(Query(), ["time"])["time"]) == 80
 
+    def test_what_replication_asks_of_a_store(self, store: Store) -> None:
+        """Some records left out by their ids, some tasks with cells of their own; see ``Query``."""
+        history = make_history(80)
+        store.append(history)
+        left_out = frozenset(document["record_id"] for document in history[::7])
+        single = next(d["task_id"] for d in history if d["task_description"].startswith("one of a kind"))
+        query = Query(without=left_out, apart=frozenset({single}))
+        kept = [document for document in history if document["record_id"] not in left_out]
+        assert store.scan(query, ["record_id"])["record_id"].tolist() == [document["record_id"] for document in kept]
+        found = store.summarize(query)
+        expected = collect(tabulate(store.scan(query, CELL_FIELDS)), None, query.apart)
+        assert_same_cells(found, expected)
+        assert (single in {cell.task_id for cell in found.cells}) == any(d["task_id"] == single for d in kept)
+
+    def test_documents_come_back_whole(self, store: Store) -> None:
+        """Also fields that this release does not know."""
+        history = [make_document(mystery={"$set": [1, None]}), *make_history(30)]
+        store.append(history)
+        assert list(store.documents(Query())) == history
+        asked = Query.of(version="v2.0")
+        assert list(store.documents(asked)) == [document for document in history if asked.matches(document)]
+
     def test_hostile_texts_come_back_as_they_went_in(self, store: Store) -> None:
         """Task texts come from models."""
         history = [

@@ -29,7 +29,7 @@ def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Est
     """All doubts about one comparison, the gravest first."""
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
-    found = [*_missing(sides), *_same(v1, v2)]
+    found = [*store_doubts(cells), *_missing(sides), *_same(v1, v2)]
     present = {version: cell for version, cell in sides.items() if cell is not None}
     if len(present) == len(sides):
         found += [
@@ -43,6 +43,11 @@ def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Est
     for version, cell in present.items():
         found += version_doubts(version, cell, measured.metric.name)
     return tuple(found)
+
+
+def store_doubts(cells: Cells) -> Iterator[Doubt]:
+    """What the store says of the records' origin."""
+    return (Doubt(*caveat) for caveat in cells.caveats)
 
 
 def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iterator[Doubt]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from benchmark_recorder.analysis.doubts import unknown_version, version_doubts
+from benchmark_recorder.analysis.doubts import store_doubts, unknown_version, version_doubts
 from benchmark_recorder.analysis.duplicates import recorded_twice
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
@@ -111,7 +111,7 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
     own = cells.cells
     whole = total(own)
     if whole is None:
-        return _nothing(version)
+        return _nothing(version, cells)
     ordered = np.sort(times[np.isfinite(times)]) if times is not None else np.empty(0)
     percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES}
     plain = {name: _plain(found.value) for name, found in percentiles.items()}
@@ -136,7 +136,11 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
         tasks=_count_tasks(own),
         first=whole.first,
         last=whole.last,
-        warnings=(*_doubts(version, whole, ordered), *(recorded_twice(version, times) if times is not None else ())),
+        warnings=(
+            *store_doubts(cells),
+            *_doubts(version, whole, ordered),
+            *(recorded_twice(version, times) if times is not None else ()),
+        ),
     )
 
 
@@ -145,7 +149,7 @@ def _plain(value: float | None) -> float:
     return math.nan if value is None or not math.isfinite(value) else value
 
 
-def _nothing(version: str) -> Summary:
+def _nothing(version: str, cells: Cells) -> Summary:
     return Summary(
         version,
         0,
@@ -155,7 +159,7 @@ def _nothing(version: str) -> Summary:
         tasks=0,
         first=None,
         last=None,
-        warnings=(unknown_version(version),),
+        warnings=(*store_doubts(cells), unknown_version(version)),
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.records import Document
 
-_ASKED_OF_DOCUMENTS: Final = ("task_id", "task_description", "metadata")
+_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")
 
 
 class Gathering:
@@ -29,8 +29,8 @@ class Gathering:
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(task=query.task, metadata=query.metadata)
-        self._is_narrowed = query.task is not None or bool(query.metadata)
+        self._query = Query(task=query.task, metadata=query.metadata, without=query.without)
+        self._is_narrowed = query.task is not None or bool(query.metadata or query.without)
         fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self._is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]

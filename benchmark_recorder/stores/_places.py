@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.records import legacy_record_id
-from benchmark_recorder.stores._document import JOINT
+from benchmark_recorder.stores._document import BLOCK, JOINT
 from benchmark_recorder.stores._identities import id_of
-from benchmark_recorder.stores.base import Batch, Position
+from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def lines(source: Source, start: int) -> Iterator[bytes]:
-    """The records from an offset on, as they stand in the document."""
-    for block in source.blocks(start):
+BATCH_PIECE: Final = 1 << 16
+"""Bytes read at a time where a batch is read: nobody who records waits for more than some hundred records of it."""
+
+
+def lines(source: Source, start: int, size: int = BLOCK) -> Iterator[bytes]:
+    """The records from an offset on, as they stand in the document, read some bytes at a time."""
+    for block in source.blocks(start, size):
         yield from block.split(JOINT)
 
 
@@ -58,15 +62,25 @@ def read_batch(source: Source, after: Position | None, limit: int, path: str) ->
         StoreFormatError: the place is not in this document, or a record is damaged.
     """
     header = source.layout.header
-    offset = header if after is None else _find(source, after, path)
+    offset = header if after is None else find_place(source, after, path)
     documents: list[Document] = []
-    for line in lines(source, offset):
+    for line in lines(source, offset, BATCH_PIECE):
         if len(documents) == limit:
             break
         documents.append(document_of(line, path))
         offset += len(line) + (1 if offset == header else len(JOINT))
     last = documents[-1]["record_id"] if documents else after.record_id if after else ""
     return Batch(tuple(documents), Position(source.inode[1], offset if last else 0, last))
+
+
+def count_behind(source: Source, after: Position | None, path: str) -> int:
+    """How many records are behind a place; they are counted, not read.
+
+    Raises:
+        PlaceLostError: the place is not in this document.
+    """
+    offset = source.layout.header if after is None else find_place(source, after, path)
+    return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
 
 
 def end_of(source: Source) -> Position:
@@ -77,8 +91,12 @@ def end_of(source: Source) -> Position:
     return Position(source.inode[1], end, _id_before(source, end))
 
 
-def _find(source: Source, after: Position, path: str) -> int:
-    """The offset of a place, also in a document that was rewritten since."""
+def find_place(source: Source, after: Position, path: str) -> int:
+    """The offset of a place, also in a document that was rewritten since.
+
+    Raises:
+        PlaceLostError: the record before it is not there any more.
+    """
     layout = source.layout
     if not after.record_id:
         return layout.header
@@ -89,7 +107,7 @@ def _find(source: Source, after: Position, path: str) -> int:
         offset += len(line) + (1 if offset == layout.header else len(JOINT))
         if after.record_id.encode() in line and id_of(line) == after.record_id:
             return offset
-    raise StoreFormatError(
+    raise PlaceLostError(
         f"{path} does not hold the record {after.record_id} any more, so it cannot be read on from behind it"
     )
 

@@ -86,7 +86,7 @@ class Reader:
     ) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.generic]]]:
         """Which records match (``None``: all), and some columns of theirs that are not kept."""
         rows = table.select(query)
-        if not names and query.task is None and not query.metadata:
+        if not names and query.task is None and not query.metadata and not query.without:
             return rows, {}
         gathering = Gathering(query, names)
         blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
