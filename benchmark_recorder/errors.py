@@ -9,12 +9,19 @@
     ├── MissingDependencyError   (ImportError)  holds the pip line that installs what is missing
     └── StoreError
         ├── StoreFormatError                    the place holds something that is not ours
-        └── StoreUnavailableError               the place cannot be reached, read or written now
+        ├── StoreUnavailableError               the place cannot be reached, read or written now
+        │   └── StoreSetupError                 nor later, until someone acts; says what to do
+        └── RefusedRecordsError                 the place refuses some records for what they are; says which and why
 
 A driver's or the system's own error is the ``__cause__``.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class BenchmarkRecorderError(Exception):
@@ -55,3 +62,22 @@ class StoreFormatError(StoreError):
 
 class StoreUnavailableError(StoreError):
     """The place cannot be reached, read or written at the moment."""
+
+
+class RefusedRecordsError(StoreError):
+    """The place refuses some records for their content, and will again; the others are stored.
+
+    Attributes:
+        reasons: why, by ``record_id``.
+    """
+
+    def __init__(self, message: str, *, reasons: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+
+class StoreSetupError(StoreUnavailableError):
+    """The place stays unusable until someone sets it right: rights, credentials, a missing table. Says what to do.
+
+    Nothing is wrong with the records: a queue holds them, and tries again now and then.
+    """
