@@ -197,13 +197,13 @@ class Setup:
             while not state.done:
                 if time.monotonic() > end:
                     raise StoreUnavailableError(
-                        f"{self._store.name}: {state.name} goes on after {_CREATION_SECONDS:g} s"
+                        f"{self._store.name}: {state.name} goes on after {_CREATION_SECONDS:g} s; run it again later"
                     )
                 time.sleep(0.5)
                 # Not operation.result(), whose polls have no timeout of ours.
                 state = self._store.registry_client().get_operation({"name": state.name}, **self._calls)
             if state.HasField("error"):
-                raise exceptions.from_grpc_status(state.error.code, state.error.message)  # type: ignore[no-untyped-call]
+                raise exceptions.from_grpc_status(state.error.code, state.error.message)
         except exceptions.AlreadyExists:
             return
 

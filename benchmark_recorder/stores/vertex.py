@@ -186,7 +186,7 @@ class VertexStore(Store):
             return
         sql = scan_sql(self.table_id, [column.name for column in SCHEMA], filters)
         for row in self._query(sql, filters.values, list):
-            document = document_of(row)
+            document = document_of(dict(row.items()))
             if _holds(document["metadata"], filters.metadata_here):
                 yield document
 

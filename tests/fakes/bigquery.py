@@ -12,14 +12,18 @@ import math
 import re
 import sqlite3
 import ssl
+import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 ID: Final = re.compile(r"[A-Za-z0-9_]{1,1024}")
 MAX_REQUEST: Final = 10_000_000
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 STREAMED_DAYS: Final = (-1825, 366)
 AFFINITY: Final = {
@@ -86,14 +90,17 @@ class FakeBigQuery:
         self.faults: list[Fault] = []
         self.token: str | None = None
         self.permissions = {"bigquery.tables.updateData", "bigquery.tables.getData"}
-        self.refuse = lambda row: ""
+        self.refuse: Callable[[dict[str, Any]], str] = lambda _: ""
+        self.refuse_request: Callable[[list[dict[str, Any]]], str] = lambda _: ""
+        self.row_problem = ""
         self.remembers_insert_ids = True
         self.page_rows = 10_000
         self.slow_polls = 0
         self.over = threading.Event()
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": self}))
         self.http.daemon_threads = True
-        self.http.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that gave up is no fault
+        self.crashes: list[BaseException | None] = []
+        self.http.handle_error = self.note  # type: ignore[method-assign]
         if tls is not None:
             self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
         host = "https://localhost" if tls else "http://127.0.0.1"
@@ -107,6 +114,12 @@ class FakeBigQuery:
         self.http.server_close()
         self.thread.join()
         self.db.close()
+        assert not self.crashes
+
+    def note(self, *_: object) -> None:
+        """An error of a handler: a client that gave up is none, any other is the fake's own."""
+        if not isinstance(sys.exception(), OSError):
+            self.crashes.append(sys.exception())
 
     # For tests --------------------------------------------------------------------------------------------------------
 
@@ -203,6 +216,9 @@ class FakeBigQuery:
         table = self.table(parts)
         if len(body["rows"]) > 50_000:
             raise RefusalError(400, "invalid", "too many rows present in the request, limit: 50000")
+        rows = [entry["json"] for entry in body["rows"]]
+        if why := self.refuse_request(rows):
+            raise RefusalError(400, "invalid", why)
         errors, values = {}, []
         for index, entry in enumerate(body["rows"]):
             try:
@@ -210,6 +226,9 @@ class FakeBigQuery:
             except ValueError as error:
                 location, _, message = str(error).rpartition("|")
                 errors[index] = {"reason": "invalid", "location": location, "debugInfo": "", "message": message}
+        if self.row_problem:
+            problem = {"reason": self.row_problem, "message": "injected"}
+            return {"insertErrors": [{"index": index, "errors": [problem]} for index in range(len(rows))]}
         if errors:
             stopped = {"reason": "stopped", "location": "", "debugInfo": "", "message": ""}
             return {
