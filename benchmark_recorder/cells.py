@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -147,6 +147,20 @@ def _merge_range(left: Range, right: Range) -> Range:
     return min(left[0], right[0]), max(left[1], right[1])
 
 
+class Caveat(NamedTuple):
+    """What a reader must know of the place that cells come from; analysis makes a doubt of it.
+
+    Attributes:
+        code: stable, for programs.
+        sentence: for people.
+        figures: the numbers in it.
+    """
+
+    code: str
+    sentence: str
+    figures: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Cells:
     """What ``Store.summarize`` returns.
@@ -155,9 +169,14 @@ class Cells:
     at least twice in it), at most the 10,000 with the most runs, ties by id. The rest of each version is pooled in
     one cell for its successes and one for its failures, with ``task_id`` ``None``. All records are in exactly one
     cell, so a version's total is the merge of its cells.
+
+    Attributes:
+        cells: by version and task, the pooled ones at the end.
+        caveats: what a reader must know of their origin: a server that was out of reach.
     """
 
     cells: tuple[Cell, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -180,22 +199,55 @@ class Cells:
 def total(cells: Iterable[Cell]) -> Cell | None:
     """The merge of some cells, under the first one's labels; ``None`` for none."""
     cells = tuple(cells)
-    return reduce(Cell.merge, cells) if cells else None
+    if len(cells) < 2:
+        return cells[0] if cells else None
+    # All at once: a comparison asks for this often, and merging one by one makes as many cells as there are tasks.
+    return replace(
+        cells[0],
+        n=sum(cell.n for cell in cells),
+        time=_merged([cell.time for cell in cells]),
+        log_time=_merged([cell.log_time for cell in cells]),
+        max_time=max(cell.max_time for cell in cells),
+        cost=_merged([cell.cost for cell in cells]),
+        log_cost=_merged([cell.log_cost for cell in cells]),
+        max_cost=max(cell.max_cost for cell in cells),
+        routed=sum(cell.routed for cell in cells),
+        routed_right=sum(cell.routed_right for cell in cells),
+        git_commit=reduce(_merge_range, (cell.git_commit for cell in cells)),
+        host=reduce(_merge_range, (cell.host for cell in cells)),
+        first=min(cell.first for cell in cells),
+        last=max(cell.last for cell in cells),
+    )
 
 
-def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None) -> Cells:
+def _merged(samples: list[Moments]) -> Moments:
+    """The moments of all samples together."""
+    n = sum(sample.n for sample in samples)
+    if not n:
+        return Moments()
+    # Around one of the means, so that a large offset costs no digits.
+    origin = next(sample.mean for sample in samples if sample.n)
+    mean = origin + sum(sample.n * (sample.mean - origin) for sample in samples) / n
+    m2 = sum(sample.m2 + sample.n * (off := sample.mean - mean) * off for sample in samples if sample.n)
+    return Moments(n, mean, m2)
+
+
+def collect(
+    cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()
+) -> Cells:
     """Cells that may share labels, merged, and pooled where a task is not matched.
 
     Args:
         cells: of any tasks; a pooled one stays pooled.
         versions: what was asked for; ``None`` for all that are there.
+        apart: tasks that get cells of their own in any case.
     """
     merged: dict[tuple[str, str | None, bool], Cell] = {}
     for cell in cells:
         key = (cell.version, cell.task_id, cell.success)
         there = merged.get(key)
         merged[key] = cell if there is None else there.merge(cell)
-    matched = _matched(merged.values(), versions)
+    matched = _matched(merged.values(), versions).union(apart)
     own = [cell for cell in merged.values() if cell.task_id in matched]
     rest = _pooled(cell for cell in merged.values() if cell.task_id not in matched)
     return Cells(tuple(sorted(own, key=_order)) + rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from benchmark_recorder.errors import StoreError
@@ -10,7 +11,6 @@ from benchmark_recorder.records import METRIC_FIELDS, BenchmarkMetric, Query
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
     from benchmark_recorder.analysis import Summary
     from benchmark_recorder.stores.base import Store
@@ -135,6 +135,7 @@ class PredecessorMethods:
         from benchmark_recorder.reporting import write_csv
 
         self.flush()
+        Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
         write_csv(self._store.scan(Query(), CSV_FIELDS), csv_path)
 
     def clear(self) -> Path:

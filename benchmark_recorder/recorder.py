@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDic
 
 from benchmark_recorder.admission import admit, admit_execution
 from benchmark_recorder.commit import find_commit
+from benchmark_recorder.decisions import DecisionMethods
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, InvalidRecordError
 from benchmark_recorder.intake import Health, Intake
 from benchmark_recorder.measurement import Measurement, tracked
@@ -59,7 +60,7 @@ class QueryArguments(Filters, total=False):
     task_id: str | Collection[str] | None
 
 
-class BenchmarkRecorder(PredecessorMethods):
+class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
     """Records executions in one store, and answers questions about them.
 
     Safe to use from any thread, from asyncio (call it directly) and after a fork.

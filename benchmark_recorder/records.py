@@ -253,6 +253,8 @@ class Query:
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
+        without: the records with these ids are not asked for. This and the next are replication's, not a caller's.
+        apart: tasks that get cells of their own in any case.
     """
 
     versions: tuple[str, ...] | None = None
@@ -263,6 +265,8 @@ class Query:
     since: int | None = None
     until: int | None = None
     metadata: tuple[tuple[str, Any], ...] = ()
+    without: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     @classmethod
     def of(  # noqa: PLR0913
@@ -328,6 +332,7 @@ class Query:
             and (self.since is None or timestamp_micros(document["timestamp"]) >= self.since)
             and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)
             and (not self.metadata or self._has_metadata(document.get("metadata")))
+            and document.get("record_id") not in self.without
         )
 
     def _is_task(self, document: Document) -> bool:

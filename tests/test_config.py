@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 
 from benchmark_recorder import BenchmarkRecorder, ConfigurationError, get_benchmark_recorder
-from benchmark_recorder.config import ENVIRONMENT, effective_settings
+from benchmark_recorder.config import effective_settings
 from benchmark_recorder.stores.memory import MemoryStore
 
 
 @pytest.fixture(autouse=True)
 def _plain_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for variable in ENVIRONMENT.values():
-        monkeypatch.delenv(variable, raising=False)
 
 
 def project(folder: Path, text: str) -> None:

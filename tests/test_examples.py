@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -301,6 +303,7 @@ def test_monitoring_records_what_it_watches(
     from examples import monitoring
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCHMARK_RECORDER_STORE", raising=False)
     for times in (1, 2):
         in_virtual_time(monitoring.main())
         assert f"{3 * times} tasks in 30 days: mean" in capsys.readouterr().out
@@ -312,6 +315,31 @@ def test_an_example_finds_what_it_imports_when_it_is_run_by_its_path(program: st
     code = f"import runpy; runpy.run_path({str(EXAMPLES / program)!r})"
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_is_interrupted_ends_at_once_and_keeps_what_it_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCHMARK_RECORDER_STORE", raising=False)
+    metrics = tmp_path / "benchmarks" / "metrics.json"
+    program = (
+        "import runpy, signal;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job inherits that it is ignored
+        f"runpy.run_path({str(EXAMPLES / 'demo.py')!r}, run_name='__main__')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        while not (metrics.exists() and '"run"' in metrics.read_text(encoding="utf-8")):
+            assert demo.poll() is None
+            time.sleep(0.05)
+        demo.send_signal(signal.SIGINT)
+        out, err = demo.communicate()
+    assert demo.returncode == -signal.SIGINT
+    assert out == ""
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert "was destroyed" not in err
+    assert 0 < BenchmarkRecorder(metrics).get_historical_metrics().count < 260
 
 
 def test_monitoring_lets_an_exception_pass_and_records_it() -> None:

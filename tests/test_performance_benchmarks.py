@@ -18,7 +18,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,10 +27,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this file is also run by its path
 
 from benchmark_recorder import BenchmarkRecorder
-from benchmark_recorder.analysis.claims import Claim, ClaimResult, check_claims
-from benchmark_recorder.analysis.gates import GateResult, check_gate
+from benchmark_recorder.analysis import Claim, ClaimResult
 from benchmark_recorder.harness import BenchmarkHarness, BenchmarkTasks, VirtualClock
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.encoders import terminal
 from benchmark_recorder.stores.memory import MemoryStore
 from examples.simulation.orchestrator import Orchestrator, orchestrator_v1, orchestrator_v2
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["BenchmarkTasks"]
 
 REPEATS: Final = 100
+NAMED_STORE: Final = os.environ.get("BENCHMARK_RECORDER_STORE")
 KNOWN_GOOD: Final = Path(__file__).parent / "harness" / "known_good.json"
 
 TIME: Final = Claim("execution_time", at_least=30, acceptable=(20, 50), failure_threshold=20)
@@ -65,8 +64,17 @@ def run(*orchestrators: Any, repeats: int | None = None, tasks: list[Task] | Non
 
 
 def check(recorder: BenchmarkRecorder, claim: Claim, v1: str = "v1.0", v2: str = "v2.0", **query: Any) -> ClaimResult:
-    cells = recorder.store.summarize(Query.of(version=(v1, v2), **query))
-    return check_claims(cells, v1, v2, [claim]).results[0]
+    return recorder.check_claims(v1, v2, [claim], **query).results[0]
+
+
+def table_row(name: str, target: str, result: ClaimResult) -> str:
+    """One line of the table in docs/harness.md: the plain change, the one that the verdict rests on, the verdict."""
+    plain = 100 * abs(result.v2_value / result.v1_value - 1)
+    assert result.improvement is not None
+    assert result.interval is not None
+    low, high = result.interval.low or 0.0, result.interval.high or 0.0
+    found = f"{result.improvement:.0f} %, from {low:.0f} to {high:.0f} %"
+    return f"| {name} | {target} | {plain:.0f} % | {found} | {result.status} |"
 
 
 def ids(tasks: list[Task]) -> list[str]:
@@ -171,6 +179,21 @@ class TestOrchestrationV2Performance:
     ) -> None:
         assert check(premium, SAVING, f"{version} premium", version).status == "PROVEN"
 
+    def test_the_documentation_tells_these_verdicts(self, suite: BenchmarkRecorder, premium: BenchmarkRecorder) -> None:
+        simple, medium = ids(BenchmarkTasks.SIMPLE_TASKS), ids(BenchmarkTasks.MEDIUM_TASKS)
+        rows = [
+            ("faster", "30 to 40 %", check(suite, TIME)),
+            ("faster, simple tasks", "30 to 40 %", check(suite, TIME, task_id=simple)),
+            ("better routing, medium tasks", "25 %", check(suite, ROUTING, task_id=medium)),
+            ("fewer failures", "50 %", check(suite, FAILURES)),
+            ("the same cost", "within 1 %", check(suite, COST)),
+            ("cheaper than premium calls, v1.0", "48 %", check(premium, SAVING, "v1.0 premium", "v1.0")),
+            ("cheaper than premium calls, v2.0", "48 %", check(premium, SAVING, "v2.0 premium", "v2.0")),
+        ]
+        page = (Path(__file__).parents[1] / "docs" / "harness.md").read_text(encoding="utf-8")
+        missing = [row for row in starmap(table_row, rows) if row not in page]
+        assert not missing, "\n".join(missing)
+
     def test_a_subset_can_be_run(self) -> None:
         recorder = run(orchestrator_v1(), orchestrator_v2(), repeats=2, tasks=BenchmarkTasks.SIMPLE_TASKS)
         assert {m.task_id for m in recorder.get_all_metrics()} == set(ids(BenchmarkTasks.SIMPLE_TASKS))
@@ -194,19 +217,19 @@ class TestRegressionPrevention:
     """The candidate against what came before it: v1.0, the last known good version, the weeks before."""
 
     def test_v2_is_not_worse_than_v1(self, suite: BenchmarkRecorder) -> None:
-        assert gate(suite, "v1.0", "v2.0").state == "pass"
+        assert suite.check_gate("v1.0", "v2.0").state == "pass"
 
     def test_this_checkout_is_not_worse_than_the_last_known_good_version(self, known_good: BenchmarkRecorder) -> None:
         baseline = last_version(known_good)
         recorder = with_history(known_good, baseline, Orchestrator("this checkout"))
-        result = gate(recorder, baseline, "this checkout")
+        result = recorder.check_gate(baseline, "this checkout")
         assert result.default_state in {"pass", "warn"}, result.sentence
         assert not [check for check in result.literal if check.blocks], result.sentence
 
     def test_a_checkout_whose_decomposition_is_broken_is_blocked(self, known_good: BenchmarkRecorder) -> None:
         baseline = last_version(known_good)
         recorder = with_history(known_good, baseline, Orchestrator("broken", htdag=False))
-        result = gate(recorder, baseline, "broken")
+        result = recorder.check_gate(baseline, "broken")
         assert (result.state, result.exit_code) == ("block", 1)
         assert {c.metric for c in result.checks if c.state == "block"} == {"execution_time", "cost"}
 
@@ -222,7 +245,7 @@ class TestRegressionPrevention:
         comparison = recorder.compare_versions("v1.0", "rigged", "execution_time")
         assert comparison.improvement_percent > 50
         assert "fast_failures" in [doubt.code for doubt in comparison.warnings]
-        assert gate(recorder, "v1.0", "rigged").state == "block"
+        assert recorder.check_gate("v1.0", "rigged").state == "block"
 
     def test_a_week_that_is_slower_than_the_one_before_stands_out(self) -> None:
         recorder, monday = BenchmarkRecorder(store=MemoryStore()), datetime(2025, 10, 6, tzinfo=UTC)
@@ -241,14 +264,9 @@ class TestRegressionPrevention:
     @pytest.fixture
     def known_good(self, tmp_path: Path) -> BenchmarkRecorder:
         """The pinned file, or the store that is named; virtual time alone."""
-        named = os.environ.get("BENCHMARK_RECORDER_STORE")
-        if named:
-            return BenchmarkRecorder(named)
+        if NAMED_STORE:
+            return BenchmarkRecorder(NAMED_STORE)
         return BenchmarkRecorder(shutil.copy(KNOWN_GOOD, tmp_path))
-
-
-def gate(recorder: BenchmarkRecorder, baseline: str, candidate: str) -> GateResult:
-    return check_gate(recorder.store.summarize(Query.of(version=(baseline, candidate))), baseline, candidate)
 
 
 def last_version(history: BenchmarkRecorder) -> str:

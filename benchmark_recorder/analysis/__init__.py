@@ -7,6 +7,7 @@ from benchmark_recorder.analysis.joint import JointComparison, compare_all
 from benchmark_recorder.analysis.metrics import METRICS, SCOPES
 from benchmark_recorder.analysis.needs import Needed
 from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
+from benchmark_recorder.analysis.selftest import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
 from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
 from benchmark_recorder.analysis.tasks import TaskRow
 
@@ -14,12 +15,14 @@ __all__ = [
     "DEFAULT_CLAIMS",
     "METRICS",
     "SCOPES",
+    "SELFTEST_FIELDS",
     "Claim",
     "ClaimReport",
     "ClaimResult",
     "Comparison",
     "Doubt",
     "Estimate",
+    "FalseBlocks",
     "GateCheck",
     "GateResult",
     "Interval",
@@ -28,11 +31,13 @@ __all__ = [
     "Needed",
     "Repeats",
     "Result",
+    "SelfTest",
     "Summary",
     "TaskRow",
     "check_claims",
     "check_gate",
     "compare",
     "compare_all",
+    "selftest",
     "summarize_version",
 ]

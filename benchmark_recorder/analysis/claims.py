@@ -236,7 +236,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         method=ratio.method if ratio else "none: there is no ratio",
         sentence=_sentence(claim, status, point, interval),
         hints=() if met else HINTS.get(claim.metric, HINTS["failure_rate"]),
-        needed=what_would_decide(measured, cells, *_reach(claim, measured)) if status == "NOT SHOWN" else None,
+        needed=what_would_decide(measured, *_reach(claim, measured)) if status == "NOT SHOWN" else None,
         warnings=(*comparison_doubts(measured, cells, {}), *_beyond_acceptable(claim, point)),
     )
 

@@ -148,7 +148,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         matched_tasks=measured.matched_tasks,
         beside=beside,
         tasks=task_rows(measured),
-        needed=what_would_decide(measured, cells, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
+        needed=what_would_decide(measured, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
         warnings=comparison_doubts(measured, cells, beside),
     )
 
@@ -165,17 +165,20 @@ def _verdict(measured: Measured, effect: float | None, margin: float, *, signifi
     change = measured.change
     if change is None or effect is None:
         return "inconclusive"
-    if within(change, measured.metric.kind, margin) < 0.05:
+    if _within(change, measured.metric.kind, margin):
         return "equivalent"
     if not significant:
         return "inconclusive"
     return "improved" if effect > 0 else "regressed"
 
 
-def within(change: Evidence, kind: str, margin: float) -> float:
-    """The p-value of two one-sided tests of "the change is as large as the margin" (Schuirmann 1987)."""
+def _within(change: Evidence, kind: str, margin: float) -> bool:
+    """Two one-sided tests of "the change is as large as the margin", at 5 % each (Schuirmann 1987)."""
     low, high = (math.log1p(-margin), math.log1p(margin)) if kind == "ratio" else (-margin, margin)
-    return max(change.above(low), change.below(high))
+    limits = change.limits(0.90)
+    if limits is None:
+        return max(change.above(low), change.below(high)) < 0.05
+    return low < limits[0] and limits[1] < high
 
 
 def _beside(measured: Measured, cells: Cells) -> dict[str, Estimate]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from benchmark_recorder.analysis.means import OVER_TASKS
 from benchmark_recorder.analysis.result import Doubt, Estimate
-from benchmark_recorder.cells import Cell, Moments, total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from benchmark_recorder.analysis.measured import Measured
-    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.cells import Cell, Cells, Moments
 
 FEW = 5
 """Runs of a side below which hardly any change can be told from chance."""
@@ -27,8 +27,8 @@ FAST = 0.5
 def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Doubt, ...]:
     """All doubts about one comparison, the gravest first."""
     v1, v2 = measured.v1, measured.v2
-    sides = {version: total(cells.of(version)) for version in dict.fromkeys((v1, v2))}
-    found = [*_missing(sides), *_same(v1, v2)]
+    sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
+    found = [*store_doubts(cells), *_missing(sides), *_same(v1, v2)]
     present = {version: cell for version, cell in sides.items() if cell is not None}
     if len(present) == len(sides):
         found += [
@@ -42,6 +42,11 @@ def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Est
     for version, cell in present.items():
         found += version_doubts(version, cell, measured.metric.name)
     return tuple(found)
+
+
+def store_doubts(cells: Cells) -> Iterator[Doubt]:
+    """What the store says of the records' origin."""
+    return (Doubt(*caveat) for caveat in cells.caveats)
 
 
 def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iterator[Doubt]:
@@ -127,7 +132,7 @@ def _fallback(measured: Measured) -> Iterator[Doubt]:
             "All runs of a task have the same value, so no interval can be given; are the values fixed by design?",
             {"tasks": measured.matched_tasks},
         )
-    elif measured.scope == "suite" and change.method == "t over the tasks' differences":
+    elif measured.scope == "suite" and change.method == OVER_TASKS:
         yield Doubt(
             "single_runs",
             "Too few tasks were run at least twice in each version to tell chance within a task, so the tasks' "
@@ -215,14 +220,22 @@ def _percent(measured: Measured, effect: float) -> str:
 def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Doubt]:
     if measured.metric.name != "execution_time":
         return
-    failed, succeeded = (_outcome(cells, (v1, v2), success=success) for success in (False, True))
-    rates = [_failure_share(cells, version) for version in (v1, v2)]
+    failed, every = [0, 0], [0, 0]
+    # Sums of logarithms of durations and their counts, by version and outcome.
+    logs = [[[0.0, 0], [0.0, 0]], [[0.0, 0], [0.0, 0]]]
+    for cell in cells.cells:
+        for side, version in enumerate((v1, v2)):
+            if cell.version == version:
+                every[side] += cell.n
+                failed[side] += 0 if cell.success else cell.n
+                logs[side][cell.success][0] += cell.log_time.total
+                logs[side][cell.success][1] += cell.log_time.n
+    rates = [part / whole for part, whole in zip(failed, every, strict=True)]
     if rates[0] == rates[1]:
         return
-    for version in (v1, v2):
-        if not (failed[version].n and succeeded[version].n):
-            continue
-        ratio = math.exp(max(-700.0, min(700.0, failed[version].mean - succeeded[version].mean)))
+    for side, version in enumerate((v1, v2)):
+        (bad, bads), (good, goods) = logs[side]
+        ratio = math.exp(max(-700.0, min(700.0, bad / bads - good / goods))) if bads and goods else 1.0
         if ratio < FAST:
             yield Doubt(
                 "fast_failures",
@@ -230,23 +243,6 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
                 "do not fail equally often: failing more would look like being faster. See the successful runs alone.",
                 {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]},
             )
-
-
-def _outcome(cells: Cells, versions: tuple[str, str], *, success: bool) -> dict[str, Moments]:
-    return {version: _log_time(cells, version, lambda cell: cell.success is success) for version in versions}
-
-
-def _log_time(cells: Cells, version: str, wanted: Callable[[Cell], bool]) -> Moments:
-    whole = Moments()
-    for cell in cells.of(version):
-        if wanted(cell):
-            whole = whole.merge(cell.log_time)
-    return whole
-
-
-def _failure_share(cells: Cells, version: str) -> float:
-    there = cells.of(version)
-    return sum(cell.n for cell in there if not cell.success) / max(1, sum(cell.n for cell in there))
 
 
 def _zeros(version: str, whole: Cell) -> Iterator[Doubt]:

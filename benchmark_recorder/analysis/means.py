@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NO_SPREAD = 1e-10
 """A relative standard error below this is rounding, not spread."""
 
+OVER_TASKS = "t over the tasks' differences"
+"""The method where the tasks are the sample."""
+
 
 class Term(NamedTuple):
     """One task's runs of one version, as a part of the variance of a sum.
@@ -56,20 +59,10 @@ def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence:
     differences = [pair.right.mean - pair.left.mean for pair in strata.pairs]
     weight = 1 / len(differences)
     terms = [[Term(m.n, m.m2 * weight**2, weight) for m in side] for side in _sides(strata.pairs)]
-    return _by_task(fmean(differences), differences, terms, scope) or _without_error(
-        fmean(differences), _samples(strata.pairs), logs=True
-    )
-
-
-def _by_task(
-    estimate: float, differences: Sequence[float], terms: Sequence[Sequence[Term]], scope: str
-) -> Evidence | None:
-    """The method of the scope; the other one where that has nothing to go by."""
-    if scope == "suite":
-        return stratified(estimate, terms) or over_tasks(differences)
-    if len(differences) < 2:
-        return None
-    return over_tasks(differences) or stratified(estimate, terms)
+    within, over = stratified(fmean(differences), terms), over_tasks(differences)
+    # Where the method of the scope has nothing to go by, the other one may; one task stands for no others.
+    first, second = (within, over) if scope == "suite" else (over, within if len(differences) > 1 else None)
+    return first or second or _without_error(fmean(differences), _samples(strata.pairs), logs=True)
 
 
 def geometric_of_all(strata: Strata[Moments]) -> Evidence | None:
@@ -92,7 +85,7 @@ def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
     Returns:
         ``None`` where a sum is zero.
     """
-    left, right = (math.fsum(m.mean for m in side) for side in _sides(strata.pairs))
+    left, right = (sum(m.mean for m in side) for side in _sides(strata.pairs))
     if not (left > 0 and right > 0):
         return None
     estimate = math.log(right) - math.log(left)
@@ -100,9 +93,10 @@ def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
         [Term(m.n, m.m2 / total / total, m.mean / total) for m in side]
         for side, total in zip(_sides(strata.pairs), (left, right), strict=True)
     ]
-    k = len(strata.pairs)
-    residuals = [estimate + k * (p.right.mean / right - p.left.mean / left) for p in strata.pairs]
-    return _by_task(estimate, residuals, terms, scope) or _without_error(estimate, _samples(strata.pairs), logs=False)
+    within = stratified(estimate, terms)
+    over = over_shares(estimate, [(p.left.mean / left, p.right.mean / right) for p in strata.pairs])
+    first, second = (within, over) if scope == "suite" else (over, within if len(strata.pairs) > 1 else None)
+    return first or second or _without_error(estimate, _samples(strata.pairs), logs=False)
 
 
 def sums_of_all(strata: Strata[Moments]) -> Evidence | None:
@@ -180,7 +174,33 @@ def over_tasks(differences: Sequence[float]) -> Evidence | None:
     error = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (k - 1) / k)
     if not error > NO_SPREAD * max(1.0, abs(mean)):
         return None
-    return Student(mean, error, k - 1, "t over the tasks' differences")
+    return Student(mean, error, k - 1, OVER_TASKS)
+
+
+def over_shares(estimate: float, shares: Sequence[tuple[float, float]]) -> Evidence | None:
+    """The ratio of two sums with the tasks as the sample, where a few tasks make up much of the sums.
+
+    A task's part of the error is in proportion to its weight, its mean share of both sums. The variance is the
+    residuals' sum of squares, freed of its bias, and the degrees of freedom are Satterthwaite's (as Bell & McCaffrey
+    2002 have them), for tasks whose relative differences vary alike. With equal weights both are those of the paired t.
+
+    Args:
+        estimate: the logarithm of the ratio.
+        shares: of each task in both sums.
+
+    Returns:
+        ``None`` where one task is nearly everything, or all tasks differ by the same.
+    """
+    weights = [(left + right) / 2 for left, right in shares]
+    w2, w3, w4, w5 = (sum(w**power for w in weights) for power in (2, 3, 4, 5))
+    trace = w2 - 2 * w3 + w2**2
+    squares = w4 - 4 * w5 + 2 * w3**2 + 4 * w2 * w4 + w2**4 - 4 * w2**2 * w3
+    if not (trace > 1e-12 * w2 and squares > 0):
+        return None
+    error = math.sqrt(sum((right - left) ** 2 for left, right in shares) * w2 / trace)
+    if not error > NO_SPREAD:
+        return None
+    return Student(estimate, error, min(trace**2 / squares, len(shares) - 1), OVER_TASKS)
 
 
 def _without_error(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bool) -> Evidence:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import means, rates, ratios, strata
 from benchmark_recorder.analysis.result import Estimate, Interval, interval_of
+from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.analysis.strata import Counts, Strata
-    from benchmark_recorder.cells import Cells, Moments
+    from benchmark_recorder.cells import Cell, Cells, Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Measured:
 
     Attributes:
         metric: which.
+        wholes: all runs of the baseline and of the candidate; ``None`` where there are none.
         v1: the baseline.
         v2: the candidate.
         scope: ``"suite"`` or ``"tasks"``.
@@ -34,6 +36,7 @@ class Measured:
     """
 
     metric: Metric
+    wholes: tuple[Cell | None, Cell | None]
     v1: str
     v2: str
     scope: str
@@ -95,10 +98,12 @@ def ratio_of(log_ratio: float) -> float:
 
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
     """The plain values, and the evidence by the method that fits."""
+    wholes = total(cells.of(v1)), total(cells.of(v2))
     if metric.counts is not None:
         counts = strata.align(cells, v1, v2, metric.counts, strata.NO_COUNTS)
         return Measured(
             metric,
+            wholes,
             v1,
             v2,
             scope,
@@ -108,13 +113,15 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             ratios.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
         )
-    plain = strata.align(cells, v1, v2, strata.cost if metric.name == "cost" else strata.time, strata.NO_MOMENTS)
     if metric.name == "cost":
-        moments, change = plain, means.sums(plain, scope)
+        moments = strata.align(cells, v1, v2, strata.cost, strata.NO_MOMENTS)
+        change = means.sums(moments, scope)
     else:
         moments = strata.align(cells, v1, v2, strata.log_time, strata.NO_MOMENTS)
         change = means.geometric(moments, scope)
-    return Measured(metric, v1, v2, scope, _mean(plain.left), _mean(plain.right), change, change, moments=moments)
+    read = strata.cost if metric.name == "cost" else strata.time
+    left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
+    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments)
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

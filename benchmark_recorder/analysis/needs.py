@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import power, strata
 from benchmark_recorder.analysis.result import Result
-from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.measured import Measured
     from benchmark_recorder.analysis.strata import Counts, Pair
-    from benchmark_recorder.cells import Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +36,11 @@ class Needed(Result):
     sentence: str
 
 
-def what_would_decide(measured: Measured, cells: Cells, reach: float, aim: str) -> Needed | None:
+def what_would_decide(measured: Measured, reach: float, aim: str) -> Needed | None:
     """What shrinks the half-width of the 95 % interval of the change to ``reach``.
 
     Args:
         measured: the comparison.
-        cells: the same cells, for prices.
         reach: on the scale of the change: a logarithm, or a difference of rates.
         aim: what that would be good for, to end a sentence: ``"to see a change of 5 %"``.
 
@@ -57,7 +54,7 @@ def what_would_decide(measured: Measured, cells: Cells, reach: float, aim: str) 
     tasks = _by_tasks(measured, reach) if by_tasks or (runs is None and measured.matched_tasks > 1) else None
     if runs is None and tasks is None:
         return None
-    cost, seconds = _price(cells, measured, runs) if runs else (None, None)
+    cost, seconds = _price(measured, runs) if runs else (None, None)
     return Needed(runs, per_task, tasks, cost, seconds, _sentence(aim, runs, per_task, tasks, cost))
 
 
@@ -106,8 +103,9 @@ def _repeats_help(measured: Measured, reach: float) -> bool:
 
 def _between(measured: Measured) -> float | None:
     """The variance of the tasks' true differences; ``None`` where tasks do not repeat."""
-    differences, noise = _differences(measured), _noise(measured)
-    if len(differences) < 2 or noise is None:
+    differences = _differences(measured)
+    noise = _noise(measured) if len(differences) >= 2 else None
+    if noise is None:
         return None
     return max(0.0, stdev(differences) ** 2 - noise)
 
@@ -162,18 +160,13 @@ def _by_tasks(measured: Measured, reach: float) -> int | None:
     return None if needed is None else (needed - len(differences) or None)
 
 
-def _price(cells: Cells, measured: Measured, runs: int) -> tuple[float | None, float | None]:
+def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
     """USD and seconds of so many further runs, half of them in each version."""
-    means = []
+    prices = []
     for read in (strata.cost, strata.time):
-        sides = [_merged(cells, version, read) for version in (measured.v1, measured.v2)]
-        means.append(fmean(side.mean for side in sides) * runs if all(side.n for side in sides) else None)
-    return means[0], means[1]
-
-
-def _merged(cells: Cells, version: str, read: strata.Read[Moments]) -> Moments:
-    whole = total(cells.of(version))
-    return read(whole) if whole is not None else Moments()
+        sides = [read(whole) for whole in measured.wholes if whole is not None]
+        prices.append(fmean(side.mean for side in sides) * runs if all(side.n for side in sides) else None)
+    return prices[0], prices[1]
 
 
 def _sentence(aim: str, runs: int | None, per_task: int | None, tasks: int | None, cost: float | None) -> str:

@@ -21,6 +21,8 @@ from benchmark_recorder.analysis.strata import Counts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from benchmark_recorder.analysis.strata import Pair, Strata
 
 
@@ -70,21 +72,26 @@ def _fisher(left: Counts, right: Counts) -> tuple[float, float]:
     n, hits = left.n + right.n, left.hits + right.hits
     mean = hits * right.n / n
     sd = math.sqrt(mean * (1 - hits / n) * left.n / max(1, n - 1))
-    # What lies further from the mean than 40 standard deviations adds nothing that a float can hold.
-    low = max(0, hits - left.n, math.floor(mean - 40 * sd - 1))
-    high = min(hits, right.n, math.ceil(mean + 40 * sd + 1))
-    x = np.arange(min(low, right.hits), max(high, right.hits) + 1, dtype=np.float64)
+    # Beyond nine standard deviations lies less than 1e-18, which no other part of a p-value is exact to.
+    low = min(right.hits, max(0, hits - left.n, math.floor(mean - 9 * sd - 1)))
+    high = max(right.hits, min(hits, right.n, math.ceil(mean + 9 * sd + 1)))
+    weights = _hypergeometric(left.n, right.n, hits, range(low, high + 1))
+    at = right.hits - low
+    total, half = float(weights.sum()), float(weights[at]) / 2
+    return (float(weights[at + 1 :].sum()) + half) / total, (float(weights[:at].sum()) + half) / total
+
+
+def _hypergeometric(left: int, right: int, hits: int, of: range) -> NDArray[np.float64]:
+    """Weights of so many of the hits on the right side, the greatest 1."""
+    x = np.arange(of.start, of.stop, dtype=np.float64)
     logs = -(
         special.gammaln(x + 1)
-        + special.gammaln(right.n - x + 1)
+        + special.gammaln(right - x + 1)
         + special.gammaln(hits - x + 1)
-        + special.gammaln(left.n - hits + x + 1)
+        + special.gammaln(left - hits + x + 1)
     )
-    weights = np.exp(logs - logs.max())
-    share = weights / weights.sum()
-    at = right.hits - int(x[0])
-    half = float(share[at]) / 2
-    return float(share[at + 1 :].sum()) + half, float(share[:at].sum()) + half
+    weights: NDArray[np.float64] = np.exp(logs - logs.max())
+    return weights
 
 
 class Flips(NamedTuple):

@@ -55,6 +55,9 @@ class Doubt(Result):
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return self.sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Interval(Result):

@@ -89,14 +89,14 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
     """
     sides: tuple[dict[str, S], dict[str, S]] = ({}, {})
     totals = [empty, empty]
-    for cell in cells.cells:
-        for side, version in enumerate((v1, v2)):
-            if cell.version != version or not (sample := read(cell)).n:
-                continue
-            totals[side] = totals[side].merge(sample)
-            if cell.task_id is not None:
-                there = sides[side].get(cell.task_id)
-                sides[side][cell.task_id] = sample if there is None else there.merge(sample)
+    for side, version in enumerate((v1, v2)):
+        tasks, whole = sides[side], empty
+        for cell in cells.cells:
+            if cell.version == version and (sample := read(cell)).n:
+                whole = whole.merge(sample)
+                if (task := cell.task_id) is not None:
+                    tasks[task] = tasks[task].merge(sample) if task in tasks else sample
+        totals[side] = whole
     left, right = sides
     pairs = tuple(Pair(task, left[task], right[task]) for task in sorted(left.keys() & right.keys()))
     return Strata(pairs, totals[0], totals[1])

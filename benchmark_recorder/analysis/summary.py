@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from benchmark_recorder.analysis.doubts import unknown_version, version_doubts
+from benchmark_recorder.analysis.doubts import store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.duplicates import recorded_twice
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.measured import finite, ratio_of
 from benchmark_recorder.analysis.rates import wilson
@@ -102,12 +103,13 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
     Args:
         version: what to call these runs: a version's name.
         cells: exactly these runs, of one version or, under a common name, of several.
-        times: the durations of exactly these runs in seconds, in any order; percentiles and extremes are NaN without.
+        times: the durations of exactly these runs in seconds, in the order in which they were stored; percentiles
+            and the minimum are NaN without.
     """
     own = cells.cells
     whole = total(own)
     if whole is None:
-        return _nothing(version)
+        return _nothing(version, cells)
     ordered = np.sort(times[np.isfinite(times)]) if times is not None else np.empty(0)
     percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES}
     plain = {name: math.nan if found.value is None else found.value for name, found in percentiles.items()}
@@ -132,11 +134,15 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
         tasks=_count_tasks(own),
         first=whole.first,
         last=whole.last,
-        warnings=_doubts(version, whole, ordered),
+        warnings=(
+            *store_doubts(cells),
+            *_doubts(version, whole, ordered),
+            *(recorded_twice(version, times) if times is not None else ()),
+        ),
     )
 
 
-def _nothing(version: str) -> Summary:
+def _nothing(version: str, cells: Cells) -> Summary:
     return Summary(
         version,
         0,
@@ -146,7 +152,7 @@ def _nothing(version: str) -> Summary:
         tasks=0,
         first=None,
         last=None,
-        warnings=(unknown_version(version),),
+        warnings=(*store_doubts(cells), unknown_version(version)),
     )
 
 

@@ -1,5 +1,6 @@
 """The application: what all commands share, and what an error becomes."""
 
+import logging
 import sys
 from enum import IntEnum
 from typing import Annotated, Any, TextIO
@@ -80,8 +81,17 @@ def complain(message: str) -> None:
     typer.echo(f"benchmark-recorder: {terminal(message, 1000)}", err=True)
 
 
+class _Complaints(logging.Handler):
+    """What the library has to tell goes to stderr like any other complaint."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        complain(record.getMessage())
+
+
 def main() -> None:
     """The entry point."""
+    logging.getLogger("benchmark_recorder").addHandler(_Complaints(logging.WARNING))
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_a_character(stream)
     app(prog_name="benchmark-recorder")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app
+from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import no_data, opened, print_json, print_page, print_text
 from benchmark_recorder.recorder import BenchmarkRecorder
@@ -53,11 +53,11 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
         no_data(recorder)
 
 
-@app.command(epilog="Example: benchmark-recorder show v2.0 --agent builder_agent")
+@app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
 def show(
     recorder: BenchmarkRecorder,
-    version: Annotated[str, typer.Argument(help="Which version.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Which version.")],
     query: dict[str, Any],
     *,
     as_json: AsJSON = False,
@@ -125,9 +125,12 @@ def report(  # noqa: PLR0913 - options
     *,
     format: Annotated[str, typer.Option(help="text, markdown or json.")] = "text",  # noqa: A002 - the option's name
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
+    gate: Annotated[bool, typer.Option("--gate", help="End as `gate` does on the last two versions.")] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Report on versions, each compared with the one before it."""
+    if gate and len(versions) < 2:
+        raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     text = recorder.generate_report(versions, "json" if as_json else format, **query)
     if output == "-":
         print_text(text if text.endswith("\n") else f"{text}\n")
@@ -136,3 +139,7 @@ def report(  # noqa: PLR0913 - options
             file.write(text)
     if not recorder.get_historical_metrics(versions, **query).count:
         no_data(recorder)
+    if gate:
+        result = recorder.check_gate(versions[-2], versions[-1], **query)
+        complain(result.sentence)
+        raise typer.Exit(result.exit_code)

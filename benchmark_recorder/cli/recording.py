@@ -17,7 +17,7 @@ from benchmark_recorder.reporting.encoders import terminal
 @resolved
 def record(  # noqa: PLR0913 - one option for each field
     recorder: BenchmarkRecorder,
-    task: Annotated[str, typer.Argument(help="The task's text.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's text.")],
     *,
     duration: Annotated[float, typer.Option(metavar="SECONDS", help="How long it took.")],
     version: Annotated[str, typer.Option(help="Of the orchestrator.")],

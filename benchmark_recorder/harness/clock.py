@@ -50,8 +50,15 @@ class VirtualClock:
     name = "virtual"
 
     def now(self) -> float:
-        """See ``Clock.now``."""
-        return asyncio.get_running_loop().time()
+        """See ``Clock.now``.
+
+        Raises:
+            RuntimeError: the running loop keeps real time.
+        """
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, _VirtualLoop):
+            raise RuntimeError("this loop keeps real time; call harness.run(), which makes a virtual one")  # noqa: TRY004
+        return loop.time()
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """See ``Clock.new_loop``."""
@@ -67,7 +74,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         return self.seconds
 
 
-class _JumpingSelector(selectors.SelectSelector):
+class _JumpingSelector(selectors.DefaultSelector):
     """Where a loop would sleep until its next timer, the loop's time jumps there instead."""
 
     def __init__(self, loop: _VirtualLoop) -> None:

@@ -18,7 +18,7 @@ def progress_bar(total: int, *, shown: bool | None = None) -> Iterator[Callable[
         total: executions to come.
         shown: whether to show the bar; by default where stderr is a terminal.
     """
-    if not (sys.stderr.isatty() if shown is None else shown):
+    if not (_on_a_terminal() if shown is None else shown):
         yield _nothing
         return
     from rich.console import Console
@@ -32,3 +32,8 @@ def progress_bar(total: int, *, shown: bool | None = None) -> Iterator[Callable[
 
 def _nothing() -> None:
     pass
+
+
+def _on_a_terminal() -> bool:
+    # A program without a console has no stderr at all.
+    return sys.stderr is not None and sys.stderr.isatty()

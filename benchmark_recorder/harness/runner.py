@@ -45,6 +45,9 @@ class BenchmarkHarness:
         progress: whether to show a progress bar on stderr; by default where that is a terminal.
         clock: real time unless a ``VirtualClock`` is given.
 
+    Attributes:
+        versions: in the order of the orchestrators.
+
     Raises:
         ConfigurationError: an argument, or an orchestrator, cannot be used; nothing has run.
     """
@@ -63,6 +66,7 @@ class BenchmarkHarness:
         clock: Clock | None = None,
     ) -> None:
         self._orchestrators = _checked_orchestrators(orchestrators)
+        self.versions = tuple(orchestrator.version for orchestrator in self._orchestrators)
         self._recorder = recorder
         self._repeats = _at_least_one("repeats", repeats)
         self._concurrency = _at_least_one("concurrency", concurrency)
@@ -71,11 +75,6 @@ class BenchmarkHarness:
         self._baseline = baseline
         self._progress = progress
         self._clock: Clock = clock or RealClock()
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """In the order of the orchestrators."""
-        return tuple(orchestrator.version for orchestrator in self._orchestrators)
 
     def run(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
         """Run all tasks through all orchestrators; see ``run_async`` for code that runs in a loop already.
@@ -103,7 +102,7 @@ class BenchmarkHarness:
     async def run_async(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
         """The same as ``run``, inside a loop; under virtual time the loop must be the clock's."""
         checked = checked_tasks(BenchmarkTasks.get_all_tasks() if tasks is None else tasks)
-        recorder = self._recorder or _default_recorder()
+        recorder = _default_recorder() if self._recorder is None else self._recorder
         warnings = self._doubts(recorder, checked)
         jobs = interleave(checked, len(self._orchestrators), self._repeats, self._seed)
         log = _Log(recorder, self._clock)
@@ -111,9 +110,8 @@ class BenchmarkHarness:
         with progress_bar(len(jobs), shown=self._progress) as advance:
 
             async def do(job: Job) -> None:
-                orchestrator = self._orchestrators[job.side]
-                timing = await execute(orchestrator, job.task.task, self._timeout, self._clock)
-                log.add(job, orchestrator.version, timing)
+                timing = await execute(self._orchestrators[job.side], job.task.task, self._timeout, self._clock)
+                log.add(job, self.versions[job.side], timing)
                 advance()
 
             await _work_off(jobs, do, self._concurrency)
@@ -202,7 +200,7 @@ def _mark(clock: Clock) -> dict[str, Any]:
     return {} if clock.name == RealClock.name else {"clock": clock.name}
 
 
-async def _work_off(jobs: Iterable[Job], do: Callable[[Job], Awaitable[None]], concurrency: int) -> None:
+async def _work_off(jobs: Sequence[Job], do: Callable[[Job], Awaitable[None]], concurrency: int) -> None:
     """Do all jobs, begun in their order, at most ``concurrency`` at one time; the first error ends all."""
     rest = iter(jobs)
 
@@ -210,7 +208,7 @@ async def _work_off(jobs: Iterable[Job], do: Callable[[Job], Awaitable[None]], c
         for job in rest:
             await do(job)
 
-    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
+    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(jobs)))]
     try:
         await asyncio.gather(*workers)
     finally:
@@ -224,8 +222,8 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     rest = asyncio.all_tasks(loop)
     for task in rest:
         task.cancel()
-    if rest:
-        loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
+    rest.add(loop.create_task(loop.shutdown_asyncgens()))
+    loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
     # What is left is left on purpose: no complaint when it is collected.
     loop.set_exception_handler(lambda _loop, _context: None)
     loop.close()

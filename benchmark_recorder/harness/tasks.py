@@ -109,11 +109,12 @@ class BenchmarkTasks:
         """The agent that a task should be routed to; of several, the lead. ``None`` where a task names none.
 
         Raises:
+            ConfigurationError: a custom task cannot be run.
             InvalidQueryError: no task of the suite has this id.
         """
-        for task in cls.get_all_tasks():
-            if task.get("id") == task_id:
-                return checked_tasks([task])[0].expected_agent
+        for task in checked_tasks(cls.get_all_tasks()):
+            if task.id == task_id:
+                return task.expected_agent
         raise InvalidQueryError(f"task_id: no task {ascii(task_id)[:80]} in the suite")
 
 

@@ -1,10 +1,17 @@
-"""Verdicts to what people read: no arithmetic, no input but frozen results, and every text encoded for its output."""
+"""Verdicts to what people read: no arithmetic, no input but frozen results, and every text encoded for its output.
+
+The names below are imported on first use: what only encodes or writes records needs no statistics.
+"""
 
 from __future__ import annotations
 
-from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text, print_json, print_jsonl
-from benchmark_recorder.reporting.report import FORMATS, Basis, Report, build_report, render
-from benchmark_recorder.reporting.spreadsheet import print_csv, write_csv
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text, print_json, print_jsonl
+    from benchmark_recorder.reporting.report import FORMATS, Basis, Report, build_report, render
+    from benchmark_recorder.reporting.spreadsheet import print_csv, write_csv
 
 __all__ = [
     "FORMATS",
@@ -19,3 +26,15 @@ __all__ = [
     "render",
     "write_csv",
 ]
+
+_HOMES: Final = {
+    **dict.fromkeys(("SCHEMA_VERSION", "json_text", "print_json", "print_jsonl"), "documents"),
+    **dict.fromkeys(("FORMATS", "Basis", "Report", "build_report", "render"), "report"),
+    **dict.fromkeys(("print_csv", "write_csv"), "spreadsheet"),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the above
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

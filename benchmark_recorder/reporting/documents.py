@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -24,14 +25,14 @@ def json_text(value: object, *, indent: int | None = None) -> str:
 
 def plain(value: object) -> Any:  # noqa: ANN401
     """Dicts, lists, texts and finite numbers all the way down."""
-    if isinstance(value, bool | int | None):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, bool | int | float | None):
+        return None if isinstance(value, float) and not math.isfinite(value) else value
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
         return {plain(str(key)): plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return str(value)

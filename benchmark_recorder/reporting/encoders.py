@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_SHOWN: Final = 200
 """Characters of one text in a report: enough to know it again."""
+
+MOST_MARKS: Final = 4
+"""Combining marks on one letter: more than any language needs, too few to cover the lines around it."""
 
 _EMPTY: Final = "(empty)"
 _SPREADSHEET_SIGNS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -33,12 +39,17 @@ def visible(text: str, limit: int = MAX_SHOWN) -> str:
         limit: characters of the result at most; the cut is marked with an ellipsis.
     """
     start = text[: limit + 1]
-    shown = start if start.isprintable() else "".join(map(_spelled, start))
+    shown = start if start.isascii() and start.isprintable() else "".join(_spelled(start))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def _spelled(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+def _spelled(text: str) -> Iterator[str]:
+    """Characters that print, and the escapes of the others, among them marks that are heaped on one letter."""
+    heap = 0
+    for character in text:
+        heap = heap + 1 if unicodedata.combining(character) else 0
+        prints = character.isprintable() and heap <= MOST_MARKS
+        yield character if prints else character.encode("unicode_escape").decode()
 
 
 def terminal(text: str, limit: int = MAX_SHOWN) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.reporting.figures import moment
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Recorded
@@ -15,22 +15,43 @@ if TYPE_CHECKING:
     from benchmark_recorder.reporting.report import Report
 
 
+MOST_OF_NAME: Final = 60
+"""Characters of a version's or a task's name inside a sentence."""
+
+
 class Footnotes:
     """Doubts by number, each said once."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._doubts: list[Doubt] = []
 
     def mark(self, doubts: Sequence[Doubt]) -> str:
         """What stands behind the sentence that the doubts belong to: `` [1, 3]``, or nothing."""
-        numbers = sorted({self._numbers.setdefault(d.sentence, len(self._numbers) + 1) for d in doubts})
+        for doubt in doubts:
+            if doubt.sentence not in self._numbers:
+                self._doubts.append(doubt)
+                self._numbers[doubt.sentence] = len(self._doubts)
+        numbers = sorted({self._numbers[doubt.sentence] for doubt in doubts})
         return f" [{', '.join(map(str, numbers))}]" if numbers else ""
 
     def notes(self) -> Page:
         """The section that explains the numbers."""
-        if not self._numbers:
+        if not self._doubts:
             return ()
-        return Heading(("Notes",)), Notes(tuple((Prose(text),) for text in self._numbers))
+        return Heading(("Notes",)), Notes(tuple((_told(doubt),) for doubt in self._doubts))
+
+
+def _told(doubt: Doubt) -> Prose:
+    return readable(doubt.sentence, *(value for value in doubt.figures.values() if isinstance(value, str)))
+
+
+def readable(sentence: str, *names: str) -> Prose:
+    """A sentence of the analysis, in which long names are cut so that all of it can be read."""
+    for name in names:
+        if len(name) > MOST_OF_NAME:
+            sentence = sentence.replace(name, f"{name[:MOST_OF_NAME]}…")
+    return Prose(sentence)
 
 
 def report_page(report: Report) -> Page:
@@ -58,12 +79,12 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes) -> Page:
     if not any(c.v1_count and c.v2_count for c in told):
         # Which versions have no runs is said where the versions are.
         doubts = [d for d in joint.warnings if d.code not in {"unknown_version", "nothing_to_compare"}]
-        return heading, Paragraph((Prose(joint.sentence), footnotes.mark(doubts)))
+        return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(doubts)))
     common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
     bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
     return (
         heading,
-        Paragraph((Prose(joint.sentence), footnotes.mark(common))),
+        Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
         Bullets(bullets),
         *comparison_table([c for c in told if c.v1_count and c.v2_count]),
         *_tasks_section(told),

@@ -41,7 +41,7 @@ LABELS: Final = {
     "routing_accuracy": "right agent",
 }
 
-MOST_TASKS: Final = 5
+MOST_TASKS: Final = 3
 """Tasks that are named for each metric; the whole list is in the result."""
 
 
@@ -104,15 +104,14 @@ def _change_interval(interval: Interval | None, better: int) -> str:
 
 
 def task_lines(comparisons: Sequence[Comparison]) -> tuple[Line, ...]:
-    """The tasks that stand out, worst first: ``!`` where a task got worse, ``*`` where it got better."""
+    """The tasks that stand out: those that got worse (``!``), then those that got better (``*``), by size."""
     lines: list[Line] = []
     for comparison in comparisons:
         rows = [row for row in comparison.tasks if row.stands_out and row.effect]
-        rows.sort(key=lambda row: row.effect or 0.0)
-        shown = rows if len(rows) <= MOST_TASKS else rows[: MOST_TASKS - 1] + rows[-1:]
-        lines += [_task_line(comparison, row) for row in shown]
-        if len(rows) > len(shown):
-            lines.append((f"{len(rows) - len(shown):,} more in {METRICS[comparison.metric].noun}",))
+        rows.sort(key=lambda row: ((row.effect or 0.0) > 0, -abs(row.effect or 0.0)))
+        lines += [_task_line(comparison, row) for row in rows[:MOST_TASKS]]
+        if len(rows) > MOST_TASKS:
+            lines.append((f"{len(rows) - MOST_TASKS:,} more in {METRICS[comparison.metric].noun}",))
     return tuple(lines)
 
 

@@ -156,24 +156,32 @@ def is_record(line: bytes) -> bool:
     return True
 
 
-def blocks(fd: int, start: int, end: int) -> Iterator[bytes]:
-    """The records of ``[start, end)`` in blocks of whole lines, each joined as in the document, at some MB a block."""
-    rest = b""
+def blocks(fd: int, start: int, end: int, size: int = BLOCK) -> Iterator[bytes]:
+    """The records of ``[start, end)`` in blocks of whole lines, each joined as in the document.
+
+    Args:
+        fd: the document.
+        start: the header's end, or a record's.
+        end: the last record's.
+        size: bytes of a block; more where a record is longer.
+
+    Raises:
+        EOFError: the document ends before.
+    """
+    length = size
     while start < end:
-        block = read_at(fd, start, min(end, start + BLOCK))
-        if not block:
+        stop = min(end, start + length)
+        block = read_at(fd, start, stop)
+        if len(block) < stop - start:
             raise EOFError
-        start += len(block)
-        if rest:
-            block = rest + block
-        if start < end:
-            cut = block.rfind(JOINT)
-            if cut < 0:
-                rest = block
-                continue
-            block, rest = block[:cut], block[cut + 2 :]
-        if records := block.strip(JOINT):
+        # The line that is cut at the end is read again with the next block: cheaper than to join the two.
+        cut = len(block) if stop == end else block.rfind(JOINT, len(JOINT))
+        if cut < 0:
+            length *= 2
+            continue
+        if records := block[:cut].strip(JOINT):
             yield records
+        start, length = start + cut, size
 
 
 def header_of(top: dict[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores._identities import id_of
 from benchmark_recorder.stores._places import lines
 from benchmark_recorder.stores._rewrite import backups_of
+from benchmark_recorder.stores._row import decode_row
 from benchmark_recorder.stores._source import opened
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Inspection:
         damaged: lines in the middle that are no record; ``repair`` sets them aside.
         duplicates: records whose id stands in the file already; ``repair`` removes them.
         writable: whether this user may append.
+        sidecar: of saved columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
         backups: their paths, oldest first.
         problem: what is wrong, and what to do; ``None`` where all is well.
     """
@@ -48,6 +50,7 @@ class Inspection:
     damaged: int = 0
     duplicates: int = 0
     writable: bool = True
+    sidecar: Literal["none", "fresh", "behind", "stale"] = "none"
     backups: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -69,24 +72,6 @@ class Repair:
     backup: Path | None = None
 
 
-class _Essentials(msgspec.Struct, gc=False):
-    """What a line must have to be a record."""
-
-    timestamp: str
-    version: str
-    execution_time: float | None
-    success: bool
-    task_id: str | None = None
-    agent_selected: str | None = None
-    cost_estimated: float | None = None
-    expected_agent: str | None = None
-    git_commit: str | None = None
-    host: str | None = None
-
-
-_decode = msgspec.json.Decoder(_Essentials).decode
-
-
 def inspect(path: str) -> Inspection:
     """Look at a file, and change nothing."""
     document = os.path.realpath(path)
@@ -104,6 +89,8 @@ def inspect(path: str) -> Inspection:
 
 
 def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
+    from benchmark_recorder.stores._sidecar import state_of  # it needs numpy
+
     count, damaged, duplicates = take_stock(source)
     torn = source.layout.torn
     if not source.size:
@@ -120,6 +107,7 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
         damaged=damaged,
         duplicates=duplicates,
         writable=_may(path, os.W_OK),
+        sidecar=state_of(os.path.realpath(path), source),
         backups=backups,
         problem=_problem(torn, damaged, duplicates),
     )
@@ -141,7 +129,7 @@ def take_stock(source: Source) -> tuple[int, int, int]:
 def is_sound(line: bytes) -> bool:
     """Whether a line is a record that every question can be asked of."""
     try:
-        timestamp_micros(_decode(line).timestamp)
+        timestamp_micros(decode_row(line).timestamp)
     except (msgspec.DecodeError, ValueError, OverflowError):
         return False
     return True

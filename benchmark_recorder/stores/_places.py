@@ -10,7 +10,7 @@ from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.records import legacy_record_id
 from benchmark_recorder.stores._document import JOINT
 from benchmark_recorder.stores._identities import id_of
-from benchmark_recorder.stores.base import Batch, Position
+from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _find(source: Source, after: Position, path: str) -> int:
         offset += len(line) + (1 if offset == layout.header else len(JOINT))
         if after.record_id.encode() in line and id_of(line) == after.record_id:
             return offset
-    raise StoreFormatError(
+    raise PlaceLostError(
         f"{path} does not hold the record {after.record_id} any more, so it cannot be read on from behind it"
     )
 

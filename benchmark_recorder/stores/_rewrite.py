@@ -63,14 +63,15 @@ def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
     sync_folder(os.path.dirname(document))
 
 
-def write_beside(document: str, content: Iterable[bytes]) -> str:
-    """A new file of mode 0600 in the folder beside a document, on the disk."""
+def write_beside(document: str, content: Iterable[bytes | memoryview], *, sync: bool = True) -> str:
+    """A new file of mode 0600 in the folder beside a document, on the disk unless that does not matter; its path."""
     path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(path, "xb", opener=_private) as file:
             file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(path)

@@ -49,10 +49,10 @@ class Source:
     modified: int
     converted: bytes | None = None
 
-    def blocks(self, start: int) -> Iterator[bytes]:
-        """The records from an offset on, in blocks of whole lines."""
+    def blocks(self, start: int, size: int = BLOCK) -> Iterator[bytes]:
+        """The records from an offset on, in blocks of whole lines of about ``size`` bytes."""
         if self.converted is None:
-            return blocks(self.fd, start, self.layout.end)
+            return blocks(self.fd, start, self.layout.end, size)
         rest = self.converted[start : self.layout.end].strip(b",\n")
         return iter([rest] if rest else [])
 

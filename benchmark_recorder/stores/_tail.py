@@ -26,12 +26,13 @@ from benchmark_recorder.stores._document import (
     read_at,
 )
 from benchmark_recorder.stores._identities import Identities, id_of
+from benchmark_recorder.stores._links import link_counter
 from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
 from benchmark_recorder.stores._rewrite import back_up, is_retired, replace, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmark_recorder.records import Document
 else:
@@ -84,6 +85,7 @@ class Tail:
         self._unconfirmed: list[bytes] = []
         self._adrift: list[bytes] = []
         self._identities = Identities()
+        self._count_links: Callable[[int], int] = _unknown
 
     # Appending ------------------------------------------------------------------------------------------------------
 
@@ -94,15 +96,15 @@ class Tail:
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        if not self._mutex.acquire(timeout=self._patience):
+        if not self._mutex.acquire(True, self._patience):  # noqa: FBT003 - a keyword costs a tenth of the write
             raise self._busy()
         try:
-            fd = self._fd
+            fd, end = self._fd, self._end
             try:
                 fcntl.flock(fd, _LOCK_NOW)
                 as_left = (
-                    os.pread(fd, 4, self._end) == CLOSING  # one byte more than it, to see that the file ends there
-                    and os.fstat(fd).st_nlink
+                    os.pread(fd, 4, end) == CLOSING  # one byte more than it, to see that the file ends there
+                    and self._count_links(fd)
                     and monotonic() < self._next_look
                 )
             except (OSError, ValueError):  # held by somebody, or not open yet
@@ -135,7 +137,7 @@ class Tail:
 
     def _write(self, lines: bytes) -> None:
         """Write over the closing bytes, or leave everything as it was. The lock is held."""
-        content = b"%b%b%b" % (self._joint, lines, CLOSING)
+        content = self._joint + lines + CLOSING
         end = self._end
         try:
             written = os.pwrite(self._fd, content, end)
@@ -257,6 +259,7 @@ class Tail:
             os.close(fd)
             raise not_ours(self.path, "it is not a regular file")
         self._fd = fd
+        self._count_links = link_counter()
         self._layout, self._end = Layout(0, 0), 0
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
@@ -357,6 +360,10 @@ class Tail:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""
         self._let_go()
         self._begin_anew()
+
+
+def _unknown(fd: int) -> int:
+    raise ValueError(fd)
 
 
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)

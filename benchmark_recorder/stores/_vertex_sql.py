@@ -55,6 +55,9 @@ class Filters:
         if query.until is not None:
             filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
         filters._with_metadata(query.metadata)
+        if query.without:
+            filters.conditions.append("record_id NOT IN UNNEST(@without)")
+            filters.values["without"] = ("STRING", sorted(query.without))
         return filters
 
     def _add(self, condition: str, kind: str = "", value: object = None) -> None:
@@ -131,16 +134,20 @@ _CELL_COLUMNS: Final = (
 )
 
 
-def summarize_sql(table: str, versions: tuple[str, ...] | None, filters: Filters) -> str:
+def summarize_sql(table: str, query: Query, filters: Filters) -> str:
     """The SQL of the cells: a row for each, tasks that are not matched pooled under NULL.
 
     Mean and M2 are computed in two passes, the second around the first one's mean and corrected by what rounding left
     of it (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
     """
-    if versions is None:
+    if query.versions is None:
         rule = "CASE WHEN (SELECT COUNT(DISTINCT version) FROM picked) <= 1 THEN runs >= 2 ELSE versions >= 2 END"
     else:
-        rule = "versions >= 2" if len(set(versions)) > 1 else "runs >= 2"
+        rule = "versions >= 2" if len(set(query.versions)) > 1 else "runs >= 2"
+    own_task = "matched_task"
+    if query.apart:
+        filters.values["apart"] = ("STRING", sorted(filter(is_text, query.apart)))
+        own_task = "CASE WHEN task_id IN UNNEST(@apart) THEN task_id ELSE matched_task END"
     centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
     moments = ",\n  ".join(
         f"COUNT({m}) AS {m}_n, MIN({m}_centre) AS {m}_centre, AVG({m} - {m}_centre) AS {m}_left, "
@@ -158,7 +165,7 @@ matched AS (
   ORDER BY runs DESC, task_id LIMIT {MAX_MATCHED_TASKS}
 ),
 measured AS (
-  SELECT version, matched_task, success, task_id, git_commit, host, UNIX_MICROS(feature_timestamp) AS moment,
+  SELECT version, {own_task} AS own_task, success, task_id, git_commit, host, UNIX_MICROS(feature_timestamp) AS moment,
     execution_time AS time, LN(CASE WHEN execution_time > 0 THEN execution_time END) AS log_time,
     cost, LN(CASE WHEN cost > 0 THEN cost END) AS log_cost,
     CASE WHEN expected_agent = agent_selected THEN 1 WHEN expected_agent <> agent_selected THEN 0 END AS routed_right
@@ -166,15 +173,15 @@ measured AS (
 ),
 centred AS (
   SELECT *, {centres}
-  FROM measured WINDOW cell AS (PARTITION BY version, matched_task, success)
+  FROM measured WINDOW cell AS (PARTITION BY version, own_task, success)
 )
-SELECT version, matched_task, success, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tasks,
+SELECT version, own_task, success, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tasks,
   {moments},
   MAX(time) AS max_time, COALESCE(MAX(cost), 0.0) AS max_cost,
   COUNT(routed_right) AS routed, COALESCE(SUM(routed_right), 0) AS routed_right,
   MIN(git_commit) AS least_commit, MAX(git_commit) AS greatest_commit,
   MIN(host) AS least_host, MAX(host) AS greatest_host, MIN(moment) AS first, MAX(moment) AS last
-FROM centred GROUP BY version, matched_task, success"""
+FROM centred GROUP BY version, own_task, success"""
 
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
@@ -182,7 +189,7 @@ def cell_of(row: Mapping[str, Any]) -> Cell:
     time, log_time, cost, log_cost = (_moments(row, measure) for measure in _MEASURES)
     return Cell(
         version=row["version"],
-        task_id=row["matched_task"],
+        task_id=row["own_task"],
         success=bool(row["success"]),
         n=row["n"],
         time=time,

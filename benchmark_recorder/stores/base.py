@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
+
+from benchmark_recorder.errors import StoreFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
 
 
+READ_AT_ONCE: Final = 10_000
+"""Records in memory at a time when all are read: some 10 MB."""
+
+
 class Store(ABC):
-    """Where records live. Safe to use from any thread, and after a fork."""
+    """Where records live. Safe to use from any thread, and after a fork.
+
+    Attributes:
+        remote: whether it may be out of reach, so that a recorder writes to a local journal first.
+    """
+
+    remote: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -38,12 +51,16 @@ class Store(ABC):
             How many were new; those whose id was here already are left as they are.
 
         Raises:
+            RefusedRecordsError: some are refused for their content, and will be again; all others are here.
             StoreError: none, or not all, of the documents are here; to repeat the call is safe.
         """
 
     @abstractmethod
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
+
+        A server keeps no such order; there it is the order of ``record_id``, which is that of recording, and any where
+        neither ``record_id`` nor a time is asked for.
 
         Raises:
             StoreError: the place cannot be read, or what it holds is not ours.
@@ -57,6 +74,22 @@ class Store(ABC):
             StoreError: the place cannot be read, or what it holds is not ours.
         """
 
+    @abstractmethod
+    def documents(self, query: Query) -> Iterator[Document]:
+        """The matching records whole, with fields that we do not know, in the order of ``scan``.
+
+        Raises:
+            StoreError: the place cannot be read, or what it holds is not ours.
+        """
+
+    def condition(self) -> Condition | None:
+        """How delivery to a remote place fares; ``None`` where there is none."""
+        return None
+
+    def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        """Wait until everything is in its last place, at most some seconds; whether it is."""
+        return True
+
     def close(self) -> None:  # noqa: B027
         """Let go of what the store opened itself; a later call may open it again."""
 
@@ -67,6 +100,27 @@ class Store(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How delivery from a local journal to a remote place fares.
+
+    Attributes:
+        remote: the place's name.
+        pending: records in the journal that the place has not confirmed.
+        pending_since: the time of the oldest of them as text; ``None`` where there is none.
+        quarantined: records that the place refused for their content.
+        failing_since: when this process's present trouble began, or ``None``.
+        last_error: this process's latest trouble, also a past one.
+    """
+
+    remote: str
+    pending: int = 0
+    pending_since: str | None = None
+    quarantined: int = 0
+    failing_since: datetime | None = None
+    last_error: str | None = None
 
 
 class Position(NamedTuple):
@@ -91,6 +145,10 @@ class Batch:
     position: Position
 
 
+class PlaceLostError(StoreFormatError):
+    """The record before a place is not in the journal any more."""
+
+
 class Journal(Store):
     """A store whose records have an order, and can be read on from a place."""
 
@@ -99,9 +157,25 @@ class Journal(Store):
         """Up to ``limit`` records behind ``after`` (``None``: from the beginning), in order.
 
         A place that no longer fits (the file was rewritten) is looked for by its ``record_id``; if that is gone too,
-        ``StoreFormatError`` is raised, and the reader decides from where to go on.
+        ``PlaceLostError`` is raised, and the reader decides from where to go on.
         """
 
     @abstractmethod
     def end(self) -> Position:
         """The place behind the last record."""
+
+    def count(self, after: Position | None) -> int:
+        """How many records are behind a place; errors as in ``read``."""
+        return sum(len(batch.documents) for batch in self.batches(after))
+
+    def batches(self, after: Position | None) -> Iterator[Batch]:
+        """All records behind a place, some at a time; errors as in ``read``."""
+        batch = self.read(after, READ_AT_ONCE)
+        while batch.documents:
+            yield batch
+            batch = self.read(batch.position, READ_AT_ONCE)
+
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``."""
+        for batch in self.batches(None):
+            yield from filter(query.matches, batch.documents)

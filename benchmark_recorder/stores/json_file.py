@@ -13,7 +13,7 @@ from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
 from benchmark_recorder.stores._inspection import Inspection, Repair, inspect, is_sound, take_stock
 from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
-from benchmark_recorder.stores._places import document_of, end_of, lines, read_batch
+from benchmark_recorder.stores._places import end_of, read_batch
 from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
 from benchmark_recorder.stores._selection import Selection, is_since
 from benchmark_recorder.stores._source import Source, opened
@@ -21,10 +21,11 @@ from benchmark_recorder.stores._tail import Held, Tail
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores._reader import Reader
 
 
 class JSONFileStore(Journal):
@@ -45,6 +46,7 @@ class JSONFileStore(Journal):
         check_platform()
         self._path = os.path.abspath(os.fspath(path))
         self._tail = Tail(self._path, durability)
+        self._kept: Reader | None = None
 
     def __repr__(self) -> str:
         return f"JSONFileStore({self._path!r})"
@@ -63,25 +65,31 @@ class JSONFileStore(Journal):
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
         """See ``Store.append``."""
-        if not documents:
-            return 0
-        if not fresh:
-            return self._tail.append_new(documents)
-        self._tail.append(JOINT.join([encode(document) for document in documents]))
-        return len(documents)
+        count = len(documents)
+        if count == 1 and fresh:
+            self._tail.append(encode(documents[0]))
+        elif not fresh:
+            return self._tail.append_new(documents) if documents else 0
+        elif documents:
+            self._tail.append(JOINT.join([encode(document) for document in documents]))
+        return count
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
-        from benchmark_recorder.stores._columns import columns_of
-
-        return columns_of([document for document in self._documents() if query.matches(document)], fields)
+        return self._reader().scan(query, fields)
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+        return self._reader().summarize(query)
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+    def _reader(self) -> Reader:
+        """Made for the first question, because it needs numpy, and recording does not."""
+        self._tail.confirm()
+        if self._kept is None:
+            from benchmark_recorder.stores._reader import Reader
 
+            self._kept = Reader(self._path)
+        return self._kept
     def close(self) -> None:
         """See ``Store.close``."""
         self._tail.close()
@@ -188,13 +196,6 @@ class JSONFileStore(Journal):
             replace(held.document, held.fd, selection)
             self._tail.forget()
         return selection.removed
-
-    def _documents(self) -> Iterator[Document]:
-        self._tail.confirm()
-        with opened(self._path) as source:
-            if source is not None:
-                for line in lines(source, source.layout.header):
-                    yield document_of(line, self._path)
 
 
 def _source(held: Held) -> Source:

@@ -6,13 +6,10 @@ import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.records import COLUMNS, known_cost, timestamp_micros
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-    import numpy as np
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
@@ -44,6 +41,8 @@ class MemoryStore(Journal):
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
+        from benchmark_recorder.stores._columns import columns_of
+
         with self._lock:
             documents = [document for document in self._documents if query.matches(document)]
         return columns_of(documents, fields)
@@ -52,7 +51,7 @@ class MemoryStore(Journal):
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""
@@ -67,26 +66,3 @@ class MemoryStore(Journal):
         with self._lock:
             last = self._documents[-1]["record_id"] if self._documents else ""
             return Position(0, len(self._documents), last)
-
-
-def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
-    """Documents turned on their side; see ``records.COLUMNS``."""
-    return {name: _column(documents, name) for name in fields}
-
-
-def _column(documents: Sequence[Document], name: str) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
-    import numpy as np
-
-    kind = COLUMNS[name]
-    values: list[object]
-    if name == "time":
-        values = [timestamp_micros(document["timestamp"]) for document in documents]
-    elif name == "cost":
-        values = [known_cost(document) for document in documents]
-    else:
-        values = [document.get(name) for document in documents]
-    if kind == "float64":
-        values = [np.nan if value is None else value for value in values]
-    column = np.empty(len(values), dtype=kind)
-    column[:] = values
-    return column

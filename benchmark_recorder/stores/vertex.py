@@ -174,11 +174,7 @@ class VertexStore(Store):
         return {name: columns[name] for name in fields}
 
     def documents(self, query: Query) -> Iterator[Document]:
-        """The matching records whole, with fields that have no column, in the order of ``scan``.
-
-        Raises:
-            StoreError: the place cannot be read.
-        """
+        """See ``Store.documents``."""
         from benchmark_recorder.stores._vertex_sql import Filters, scan_sql
 
         filters = Filters.of(query)
@@ -199,13 +195,13 @@ class VertexStore(Store):
         if filters.impossible:
             return Cells()
         if filters.metadata_here:  # SQL has no equality of JSON
-            return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions)
+            return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
         cells = self._query(
-            summarize_sql(self.table_id, query.versions, filters),
+            summarize_sql(self.table_id, query, filters),
             filters.values,
             lambda found: [cell_of(row) for row in found],
         )
-        return collect(cells, query.versions)
+        return collect(cells, query.versions, query.apart)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from benchmark_recorder.harness import RealClock, VirtualClock
 
 CLOCK = VirtualClock()
@@ -62,3 +64,11 @@ def test_real_time_never_runs_backwards() -> None:
     clock = RealClock()
     times = [clock.now() for _ in range(1000)]
     assert times == sorted(times)
+
+
+def test_a_loop_that_keeps_real_time_is_not_taken_for_a_virtual_one() -> None:
+    async def ask() -> float:
+        return CLOCK.now()
+
+    with pytest.raises(RuntimeError, match="keeps real time"):
+        asyncio.run(ask())

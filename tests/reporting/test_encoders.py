@@ -54,6 +54,11 @@ def test_controls_and_direction_marks_are_spelled() -> None:
     assert visible("a\x1b[31m\u202eb\nc\ud800") == "a\\x1b[31m\\u202eb\\nc\\ud800"
 
 
+def test_marks_heaped_on_a_letter_are_spelled_and_those_of_a_language_are_not() -> None:
+    assert visible("e\u0301\u0323 o\u0302\u0301") == "e\u0301\u0323 o\u0302\u0301"
+    assert visible("e" + "\u0316" * 6) == "e" + "\u0316" * 4 + "\\u0316" * 2
+
+
 def test_a_cut_is_marked() -> None:
     assert visible("x" * 201) == "x" * 199 + "…"
     assert visible("x" * 200) == "x" * 200

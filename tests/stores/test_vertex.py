@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -202,7 +203,7 @@ def test_our_sql_is_bigquerys_and_names_columns_that_are_there(query: Query) -> 
     schema = {project: {dataset: {table: {column.name: column.kind for column in SCHEMA}}}}
     filters = Filters.of(query)
     for sql in (
-        summarize_sql(TABLE, query.versions, filters),
+        summarize_sql(TABLE, query, filters),
         scan_sql(TABLE, list(COLUMNS), filters),
         known_ids_sql(TABLE),
     ):
@@ -213,7 +214,21 @@ def test_values_travel_as_parameters_and_never_in_the_sql() -> None:
     hostile = "x'); DROP TABLE t; --`@\n"
     query = Query.of(version=hostile, task_id=hostile, task=hostile, agent=hostile, metadata={hostile: hostile})
     filters = Filters.of(query)
-    assert "DROP" not in summarize_sql(TABLE, query.versions, filters) + scan_sql(TABLE, ["time"], filters)
+    assert "DROP" not in summarize_sql(TABLE, query, filters) + scan_sql(TABLE, ["time"], filters)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=repr)
+def test_what_replication_asks_for_is_left_out_or_kept_apart(store: VertexStore, query: Query) -> None:
+    history = make_history(80)
+    store.append(history)
+    memory = MemoryStore()
+    memory.append(history)
+    without = frozenset(document["record_id"] for document in history[::3])
+    apart = frozenset(document["task_id"] for document in history[::5]) | {"no such task", "\ud800"}
+    asked = replace(query, without=without, apart=apart)
+    assert_same_cells(store.summarize(asked), memory.summarize(asked))
+    found, expected = (side.scan(asked, ["record_id"])["record_id"].tolist() for side in (store, memory))
+    assert found == expected
 
 
 # Names ----------------------------------------------------------------------------------------------------------------

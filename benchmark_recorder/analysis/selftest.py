@@ -1,0 +1,374 @@
+"""How often the gate cries wolf on the user's own history: one version against itself, thousands of times.
+
+The runs of one version are split in two at random and judged as baseline and candidate. Whatever blocks is a false
+alarm. Splitting within tasks shows the gate under independent runs; splitting by day keeps what the runs of a day share
+(a slow provider, a loaded host), as a candidate that is measured on another day than the baseline does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from benchmark_recorder.analysis.doubts import unknown_version
+from benchmark_recorder.analysis.gates import LITERAL
+from benchmark_recorder.analysis.guardrails import GUARDRAILS, Ruling, rule
+from benchmark_recorder.analysis.means import geometric, sums
+from benchmark_recorder.analysis.metrics import METRICS, check_scope
+from benchmark_recorder.analysis.rates import rate_difference
+from benchmark_recorder.analysis.result import Doubt, Result
+from benchmark_recorder.analysis.strata import Counts, Pair, Strata
+from benchmark_recorder.cells import Moments, encode
+from benchmark_recorder.errors import InvalidQueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+SELFTEST_FIELDS: Final = ("task_id", "success", "execution_time", "cost", "time")
+"""The columns that ``selftest`` needs."""
+
+DAY: Final = 86_400_000_000
+"""Microseconds."""
+
+_MOST_VALUES: Final = 200_000_000
+"""Runs times splits: beyond it fewer splits are made, so that a large history takes seconds, not hours."""
+
+_CHUNK: Final = 2_000_000
+"""Runs times splits that are held in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseBlocks(Result):
+    """What the gate said of splits without any true change.
+
+    Attributes:
+        kind: ``"within tasks"`` or ``"by day"``.
+        splits: that were judged.
+        different: splits that exist at most; few days allow few.
+        rate: share that the default policy blocked.
+        by_metric: the same, by guardrail.
+        literal_rate: share that the guide's literal thresholds would have blocked.
+        inconclusive_rate: share that the default policy called inconclusive.
+    """
+
+    kind: str
+    splits: int
+    different: float
+    rate: float
+    by_metric: Mapping[str, float]
+    literal_rate: float
+    inconclusive_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest(Result):
+    """The gate on one version against itself.
+
+    Neither rate is what the gate does to the user in future: the one knows nothing of days, the other has few of them.
+
+    Attributes:
+        version: whose runs.
+        runs: that were split.
+        tasks: of which each was run at least twice.
+        within_tasks: splits at random within tasks; ``None`` where no task has two runs.
+        by_day: splits of whole days; ``None`` below two days.
+        detectable: by guardrail, the smallest true worsening that the gate, with half of the runs a side, finds with
+            80 % power: a fraction, or points as a fraction; ``None`` where unknown.
+        sentence: all this for people.
+        warnings: doubts that the reader must know.
+    """
+
+    version: str
+    runs: int
+    tasks: int
+    within_tasks: FalseBlocks | None
+    by_day: FalseBlocks | None
+    detectable: Mapping[str, float | None]
+    sentence: str
+    warnings: tuple[Doubt, ...]
+
+
+class _History(NamedTuple):
+    """The runs of the tasks that repeat, sorted by task."""
+
+    task: NDArray[np.int64]
+    day: NDArray[np.int64]
+    values: dict[str, NDArray[np.float64]]
+    """By guardrail: logarithm of the duration, whether it failed, cost; NaN where it does not count."""
+    time: NDArray[np.float64]
+
+    @property
+    def tasks(self) -> int:
+        return int(self.task[-1]) + 1 if len(self.task) else 0
+
+
+def selftest(
+    columns: Mapping[str, NDArray[Any]], version: str, *, splits: int = 2000, seed: int = 0, scope: str = "suite"
+) -> SelfTest:
+    """Run the gate on a version against itself.
+
+    Args:
+        columns: ``SELFTEST_FIELDS`` of exactly that version's runs.
+        version: its name.
+        splits: of each kind; fewer are made of histories beyond 100,000 runs.
+        seed: the same one gives the same answer.
+        scope: see ``compare``.
+
+    Raises:
+        InvalidQueryError: an unknown scope, or a number of splits that is not at least 1.
+    """
+    check_scope(scope)
+    if isinstance(splits, bool) or not isinstance(splits, int) or splits < 1:
+        raise InvalidQueryError("splits: expected a whole number, 1 or more")
+    if not len(columns["success"]):
+        return SelfTest(version, 0, 0, None, None, {}, _NOTHING, (unknown_version(version),))
+    history = _repeated(columns)
+    rng = np.random.default_rng(seed)
+    splits = max(min(splits, 200), min(splits, _MOST_VALUES // max(1, len(history.task))))
+    within = _judge(history, _within_tasks(history, splits, rng), "within tasks", scope, _ways(history))
+    days = len(np.unique(history.day))
+    by_day = _judge(history, _by_day(history, splits, rng), "by day", scope, math.comb(days, days // 2))
+    detectable = within[1] if within else {}
+    found = within[0] if within else None, by_day[0] if by_day else None
+    return SelfTest(
+        version,
+        len(history.task),
+        history.tasks,
+        *found,
+        detectable,
+        _sentence(*found, detectable),
+        _doubts(len(columns["success"]), history, days),
+    )
+
+
+_NOTHING: Final = "There are no runs to split."
+
+
+def _repeated(columns: Mapping[str, NDArray[Any]]) -> _History:
+    codes = encode(columns["task_id"]).codes.astype(np.int64)
+    often = np.bincount(codes + 1)[codes + 1] >= 2
+    rows = np.flatnonzero(often)
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    _, task = np.unique(codes[rows], return_inverse=True)
+    time = np.asarray(columns["execution_time"], dtype=np.float64)[rows]
+    logs = np.log(time, out=np.full(len(time), np.nan), where=time > 0)
+    return _History(
+        task=task.astype(np.int64),
+        day=np.asarray(columns["time"], dtype=np.int64)[rows] // DAY,
+        values={
+            "execution_time": logs,
+            "failure_rate": 1.0 - np.asarray(columns["success"], dtype=np.float64)[rows],
+            "cost": np.asarray(columns["cost"], dtype=np.float64)[rows],
+        },
+        time=time,
+    )
+
+
+# Splits: for each, which runs are the candidate's ---------------------------------------------------------------------
+
+
+def _chunks(rows: int, splits: int) -> Iterator[int]:
+    size = max(1, _CHUNK // max(1, rows))
+    for start in range(0, splits, size):
+        yield min(size, splits - start)
+
+
+def _within_tasks(history: _History, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Half of each task's runs; of an odd number, the odd one goes to either side."""
+    n = np.bincount(history.task)
+    place = np.arange(len(history.task)) - np.repeat(np.cumsum(n) - n, n)
+    double = 2 * place + 1 - np.repeat(n, n)
+    for size in _chunks(len(history.task), splits) if history.tasks else ():
+        order = np.argsort(history.task + rng.random((size, len(history.task))), axis=1)
+        ties = rng.integers(0, 2, (size, len(n)))[:, history.task]
+        candidate = np.where(double == 0, ties == 1, double > 0)
+        sides = np.empty_like(candidate)
+        np.put_along_axis(sides, order, candidate, axis=1)
+        yield sides
+
+
+def _by_day(history: _History, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Half of the days, whole."""
+    days, day = np.unique(history.day, return_inverse=True)
+    if len(days) < 2:
+        return
+    for size in _chunks(len(day), splits):
+        rank = np.argsort(rng.random((size, len(days))), axis=1)
+        # An odd day goes to the baseline or the candidate in every other split.
+        half = len(days) // 2 + (len(days) % 2) * rng.integers(0, 2, (size, 1))
+        yield (rank < half)[:, day]
+
+
+def _ways(history: _History) -> float:
+    """Different splits within tasks, as far as a float can count them."""
+    logs = sum(math.lgamma(n + 1) - 2 * math.lgamma(n / 2 + 1) for n in np.bincount(history.task).tolist())
+    return math.exp(min(logs, 700.0))
+
+
+# Judging --------------------------------------------------------------------------------------------------------------
+
+
+def _judge(
+    history: _History, batches: Iterator[NDArray[np.bool_]], kind: str, scope: str, different: float
+) -> tuple[FalseBlocks, dict[str, float | None]] | None:
+    splits, blocks, literal = Counter[str](), Counter[str](), 0
+    detectable: dict[str, list[float]] = {name: [] for name in GUARDRAILS}
+    for sides in batches:
+        literal += int(_literal_blocks(history, sides).sum())
+        for rulings in _rulings(history, sides, scope):
+            states = {ruling.state for ruling in rulings.values()}
+            splits["all"] += 1
+            splits["blocked"] += "block" in states
+            splits["inconclusive"] += "block" not in states and "inconclusive" in states
+            for name, ruling in rulings.items():
+                blocks[name] += ruling.state == "block"
+                if ruling.detectable is not None:
+                    detectable[name].append(ruling.detectable)
+    n = splits["all"]
+    if not n:
+        return None
+    found = FalseBlocks(
+        kind,
+        n,
+        different,
+        splits["blocked"] / n,
+        {name: blocks[name] / n for name in GUARDRAILS},
+        literal / n,
+        splits["inconclusive"] / n,
+    )
+    return found, {name: median(values) if values else None for name, values in detectable.items()}
+
+
+def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterator[dict[str, Ruling]]:
+    """The default policy on each split."""
+    parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
+    for split in range(len(sides)):
+        n, mean, _ = parts["failure_rate"]
+        failures = [
+            [Counts(int(count), round(count * rate)) for count, rate in zip(*side, strict=True)]
+            for side in zip(n[split].tolist(), mean[split].tolist(), strict=True)
+        ]
+        moments = {name: _sides(parts[name], split) for name in ("execution_time", "cost")}
+        yield rule(
+            {
+                "execution_time": geometric(_moment_strata(moments["execution_time"]), scope),
+                "failure_rate": rate_difference(_count_strata(failures), scope, once=False),
+                "cost": sums(_moment_strata(moments["cost"]), scope),
+            }
+        )
+
+
+_Parts = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.float64]"]
+
+
+def _moments(task: NDArray[np.int64], values: NDArray[np.float64], sides: NDArray[np.bool_]) -> _Parts:
+    """Count, mean and squared deviations by (split, side, task)."""
+    splits, tasks = len(sides), int(task[-1]) + 1
+    known = np.isfinite(values)
+    task, values, sides = task[known], values[known], sides[:, known]
+    centre = np.bincount(task, values, tasks) / np.maximum(1, np.bincount(task, minlength=tasks))
+    off = values - centre[task]
+    group = ((np.arange(splits)[:, None] * 2 + sides) * tasks + task).ravel()
+    shape, size = (splits, 2, tasks), splits * 2 * tasks
+    n = np.bincount(group, minlength=size).astype(np.float64)
+    mean = np.bincount(group, np.broadcast_to(off, sides.shape).ravel(), size) / np.maximum(1, n)
+    m2 = np.bincount(group, np.broadcast_to(off * off, sides.shape).ravel(), size) - n * mean * mean
+    return n.reshape(shape), mean.reshape(shape) + centre, np.maximum(0.0, m2).reshape(shape)
+
+
+def _sides(parts: _Parts, split: int) -> list[list[Moments]]:
+    n, mean, m2 = (part[split].tolist() for part in parts)
+    return [
+        [Moments(int(count), *rest) for count, *rest in zip(n[side], mean[side], m2[side], strict=True)]
+        for side in (0, 1)
+    ]
+
+
+def _moment_strata(sides: list[list[Moments]]) -> Strata[Moments]:
+    """Both sides of a split; the totals are counted, which is all that matched tasks need."""
+    left, right = (Moments(sum(m.n for m in side)) for side in sides)
+    pairs = tuple(Pair("", a, b) for a, b in zip(*sides, strict=True) if a.n and b.n)
+    return Strata(pairs, left, right)
+
+
+def _count_strata(sides: list[list[Counts]]) -> Strata[Counts]:
+    left, right = (Counts(sum(c.n for c in side), sum(c.hits for c in side)) for side in sides)
+    pairs = tuple(Pair("", a, b) for a, b in zip(*sides, strict=True) if a.n and b.n)
+    return Strata(pairs, left, right)
+
+
+def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where the guide's thresholds on plain means and rates would block."""
+    blocked = np.zeros(len(sides), dtype=np.bool_)
+    plain = {
+        "execution_time": history.time,
+        "failure_rate": history.values["failure_rate"],
+        "cost": history.values["cost"],
+    }
+    for name, values in plain.items():
+        known = np.isfinite(values)
+        right = sides[:, known]
+        n = right.sum(1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            v2 = right @ values[known] / n
+            v1 = ~right @ values[known] / (known.sum() - n)
+            change = v2 / v1 - 1 if METRICS[name].kind == "ratio" else v2 - v1
+            blocked |= change > LITERAL[name] + 1e-12
+    return blocked
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def _sentence(within: FalseBlocks | None, by_day: FalseBlocks | None, detectable: Mapping[str, float | None]) -> str:
+    parts = [
+        f"Split {found.kind}, the gate blocked {100 * found.rate:.1f} % of {found.splits:,} comparisons of this "
+        f"version with itself; the guide's literal thresholds would have blocked {100 * found.literal_rate:.1f} %."
+        for found in (within, by_day)
+        if found is not None
+    ]
+    sizes = [
+        f"{METRICS[name].noun} {100 * size:.1f}{' %' if METRICS[name].kind == 'ratio' else ' points'}"
+        for name, size in detectable.items()
+        if size is not None
+    ]
+    if sizes:
+        parts.append(f"With half of these runs a side it finds a worsening of {', '.join(sizes)} four times in five.")
+    return " ".join(parts) or "No task was run twice, so a version cannot be split against itself."
+
+
+def _doubts(runs: int, history: _History, days: int) -> tuple[Doubt, ...]:
+    found = []
+    if not history.tasks:
+        found.append(
+            Doubt(
+                "no_repeats",
+                "No task was run at least twice, so a split within tasks is impossible; run each task more often.",
+                {"runs": runs},
+            )
+        )
+    elif len(history.task) < runs:
+        found.append(
+            Doubt(
+                "single_runs",
+                f"{runs - len(history.task):,} of {runs:,} runs are of tasks that were run once; they are left out.",
+                {"runs": runs, "left_out": runs - len(history.task)},
+            )
+        )
+    if history.tasks and days < 8:
+        found.append(
+            Doubt(
+                "few_days",
+                f"The runs are of {days} {'day' if days == 1 else 'days'}: what differs from day to day "
+                + ("cannot be seen." if days < 2 else "is hardly seen."),
+                {"days": days, "needed": 8},
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,212 @@
+"""From the journal to the remote store, batch by batch, so that a process may be killed between any two steps.
+
+A batch is: write down in the mark up to where it goes, send it, move the mark over it. Whoever comes after a kill
+sends the same records again, which is safe, because a store counts one id once; whoever reads in between leaves the
+batch's records out of the remote side.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.stores._marks import Mark, MarkFile
+from benchmark_recorder.stores.base import PlaceLostError, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmark_recorder.records import Document
+    from benchmark_recorder.stores._quarantine import Quarantine
+    from benchmark_recorder.stores.base import Batch, Journal, Store
+
+BATCH: Final = 1000
+"""Records sent at once: enough that a round trip is small beside them, few enough to be kept out of a question."""
+
+_GRACE: Final = 86_400_000_000
+"""Microseconds before the attachment from which records are delivered when its place is lost. A record gets its time
+before it is written; delivering some a second time is nothing, and leaving one out is a loss."""
+
+_LOST: Final = Position(0, 0, "lost")
+"""A place that no journal has."""
+
+
+class Delivery:
+    """What brings a journal's records to a remote store.
+
+    Args:
+        journal: where they are.
+        remote: where they go.
+        marks: how far they are.
+        quarantine: where those go that the remote store refuses.
+    """
+
+    def __init__(self, journal: Journal, remote: Store, marks: MarkFile, quarantine: Quarantine) -> None:
+        self._journal, self._remote = journal, remote
+        self._marks, self._quarantine = marks, quarantine
+
+    def attach(self) -> None:
+        """Deliver from now on, unless that is so already.
+
+        Raises:
+            StoreError: the journal cannot be read, or the mark cannot be written.
+        """
+        with self._marks.held():
+            if self._marks.read() is None:
+                end = self._journal.end()
+                self._marks.write(Mark(self._remote.name, end, _now(), end))
+
+    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
+        """Deliver everything that is pending; whether nothing is left, or another process is doing it.
+
+        Args:
+            go_on: asked between two batches.
+            report: told how many records were delivered.
+
+        Raises:
+            StoreError: the remote store cannot take them now, or the journal cannot be read.
+        """
+        with self._marks.turn() as mine:
+            if not mine:
+                return False
+            try:
+                while (batch := self._next()).documents:
+                    self._confirm(batch, self._send(batch.documents))
+                    if report is not None:
+                        report(len(batch.documents))
+                    if not go_on():
+                        return False
+            except PlaceLostError:
+                self._deliver_anew(report)
+        return True
+
+    def deliver_history(self, report: Callable[[int], None]) -> None:
+        """Deliver the whole journal, also what was there before the remote store was attached.
+
+        Raises:
+            StoreError: the remote store cannot take it now, or the journal cannot be read.
+        """
+        self.attach()
+        self.deliver(lambda: True, report)
+        with self._marks.turn(seconds=60.0) as mine:
+            if not mine:
+                raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
+            # Only as far as the mark: a reader takes what is behind it from the journal.
+            for part in _parts(_up_to(_documents(self._journal, None), self._mark().delivered)):
+                self._refuse(part, self._send(part))
+                report(len(part))
+            with self._marks.held():
+                self._marks.write(replace(self._mark(), attached=Position(0, 0, ""), confirmed_at=_now()))
+
+    def deliver_quarantined(self, report: Callable[[int], None]) -> int:
+        """Try once more to deliver what was refused; how many records are still refused.
+
+        Raises:
+            StoreError: the remote store cannot take anything now.
+        """
+        refused = [entry.document for entry in self._quarantine.of(self._remote.name).values()]
+        still = 0
+        for start in range(0, len(refused), BATCH):
+            batch = refused[start : start + BATCH]
+            reasons = self._send(batch)
+            still += len(reasons)
+            delivered = {document["record_id"] for document in batch} - reasons.keys()
+            self._quarantine.remove(self._remote.name, delivered)
+            report(len(batch))
+        return still
+
+    def _next(self) -> Batch:
+        """The next batch, written down as attempted."""
+        with self._marks.held():
+            mark = self._mark()
+            batch = self._journal.read(mark.delivered, BATCH)
+            attempted = batch.position if batch.documents else None
+            if attempted != mark.attempted:
+                self._marks.write(replace(mark, attempted=attempted))
+            return batch
+
+    def _send(self, documents: Sequence[Document]) -> dict[str, str]:
+        """Send records; why some were refused, by id."""
+        try:
+            self._remote.append(documents)
+        except RefusedRecordsError as error:
+            return dict(error.reasons)
+        return {}
+
+    def _confirm(self, batch: Batch, reasons: dict[str, str]) -> None:
+        self._refuse(batch.documents, reasons)
+        with self._marks.held():
+            mark = self._mark()
+            # As it is written now: a rewrite of the journal meanwhile has moved it.
+            delivered = mark.attempted or batch.position
+            self._marks.write(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()))
+
+    def _refuse(self, documents: Sequence[Document], reasons: dict[str, str]) -> None:
+        if reasons:
+            self._quarantine.add(self._remote.name, documents, reasons)
+
+    def _mark(self) -> Mark:
+        mark = self._marks.read()
+        if mark is None:
+            # Somebody removed it. What it stood for cannot be known, so its place is taken as lost.
+            mark = Mark(self._remote.name, Position(0, 0, ""), 0, _LOST)
+            self._marks.write(mark)
+        return mark
+
+    def _deliver_anew(self, report: Callable[[int], None] | None) -> None:
+        """The journal was rewritten without the mark's record: deliver everything since the attachment again.
+
+        The mark stays until all is delivered, so that a reader meanwhile sees that its place is lost.
+        """
+        with self._marks.held():
+            mark = self._mark()
+            end = self._journal.end()
+        for part in _parts(_up_to(newer(self._journal, mark), end)):
+            self._refuse(part, self._send(part))
+            if report is not None:
+                report(len(part))
+        with self._marks.held():
+            self._marks.write(replace(self._mark(), delivered=end, attempted=None, confirmed_at=_now()))
+
+
+def newer(journal: Journal, mark: Mark) -> Iterator[Document]:
+    """The records since a remote store was attached, where the place of the last delivered one is lost."""
+    try:
+        yield from _documents(journal, mark.attached)
+    except PlaceLostError:
+        since = mark.attached_at - _GRACE
+        yield from (document for document in _documents(journal, None) if _is_since(document, since))
+
+
+def _documents(journal: Journal, after: Position | None) -> Iterator[Document]:
+    for batch in journal.batches(after):
+        yield from batch.documents
+
+
+def _is_since(document: Document, moment: int) -> bool:
+    """Whether a record may have been written at a moment (microseconds since 1970) or later."""
+    record_id: str = document["record_id"]
+    if record_id[8:21].isdecimal():  # one of ours, which says when it was made
+        return int(record_id[:8], 16) * 1_000_000 >= moment - 1_000_000
+    return True
+
+
+def _up_to(documents: Iterator[Document], place: Position) -> Iterator[Document]:
+    """The records before a place."""
+    if place.record_id:
+        for document in documents:
+            yield document
+            if document["record_id"] == place.record_id:
+                return
+
+
+def _parts(documents: Iterator[Document]) -> Iterator[list[Document]]:
+    while part := list(islice(documents, BATCH)):
+        yield part
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

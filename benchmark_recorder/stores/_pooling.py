@@ -1,0 +1,71 @@
+"""Cells of records whose tasks hardly repeat: pooled before they are made, not after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Coded, tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+def tabulate_pooled(columns: Mapping[str, NDArray[np.generic] | Coded], versions: tuple[str, ...] | None) -> list[Cell]:
+    """The same as ``collect`` of ``tabulate`` makes, without a cell for each task that gets none of its own.
+
+    Args:
+        columns: ``CELL_FIELDS``, the texts coded.
+        versions: what was asked for; ``None`` for all that are there.
+    """
+    matched = _matched(cast("Coded", columns["task_id"]), cast("Coded", columns["version"]), versions)
+    own = cast("Coded", columns["task_id"]).codes
+    rows = matched[own]
+    if rows.all():
+        return tabulate(columns)
+    return tabulate(_rows(columns, rows)) + _pool(_rows(columns, ~rows))
+
+
+def _matched(task: Coded, version: Coded, versions: tuple[str, ...] | None) -> NDArray[np.bool_]:
+    """Whether each task of the vocabulary gets cells of its own; see ``cells.Cells``."""
+    count = len(task.vocabulary)
+    runs = np.bincount(task.codes, minlength=count)
+    asked = np.count_nonzero(np.bincount(version.codes)) if versions is None else len(set(versions))
+    if asked <= 1:
+        matched = runs >= 2
+    else:
+        pairs = np.unique(task.codes.astype(np.int64) * len(version.vocabulary) + version.codes)
+        matched = np.bincount(pairs // len(version.vocabulary), minlength=count) >= 2
+    if np.count_nonzero(matched) > MAX_MATCHED_TASKS:
+        tasks = np.flatnonzero(matched).tolist()
+        tasks.sort(key=lambda code: (-runs[code], task.vocabulary[code]))
+        matched[tasks[MAX_MATCHED_TASKS:]] = False
+    return matched
+
+
+def _pool(columns: Mapping[str, NDArray[np.generic] | Coded]) -> list[Cell]:
+    """One cell for each version's successes and one for its failures."""
+    task, version = cast("Coded", columns["task_id"]), cast("Coded", columns["version"])
+    success = cast("NDArray[np.bool_]", columns["success"])
+    group = version.codes.astype(np.int64) * 2 + success
+    groups = np.unique(group * len(task.vocabulary) + task.codes) // len(task.vocabulary)
+    tasks = np.bincount(groups)
+    one_task = Coded(np.zeros(len(success), np.int32), ("",))
+    code = {text: number for number, text in enumerate(version.vocabulary)}
+    return [
+        replace(cell, task_id=None, tasks=int(tasks[code[cell.version] * 2 + cell.success]))
+        for cell in tabulate({**columns, "task_id": one_task})
+    ]
+
+
+def _rows(
+    columns: Mapping[str, NDArray[np.generic] | Coded], rows: NDArray[np.bool_]
+) -> dict[str, NDArray[np.generic] | Coded]:
+    return {
+        name: Coded(column.codes[rows], column.vocabulary) if isinstance(column, Coded) else column[rows]
+        for name, column in columns.items()
+    }

@@ -1,0 +1,152 @@
+r"""The columns and cells of a document, saved beside it for the first question of the next process.
+
+Derived, and safe to delete. A sidecar that does not fit its document is not used, and replaced by the next reader.
+
+::
+
+    benchmark-recorder columns 1\n
+    8 bytes     the length of the head, little-endian
+    head        JSON: what ties it to the document, vocabularies, cells, the columns' checksums
+    columns     one after the other, as in ``_table.DTYPES``, little-endian
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import numpy as np
+
+from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
+from benchmark_recorder.stores._mark import Mark  # noqa: TC001 - decoded to
+from benchmark_recorder.stores._rewrite import folder_of, write_beside
+from benchmark_recorder.stores._table import DTYPES, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.stores._source import Source
+
+_MAGIC: Final = b"benchmark-recorder columns 1\n"
+_NAME: Final = "columns"
+
+
+class UnusableError(Exception):
+    """A sidecar turned out to be damaged, or was replaced, while it was used."""
+
+
+class _Head(msgspec.Struct):
+    mark: Mark
+    count: int
+    vocabularies: dict[str, list[str]]
+    cells: list[Cell] | None
+    checksums: dict[str, int]
+
+
+_decode = msgspec.json.Decoder(_Head).decode
+
+
+class _SavedColumns:
+    """The columns of a sidecar, each read and checked when it is first asked for."""
+
+    def __init__(self, path: str, start: int, head: _Head, status: os.stat_result) -> None:
+        self._path, self._start, self._head = path, start, head
+        self._identity = _identity(status)
+        self._columns: dict[str, NDArray[np.generic]] = {}
+
+    def __call__(self, name: str) -> NDArray[np.generic]:
+        if name not in self._columns:
+            self._columns[name] = self._read(name)
+        return self._columns[name]
+
+    def _read(self, name: str) -> NDArray[np.generic]:
+        dtype = _dtype(name)
+        start = self._start
+        for before in DTYPES:
+            if before == name:
+                break
+            start += _dtype(before).itemsize * self._head.count
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                if _identity(os.fstat(file.fileno())) != self._identity:
+                    raise UnusableError(self._path)
+                column = np.empty(self._head.count, dtype)
+                file.seek(start)
+                size = file.readinto(column.data.cast("B"))
+        except OSError as error:
+            raise UnusableError(self._path) from error
+        if size != column.nbytes or zlib.crc32(column.data) != self._head.checksums[name]:
+            raise UnusableError(self._path)
+        return column.astype(DTYPES[name], copy=False)
+
+
+def load(document: str, source: Source) -> tuple[Mark, Table] | None:
+    """The saved columns of a document, where they fit it; ``None`` where not."""
+    path = path_of(document)
+    with suppress(OSError, msgspec.DecodeError, ValueError), open(path, "rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return None
+        length = int.from_bytes(file.read(8), "little")
+        start = len(_MAGIC) + 8 + length
+        status = os.fstat(file.fileno())
+        if start > status.st_size:
+            return None
+        head = _decode(file.read(length))
+        size = start + head.count * sum(_dtype(name).itemsize for name in DTYPES)
+        if size != status.st_size or not head.mark.fits(source):
+            return None
+        columns = _SavedColumns(path, start, head, status)
+        return head.mark, Table(head.vocabularies, head.cells, [(head.count, columns)])
+    return None
+
+
+def save(document: str, mark: Mark, table: Table) -> None:
+    """Save the columns of a document; where that fails, the next process reads the document itself."""
+    # Not synced: what a power cut leaves of it has the wrong size or checksums, and is not used.
+    with suppress(OSError):
+        os.replace(write_beside(document, _content(mark, table), sync=False), path_of(document))
+
+
+def _content(mark: Mark, table: Table) -> Iterator[bytes | memoryview]:
+    columns = {name: np.ascontiguousarray(table.column(name), _dtype(name)) for name in DTYPES}
+    cells = table.cells
+    head = msgspec.json.encode(
+        _Head(
+            mark,
+            len(table),
+            {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
+            None if cells is None else list(cells),
+            {name: zlib.crc32(column.data) for name, column in columns.items()},
+        )
+    )
+    yield _MAGIC + len(head).to_bytes(8, "little") + head
+    for column in columns.values():
+        yield column.data
+
+
+def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind", "stale"]:
+    """How a document's sidecar stands to it."""
+    if not os.path.exists(path_of(document)):
+        return "none"
+    loaded = load(document, source)
+    if loaded is None:
+        return "stale"
+    return "fresh" if loaded[0].offset == source.layout.end else "behind"
+
+
+def path_of(document: str) -> str:
+    """Where a document's sidecar is."""
+    return os.path.join(folder_of(document), _NAME)
+
+
+def _dtype(name: str) -> np.dtype[np.generic]:
+    return np.dtype(DTYPES[name]).newbyteorder("<")
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

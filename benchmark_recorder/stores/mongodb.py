@@ -1,0 +1,411 @@
+"""Records in MongoDB: one document an execution, in an ordinary collection.
+
+The document is in ``_executions``, the questions are in ``_aggregation``; how to operate it is in ``docs/stores.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from benchmark_recorder.errors import (
+    ConfigurationError,
+    MissingDependencyError,
+    RefusedRecordsError,
+    StoreFormatError,
+    StoreUnavailableError,
+)
+from benchmark_recorder.stores.base import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as SizedIterable
+    from collections.abc import Iterator, Sequence
+
+    from pymongo import MongoClient
+    from pymongo.collection import Collection
+    from pymongo.errors import BulkWriteError
+
+    from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.records import Columns, Document, Query
+
+    Client: TypeAlias = MongoClient[dict[str, Any]]
+
+logger = logging.getLogger("benchmark_recorder")
+
+WRITE_SECONDS: Final = 10.0
+"""How long one batch may take: many times what a healthy server needs for it."""
+
+READ_SECONDS: Final = 120.0
+"""How long one question may take: a scan of some ten million records."""
+
+CLIENT_OPTIONS: Final = {
+    "appname": "benchmark-recorder",
+    "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
+    "connectTimeoutMS": 2000,
+    "heartbeatFrequencyMS": 3000,  # a server that hangs is noticed after this and the connect timeout
+    "retryWrites": True,
+}
+"""Unless the URL says otherwise."""
+
+ROWS_AT_ONCE: Final = 10_000
+"""Documents that become arrays together."""
+
+_DUPLICATE_KEY: Final = 11000
+
+_NOT_THE_RECORDS_FAULT: Final = frozenset(
+    # rights, shutdown, elections, interruption, time limits, conflicts, disk space, sharding in motion
+    {6, 7, 13, 18, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 262, 290, 314, 317, 358}
+    | {8000, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031}
+)
+"""Codes of a document's write error that another attempt may not meet; any other is the document's own."""
+
+_NO_INDEX: Final = frozenset({13, 50, 85, 86, 8000})
+"""Codes of an index that is not made: no right to, no time for it (make it by hand), another one in its place."""
+
+
+class MongoDBStore(Store):
+    """A collection of a MongoDB database (server 5.0 or newer). Safe to use from any thread, and after a fork.
+
+    Nothing is sent before the first question or append, so an unreachable server costs the constructor nothing.
+
+    Args:
+        uri_or_client: ``mongodb://...`` or ``mongodb+srv://...``, or a ``MongoClient``, which is never closed here.
+        database: its name; the one in the URL unless given.
+        collection: its name.
+        expire_after_days: the server removes records that are older; never unless given.
+
+    Raises:
+        MissingDependencyError: pymongo is not installed.
+        ConfigurationError: the URL or a name is not valid.
+    """
+
+    remote: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        uri_or_client: str | Client,
+        database: str | None = None,
+        collection: str = "executions",
+        *,
+        expire_after_days: float | None = None,
+    ) -> None:
+        _require_driver()
+        if expire_after_days is not None and not expire_after_days > 0:
+            raise ConfigurationError(f"expire_after_days: expected a number above 0, got {expire_after_days!r}")
+        self._uri = uri_or_client if isinstance(uri_or_client, str) else None
+        self._given = None if isinstance(uri_or_client, str) else uri_or_client
+        hosts, named = _address(uri_or_client) if isinstance(uri_or_client, str) else (None, None)
+        self._database = database or named
+        if not self._database:
+            raise ConfigurationError("database: name one, in the URL (mongodb://host/database) or as an argument")
+        _check_names(self._database, collection)
+        self._collection_name = collection
+        self._hosts = hosts
+        self._expire_after_days = expire_after_days
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._client: Client | None = None
+        self._is_prepared = False
+
+    def __repr__(self) -> str:
+        return f"MongoDBStore({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """``mongodb://host/database.collection``, without the user and the password."""
+        hosts = self._hosts if self._hosts is not None else _hosts_of(self._given)
+        return f"mongodb://{hosts}/{self._database}.{self._collection_name}"
+
+    # Store ------------------------------------------------------------------------------------------------------------
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # noqa: ARG002
+        """See ``Store.append``."""
+        from benchmark_recorder.stores._executions import NotStorableError, stored
+
+        rows: dict[str, dict[str, Any]] = {}
+        reasons: dict[str, str] = {}
+        for document in documents:
+            try:
+                rows.setdefault(document["record_id"], stored(document))
+            except NotStorableError as error:
+                reasons[document["record_id"]] = str(error)
+        new = 0
+        if rows:
+            with self._talking(WRITE_SECONDS):
+                self._prepare()
+                new = self._insert(list(rows.values()), reasons)
+        if reasons:
+            raise RefusedRecordsError(
+                f"{self.name} refused {len(reasons)} of {len(documents)} records for their content: "
+                f"{next(iter(reasons.values()))}",
+                reasons=reasons,
+            )
+        return new
+
+    def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
+        """See ``Store.scan``."""
+        import numpy as np
+
+        from benchmark_recorder.records import COLUMNS
+
+        names = tuple(fields)
+        parts: dict[str, list[Any]] = {name: [np.empty(0, COLUMNS[name])] for name in names}
+        for rows in self._rows(query, [_FIELD.get(name, name) for name in names]):
+            for name in names:
+                parts[name].append(_column(rows, name))
+        return {name: np.concatenate(parts[name]) for name in names}
+
+    def summarize(self, query: Query) -> Cells:
+        """See ``Store.summarize``."""
+        from benchmark_recorder.cells import Cells
+        from benchmark_recorder.stores._aggregation import ordered
+
+        several = query.versions is None or len(set(query.versions)) > 1
+        cells = self._cells(query, across_versions=several)
+        if query.versions is None and len({cell.version for cell in cells}) == 1:
+            # Only one is there, as nobody could know before.
+            cells = self._cells(replace(query, versions=(cells[0].version,)), across_versions=False)
+        return Cells(ordered(cells))
+
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``."""
+        from benchmark_recorder.stores._executions import document_of
+
+        for rows in self._rows(query, None):
+            with _ours(self.name):
+                documents = [document_of(row) for row in rows]
+            yield from documents
+
+    def close(self) -> None:
+        """See ``Store.close``; a client that was given stays open."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    # Talking to the server --------------------------------------------------------------------------------------------
+
+    def _insert(self, rows: list[dict[str, Any]], reasons: dict[str, str]) -> int:
+        """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
+        from pymongo.errors import BulkWriteError, DocumentTooLarge, InvalidDocument
+
+        collection = self._collection()
+        try:
+            return len(collection.insert_many(rows, ordered=False).inserted_ids)
+        except BulkWriteError as error:
+            return _outcome_of(error, reasons)
+        except (DocumentTooLarge, InvalidDocument, OverflowError) as error:
+            if len(rows) == 1:
+                reasons[rows[0]["_id"]] = str(error)
+                return 0
+        # The driver does not say which one it cannot encode: halve until it is alone. Repeating is safe.
+        middle = len(rows) // 2
+        return self._insert(rows[:middle], reasons) + self._insert(rows[middle:], reasons)
+
+    def _rows(self, query: Query, fields: list[str] | None) -> Iterator[list[dict[str, Any]]]:
+        from benchmark_recorder.stores._aggregation import filter_of
+
+        projection = None if fields is None else {"_id": "_id" in fields} | {f: True for f in fields if f != "_id"}
+        if projection == {"_id": False}:
+            projection = {"_id": True}
+        # Nobody can tell an order from what has neither an id nor a time, and sorting takes the server as long again.
+        sort = [("_id", 1)] if fields is None or _TELLS_ORDER & set(fields) else None
+        with self._talking(READ_SECONDS):
+            cursor = self._collection().find(
+                filter_of(query), projection, sort=sort, collation={"locale": "simple"}, batch_size=ROWS_AT_ONCE
+            )
+        with cursor:
+            while True:
+                with self._talking(READ_SECONDS):
+                    rows = list(islice(cursor, ROWS_AT_ONCE))
+                if not rows:
+                    return
+                yield rows
+
+    def _cells(self, query: Query, *, across_versions: bool) -> list[Cell]:
+        from benchmark_recorder.stores._aggregation import cell_of, pipeline_of
+
+        pipeline = pipeline_of(query, across_versions=across_versions)
+        with (
+            self._talking(READ_SECONDS),
+            self._collection().aggregate(pipeline, allowDiskUse=True, collation={"locale": "simple"}) as cursor,
+            _ours(self.name),
+        ):
+            return [cell_of(row) for row in cursor]
+
+    def _prepare(self) -> None:
+        """Make the indexes, once a process; the lack of them slows questions, and is no reason not to record."""
+        if self._is_prepared:
+            return
+        from pymongo import ASCENDING, IndexModel
+        from pymongo.errors import OperationFailure
+
+        indexes = [
+            IndexModel([("version", ASCENDING), ("time", ASCENDING)]),
+            IndexModel([("task_id", ASCENDING), ("version", ASCENDING), ("time", ASCENDING)]),
+        ]
+        if self._expire_after_days is not None:
+            seconds = int(self._expire_after_days * 86_400)
+            indexes.append(IndexModel([("recorded_at", ASCENDING)], expireAfterSeconds=seconds))
+        try:
+            self._collection().create_indexes(indexes)
+        except OperationFailure as error:
+            if error.code not in _NO_INDEX:
+                raise
+            logger.info("%s goes without some indexes: %s", self.name, _reason(error))
+        self._is_prepared = True
+
+    def _collection(self) -> Collection[dict[str, Any]]:
+        from bson.codec_options import CodecOptions
+        from pymongo import WriteConcern
+
+        assert self._database is not None
+        options: CodecOptions[dict[str, Any]] = CodecOptions()
+        return self._connected()[self._database].get_collection(
+            self._collection_name, codec_options=options, write_concern=WriteConcern(w="majority")
+        )
+
+    def _connected(self) -> Client:
+        """The client of this process: the one that was given, or one of our own."""
+        if self._given is not None:
+            return self._given
+        if self._pid != os.getpid():
+            _parents.append(self._client)
+            self._begin_anew()
+        with self._lock:
+            if self._client is None:
+                self._client = _connect(self._uri)
+            return self._client
+
+    @contextmanager
+    def _talking(self, seconds: float) -> Iterator[None]:
+        """One exchange with the server: its time limit, and the driver's errors as ours."""
+        import pymongo
+        from pymongo.errors import ConfigurationError as DriverConfigurationError
+        from pymongo.errors import InvalidURI, PyMongoError
+
+        try:
+            with pymongo.timeout(seconds):
+                yield
+        except (DriverConfigurationError, InvalidURI) as error:
+            raise StoreUnavailableError(f"{self.name} cannot be used: {_reason(error)}") from error
+        except PyMongoError as error:
+            raise StoreUnavailableError(f"{self.name} cannot be reached or refuses: {_reason(error)}") from error
+
+
+_parents: Final[list[Client | None]] = []
+"""Clients of the parent process, in a forked child: neither used nor closed there, as their sockets are shared."""
+
+_FIELD: Final = {"record_id": "_id"}
+_TELLS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
+
+
+def _require_driver() -> None:
+    try:
+        import pymongo
+    except ImportError as error:
+        raise MissingDependencyError(
+            'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"'
+        ) from error
+    if pymongo.version_tuple < (4, 13):
+        raise MissingDependencyError(
+            f'the MongoDB store needs pymongo 4.13, this is {pymongo.version}: pip install "benchmark-recorder[mongodb]"'
+        )
+
+
+def _address(uri: str) -> tuple[str, str | None]:
+    """The hosts and the database of a URL, without asking a name server and without its secrets."""
+    parts = urlsplit(uri)
+    if parts.scheme not in {"mongodb", "mongodb+srv"}:
+        raise ConfigurationError(f"a MongoDB URL begins with mongodb:// or mongodb+srv://, not {parts.scheme!r}")
+    hosts = parts.netloc.rpartition("@")[2]
+    if not hosts:
+        raise ConfigurationError("the MongoDB URL names no host; the form is mongodb://host/database")
+    return unquote(hosts), unquote(parts.path.lstrip("/")) or None
+
+
+def _hosts_of(client: Client | None) -> str:
+    """What a given client was told; asks nobody."""
+    seeds = getattr(client, "_topology_settings", None)
+    known = sorted(getattr(seeds, "seeds", ()))
+    return ",".join(f"{host}:{port}" if port else host for host, port in known) or "given client"
+
+
+def _check_names(database: str, collection: str) -> None:
+    if any(character in database for character in '/\\. "$*<>:|?\0'):
+        raise ConfigurationError(f"database: {database!r} is no name for one")
+    if not collection or collection.startswith("system.") or any(c in collection for c in "$\0"):
+        raise ConfigurationError(f"collection: {collection!r} is no name for one")
+
+
+def _connect(uri: str | None) -> Client:
+    from pymongo import MongoClient
+    from pymongo.uri_parser import parse_uri
+
+    assert uri is not None
+    said = {} if uri.startswith("mongodb+srv") else parse_uri(uri, warn=True)["options"]
+    given = {name.lower() for name in said} | {part.partition("=")[0].lower() for part in urlsplit(uri).query.split("&")}
+    options: dict[str, Any] = {name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in given}
+    return MongoClient(uri, connect=False, **options)
+
+
+def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
+    """How many documents of a partly refused batch were new; the refusals are added to ``reasons``.
+
+    Raises:
+        StoreUnavailableError: some may not be stored, for no fault of their own.
+    """
+    details = error.details or {}
+    refused: dict[str, str] = {}
+    for failure in details.get("writeErrors", ()):
+        code = failure.get("code")
+        if code in _NOT_THE_RECORDS_FAULT:
+            raise error
+        if code != _DUPLICATE_KEY:
+            refused[failure["op"]["_id"]] = f"{failure.get('errmsg', 'refused')} (code {code})"
+    if details.get("writeConcernErrors"):
+        raise error
+    reasons |= refused
+    return int(details.get("nInserted", 0))
+
+
+def _reason(error: Exception) -> str:
+    """The driver's words, in one line of bounded length."""
+    text = " ".join(str(error).partition(", full error:")[0].split())
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def _column(rows: list[dict[str, Any]], name: str) -> Any:  # noqa: ANN401
+    import numpy as np
+
+    from benchmark_recorder.records import COLUMNS
+    from benchmark_recorder.stores._executions import decode
+
+    kind, field = COLUMNS[name], _FIELD.get(name, name)
+    values = [row.get(field) for row in rows]
+    if name == "metadata":
+        values = [None if text is None else decode(text) for text in values]
+    elif kind == "float64":
+        values = [np.nan if value is None else value for value in values]
+    column = np.empty(len(values), dtype=kind)
+    column[:] = values
+    return column
+
+
+@contextmanager
+def _ours(name: str) -> Iterator[None]:
+    """What cannot be read as a record was not written by this package."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        raise StoreFormatError(f"{name} holds documents that are no benchmark records: {error}") from error
+

@@ -1,0 +1,285 @@
+"""The local journal first, then the remote store: fallback and catch-up in one.
+
+A record goes into the journal, and that is all its caller waits for. The journal is also the queue: a thread reads it
+from the mark on and brings what it finds to the remote store (``_courier``, ``_delivery``, ``_marks``). A remote store
+that is out of reach is simply behind.
+
+Questions are asked of both: the remote store has what every machine delivered, the journal what this one has not
+delivered yet.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.stores._delivery import BATCH, Delivery, newer
+from benchmark_recorder.stores._marks import MarkFile
+from benchmark_recorder.stores._quarantine import Quarantine
+from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from benchmark_recorder.cells import Caveat, Cell, Cells
+    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores._marks import Mark
+    from benchmark_recorder.stores.base import Journal
+
+logger = logging.getLogger("benchmark_recorder")
+
+MOST_NAMED: Final = 5000
+"""Ids or tasks named in one question to the remote store: some 200 kB. Beyond, its records are fetched and sorted out
+here."""
+
+
+class ReplicatedStore(Store):
+    """A remote store behind a local journal. Safe to use from any thread, and after a fork.
+
+    Args:
+        journal: where a record is when its append returns.
+        remote: where records go from there.
+        beside: the path of the journal's file; marks and quarantine are kept in the folder ``<beside>.d``.
+        deliver: ``"background"``: by a thread of this process; ``"off"``: by ``benchmark-recorder sync``.
+
+    Raises:
+        ConfigurationError: ``deliver`` is neither.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        remote: Store,
+        *,
+        beside: str | os.PathLike[str],
+        deliver: Literal["background", "off"] = "background",
+    ) -> None:
+        if deliver not in {"background", "off"}:
+            raise ConfigurationError(f'deliver: expected "background" or "off", got {deliver!r}')
+        self.journal, self.remote = journal, remote
+        path = os.path.realpath(beside)
+        self._marks = MarkFile.of(path, remote.name)
+        self._quarantine = Quarantine(path)
+        self.delivery = Delivery(journal, remote, self._marks, self._quarantine)
+        self._is_attached = False
+        self._courier = None
+        if deliver == "background":
+            from benchmark_recorder.stores._courier import Courier
+
+            self._courier = Courier(self.delivery.deliver, remote.name)
+
+    def __repr__(self) -> str:
+        return f"ReplicatedStore({self.journal!r}, {self.remote!r})"
+
+    @property
+    def name(self) -> str:
+        """The remote store's."""
+        return self.remote.name
+
+    # In ---------------------------------------------------------------------------------------------------------------
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        """See ``Store.append``; the remote store is not touched."""
+        if not self._is_attached:
+            self.delivery.attach()
+            self._is_attached = True
+        new = self.journal.append(documents, fresh=fresh)
+        if self._courier is not None:
+            self._courier.wake()
+        return new
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver now, and wait for it; whether everything that was here is in the remote store, or in quarantine.
+
+        Args:
+            timeout: seconds; ``None``: however long it takes.
+        """
+        if self._courier is None:
+            return self.condition().pending == 0
+        return self._courier.flush(timeout)
+
+    def condition(self) -> Condition:
+        """See ``Store.condition``."""
+        mark = self._marks.read()
+        pending, since = (0, None) if mark is None else self._pending(mark)
+        return Condition(
+            remote=self.remote.name,
+            pending=pending,
+            pending_since=since,
+            quarantined=len(self._quarantine.of(self.remote.name)),
+            failing_since=None if self._courier is None else self._courier.failing_since,
+            last_error=None if self._courier is None else self._courier.last_error,
+        )
+
+    def close(self) -> None:
+        """Deliver what can be delivered within two seconds, and let go of both stores."""
+        if self._courier is not None:
+            self._courier.close()
+        self.remote.close()
+        self.journal.close()
+
+    def _pending(self, mark: Mark) -> tuple[int, str | None]:
+        try:
+            first = self.journal.read(mark.delivered, 1).documents
+            return self.journal.count(mark.delivered), first[0]["timestamp"] if first else None
+        except PlaceLostError:
+            documents = newer(self.journal, mark)
+            oldest = next(documents, None)
+            return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest["timestamp"])
+
+    # Out --------------------------------------------------------------------------------------------------------------
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        """See ``Store.scan``; where the remote store is out of reach, from the journal alone, and the log says so."""
+        import numpy as np
+
+        from benchmark_recorder.stores._columns import columns_of
+
+        try:
+            with self._here(query) as here:
+                there = self._scan_there(here, fields)
+                parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
+                return {name: np.concatenate([part[name] for part in parts]) for name in there}
+        except StoreUnavailableError as error:
+            self._say_alone(error)
+            return self.journal.scan(query, fields)
+
+    def summarize(self, query: Query) -> Cells:
+        """See ``Store.summarize``; where the remote store is out of reach, from the journal alone, with a caveat."""
+        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+        from benchmark_recorder.stores._columns import columns_of
+
+        try:
+            with self._here(query) as here:
+                own: list[Cell] = []
+                for documents in here.parts():
+                    own = list(_merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))]))
+                tasks = query.apart.union(cell.task_id for cell in own if cell.task_id is not None)
+                if len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED:
+                    there = self.remote.summarize(replace(query, without=here.ids, apart=tasks)).cells
+                else:
+                    there = tuple(tabulate(self._scan_there(here, CELL_FIELDS)))
+                return collect([*there, *own], query.versions, query.apart)
+        except StoreUnavailableError as error:
+            self._say_alone(error)
+            return replace(self.journal.summarize(query), caveats=(self._alone(error),))
+
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``.
+
+        Raises:
+            StoreUnavailableError: the remote store is out of reach.
+        """
+        with self._here(query) as here:
+            for document in self.remote.documents(query):
+                if document["record_id"] not in here.ids:
+                    yield document
+            for documents in here.parts():
+                yield from documents
+
+    def _scan_there(self, here: _Here, fields: Collection[str]) -> Columns:
+        """The remote store's columns without the records that are counted here."""
+        import numpy as np
+
+        if len(here.ids) <= MOST_NAMED:
+            return self.remote.scan(replace(here.query, without=here.ids), fields)
+        found = self.remote.scan(here.query, {*fields, "record_id"})
+        elsewhere = np.array([record_id not in here.ids for record_id in found["record_id"].tolist()], np.bool_)
+        return {name: found[name][elsewhere] for name in fields}
+
+    @contextmanager
+    def _here(self, query: Query) -> Iterator[_Here]:
+        """This side of a question: what the journal and the quarantine count, and the remote store must not."""
+        with self._marks.held(shared=True):
+            mark = self._marks.read()
+            refused = [entry.document for entry in self._quarantine.of(self.remote.name).values()]
+            ids = {document["record_id"] for document in refused}
+
+            def counted() -> Iterator[Document]:
+                yield from refused
+                if mark is not None:
+                    yield from (d for d in self._undelivered(mark) if d["record_id"] not in refused_ids)
+
+            refused_ids = frozenset(ids)
+            if mark is not None:
+                ids.update(self._in_doubt(mark))
+            yield _Here(query, frozenset(ids), counted)
+
+    def _undelivered(self, mark: Mark) -> Iterator[Document]:
+        try:
+            for batch in self.journal.batches(mark.delivered):
+                yield from batch.documents
+        except PlaceLostError:
+            yield from newer(self.journal, mark)
+
+    def _in_doubt(self, mark: Mark) -> Iterator[str]:
+        """The ids of records that are counted here, and may be in the remote store already."""
+        try:
+            if mark.attempted is not None:
+                for document in self.journal.read(mark.delivered, BATCH).documents:
+                    yield document["record_id"]
+            else:
+                self.journal.read(mark.delivered, 1)
+        except PlaceLostError:
+            for document in newer(self.journal, mark):
+                yield document["record_id"]
+
+    def _alone(self, error: StoreUnavailableError) -> Caveat:
+        """What must be said of figures that are from the journal alone."""
+        from benchmark_recorder.cells import Caveat
+
+        mark = self._marks.read()
+        pending, _ = (0, None) if mark is None else self._pending(mark)
+        confirmed = None if mark is None or mark.confirmed_at is None else _text(mark.confirmed_at)
+        reached = "it was never reached from here" if confirmed is None else f"it was last reached at {confirmed}"
+        figures: dict[str, Any] = {"store": self.remote.name, "last_confirmed": confirmed, "pending": pending}
+        return Caveat(
+            "store_out_of_reach",
+            f"{self.remote.name} could not be asked ({reached}), so these figures are from the local journal alone: "
+            f"what other machines recorded is missing, and so is what was pruned here. {pending:,} records wait to be "
+            f"delivered. The reason: {error}",
+            figures | {"error": str(error)},
+        )
+
+    def _say_alone(self, error: StoreUnavailableError) -> None:
+        logger.warning("the answer is from the local journal alone: %s", error)
+
+
+@dataclass(frozen=True)
+class _Here:
+    """One side of a question.
+
+    Attributes:
+        query: the question.
+        ids: the records that are counted here, and may be in the remote store, too.
+        counted: all records that are counted here.
+    """
+
+    query: Query
+    ids: frozenset[str]
+    counted: Callable[[], Iterator[Document]]
+
+    def parts(self) -> Iterator[list[Document]]:
+        """The matching records, some at a time."""
+        matching = filter(self.query.matches, self.counted())
+        while part := list(islice(matching, READ_AT_ONCE)):
+            yield part
+
+
+def _merged(cells: Iterable[Cell]) -> Iterable[Cell]:
+    """Cells with the same labels as one."""
+    merged: dict[tuple[str, str | None, bool], Cell] = {}
+    for cell in cells:
+        key = (cell.version, cell.task_id, cell.success)
+        merged[key] = merged[key].merge(cell) if key in merged else cell
+    return merged.values()
+
+
+def _text(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="seconds")

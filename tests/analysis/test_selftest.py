@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark_recorder.analysis import check_gate, selftest
+from benchmark_recorder.analysis.selftest import DAY, _History, _literal_blocks, _repeated, _rulings, _within_tasks
+from benchmark_recorder.errors import InvalidQueryError
+from tests.analysis.histories import Columns, cells_of, runs, task_names, texts
+
+
+def history(repeats: int = 6, *, tasks: int = 13, days: int = 12, seed: int = 0, shared: float = 0.0) -> Columns:
+    """Runs spread over days; ``shared`` is the spread of what all runs of a day have in common."""
+    rng = np.random.default_rng(seed)
+    names = task_names(tasks, repeats)
+    n = len(names)
+    day = rng.integers(0, days, n)
+    time = rng.lognormal(0, 0.2, n) * np.exp(shared * rng.normal(size=days))[day]
+    columns = runs("v1", names, time=time, success=(rng.random(n) > 0.1).tolist(), cost=rng.lognormal(-9, 0.2, n))
+    return columns | {"time": day.astype(np.int64) * DAY}
+
+
+def with_version(columns: Columns, version: str, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Columns:
+    part = {name: column[rows] for name, column in columns.items()}
+    return part | {"version": texts([version] * int(rows.sum()))}
+
+
+@pytest.mark.parametrize("scope", ["suite", "tasks"])
+@pytest.mark.parametrize("repeats", [2, 5, 6])
+def test_each_split_is_judged_exactly_as_the_gate_would(repeats: int, scope: str) -> None:
+    columns = history(repeats)
+    found: _History = _repeated(columns)
+    (sides,) = _within_tasks(found, 25, np.random.default_rng(3))
+    literal = _literal_blocks(found, sides)
+    for candidate, rulings, blocked in zip(sides, _rulings(found, sides, scope), literal, strict=True):
+        cells = cells_of(with_version(columns, "a", ~candidate), with_version(columns, "b", candidate))
+        gate = check_gate(cells, "a", "b", scope=scope)
+        for check in gate.checks:
+            ruling = rulings[check.metric]
+            assert ruling.state == check.state
+            assert ruling.worsening == pytest.approx(check.worsening, abs=1e-9)
+            assert ruling.p_adjusted == pytest.approx(check.p_adjusted, abs=1e-9)
+            assert ruling.detectable == pytest.approx(check.detectable, abs=1e-9)
+        assert (gate.literal_state == "block") == blocked
+
+
+def test_half_of_each_tasks_runs_go_to_either_side() -> None:
+    columns = history(5)
+    found = _repeated(columns)
+    (sides,) = _within_tasks(found, 400, np.random.default_rng(0))
+    counts = np.stack([sides[:, found.task == task].sum(1) for task in range(13)])
+    assert set(np.unique(counts).tolist()) == {2, 3}
+    assert sides.mean(0) == pytest.approx(np.full(65, 0.5), abs=0.12)
+
+
+def test_what_the_runs_of_a_day_share_shows_in_splits_by_day_alone() -> None:
+    found = selftest(history(20, days=8, shared=0.5), "v1", splits=400)
+    assert found.within_tasks is not None
+    assert found.by_day is not None
+    assert found.within_tasks.by_metric["execution_time"] < 0.05
+    assert found.by_day.by_metric["execution_time"] > 0.15
+    assert found.by_day.different == 70
+    assert "real" not in found.sentence
+
+
+def test_the_guides_thresholds_block_more_often_than_not() -> None:
+    found = selftest(history(4), "v1", splits=400)
+    assert found.within_tasks is not None
+    assert found.within_tasks.literal_rate > 5 * found.within_tasks.rate
+    assert found.detectable["execution_time"] is not None
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    columns = history(4)
+    assert selftest(columns, "v1", splits=50, seed=1) == selftest(columns, "v1", splits=50, seed=1)
+
+
+def test_one_run_a_task_makes_it_impossible_and_is_said() -> None:
+    found = selftest(history(1), "v1")
+    assert found.within_tasks is None
+    assert found.by_day is None
+    assert [doubt.code for doubt in found.warnings] == ["no_repeats"]
+
+
+def test_runs_of_one_day_cannot_be_split_by_day() -> None:
+    found = selftest(history(4, days=1), "v1", splits=50)
+    assert found.within_tasks is not None
+    assert found.by_day is None
+    assert "few_days" in [doubt.code for doubt in found.warnings]
+
+
+def test_no_runs_are_an_empty_answer_that_names_the_version() -> None:
+    empty: dict[str, Any] = {name: column[:0] for name, column in history(2).items()}
+    found = selftest(empty, "v9")
+    assert found.runs == 0
+    assert [doubt.code for doubt in found.warnings] == ["unknown_version"]
+
+
+@pytest.mark.parametrize("time", [0.0, 1.0])
+def test_odd_histories_are_no_error(time: float) -> None:
+    names = task_names(3, 3)
+    columns = runs("v1", names, time=[time] * 9, success=[False] * 9)
+    found = selftest(columns, "v1", splits=20)
+    assert found.within_tasks is not None
+    assert found.within_tasks.rate == 0
+
+
+@pytest.mark.parametrize("splits", [0, -1, 2.5, "many", True])
+def test_a_wrong_number_of_splits_is_an_error(splits: Any) -> None:
+    with pytest.raises(InvalidQueryError, match="splits"):
+        selftest(history(2), "v1", splits=splits)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from benchmark_recorder import BenchmarkRecorder, InvalidQueryError, MemoryStore, StoreError
+from benchmark_recorder.analysis import Claim
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def record(
+    recorder: BenchmarkRecorder, version: str, *, seed: int, slower: float = 1, repeats: int = 5, days_ago: float = 0
+) -> None:
+    rng = np.random.default_rng(seed)
+    for repeat in range(repeats):
+        for task in range(13):
+            recorder.record_execution(
+                task=f"task {task}",
+                duration=float(rng.lognormal(0, 0.1)) * slower,
+                success=True,
+                version=version,
+                cost=float(rng.lognormal(-9, 0.05)),
+                timestamp=NOW - timedelta(days=days_ago, seconds=repeat),
+            )
+
+
+@pytest.fixture
+def recorder() -> BenchmarkRecorder:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record(recorder, "v1.0", seed=1)
+    record(recorder, "v2.0", seed=2, slower=0.6)
+    record(recorder, "v3.0", seed=3, slower=1.5)
+    return recorder
+
+
+def test_claims_are_held_against_what_was_recorded(recorder: BenchmarkRecorder) -> None:
+    report = recorder.check_claims("v1.0", "v2.0")
+    assert [result.claim.metric for result in report.results] == [
+        "execution_time",
+        "routing_accuracy",
+        "failure_rate",
+        "cost",
+    ]
+    assert report.results[0].status == "PROVEN"
+    (mine,) = recorder.check_claims("v1.0", "v2.0", [Claim("execution_time", at_least=60)]).results
+    assert mine.status == "REFUTED"
+
+
+def test_a_gate_blocks_what_is_slower_and_lets_pass_what_is_not(recorder: BenchmarkRecorder) -> None:
+    assert recorder.check_gate("v1.0", "v3.0").exit_code == 1
+    assert recorder.check_gate("v1.0", "v2.0").exit_code == 0
+    assert recorder.check_gate("v1.0", "v9").exit_code == 4
+
+
+def test_a_gate_may_compare_a_version_with_its_own_past() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record(recorder, "v1.0", seed=1, days_ago=40, slower=9)
+    record(recorder, "v1.0", seed=2, days_ago=10)
+    record(recorder, "v1.0", seed=3, days_ago=1, slower=2)
+    since = NOW - timedelta(days=2)
+    result = recorder.check_gate("v1.0", "v1.0", baseline_days=20, since=since)
+    assert (result.baseline, result.candidate) == ("v1.0 (baseline)", "v1.0")
+    assert result.state == "block"
+    assert result.checks[0].worsening == pytest.approx(1, abs=0.1)
+    assert recorder.check_gate("v1.0", "v1.0", baseline_days=60, since=since).state != "block"
+
+
+def test_a_gate_may_compare_with_a_pinned_file(recorder: BenchmarkRecorder, tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "good.json") as pinned:
+        record(pinned, "v1.0", seed=8, slower=0.5)
+    result = recorder.check_gate("v1.0", "v1.0", baseline_file=tmp_path / "good.json")
+    assert result.state == "block"
+    assert result.checks[0].worsening == pytest.approx(1, abs=0.1)
+
+
+def test_a_pinned_file_without_the_baseline_is_an_error_that_names_it(
+    recorder: BenchmarkRecorder, tmp_path: Path
+) -> None:
+    with BenchmarkRecorder(tmp_path / "good.json") as pinned:
+        record(pinned, "v1.0", seed=8)
+    with pytest.raises(StoreError, match=r"good.json.*v0.9"):
+        recorder.check_gate("v0.9", "v2.0", baseline_file=tmp_path / "good.json")
+
+
+def test_a_window_and_a_file_are_one_too_many(recorder: BenchmarkRecorder, tmp_path: Path) -> None:
+    with pytest.raises(InvalidQueryError, match="baseline_days"):
+        recorder.check_gate("v1.0", "v2.0", baseline_days=3, baseline_file=tmp_path / "x.json")
+
+
+def test_a_version_is_tested_against_itself(recorder: BenchmarkRecorder) -> None:
+    found = recorder.selftest("v1.0", splits=200)
+    assert found.runs == 65
+    assert found.within_tasks is not None
+    assert found.within_tasks.splits == 200
+    assert found.within_tasks.rate < 0.1
+    assert recorder.selftest("v9").runs == 0
+
+
+@pytest.mark.parametrize("method", ["check_claims", "check_gate"])
+def test_an_unknown_argument_is_an_error_that_names_it(recorder: BenchmarkRecorder, method: str) -> None:
+    with pytest.raises(InvalidQueryError, match="colour"):
+        getattr(recorder, method)("v1.0", "v2.0", colour="red")
