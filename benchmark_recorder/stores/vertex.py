@@ -68,6 +68,7 @@ class VertexStore(Store):
     """
 
     remote: ClassVar[bool] = True
+    repeats_are_free: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - settings
         self,

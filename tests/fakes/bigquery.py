@@ -100,7 +100,7 @@ class FakeBigQuery:
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": self}))
         self.http.daemon_threads = True
         self.crashes: list[BaseException | None] = []
-        self.http.handle_error = self.note  # type: ignore[method-assign]
+        self.http.handle_error = self.note  # type: ignore[method-assign,assignment]
         if tls is not None:
             self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
         host = "https://localhost" if tls else "http://127.0.0.1"

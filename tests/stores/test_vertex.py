@@ -200,7 +200,7 @@ def test_a_time_beyond_the_calendar_is_its_end(store: VertexStore) -> None:
 def test_our_sql_is_bigquerys_and_names_columns_that_are_there(query: Query) -> None:
     """As far as a parser of that dialect knows, which is not Google's own."""
     project, dataset, table = TABLE.split(".")
-    schema = {project: {dataset: {table: {column.name: column.kind for column in SCHEMA}}}}
+    schema: dict[str, object] = {project: {dataset: {table: {column.name: column.kind for column in SCHEMA}}}}
     filters = Filters.of(query)
     for sql in (
         summarize_sql(TABLE, query, filters),

@@ -20,7 +20,7 @@ from tests.fakes.bigquery import FakeBigQuery, Fault
 from tests.fakes.google_cloud import PROJECT, TABLE, FakeGoogleCloud, google_cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.vertex import VertexStore
@@ -102,7 +102,7 @@ def test_a_slow_answer_is_waited_for(cloud: FakeGoogleCloud) -> None:
 def test_a_service_that_is_silent_for_ever_does_not_hold_the_call(cloud: FakeGoogleCloud, path: str) -> None:
     store = cloud.store(timeout=0.2, deadline=0.3)
     cloud.bigquery.faults = [Fault(path, silent=True)]
-    call = {
+    call: dict[str, Callable[[], object]] = {
         "/insertAll": lambda: store.append([make_document()], fresh=True),
         "/queries": lambda: store.summarize(Query()),
     }

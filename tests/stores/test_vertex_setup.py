@@ -334,7 +334,7 @@ def _client(registry: FakeFeatureRegistry, credentials: Any) -> vertex.FeatureRe
 
 def test_a_bearer_token_goes_with_each_call_over_tls(cloud: FakeGoogleCloud, secure: FakeFeatureRegistry) -> None:
     store = cloud.store(registry_client=_client(secure, Credentials("t0ken")), deadline=10.0)
-    assert [step.done for step in store.set_up()][0] == "created"
+    assert next(iter([step.done for step in store.set_up()])) == "created"
     assert [finding.problem for finding in store.check() if finding.problem] == []
     assert set(secure.authorizations) == {"Bearer t0ken"}
     store.registry_client().transport.close()
