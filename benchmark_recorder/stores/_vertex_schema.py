@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -71,6 +72,8 @@ _AS_THEY_ARE: Final = tuple(
     for name in METRIC_FIELDS
     if name not in {"cost_estimated", "metadata", "input_tokens", "output_tokens", "execution_time", "difficulty"}
 )
+_KNOWN: Final = frozenset(METRIC_FIELDS)
+
 _ALWAYS: Final = METRIC_FIELDS.index("record_id")
 """A document always has the fields before this one; ``records.BenchmarkMetric`` is in that order."""
 
@@ -86,8 +89,7 @@ def row_of(document: Document, order: int) -> Row:
         order: its place among all rows; see ``stored_order``.
     """
     row: Row = {name: value for name in _AS_THEY_ARE if (value := document.get(name)) is not None}
-    moment = _EPOCH + timedelta(microseconds=timestamp_micros(document["timestamp"]))
-    row["feature_timestamp"] = moment.isoformat(timespec="microseconds") + "Z"
+    row["feature_timestamp"] = _utc_text(document["timestamp"])
     # A whole number beyond 2**53 is safe as text only; BigQuery takes every INT64 so.
     row["stored_order"] = str(order)
     row["execution_time"] = float(document["execution_time"])
@@ -98,9 +100,17 @@ def row_of(document: Document, order: int) -> Row:
         if (tokens := document.get(name)) is not None:
             row[name] = str(tokens)
     row["metadata"] = metadata_text(document.get("metadata") or {})
-    if other := {name: value for name, value in document.items() if name not in METRIC_FIELDS}:
-        row["other_fields"] = _json(other)
+    if not document.keys() <= _KNOWN:
+        row["other_fields"] = _json({name: value for name, value in document.items() if name not in _KNOWN})
     return row
+
+
+def _utc_text(timestamp: str) -> str:
+    """A stored time as BigQuery reads it."""
+    if len(timestamp) == 32 and timestamp.endswith("+00:00"):  # as we write it
+        return f"{timestamp[:26]}Z"
+    moment = _EPOCH + timedelta(microseconds=timestamp_micros(timestamp))
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def document_of(row: Mapping[str, Any]) -> Document:
@@ -175,9 +185,15 @@ def moment_of(micros: int) -> datetime:
         return _ENDS_OF_TIME[micros > 0]
 
 
-_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _json(value: object) -> str:
-    """JSON by the standard library, whose texts for numbers stay the same over versions."""
-    return _encode_json(value)
+    """JSON by the standard library, whose texts for numbers stay the same over versions.
+
+    Plain numbers need no encoder, which would be made anew for each.
+    """
+    kind = type(value)
+    if kind is int or (kind is float and math.isfinite(value)):  # type: ignore[arg-type]
+        return repr(value)
+    return _encode(value)
