@@ -25,6 +25,9 @@ MAX_METADATA_BYTES: Final = 16 * 1024
 MAX_METADATA_DEPTH: Final = 32
 """Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
 
+MAX_METADATA_INT_BITS: Final = 1024
+"""Bits of a whole number in metadata: what the largest floating-point number has."""
+
 _Text = Annotated[str, Field(max_length=MAX_TEXT)]
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -145,7 +148,7 @@ def _plain_number(name: str, value: object) -> object:
         value = cast("np.generic", value).item()
     if name == "success" and isinstance(value, int) and value in {0, 1}:
         return bool(value)
-    return float(value) if isinstance(value, Decimal) else value
+    return float(value) if isinstance(value, Decimal) and not value.is_snan() else value
 
 
 def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
@@ -160,14 +163,10 @@ def _normalised(
     """The same with metadata as JSON can hold it."""
     name = names.get("metadata", "metadata")
     seen: dict[str, None] = {}
-    plain = _plain(admitted["metadata"], name, seen, depth=0)
+    plain = _plain(admitted["metadata"], name, seen, _Room(name))
     size = len(msgspec.json.encode(plain))
     if size > MAX_METADATA_BYTES:
-        raise InvalidRecordError(
-            f"{name}: {size:,} bytes as JSON, at most {MAX_METADATA_BYTES:,} fit; keep large outputs elsewhere "
-            "and record where they are",
-            field=name,
-        )
+        raise _too_large(f"{size:,} bytes as JSON", name)
     admitted["metadata"] = plain
     return admitted, (*notes, *(f"{name} {note}" for note in seen))
 
@@ -195,7 +194,36 @@ def _is_plain(metadata: dict[str, Any]) -> bool:
     return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
 
 
-def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type
+def _too_large(size: str, name: str) -> InvalidRecordError:
+    return InvalidRecordError(
+        f"{name}: {size}, at most {MAX_METADATA_BYTES:,} fit; keep large outputs elsewhere and record where they are",
+        field=name,
+    )
+
+
+class _Room:
+    """What is left of the bytes that metadata may take, so that a walk ends soon, however much there is to walk."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._left = MAX_METADATA_BYTES
+
+    def look(self, values: int) -> None:
+        """Whether so many values can fit: each takes two bytes at least, a digit and a comma.
+
+        Raises:
+            InvalidRecordError: they cannot.
+        """
+        if 2 * values > self._left:
+            raise _too_large(f"more than {MAX_METADATA_BYTES:,} bytes as JSON", self._name)
+
+    def take(self, values: int) -> None:
+        """Take the room of so many values; see ``look``."""
+        self.look(values)
+        self._left -= 2 * values
+
+
+def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: int = 0) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type
     """One metadata value as JSON; ``path`` names it in the error."""
     if depth > MAX_METADATA_DEPTH:
         raise InvalidRecordError(f"{path}: nested deeper than {MAX_METADATA_DEPTH} levels", field=path)
@@ -205,6 +233,8 @@ def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  #
         case str():
             return _encodable(value, notes)
         case int():
+            if value.bit_length() > MAX_METADATA_INT_BITS:
+                raise InvalidRecordError(f"{path}: {shown(value)} is no number that JSON readers take", field=path)
             return int(value)
         case float():
             if math.isfinite(value):
@@ -212,26 +242,35 @@ def _plain(value: Any, path: str, notes: dict[str, None], depth: int) -> Any:  #
             notes["had numbers that are not finite, which became null"] = None
             return None
         case dict():
+            room.take(len(value))
             for key in value:
                 if not isinstance(key, str):
                     raise InvalidRecordError(f"{path}: expected keys that are texts, got {shown(key)}", field=path)
-            return {_encodable(k, notes): _plain(v, f"{path}.{k}"[:200], notes, depth + 1) for k, v in value.items()}
+            return {_encodable(k, notes): _plain(v, _inside(path, k), notes, room, depth + 1) for k, v in value.items()}
         case list() | tuple():
-            return [_plain(v, f"{path}[{i}]"[:200], notes, depth + 1) for i, v in enumerate(value)]
+            room.take(len(value))
+            return [_plain(v, f"{path}[{i}]"[:200], notes, room, depth + 1) for i, v in enumerate(value)]
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return _plain(value.tolist(), path, notes, depth + 1)
+        room.look(getattr(value, "size", 1))
+        return _plain(value.tolist(), path, notes, room, depth + 1)
     raise InvalidRecordError(
         f"{path}: a {type(value).__name__} is not JSON; pass texts, numbers, booleans, None, lists or dicts",
         field=path,
     )
 
 
+def _inside(path: str, key: str) -> str:
+    """The path of what stands under a key; errors are logged and printed, and a key may hold anything."""
+    return f"{path}.{key}"[:200] if key.isascii() and key.isprintable() else f"{path}[{shown(key)}]"[:200]
+
+
 def _encodable(text: str, notes: dict[str, None]) -> str:
+    text = str.__str__(text)  # of an enumeration's member: its value, not its name
     if text.isascii():
-        return str(text)
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
         notes["had lone surrogates, which became U+FFFD"] = None
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return str(text)
+    return text

@@ -232,9 +232,7 @@ def _merged(samples: list[Moments]) -> Moments:
     return Moments(n, mean, m2)
 
 
-def collect(
-    cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()
-) -> Cells:
+def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()) -> Cells:
     """Cells that may share labels, merged, and pooled where a task is not matched.
 
     Args:
@@ -356,11 +354,12 @@ def _moments(
     """Two passes, so that a large offset costs no digits."""
     group, values = group[where], values[where]
     n = np.bincount(group, minlength=count)
-    mean = np.bincount(group, values, count) / np.maximum(n, 1)
-    deviation = values - mean[group]
-    # The mean of the deviations is what rounding left of the first pass.
-    mean += np.bincount(group, deviation, count) / np.maximum(n, 1)
-    m2 = np.bincount(group, (values - mean[group]) ** 2, count)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
+        mean = np.bincount(group, values, count) / np.maximum(n, 1)
+        deviation = values - mean[group]
+        # The mean of the deviations is what rounding left of the first pass.
+        mean += np.bincount(group, deviation, count) / np.maximum(n, 1)
+        m2 = np.bincount(group, (values - mean[group]) ** 2, count)
     return list(map(Moments, n.tolist(), mean.tolist(), m2.tolist()))
 
 

@@ -23,9 +23,18 @@ ENVIRONMENT: Final = {
     "durability": "BENCHMARK_RECORDER_DURABILITY",
     "on_invalid": "BENCHMARK_RECORDER_ON_INVALID",
     "disabled": "BENCHMARK_RECORDER_DISABLED",
+    "journal": "BENCHMARK_RECORDER_JOURNAL",
+    "deliver": "BENCHMARK_RECORDER_DELIVER",
+    "keep_delivered": "BENCHMARK_RECORDER_KEEP_DELIVERED",
 }
 
-_CHOICES: Final = {"durability": ("process", "fsync"), "on_invalid": ("raise", "log")}
+_CHOICES: Final = {
+    "durability": ("process", "fsync"),
+    "on_invalid": ("raise", "log"),
+    "deliver": ("background", "off"),
+}
+_TEXTS: Final = {"store": "a path or a URL", "journal": "a path", "keep_delivered": 'a time such as "30d" or "12h"'}
+_SECONDS: Final = {"d": 86_400, "h": 3600}
 _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
@@ -40,6 +49,9 @@ class Settings:
         on_invalid: ``"raise"`` or ``"log"``.
         store_task_text: whether tasks' texts are kept.
         disabled: whether recording is switched off.
+        journal: the path of the local file in front of a remote store.
+        deliver: ``"background"`` or ``"off"``.
+        keep_delivered: how long the journal keeps what a remote store has confirmed: ``"30d"``; ``None``: for ever.
         origins: where each setting that is not a default came from.
     """
 
@@ -49,6 +61,9 @@ class Settings:
     on_invalid: Literal["raise", "log"] = "raise"
     store_task_text: bool = True
     disabled: bool = False
+    journal: str = DEFAULT_PATH
+    deliver: Literal["background", "off"] = "background"
+    keep_delivered: str | None = None
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
@@ -95,7 +110,7 @@ def _from_project() -> Iterator[tuple[str, Any, str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
     for name, value in table.items():
-        if name == "store" and isinstance(value, str) and "://" not in value:
+        if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
             value = str(path.parent / value)  # noqa: PLW2901
         yield name, value, f"[tool.benchmark_recorder] of {path}"
 
@@ -109,12 +124,18 @@ def _checked(name: str, value: object, origin: str) -> object:
             raise ConfigurationError(
                 f"{name} ({origin}): expected {' or '.join(map(repr, _CHOICES[name]))}, got {value!r}"
             )
-    elif name == "store":
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"store ({origin}): expected a path or a URL, got {value!r}")
+    elif name in _TEXTS:
+        if not isinstance(value, str) or not value or (name == "keep_delivered" and _seconds(value) is None):
+            raise ConfigurationError(f"{name} ({origin}): expected {_TEXTS[name]}, got {value!r}")
     elif not isinstance(value, bool):
         raise ConfigurationError(f"{name} ({origin}): expected true or false, got {value!r}")
     return value
+
+
+def _seconds(text: str) -> float | None:
+    """``"30d"`` or ``"12h"`` in seconds; ``None`` for anything else."""
+    number, unit = text[:-1], text[-1:]
+    return float(number) * _SECONDS[unit] if unit in _SECONDS and number.isdecimal() else None
 
 
 _recorders: dict[tuple[Any, ...], BenchmarkRecorder] = {}
@@ -130,23 +151,31 @@ def get_benchmark_recorder(  # noqa: PLR0913
     strict: bool | None = None,
     on_invalid: Literal["raise", "log"] | None = None,
     store_task_text: bool | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    deliver: Literal["background", "off"] | None = None,
+    keep_delivered: str | None = None,
 ) -> BenchmarkRecorder:
     """The recorder for some settings; the same one for the same settings, as long as the process lives.
 
-    What is not given comes from ``BENCHMARK_RECORDER_STORE``, ``..._DURABILITY``, ``..._ON_INVALID`` and
-    ``..._DISABLED=1``, then from ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
+    What is not given comes from ``BENCHMARK_RECORDER_STORE``, ``..._DURABILITY``, ``..._ON_INVALID``,
+    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED`` and ``..._DISABLED=1``, then from ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
 
     Args:
-        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), or a ``Store``.
+        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``),
+            or a ``Store``. A record for a remote store goes into a local journal first.
         enable_vertex_ai: this version has no Vertex AI store yet: it says so in the log, and records locally.
         vertex_project_id: the Google Cloud project.
         durability: ``"process"``: a record whose call returned survives a killed process; ``"fsync"``: a power cut.
         strict: raise storage trouble out of recording calls.
         on_invalid: ``"raise"`` or ``"log"`` wrong arguments of recording calls.
         store_task_text: ``False`` keeps a task's id, and not its text.
+        journal: the path of the local file in front of a remote store; ``benchmarks/metrics.json`` unless given.
+        deliver: ``"background"``: a thread brings records to the remote store; ``"off"``: ``benchmark-recorder sync``.
+        keep_delivered: how long the journal keeps what the remote store has confirmed: ``"30d"``, ``"12h"``.
 
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
+        MissingDependencyError: the store needs a package that is not installed; holds the pip line.
         StoreError: the place cannot be a store: a folder, or a file that holds something else.
     """
     from benchmark_recorder.stores.base import Store
@@ -158,13 +187,16 @@ def get_benchmark_recorder(  # noqa: PLR0913
         strict=strict,
         on_invalid=on_invalid,
         store_task_text=store_task_text,
+        journal=None if journal is None else os.fspath(journal),
+        deliver=deliver,
+        keep_delivered=keep_delivered,
     )
     if enable_vertex_ai:
         logger.warning(
             "the Vertex AI store is not part of this version: executions%s are recorded locally",
             f" of {vertex_project_id}" if vertex_project_id else "",
         )
-    where = store if isinstance(store, Store) else _path(settings.store)
+    where = store if isinstance(store, Store) else _place(settings.store)
     key = (
         where,
         settings.durability,
@@ -172,6 +204,9 @@ def get_benchmark_recorder(  # noqa: PLR0913
         settings.on_invalid,
         settings.store_task_text,
         settings.disabled,
+        Path(settings.journal).absolute(),
+        settings.deliver,
+        settings.keep_delivered,
     )
     with _lock:
         if key not in _recorders:
@@ -179,17 +214,16 @@ def get_benchmark_recorder(  # noqa: PLR0913
         return _recorders[key]
 
 
-def _path(place: str) -> Path:
-    scheme, separator, _ = place.partition("://")
-    if separator:
-        raise ConfigurationError(f"store: no store for {scheme}://; give the path of a JSON file")
-    return Path(place).absolute()
+def _place(place: str) -> Path | str:
+    """An absolute path, or a URL."""
+    return place if "://" in place else Path(place).absolute()
 
 
-def _build(where: Path | Store, settings: Settings) -> BenchmarkRecorder:
+def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
+    store = store_of(where) if isinstance(where, str) else where
     recorder = BenchmarkRecorder(
-        where if isinstance(where, Path) else None,
-        store=None if isinstance(where, Path) else where,
+        store if isinstance(store, Path) else None,
+        store=None if isinstance(store, Path) else _behind_journal(store, settings) if store.is_remote else store,
         durability=settings.durability,
         strict=settings.strict,
         on_invalid=settings.on_invalid,
@@ -198,6 +232,47 @@ def _build(where: Path | Store, settings: Settings) -> BenchmarkRecorder:
     )
     atexit.register(recorder.close)
     return recorder
+
+
+def store_of(place: str) -> Store:
+    """The store at a path or a URL, without a journal in front of it.
+
+    A URL's scheme is the name of an entry point of the group ``benchmark_recorder.stores``: a function, or a class,
+    that makes a store of the URL.
+
+    Raises:
+        ConfigurationError: no installed package has a store for this scheme, or the URL is wrong.
+        MissingDependencyError: the store needs a package that is not installed.
+    """
+    scheme, separator, _ = place.partition("://")
+    if not separator:
+        from benchmark_recorder.stores.json_file import JSONFileStore
+
+        return JSONFileStore(place)
+    from importlib.metadata import entry_points
+
+    found = {point.name: point for point in entry_points(group="benchmark_recorder.stores")}
+    if scheme not in found:
+        known = ", ".join(f"{name}://" for name in sorted(found)) or "none"
+        raise ConfigurationError(
+            f"store: no store for {scheme}://; give the path of a JSON file, or a URL of an installed store ({known})"
+        )
+    store: Store = found[scheme].load()(place)
+    return store
+
+
+def _behind_journal(remote: Store, settings: Settings) -> Store:
+    from benchmark_recorder.stores.json_file import JSONFileStore
+    from benchmark_recorder.stores.replication import ReplicatedStore
+
+    path = Path(settings.journal).absolute()
+    return ReplicatedStore(
+        JSONFileStore(path, durability=settings.durability),
+        remote,
+        beside=path,
+        deliver=settings.deliver,
+        keep_delivered=None if settings.keep_delivered is None else _seconds(settings.keep_delivered),
+    )
 
 
 def _new_lock() -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class BenchmarkRecorderError(Exception):
@@ -38,6 +38,14 @@ class InvalidRecordError(BenchmarkRecorderError, ValueError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+    def __reduce__(self) -> tuple[Callable[..., InvalidRecordError], tuple[str, str]]:
+        # Worker processes send their errors by pickle, which knows nothing of keywords.
+        return _invalid_record, (str(self), self.field)
+
+
+def _invalid_record(message: str, field: str) -> InvalidRecordError:
+    return InvalidRecordError(message, field=field)
 
 
 class InvalidQueryError(BenchmarkRecorderError, ValueError):
@@ -64,6 +72,13 @@ class StoreUnavailableError(StoreError):
     """The place cannot be reached, read or written at the moment."""
 
 
+class StoreSetupError(StoreUnavailableError):
+    """The place stays unusable until someone sets it right: rights, credentials, a missing table. Says what to do.
+
+    Nothing is wrong with the records: a queue holds them, and tries again now and then.
+    """
+
+
 class RefusedRecordsError(StoreError):
     """The place refuses some records for their content, and will again; the others are stored.
 
@@ -75,9 +90,9 @@ class RefusedRecordsError(StoreError):
         super().__init__(message)
         self.reasons = reasons
 
+    def __reduce__(self) -> tuple[Callable[..., RefusedRecordsError], tuple[str, Mapping[str, str]]]:
+        return _refused_records, (str(self), self.reasons)
 
-class StoreSetupError(StoreUnavailableError):
-    """The place stays unusable until someone sets it right: rights, credentials, a missing table. Says what to do.
 
-    Nothing is wrong with the records: a queue holds them, and tries again now and then.
-    """
+def _refused_records(message: str, reasons: Mapping[str, str]) -> RefusedRecordsError:
+    return RefusedRecordsError(message, reasons=reasons)

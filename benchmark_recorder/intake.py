@@ -39,6 +39,9 @@ class Health:
         normalised: records that differ from what the caller gave: a text cut, a number that was not finite.
         failing_since: when the present trouble began, or ``None``.
         last_error: the latest storage trouble, also a past one.
+        pending: records in the local journal that the remote store has not confirmed; a killed process keeps these.
+        pending_since: the time of the oldest of them as text, or ``None``.
+        quarantined: records that the remote store refused for their content; they still count.
     """
 
     store: str
@@ -48,11 +51,14 @@ class Health:
     normalised: int = 0
     failing_since: datetime | None = None
     last_error: str | None = None
+    pending: int = 0
+    pending_since: str | None = None
+    quarantined: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether every record is where it belongs."""
-        return not (self.waiting or self.lost or self.invalid)
+        """Whether every record is where it belongs, or on its way."""
+        return not (self.waiting or self.lost or self.invalid or self.quarantined or self.failing_since)
 
 
 class Intake:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
@@ -385,12 +386,26 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
     # Care ---------------------------------------------------------------------------------------------------------
 
     def health(self) -> Health:
-        """How recording fares: what waits, what was lost, and why."""
-        return self._intake.health()
+        """How recording fares: what waits, what was lost, and why; with a remote store also what is on its way."""
+        health, condition = self._intake.health(), self._store.condition()
+        if condition is None:
+            return health
+        return replace(
+            health,
+            failing_since=min(filter(None, (health.failing_since, condition.failing_since)), default=None),
+            last_error=condition.last_error or health.last_error,
+            pending=condition.pending,
+            pending_since=condition.pending_since,
+            quarantined=condition.quarantined,
+        )
 
-    def flush(self) -> bool:
-        """Write what waits in memory; whether everything is in the store."""
-        return self._intake.flush()
+    def flush(self, timeout: float | None = 10.0) -> bool:
+        """Write what waits in memory, and deliver what is pending; whether everything is where it belongs.
+
+        Args:
+            timeout: seconds to wait for a remote store; ``None``: however long it takes.
+        """
+        return self._intake.flush() and self._store.flush(timeout)
 
     def close(self) -> None:
         """Write what waits, and let go of the store; the recorder stays usable."""

@@ -111,6 +111,8 @@ METRIC_FIELDS: Final = tuple(f.name for f in fields(BenchmarkMetric))
 
 def shown(value: object) -> str:
     """A value for an error message: short, and without what an object's own repr may give away."""
+    if isinstance(value, int) and abs(value) >= 10**80:  # Python refuses to print a number of thousands of digits
+        return f"a number of {value.bit_length():,} bits"
     if isinstance(value, str | int | float | bool | None):
         text = ascii(value)
         return text if len(text) <= 80 else f"{text[:60]}... ({len(text):,} characters)"
@@ -183,7 +185,9 @@ def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
     """
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+        text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+        datetime.fromisoformat(text)  # pandas' NaT is a datetime, too
+        return text  # noqa: TRY300 - what was made is part of what is tried
     except (TypeError, ValueError, OverflowError, OSError):
         raise InvalidRecordError(
             f"{name}: expected a datetime or an ISO 8601 text, got {shown(value)}", field=name
@@ -202,10 +206,17 @@ def timestamp_micros(text: str) -> int:
     return (datetime.fromisoformat(text).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
-@lru_cache(maxsize=4096)
 def task_id_of(task: str) -> str:
     """The id of a task that was given none: 12 hexadecimal digits of its text's SHA-256."""
+    # A long text is hashed anew: thousands of kept prompts would cost more memory than their hashes cost time.
+    return _kept_digest(task) if len(task) <= 1024 else _digest(task)
+
+
+def _digest(task: str) -> str:
     return hashlib.sha256(task.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]
+
+
+_kept_digest = lru_cache(maxsize=4096)(_digest)
 
 
 def legacy_record_id(document: Document, ordinal: int) -> str:

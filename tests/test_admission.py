@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -178,3 +179,48 @@ def test_admit_either_returns_what_admit_lets_through_again_or_raises_its_error(
     except InvalidRecordError:
         return
     assert admit(admitted) == (admitted, ())
+
+
+class Colour(str, Enum):  # noqa: UP042 - the kind whose str() is not its value
+    RED = "red"
+
+
+def test_an_enumerations_member_in_metadata_is_its_value() -> None:
+    admitted, _ = admit(make_document() | {"metadata": {"colour": Colour.RED, Colour.RED: [Colour.RED]}})
+    assert json.dumps(admitted["metadata"]) == '{"colour": "red", "red": ["red"]}'
+
+
+def test_metadata_that_unfolds_to_billions_of_values_is_refused_at_once() -> None:
+    folded: Any = 0
+    for _ in range(31):
+        folded = [folded, folded]
+    for huge in (folded, [0] * 100_000, np.zeros(100_000), dict.fromkeys(map(str, range(10_000)))):
+        with pytest.raises(InvalidRecordError, match=r"^metadata: more than 16,384 bytes as JSON"):
+            admit(make_document() | {"metadata": {"huge": huge}})
+
+
+def test_metadata_may_be_full_of_the_smallest_values() -> None:
+    fulls: list[Any] = [[0] * 8_000, np.zeros(8_000, np.int8), [[]] * 5_000]
+    for full in fulls:
+        assert len(admit(make_document() | {"metadata": {"full": full}})[0]["metadata"]["full"]) >= 5_000
+
+
+@pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["large", "small"])
+def test_a_number_too_long_to_be_printed_is_an_error_that_names_the_field(number: int) -> None:
+    for field in ("execution_time", "cost_estimated", "input_tokens"):
+        with pytest.raises(InvalidRecordError, match=f"^{field}: expected .*, got a number of 16,610 bits$"):
+            admit(make_document() | {field: number})
+    with pytest.raises(InvalidRecordError, match=r"^metadata.n\[0\]: a number of 16,610 bits"):
+        admit(make_document() | {"metadata": {"n": [number]}})
+
+
+def test_a_decimal_that_is_no_number_is_an_error_that_names_the_field() -> None:
+    for text in ("NaN", "sNaN", "Infinity"):
+        with pytest.raises(InvalidRecordError, match=r"^cost_estimated: "):
+            admit(make_document() | {"cost_estimated": Decimal(text)})
+
+
+def test_a_hostile_key_cannot_write_into_a_log() -> None:
+    with pytest.raises(InvalidRecordError) as caught:
+        admit(make_document() | {"metadata": {"a\n::error::\x1b[31m\ud800": {"b": object()}}})
+    assert str(caught.value).startswith(r"metadata['a\n::error::\x1b[31m\ud800'].b: ")

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import math
 import re
+import weakref
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -175,3 +176,26 @@ def test_since_is_included_and_until_is_not() -> None:
     assert Query.of(since="2026-01-02T00:00:00Z").matches(document)
     assert not Query.of(until="2026-01-02T00:00:00Z").matches(document)
     assert Query.of(last_days=1, now=datetime(2026, 1, 3, tzinfo=UTC)).matches(document)
+
+
+def test_a_datetime_that_is_no_time_is_an_error() -> None:
+    class NotATime(datetime):
+        def astimezone(self, tz: Any = None) -> Any:
+            return self
+
+        def isoformat(self, *arguments: Any, **keywords: Any) -> str:
+            return "NaT"
+
+    with pytest.raises(InvalidRecordError, match="^timestamp: expected a datetime or an ISO 8601 text"):
+        timestamp_text(NotATime(2026, 1, 1))
+
+
+def test_a_long_task_has_the_id_of_its_whole_text_and_is_not_kept() -> None:
+    class Task(str):
+        __slots__ = ("__weakref__",)
+
+    task = Task("x" * 100_000)
+    assert task_id_of(task) == hashlib.sha256(task.encode()).hexdigest()[:12]
+    kept = weakref.ref(task)
+    del task
+    assert kept() is None

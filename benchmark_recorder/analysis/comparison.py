@@ -133,7 +133,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         v1_count=measured.left[1],
         v2_count=measured.right[1],
         improvement=measured.improvement,
-        improvement_percent=percent if math.isfinite(percent := 100 * measured.improvement) else math.nan,
+        improvement_percent=100 * measured.improvement,
         significant=significant,
         scope=measured.scope,
         kind=metric.kind,

@@ -213,7 +213,7 @@ def _differ(effect: float, other: float, low: float, high: float) -> bool:
 
 
 def _percent(measured: Measured, effect: float) -> str:
-    unit = "%" if measured.metric.kind == "ratio" else " points"
+    unit = " %" if measured.metric.kind == "ratio" else " points"
     return f"{100 * effect:+.1f}{unit}"
 
 

@@ -99,7 +99,7 @@ def _part(comparison: Comparison) -> str:
     noun = METRICS[comparison.metric].noun
     if comparison.effect is None or comparison.verdict in {"inconclusive", "equivalent"}:
         return noun
-    unit = "%" if comparison.kind == "ratio" else " points"
+    unit = " %" if comparison.kind == "ratio" else " points"
     return f"{noun} ({100 * abs(comparison.effect):.1f}{unit})"
 
 

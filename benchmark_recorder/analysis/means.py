@@ -147,7 +147,7 @@ def _components(side: Sequence[Term]) -> list[tuple[float, int]]:
     return [
         (
             term.m2 / (term.n - 1) / term.n
-            + (singles * term.m2 / term.scale**2 / freedom if singles and term.scale else 0.0),
+            + (singles * (term.m2 / term.scale / term.scale) / freedom if singles and term.scale else 0.0),
             term.n - 1,
         )
         for term in side
@@ -220,7 +220,9 @@ def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bo
         ``None`` where there is spread, or a single pair of runs leaves it open whether there is.
     """
     samples = [m for pair in pairs for m in pair]
-    if any(m.m2 > m.n * (NO_SPREAD * (1.0 if logs else m.mean)) ** 2 for m in samples) or sum(m.n for m in samples) < 3:
+    if sum(m.n for m in samples) < 3:
+        return None
+    if any(math.sqrt(m.m2 / m.n) > NO_SPREAD * (1.0 if logs else m.mean) for m in samples):
         return None
     chance = math.exp(-math.fsum(_log_splits(left.n, right.n) for left, right in pairs))
     return Fixed(0.0 if abs(estimate) < NO_SPREAD else estimate, chance, "permutation within tasks")

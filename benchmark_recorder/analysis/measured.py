@@ -53,7 +53,7 @@ class Measured:
         v1, v2 = self.left[0], self.right[0]
         with_sign = self.metric.better * (v2 - v1)
         found = with_sign / v1 if v1 else math.nan
-        return found if math.isfinite(found) else math.nan
+        return found if math.isfinite(100 * found) else math.nan
 
     @property
     def strata(self) -> Strata[Moments] | Strata[Counts]:
@@ -89,11 +89,8 @@ class Measured:
 
 
 def ratio_of(log_ratio: float) -> float:
-    """``exp``, infinite where a float cannot hold it."""
-    try:
-        return math.exp(log_ratio)
-    except OverflowError:
-        return math.inf
+    """``exp``, infinite where a float cannot hold it as percent."""
+    return math.exp(log_ratio) if log_ratio < 700 else math.inf
 
 
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
@@ -129,7 +126,7 @@ def _rate(counts: Counts) -> tuple[float, int]:
 
 
 def _mean(moments: Moments) -> tuple[float, int]:
-    return (moments.mean, moments.n) if moments.n else (math.nan, 0)
+    return (moments.mean if math.isfinite(moments.mean) else math.nan, moments.n) if moments.n else (math.nan, 0)
 
 
 def finite(value: float) -> float | None:

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import power, strata
+from benchmark_recorder.analysis.measured import finite
 from benchmark_recorder.analysis.result import Result
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _noise(measured: Measured) -> float | None:
         if measured.metric.name == "cost":
             scales = (fmean(p.left.mean for p in pairs), fmean(p.right.mean for p in pairs))
         parts = [
-            math.fsum(m.m2 / (m.n - 1) / m.n / scale**2 for m, scale in zip(pair[1:], scales, strict=True))
+            math.fsum(m.m2 / (m.n - 1) / m.n / scale / scale for m, scale in zip(pair[1:], scales, strict=True))
             if pair.left.n > 1 and pair.right.n > 1
             else None
             for pair in pairs
@@ -165,7 +166,9 @@ def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
     prices = []
     for read in (strata.cost, strata.time):
         sides = [read(whole) for whole in measured.wholes if whole is not None]
-        prices.append(fmean(side.mean for side in sides) * runs if all(side.n for side in sides) else None)
+        prices.append(
+            finite(sum(side.mean for side in sides) / len(sides) * runs) if all(side.n for side in sides) else None
+        )
     return prices[0], prices[1]
 
 

@@ -87,7 +87,8 @@ def repeats_for_rates(strata: Strata[Counts], reach: float) -> int | None:
     for side in (strata.left, strata.right):
         rate = (side.hits + z * z / 2) / (side.n + z * z)
         variance += rate * (1 - rate)
-    return math.ceil(z * z * variance / reach**2)
+    needed = z * z * variance / reach / reach
+    return math.ceil(needed) if needed <= MOST else None
 
 
 def tasks_for(spread: float, reach: float, start: int) -> int | None:

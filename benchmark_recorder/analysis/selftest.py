@@ -2,7 +2,8 @@
 
 The runs of one version are split in two at random and judged as baseline and candidate. Whatever blocks is a false
 alarm. Splitting within tasks shows the gate under independent runs; splitting by day keeps what the runs of a day share
-(a slow provider, a loaded host), as a candidate that is measured on another day than the baseline does.
+(a slow provider, a loaded host), as a candidate that is measured on another day than the baseline does. Where all is of
+one day, whole runs of the suite are split instead.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ SELFTEST_FIELDS: Final = ("task_id", "success", "execution_time", "cost", "time"
 DAY: Final = 86_400_000_000
 """Microseconds."""
 
+PAUSE: Final = 1_800_000_000
+"""Microseconds without an execution that end a run of the suite."""
+
 _MOST_VALUES: Final = 200_000_000
 """Runs times splits: beyond it fewer splits are made, so that a large history takes seconds, not hours."""
 
@@ -49,9 +53,9 @@ class FalseBlocks(Result):
     """What the gate said of splits without any true change.
 
     Attributes:
-        kind: ``"within tasks"`` or ``"by day"``.
+        kind: ``"within tasks"``, ``"by day"``, or ``"by run"`` of the suite.
         splits: that were judged.
-        different: splits that exist at most; few days allow few.
+        different: splits that exist at most; few days or runs allow few.
         rate: share that the default policy blocked.
         by_metric: the same, by guardrail.
         literal_rate: share that the guide's literal thresholds would have blocked.
@@ -78,7 +82,8 @@ class SelfTest(Result):
         runs: that were split.
         tasks: of which each was run at least twice.
         within_tasks: splits at random within tasks; ``None`` where no task has two runs.
-        by_day: splits of whole days; ``None`` below two days.
+        by_day: splits of whole days; of whole runs of the suite (with a pause of half an hour between them) where all
+            are of one day; ``None`` where there is only one.
         detectable: by guardrail, the smallest true worsening that the gate, with half of the runs a side, finds with
             80 % power: a fraction, or points as a fraction; ``None`` where unknown.
         sentence: all this for people.
@@ -99,7 +104,10 @@ class _History(NamedTuple):
     """The runs of the tasks that repeat, sorted by task."""
 
     task: NDArray[np.int64]
-    day: NDArray[np.int64]
+    block: NDArray[np.int64]
+    """The day or the run of the suite, counted from 0."""
+    blocks: str
+    """Which of them: ``"day"`` or ``"run"``."""
     values: dict[str, NDArray[np.float64]]
     """By guardrail: logarithm of the duration, whether it failed, cost; NaN where it does not count."""
     time: NDArray[np.float64]
@@ -132,9 +140,12 @@ def selftest(
     history = _repeated(columns)
     rng = np.random.default_rng(seed)
     splits = max(min(splits, 200), min(splits, _MOST_VALUES // max(1, len(history.task))))
-    within = _judge(history, _within_tasks(history, splits, rng), "within tasks", scope, _ways(history))
-    days = len(np.unique(history.day))
-    by_day = _judge(history, _by_day(history, splits, rng), "by day", scope, math.comb(days, days // 2))
+    within = _judge(
+        history, _within_tasks(history, splits, rng), "within tasks", scope, _halves(np.bincount(history.task).tolist())
+    )
+    blocks = int(history.block.max(initial=-1)) + 1
+    kind, ways = f"by {history.blocks}", _halves([blocks])
+    by_day = _judge(history, _by_block(history, blocks, splits, rng), kind, scope, ways)
     detectable = within[1] if within else {}
     found = within[0] if within else None, by_day[0] if by_day else None
     return SelfTest(
@@ -144,7 +155,7 @@ def selftest(
         *found,
         detectable,
         _sentence(*found, detectable),
-        _doubts(len(columns["success"]), history, days),
+        _doubts(len(columns["success"]), history, blocks),
     )
 
 
@@ -158,10 +169,12 @@ def _repeated(columns: Mapping[str, NDArray[Any]]) -> _History:
     rows = rows[np.argsort(codes[rows], kind="stable")]
     _, task = np.unique(codes[rows], return_inverse=True)
     time = np.asarray(columns["execution_time"], dtype=np.float64)[rows]
+    block, blocks = _blocks(np.asarray(columns["time"], dtype=np.int64)[rows])
     logs = np.log(time, out=np.full(len(time), np.nan), where=time > 0)
     return _History(
         task=task.astype(np.int64),
-        day=np.asarray(columns["time"], dtype=np.int64)[rows] // DAY,
+        block=block,
+        blocks=blocks,
         values={
             "execution_time": logs,
             "failure_rate": 1.0 - np.asarray(columns["success"], dtype=np.float64)[rows],
@@ -169,6 +182,17 @@ def _repeated(columns: Mapping[str, NDArray[Any]]) -> _History:
         },
         time=time,
     )
+
+
+def _blocks(moment: NDArray[np.int64]) -> tuple[NDArray[np.int64], str]:
+    """The day of each execution; where all are of one, the run of the suite."""
+    days, day = np.unique(moment // DAY, return_inverse=True)
+    if len(days) > 1 or not len(moment):
+        return day.astype(np.int64), "day"
+    order = np.argsort(moment, kind="stable")
+    run = np.empty(len(moment), np.int64)
+    run[order] = np.concatenate([[0], np.cumsum(np.diff(moment[order]) > PAUSE)])
+    return run, "run"
 
 
 # Splits: for each, which runs are the candidate's ---------------------------------------------------------------------
@@ -194,22 +218,22 @@ def _within_tasks(history: _History, splits: int, rng: np.random.Generator) -> I
         yield sides
 
 
-def _by_day(history: _History, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Half of the days, whole."""
-    days, day = np.unique(history.day, return_inverse=True)
-    if len(days) < 2:
+def _by_block(history: _History, blocks: int, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Half of the days or runs, whole."""
+    if blocks < 2:
         return
-    for size in _chunks(len(day), splits):
-        rank = np.argsort(rng.random((size, len(days))), axis=1)
-        # An odd day goes to the baseline or the candidate in every other split.
-        half = len(days) // 2 + (len(days) % 2) * rng.integers(0, 2, (size, 1))
-        yield (rank < half)[:, day]
+    for size in _chunks(len(history.block), splits):
+        rank = np.argsort(rng.random((size, blocks)), axis=1)
+        # Of an odd number, the odd one goes to either side.
+        half = blocks // 2 + (blocks % 2) * rng.integers(0, 2, (size, 1))
+        yield (rank < half)[:, history.block]
 
 
-def _ways(history: _History) -> float:
-    """Different splits within tasks, as far as a float can count them."""
-    logs = sum(math.lgamma(n + 1) - 2 * math.lgamma(n / 2 + 1) for n in np.bincount(history.task).tolist())
-    return math.exp(min(logs, 700.0))
+def _halves(parts: list[int]) -> float:
+    """Ways to split each part in half, all together, as far as a float can count them."""
+    logs = sum(math.lgamma(n + 1) - math.lgamma(n // 2 + 1) - math.lgamma((n + 1) // 2 + 1) for n in parts)
+    logs += sum(n % 2 for n in parts) * math.log(2)
+    return float(round(math.exp(logs))) if logs < 36 else math.exp(min(logs, 700.0))
 
 
 # Judging --------------------------------------------------------------------------------------------------------------
@@ -248,7 +272,8 @@ def _judge(
 
 def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterator[dict[str, Ruling]]:
     """The default policy on each split."""
-    parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
+    with np.errstate(all="ignore"):  # what overflows is no evidence, and is treated so
+        parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
     for split in range(len(sides)):
         n, mean, _ = parts["failure_rate"]
         failures = [
@@ -316,7 +341,7 @@ def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.b
         known = np.isfinite(values)
         right = sides[:, known]
         n = right.sum(1)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             v2 = right @ values[known] / n
             v1 = ~right @ values[known] / (known.sum() - n)
             change = v2 / v1 - 1 if METRICS[name].kind == "ratio" else v2 - v1
@@ -344,7 +369,7 @@ def _sentence(within: FalseBlocks | None, by_day: FalseBlocks | None, detectable
     return " ".join(parts) or "No task was run twice, so a version cannot be split against itself."
 
 
-def _doubts(runs: int, history: _History, days: int) -> tuple[Doubt, ...]:
+def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:
     found = []
     if not history.tasks:
         found.append(
@@ -362,13 +387,16 @@ def _doubts(runs: int, history: _History, days: int) -> tuple[Doubt, ...]:
                 {"runs": runs, "left_out": runs - len(history.task)},
             )
         )
-    if history.tasks and days < 8:
+    if history.tasks and (blocks < 8 or history.blocks == "run"):
+        number = f"{blocks} {history.blocks}{'' if blocks == 1 else 's'}" + (
+            " of the suite on one day" if history.blocks == "run" else ""
+        )
         found.append(
             Doubt(
                 "few_days",
-                f"The runs are of {days} {'day' if days == 1 else 'days'}: what differs from day to day "
-                + ("cannot be seen." if days < 2 else "is hardly seen."),
-                {"days": days, "needed": 8},
+                f"The executions are of {number}: what differs from day to day "
+                + ("cannot be seen." if history.blocks == "run" else "is hardly seen."),
+                {"blocks": blocks, "kind": history.blocks, "needed": 8},
             )
         )
     return tuple(found)

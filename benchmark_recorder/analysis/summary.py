@@ -14,6 +14,7 @@ from scipy import special
 from benchmark_recorder.analysis.doubts import store_doubts, unknown_version, version_doubts
 from benchmark_recorder.analysis.duplicates import recorded_twice
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
+from benchmark_recorder.analysis.means import NO_SPREAD
 from benchmark_recorder.analysis.measured import finite, ratio_of
 from benchmark_recorder.analysis.rates import wilson
 from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result, interval_of
@@ -112,23 +113,23 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
         return _nothing(version, cells)
     ordered = np.sort(times[np.isfinite(times)]) if times is not None else np.empty(0)
     percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES}
-    plain = {name: math.nan if found.value is None else found.value for name, found in percentiles.items()}
+    plain = {name: _plain(found.value) for name, found in percentiles.items()}
     succeeded = sum(cell.n for cell in own if cell.success)
     variance = whole.time.variance
     return Summary(
         version=version,
         count=whole.n,
-        mean=whole.time.mean if whole.time.n else math.nan,
+        mean=_plain(whole.time.mean if whole.time.n else None),
         p50=plain["p50"],
         p90=plain["p90"],
         p95=plain["p95"],
         p99=plain["p99"],
         min=float(ordered[0]) if len(ordered) else math.nan,
         max=whole.max_time if whole.time.n else math.nan,
-        std=math.sqrt(variance) if variance is not None else math.nan,
+        std=_plain(None if variance is None else math.sqrt(variance)),
         success_rate=succeeded / whole.n,
-        total_cost=whole.cost.total if whole.cost.n else math.nan,
-        mean_cost=whole.cost.mean if whole.cost.n else math.nan,
+        total_cost=_plain(whole.cost.total if whole.cost.n else None),
+        mean_cost=_plain(whole.cost.mean if whole.cost.n else None),
         estimates=_estimates(own, whole, succeeded) | (percentiles if len(ordered) else {}),
         repeats=_repeats(own),
         tasks=_count_tasks(own),
@@ -140,6 +141,11 @@ def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | N
             *(recorded_twice(version, times) if times is not None else ()),
         ),
     )
+
+
+def _plain(value: float | None) -> float:
+    """One of the guide's figures: NaN where it is undefined, or beyond what a float can hold."""
+    return math.nan if value is None or not math.isfinite(value) else value
 
 
 def _nothing(version: str, cells: Cells) -> Summary:
@@ -196,9 +202,9 @@ def _mean(sample: Moments) -> Estimate:
     """A mean with Student's t interval."""
     if not sample.n:
         return Estimate(None, None, 0, "mean, Student's t")
-    limits = _student(sample)
+    limits = _student(sample, sample.mean)
     interval = interval_of(max(0.0, limits[0]), limits[1]) if limits else None
-    return Estimate(sample.mean, interval, sample.n, "mean, Student's t")
+    return Estimate(finite(sample.mean), interval, sample.n, "mean, Student's t")
 
 
 def _geometric(logs: Moments) -> Estimate:
@@ -206,15 +212,18 @@ def _geometric(logs: Moments) -> Estimate:
     method = "geometric mean, Student's t on logarithms"
     if not logs.n:
         return Estimate(None, None, 0, method)
-    limits = _student(logs)
+    limits = _student(logs, 1.0)
     interval = interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None
     return Estimate(finite(ratio_of(logs.mean)), interval, logs.n, method)
 
 
-def _student(sample: Moments) -> tuple[float, float] | None:
+def _student(sample: Moments, scale: float) -> tuple[float, float] | None:
+    """Limits of a mean; ``None`` below two runs, or where the runs do not vary by more than rounding at that scale."""
     if sample.n < 2:
         return None
     reach = student_quantile(sample.n - 1, 0.975) * math.sqrt(sample.m2 / (sample.n - 1) / sample.n)
+    if not reach > NO_SPREAD * scale:
+        return None
     return sample.mean - reach, sample.mean + reach
 
 
@@ -226,8 +235,8 @@ def _per_success(parts: Sequence[tuple[Moments, bool]]) -> Estimate:
     if not (good.n and every.mean > 0):
         return Estimate(None, None, every.n, method)
     share, value = good.n / every.n, every.total / good.n
-    if every.n < 2:
-        return Estimate(value, None, every.n, method)
+    if every.n < 2 or not math.isfinite(value):
+        return Estimate(finite(value), None, every.n, method)
     relative = every.m2 / (every.n - 1) / every.mean / every.mean
     relative += (1 - share) / share * every.n / (every.n - 1)
     relative -= 2 * (good.mean / every.mean - 1) * every.n / (every.n - 1)

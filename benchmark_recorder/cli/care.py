@@ -112,6 +112,7 @@ def prune(
 
 
 def _json_file(recorder: BenchmarkRecorder) -> JSONFileStore:
-    store = recorder.store
+    """The file that records go to first: the store itself, or a remote one's journal."""
+    store = getattr(recorder.store, "journal", recorder.store)
     assert isinstance(store, JSONFileStore)
     return store

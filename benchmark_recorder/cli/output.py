@@ -53,8 +53,8 @@ def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
     if output == "-":
         yield sys.stdout
         return
-    path = Path(output)
-    if path.exists() and path.samefile(recorder.store.name):
+    path, store = Path(output), Path(recorder.store.name)
+    if path.exists() and store.exists() and path.samefile(store):
         raise _bad_output(output, "the records live there")
     try:
         file = path.open("w", encoding="utf-8", newline="")

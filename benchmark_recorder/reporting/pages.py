@@ -171,6 +171,12 @@ def _basis_lines(report: Report) -> list[Line]:
     ):
         if n:
             lines.append((f"not included: {n:,} {what}",))
+    for n, what in (
+        (basis.health.pending, "kept locally until that store confirms them"),
+        (basis.health.quarantined, "refused by that store and kept locally"),
+    ):
+        if n:
+            lines.append((f"included: {n:,} {what}",))
     return lines
 
 

@@ -93,7 +93,9 @@ def check_format(format: object, known: Sequence[str]) -> None:  # noqa: A002 - 
 def report_json(report: Report) -> str:
     """The report for programs."""
     basis = report.basis
-    health = {"waiting": basis.health.waiting, "lost": basis.health.lost, "invalid": basis.health.invalid}
+    health = {
+        name: getattr(basis.health, name) for name in ("waiting", "lost", "invalid", "pending", "quarantined")
+    }
     document = {
         "schema_version": SCHEMA_VERSION,
         "versions": report.summaries,

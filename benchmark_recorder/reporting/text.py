@@ -86,14 +86,15 @@ def _table(table: Table) -> Iterator[str]:
         if ordinal:
             yield ""
         part = [[row[i] for i in group] for row in cells]
-        yield from _aligned(part, *_room([natural[i] for i in group], [least[i] for i in group]), table.align)
+        widths, gap = _room([natural[i] for i in group], [least[i] for i in group])
+        yield from _aligned(part, widths, [table.align[i] for i in group], gap)
 
 
 def _least(table: Table, cells: Sequence[Sequence[str]], column: int) -> int:
     """Columns that the figures need; a name may be squeezed."""
     rows = (table.header, *table.rows)
     ours = (width(text[column]) for row, text in zip(rows, cells, strict=True) if not _is_name(row[column]))
-    return max(_NAME, *ours)
+    return max((_NAME, *ours))
 
 
 def _is_name(line: Line) -> bool:
@@ -127,9 +128,9 @@ def _room(natural: Sequence[int], least: Sequence[int]) -> tuple[list[int], str]
     return widths, gap
 
 
-def _aligned(cells: Sequence[Sequence[str]], widths: Sequence[int], gap: str, align: str) -> Iterator[str]:
+def _aligned(cells: Sequence[Sequence[str]], widths: Sequence[int], align: Sequence[str], gap: str) -> Iterator[str]:
     for row in cells:
-        placed = (_placed(text, room, side) for text, room, side in zip(row, widths, align, strict=False))
+        placed = (_placed(text, room, side) for text, room, side in zip(row, widths, align, strict=True))
         yield gap.join(placed).rstrip()
 
 

@@ -42,9 +42,7 @@ def filter_of(query: Query) -> Stage:
             conditions.append({field: {"$in": [name for name in names if _can_be_stored(name)]}})
     if query.task is not None:
         text = plain_text(query.task)[0]
-        conditions.append(
-            {"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]}
-        )
+        conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
     if query.success is not None:
         conditions.append({"success": {"$eq": query.success}})
     if query.since is not None:
@@ -237,6 +235,4 @@ def _range(row: Mapping[str, Any], name: str) -> Range:
 
 def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """In the order of ``cells.collect``: by version and task, the pooled ones at the end."""
-    return tuple(
-        sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success))
-    )
+    return tuple(sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success)))

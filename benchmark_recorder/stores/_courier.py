@@ -61,7 +61,7 @@ class Courier:
             self._ensure_thread()
 
     def flush(self, timeout: float | None) -> bool:
-        """Deliver now; whether all that was there is delivered within some seconds (``None``: however long it takes)."""
+        """Deliver now; whether all that was there is delivered within some seconds (``None``: any time)."""
         with self._changed:
             self._asked += 1
             mine = self._asked

@@ -21,6 +21,11 @@ LOCK_SECONDS: Final = 2.0
 """How long an append waits for another process: far above any honest wait (a write takes microseconds), and short
 enough that a stopped process which holds the lock cannot stall an event loop for good."""
 
+YIELDS: Final = 20
+"""How often the processor is left to others before sleeping: a holder needs it for some microseconds only."""
+
+PAUSE_SECONDS: Final = 0.000_2
+
 REWRITE_SECONDS: Final = 30.0
 """How long a rewrite waits: nobody is in a hurry there."""
 
@@ -51,7 +56,7 @@ def lock(fd: int, path: str, *, shared: bool = False, seconds: float = LOCK_SECO
         StoreUnavailableError: another process has held it all the time, or the file system has no locks.
     """
     operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
-    deadline, pause = time.monotonic() + seconds, 0.000_02
+    deadline, tries = time.monotonic() + seconds, 0
     while True:
         try:
             fcntl.flock(fd, operation)
@@ -61,12 +66,15 @@ def lock(fd: int, path: str, *, shared: bool = False, seconds: float = LOCK_SECO
                     f"{path} is locked by another process for more than {seconds:g} s; find it with "
                     f"`lslocks` or `fuser {path}`, and let it go on or end it"
                 ) from None
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.005)
         except OSError as error:
             raise unavailable(error, path, "lock") from error
         else:
             return
+        tries += 1
+        if tries <= YIELDS:
+            os.sched_yield()
+        else:
+            time.sleep(PAUSE_SECONDS)
 
 
 def unlock(fd: int) -> None:

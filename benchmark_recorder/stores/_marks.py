@@ -17,17 +17,17 @@ import os
 import weakref
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.stores._lock import lock, unavailable, unlock
 from benchmark_recorder.stores._rewrite import folder_of, make_folder, write_beside
-from benchmark_recorder.stores.base import Position
+from benchmark_recorder.stores.base import Position  # noqa: TC001 - decoded to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MARK_SECONDS: Final = 150.0
 """How long to wait for a mark: longer than the longest question, which holds it shared."""
@@ -173,8 +173,11 @@ def marks_of(journal: str) -> list[MarkFile]:
     return [MarkFile(journal, name.removesuffix(".mark")) for name in sorted(names) if name.endswith(".mark")]
 
 
+Marks: TypeAlias = "Sequence[tuple[MarkFile, Mark]]"
+
+
 @contextmanager
-def all_held(journal: str) -> Iterator[list[tuple[MarkFile, Mark]]]:
+def all_held(journal: str) -> Iterator[Marks]:
     """All marks of a journal, kept from others: for who rewrites it.
 
     Raises:

@@ -58,7 +58,7 @@ def read_batch(source: Source, after: Position | None, limit: int, path: str) ->
         StoreFormatError: the place is not in this document, or a record is damaged.
     """
     header = source.layout.header
-    offset = header if after is None else _find(source, after, path)
+    offset = header if after is None else find_place(source, after, path)
     documents: list[Document] = []
     for line in lines(source, offset):
         if len(documents) == limit:
@@ -69,6 +69,16 @@ def read_batch(source: Source, after: Position | None, limit: int, path: str) ->
     return Batch(tuple(documents), Position(source.inode[1], offset if last else 0, last))
 
 
+def count_behind(source: Source, after: Position | None, path: str) -> int:
+    """How many records are behind a place; they are counted, not read.
+
+    Raises:
+        PlaceLostError: the place is not in this document.
+    """
+    offset = source.layout.header if after is None else find_place(source, after, path)
+    return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
+
+
 def end_of(source: Source) -> Position:
     """The place behind the last record."""
     end = source.layout.end
@@ -77,8 +87,12 @@ def end_of(source: Source) -> Position:
     return Position(source.inode[1], end, _id_before(source, end))
 
 
-def _find(source: Source, after: Position, path: str) -> int:
-    """The offset of a place, also in a document that was rewritten since."""
+def find_place(source: Source, after: Position, path: str) -> int:
+    """The offset of a place, also in a document that was rewritten since.
+
+    Raises:
+        PlaceLostError: the record before it is not there any more.
+    """
     layout = source.layout
     if not after.record_id:
         return layout.header

@@ -14,6 +14,7 @@ from benchmark_recorder.stores._places import lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from benchmark_recorder.stores._pins import Pins
     from benchmark_recorder.stores._source import Source
 
 
@@ -23,29 +24,46 @@ class Selection:
     Args:
         source: the document.
         keep: whether a line is kept.
+        pins: what is kept in any case, and the offsets to follow.
+        ignore_pins: only follow the offsets.
 
     Attributes:
         removed: lines that were left out so far.
+        found: for each followed offset the new one, and the id of the record before it.
     """
 
-    def __init__(self, source: Source, keep: Callable[[bytes], bool]) -> None:
-        self._source, self._keep = source, keep
+    def __init__(
+        self, source: Source, keep: Callable[[bytes], bool], pins: Pins | None = None, *, ignore_pins: bool = False
+    ) -> None:
+        self._source, self._keep, self._pins = source, keep, pins
+        self._ignores_pins = ignore_pins
         self.removed = 0
+        self.found: dict[int, tuple[int, str]] = {}
 
     def __iter__(self) -> Iterator[bytes]:
         header = self._source.layout.header
-        yield self._source.read(0, header) or HEADER
+        opening = self._source.read(0, header) or HEADER
+        yield opening
         seen: set[str | bytes] = set()
-        joint = b"\n"
+        last: str | bytes = ""
+        old, new = header, len(opening)
+        joint, followed = b"\n", self._pins.offsets if self._pins else frozenset()
+        self.found = dict.fromkeys(followed, (0, ""))
         for line in lines(self._source, header):
+            start, old = old, old + len(line) + (1 if old == header else len(JOINT))
             identity = _identity(line)
-            if identity in seen or not self._keep(line):
+            if identity not in seen and (self._keep(line) or self._is_pinned(start, old, identity)):
+                seen.add(identity)
+                yield joint + line
+                new, last, joint = new + len(joint) + len(line), identity, JOINT
+            else:
                 self.removed += 1
-                continue
-            seen.add(identity)
-            yield joint + line
-            joint = JOINT
+            if old in followed and isinstance(last, str) and last:
+                self.found[old] = new, last
         yield CLOSING
+
+    def _is_pinned(self, start: int, end: int, identity: str | bytes) -> bool:
+        return self._pins is not None and not self._ignores_pins and self._pins.holds(start, end, identity)
 
 
 def _identity(line: bytes) -> str | bytes:

@@ -99,15 +99,19 @@ class Tail:
         if not self._mutex.acquire(True, self._patience):  # noqa: FBT003 - a keyword costs a tenth of the write
             raise self._busy()
         try:
-            fd, end = self._fd, self._end
+            fd = self._fd
             try:
-                fcntl.flock(fd, _LOCK_NOW)
+                try:
+                    fcntl.flock(fd, _LOCK_NOW)
+                except BlockingIOError:
+                    lock(fd, self.path, seconds=self._patience)
                 as_left = (
-                    os.pread(fd, 4, end) == CLOSING  # one byte more than it, to see that the file ends there
+                    # One byte more than the closing, to see that the file ends there.
+                    (os.pread(fd, 4, self._end) == CLOSING or self._follow())
                     and self._count_links(fd)
                     and monotonic() < self._next_look
                 )
-            except (OSError, ValueError):  # held by somebody, or not open yet
+            except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
                 as_left = False
             try:
                 if not as_left:
@@ -282,12 +286,8 @@ class Tail:
     def _find(self) -> bool:
         """Find the tail, and mend it; whether the document is of our form."""
         size = os.fstat(self._fd).st_size
-        if self._end and size >= self._end + len(CLOSING):
-            # Somebody of ours went on from where it was left: the usual case with several processes.
-            behind = os.pread(self._fd, len(JOINT), self._end)
-            if behind in {JOINT, CLOSING[:2]} and read_at(self._fd, size - len(CLOSING), size) == CLOSING:
-                self._adopt(Layout(self._layout.header, size - len(CLOSING)))
-                return True
+        if self._end and self._follow():
+            return True
         layout = find_layout(self._fd, size)
         if layout is None:
             return False
@@ -295,6 +295,17 @@ class Tail:
             self._mend(layout, size)
         self._adopt(layout)
         return True
+
+    def _follow(self) -> bool:
+        """Move on to where others of ours went on from the place that was left; whether that is what happened."""
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        if size < self._end + len(CLOSING) or os.pread(self._fd, 4, size - len(CLOSING)) != CLOSING:
+            return False
+        if os.pread(self._fd, 2, self._end) not in {JOINT, b"\n{", CLOSING[:2]}:
+            return False
+        if self._layout.header:
+            self._adopt(Layout(self._layout.header, size - len(CLOSING)))
+        return self._layout.header > 0
 
     def _adopt(self, layout: Layout) -> None:
         self._layout, self._end = layout, layout.end

@@ -6,6 +6,7 @@ The format is in ``_document``, the append in ``_tail``; what is promised, and w
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,10 @@ from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
 from benchmark_recorder.stores._inspection import Inspection, Repair, inspect, is_sound, take_stock
 from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
-from benchmark_recorder.stores._places import end_of, read_batch
+from benchmark_recorder.stores._marks import all_held
+from benchmark_recorder.stores._pins import Pins
+from benchmark_recorder.stores._places import count_behind, end_of, read_batch
+from benchmark_recorder.stores._quarantine import Quarantine
 from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
 from benchmark_recorder.stores._selection import Selection, is_since
 from benchmark_recorder.stores._source import Source, opened
@@ -21,10 +25,11 @@ from benchmark_recorder.stores._tail import Held, Tail
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores._marks import Marks
     from benchmark_recorder.stores._reader import Reader
 
 
@@ -90,6 +95,7 @@ class JSONFileStore(Journal):
 
             self._kept = Reader(self._path)
         return self._kept
+
     def close(self) -> None:
         """See ``Store.close``."""
         self._tail.close()
@@ -110,30 +116,42 @@ class JSONFileStore(Journal):
         with opened(self._path) as source:
             return Position(0, 0, "") if source is None else end_of(source)
 
+    def count(self, after: Position | None) -> int:
+        """See ``Journal.count``."""
+        self._tail.confirm()
+        with opened(self._path) as source:
+            return 0 if source is None else count_behind(source, after, self._path)
+
     # Care -------------------------------------------------------------------------------------------------------------
 
-    def clear(self) -> Path:
+    def clear(self, *, unconfirmed: bool = False) -> Path:
         """Begin a new file; the path of the backup that holds all there was.
+
+        Args:
+            unconfirmed: leave out also what a remote store has not confirmed; otherwise that stays.
 
         Raises:
             StoreError: the records could not be moved; nothing was changed.
         """
-        with self._tail.held(REWRITE_SECONDS) as held:
+        with self._rewriting() as (held, marks):
             backup = self._back_up(held)
-            replace(held.document, held.fd, [_source(held).read(0, held.layout.header) or HEADER, CLOSING])
-            self._tail.forget()
+            self._select(held, marks, lambda _: False, unconfirmed=unconfirmed)
         return backup
 
-    def prune(self, before: int) -> int:
+    def prune(self, before: int, *, unconfirmed: bool = False) -> int:
         """Remove the records that are older than a moment; how many that were.
 
         Args:
             before: microseconds since 1970 in UTC.
+            unconfirmed: remove also what a remote store has not confirmed; otherwise that stays.
 
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
-        return self._select(lambda line: is_since(line, before))
+        if not os.path.exists(self._path):
+            return 0
+        with self._rewriting() as (held, marks):
+            return self._select(held, marks, lambda line: is_since(line, before), unconfirmed=unconfirmed)
 
     def compact(self) -> int:
         """Rewrite the file with each id once; how many records were removed.
@@ -141,7 +159,10 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
-        return self._select(lambda _: True)
+        if not os.path.exists(self._path):
+            return 0
+        with self._rewriting() as (held, marks):
+            return self._select(held, marks, lambda _: True)
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
@@ -172,13 +193,13 @@ class JSONFileStore(Journal):
         before = inspect(self._path)
         if not before.exists:
             return Repair()
-        with self._tail.held(REWRITE_SECONDS) as held:
+        with self._rewriting() as (held, marks):
             _, damaged, duplicates = take_stock(_source(held))
             if not damaged and not duplicates:
                 return Repair(torn=before.torn)
             backup = self._back_up(held)
-            replace(held.document, held.fd, Selection(_source(held), is_sound))
-            self._tail.forget()
+            # What is no record was not delivered, and never will be.
+            self._select(held, marks, is_sound, unconfirmed=True)
         return Repair(before.torn, damaged, duplicates, backup)
 
     def _back_up(self, held: Held) -> Path:
@@ -187,14 +208,20 @@ class JSONFileStore(Journal):
         except OSError as error:
             raise unavailable(error, self._path, "back up") from error
 
-    def _select(self, keep: Callable[[bytes], bool]) -> int:
-        """Rewrite the file with the lines that are kept; how many were not."""
-        if not os.path.exists(self._path):
-            return 0
-        with self._tail.held(REWRITE_SECONDS) as held:
-            selection = Selection(_source(held), keep)
-            replace(held.document, held.fd, selection)
-            self._tail.forget()
+    @contextmanager
+    def _rewriting(self) -> Iterator[tuple[Held, Marks]]:
+        """The document and its marks, kept from everybody else."""
+        with all_held(os.path.realpath(self._path)) as marks, self._tail.held(REWRITE_SECONDS) as held:
+            yield held, marks
+
+    def _select(self, held: Held, marks: Marks, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
+        """Rewrite the file with the lines that are kept, and the marks with it; how many were not kept."""
+        source = _source(held)
+        pins = Pins(source, self._path, marks, Quarantine(held.document).ids())
+        selection = Selection(source, keep, pins, ignore_pins=unconfirmed)
+        replace(held.document, held.fd, selection)
+        self._tail.forget()
+        pins.move(os.stat(held.document).st_ino, selection.found)
         return selection.removed
 
 

@@ -85,7 +85,7 @@ class MongoDBStore(Store):
         ConfigurationError: the URL or a name is not valid.
     """
 
-    remote: ClassVar[bool] = True
+    is_remote: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -196,7 +196,8 @@ class MongoDBStore(Store):
 
     def _insert(self, rows: list[dict[str, Any]], reasons: dict[str, str]) -> int:
         """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
-        from pymongo.errors import BulkWriteError, DocumentTooLarge, InvalidDocument
+        from bson.errors import InvalidDocument
+        from pymongo.errors import BulkWriteError, DocumentTooLarge
 
         collection = self._collection()
         try:
@@ -318,7 +319,8 @@ def _require_driver() -> None:
         ) from error
     if pymongo.version_tuple < (4, 13):
         raise MissingDependencyError(
-            f'the MongoDB store needs pymongo 4.13, this is {pymongo.version}: pip install "benchmark-recorder[mongodb]"'
+            f"the MongoDB store needs pymongo 4.13, and this is {pymongo.version}: "
+            'pip install "benchmark-recorder[mongodb]"'
         )
 
 
@@ -349,11 +351,9 @@ def _check_names(database: str, collection: str) -> None:
 
 def _connect(uri: str | None) -> Client:
     from pymongo import MongoClient
-    from pymongo.uri_parser import parse_uri
 
     assert uri is not None
-    said = {} if uri.startswith("mongodb+srv") else parse_uri(uri, warn=True)["options"]
-    given = {name.lower() for name in said} | {part.partition("=")[0].lower() for part in urlsplit(uri).query.split("&")}
+    given = {option.partition("=")[0].lower() for option in urlsplit(uri).query.split("&")}
     options: dict[str, Any] = {name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in given}
     return MongoClient(uri, connect=False, **options)
 
@@ -408,4 +408,3 @@ def _ours(name: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise StoreFormatError(f"{name} holds documents that are no benchmark records: {error}") from error
-

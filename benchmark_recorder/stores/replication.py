@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
-from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores._delivery import BATCH, Delivery, newer
 from benchmark_recorder.stores._marks import MarkFile
 from benchmark_recorder.stores._quarantine import Quarantine
@@ -39,6 +41,18 @@ MOST_NAMED: Final = 5000
 here."""
 
 
+PRUNE_SECONDS: Final = 3600.0
+"""Between two looks for confirmed records to let go of: each rewrites the journal."""
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """A journal that can let go of old records, but for those that a remote store has not confirmed."""
+
+    def prune(self, before: int) -> int:
+        """Remove the records from before a moment (microseconds since 1970); how many that were."""
+
+
 class ReplicatedStore(Store):
     """A remote store behind a local journal. Safe to use from any thread, and after a fork.
 
@@ -47,9 +61,10 @@ class ReplicatedStore(Store):
         remote: where records go from there.
         beside: the path of the journal's file; marks and quarantine are kept in the folder ``<beside>.d``.
         deliver: ``"background"``: by a thread of this process; ``"off"``: by ``benchmark-recorder sync``.
+        keep_delivered: seconds after which the journal lets go of what is confirmed; ``None``: never.
 
     Raises:
-        ConfigurationError: ``deliver`` is neither.
+        ConfigurationError: ``deliver`` is neither, or the journal cannot let go of anything.
     """
 
     def __init__(
@@ -59,10 +74,14 @@ class ReplicatedStore(Store):
         *,
         beside: str | os.PathLike[str],
         deliver: Literal["background", "off"] = "background",
+        keep_delivered: float | None = None,
     ) -> None:
         if deliver not in {"background", "off"}:
             raise ConfigurationError(f'deliver: expected "background" or "off", got {deliver!r}')
         self.journal, self.remote = journal, remote
+        if keep_delivered is not None and not isinstance(journal, Prunable):
+            raise ConfigurationError(f"keep_delivered: {journal.name} cannot be pruned")
+        self._keep_delivered, self._next_prune = keep_delivered, 0.0
         path = os.path.realpath(beside)
         self._marks = MarkFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
@@ -72,7 +91,7 @@ class ReplicatedStore(Store):
         if deliver == "background":
             from benchmark_recorder.stores._courier import Courier
 
-            self._courier = Courier(self.delivery.deliver, remote.name)
+            self._courier = Courier(self.deliver, remote.name)
 
     def __repr__(self) -> str:
         return f"ReplicatedStore({self.journal!r}, {self.remote!r})"
@@ -94,6 +113,22 @@ class ReplicatedStore(Store):
             self._courier.wake()
         return new
 
+    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
+        """See ``Delivery.deliver``; then the journal lets go of what is confirmed and old enough."""
+        done = self.delivery.deliver(go_on, report)
+        if done and self._keep_delivered is not None and time.monotonic() >= self._next_prune:
+            self._next_prune = time.monotonic() + PRUNE_SECONDS
+            self._prune(self._keep_delivered)
+        return done
+
+    def _prune(self, seconds: float) -> None:
+        assert isinstance(self.journal, Prunable)
+        before = int((time.time() - seconds) * 1_000_000)
+        oldest = self.journal.read(None, 1).documents
+        if oldest and timestamp_micros(oldest[0]["timestamp"]) < before:
+            removed = self.journal.prune(before)
+            logger.info("%d confirmed records were removed from %s", removed, self.journal.name)
+
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver now, and wait for it; whether everything that was here is in the remote store, or in quarantine.
 
@@ -106,6 +141,12 @@ class ReplicatedStore(Store):
 
     def condition(self) -> Condition:
         """See ``Store.condition``."""
+        try:
+            return self._condition()
+        except StoreError as error:
+            return Condition(self.remote.name, last_error=str(error))
+
+    def _condition(self) -> Condition:
         mark = self._marks.read()
         pending, since = (0, None) if mark is None else self._pending(mark)
         return Condition(

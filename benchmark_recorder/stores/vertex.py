@@ -67,7 +67,7 @@ class VertexStore(Store):
         ConfigurationError: a name that Google would refuse; says what it takes.
     """
 
-    remote: ClassVar[bool] = True
+    is_remote: ClassVar[bool] = True
     repeats_are_free: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - settings

@@ -15,6 +15,7 @@ from benchmark_recorder.analysis.guardrails import holm
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.errors import InvalidQueryError
 from tests.analysis.histories import cells_of, runs, task_names
+from tests.perf.verdicts import SHAPES, Design, clopper_pearson_low, gate
 
 
 def suite(
@@ -197,3 +198,12 @@ def test_values_that_never_vary_are_judged() -> None:
 def test_a_wrong_argument_is_an_error_that_names_it(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidQueryError, match=next(iter(arguments))):
         check_gate(suite(), "v1", "v2", **arguments)
+
+
+@pytest.mark.parametrize("shape", ["log-sd 0.5", "bimodal", "5 % timeouts"])
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_the_gate_seldom_cries_wolf(shape: str, repeats: int) -> None:
+    """A tenth of what ``tests/perf/verdicts.py`` simulates; the literal thresholds are there to see the difference."""
+    tally = gate(Design(SHAPES[shape], repeats), 200, np.random.default_rng(repeats))
+    assert clopper_pearson_low(tally.blocked["any"], 200) <= 0.05
+    assert tally.share("literal") > 0.5

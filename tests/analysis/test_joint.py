@@ -35,9 +35,9 @@ def suite(*, slower: float = 1, dearer: float = 1, failing: float = 0.2, spread:
 @pytest.mark.parametrize(
     ("change", "verdict", "sentence"),
     [
-        ({"slower": 0.5}, "better", "is better in execution time (50.0%); it is the same"),
+        ({"slower": 0.5}, "better", "is better in execution time (50.0 %); it is the same"),
         ({"slower": 2}, "worse", "is worse in execution time ("),
-        ({"slower": 0.5, "dearer": 2}, "mixed", "is better in execution time (50.0%); it is worse in cost (100.0%)"),
+        ({"slower": 0.5, "dearer": 2}, "mixed", "is better in execution time (50.0 %); it is worse in cost (100.0 %)"),
         ({}, "equivalent", "is the same, within the margin, in execution time, failure rate and cost."),
         ({"slower": 0.5, "spread": 5.0}, "inconclusive", "leaves undecided"),
     ],

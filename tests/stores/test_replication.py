@@ -11,9 +11,10 @@ from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import StoreContract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
 
 
@@ -41,7 +42,7 @@ class _DeliversHalf(ReplicatedStore):
 
     appends = 0
 
-    def append(self, documents, *, fresh=False):  # type: ignore[no-untyped-def]
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
         half = len(documents) // 2
         new = 0
         for part in (documents[:half], documents[half:]) if half else (documents,):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -261,6 +262,13 @@ def test_a_url_names_a_store() -> None:
 def test_a_name_that_google_would_refuse_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         VertexStore(**({"project": "genesis-production"} | arguments))
+
+
+def test_the_scheme_is_registered_for_urls() -> None:
+    [entry] = entry_points(group="benchmark_recorder.stores", name="vertex")
+    assert entry.load()("vertex://genesis-production/us-central1/mine").table_id == (
+        "genesis-production.mine.benchmark_metrics"
+    )
 
 
 @pytest.mark.parametrize("url", ["vertex://", "mongodb://x", "vertex://genesis-production/a/b/c/d", "vertex://p?x=1"])
