@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.errors import ConfigurationError
-from benchmark_recorder.intake import logger
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 
 if TYPE_CHECKING:
@@ -158,12 +157,14 @@ def get_benchmark_recorder(  # noqa: PLR0913
     """The recorder for some settings; the same one for the same settings, as long as the process lives.
 
     What is not given comes from ``BENCHMARK_RECORDER_STORE``, ``..._DURABILITY``, ``..._ON_INVALID``,
-    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED`` and ``..._DISABLED=1``, then from ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
+    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED`` and ``..._DISABLED=1``, then from
+    ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
 
     Args:
-        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``),
-            or a ``Store``. A record for a remote store goes into a local journal first.
-        enable_vertex_ai: this version has no Vertex AI store yet: it says so in the log, and records locally.
+        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``,
+            ``vertex://project/location/dataset``), or a ``Store``. A record for a remote store
+            goes into a local journal first.
+        enable_vertex_ai: deliver to the Vertex AI Feature Store; the same as ``store="vertex://<vertex_project_id>"``.
         vertex_project_id: the Google Cloud project.
         durability: ``"process"``: a record whose call returned survives a killed process; ``"fsync"``: a power cut.
         strict: raise storage trouble out of recording calls.
@@ -180,6 +181,12 @@ def get_benchmark_recorder(  # noqa: PLR0913
     """
     from benchmark_recorder.stores.base import Store
 
+    if enable_vertex_ai:
+        if store is not None or vertex_project_id is None:
+            raise ConfigurationError(
+                "enable_vertex_ai: give vertex_project_id, and no other store; journal= names the local file"
+            )
+        store = f"vertex://{vertex_project_id}"
     place = None if isinstance(store, Store) or store is None else os.fspath(store)
     settings = effective_settings(
         store=place,
@@ -191,11 +198,6 @@ def get_benchmark_recorder(  # noqa: PLR0913
         deliver=deliver,
         keep_delivered=keep_delivered,
     )
-    if enable_vertex_ai:
-        logger.warning(
-            "the Vertex AI store is not part of this version: executions%s are recorded locally",
-            f" of {vertex_project_id}" if vertex_project_id else "",
-        )
     where = store if isinstance(store, Store) else _place(settings.store)
     key = (
         where,

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -65,6 +66,7 @@ class VertexStore(Store):
 
     Raises:
         ConfigurationError: a name that Google would refuse; says what it takes.
+        MissingDependencyError: Google's packages are not installed.
     """
 
     is_remote: ClassVar[bool] = True
@@ -85,6 +87,7 @@ class VertexStore(Store):
     ) -> None:
         for name, value in (("project", project), ("location", location), ("dataset", dataset), ("table", table)):
             _check_id(name, value)
+        _require_google()
         self.project, self.location, self.dataset, self.table = project, location, dataset, table
         self.timeout, self.deadline = timeout, deadline
         self._credentials = credentials
@@ -334,6 +337,14 @@ def _check_id(name: str, value: object) -> None:
     ):
         hint = f"; Google takes no hyphen there: {fixed!r} would do"
     raise ConfigurationError(f"{name}: expected {expected}, got {value!r}{hint}")
+
+
+def _require_google() -> None:
+    """Look whether the packages are there, without importing them."""
+    with _google():
+        for package in ("google.cloud.bigquery", "google.cloud.aiplatform_v1"):
+            if find_spec(package) is None:
+                raise ImportError(package)
 
 
 @contextmanager

@@ -390,6 +390,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.fake.over.wait()
             return
         self.fake.over.wait(fault.delay)
+        if parts.path == "/token":  # where Google's clients fetch the token of a service account
+            self.send(200, {"access_token": self.fake.token, "expires_in": 3600, "token_type": "Bearer"})
+            return
         try:
             if fault.status and not fault.applied:
                 fault.strike()

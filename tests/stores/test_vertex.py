@@ -314,14 +314,15 @@ assert not [n for n in sys.modules if n.startswith(("google.cloud.aiplatform", "
 def test_a_missing_package_is_an_error_that_holds_the_pip_line() -> None:
     program = """
 import sys
-sys.modules["google"] = None
-from benchmark_recorder import MissingDependencyError
+from benchmark_recorder import MissingDependencyError, get_benchmark_recorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import make_document
 store = VertexStore("demo-project")
-for call in (lambda: store.append([make_document()], fresh=True), lambda: store.scan(Query(), ["time"]),
-             lambda: store.summarize(Query()), store.set_up, store.check):
+sys.modules["google"] = sys.modules["google.cloud"] = None
+for call in (lambda: VertexStore("demo-project"), lambda: store.append([make_document()], fresh=True),
+             lambda: store.scan(Query(), ["time"]), lambda: store.summarize(Query()), store.set_up, store.check,
+             lambda: get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="demo-project")):
     try:
         call()
     except MissingDependencyError as error:

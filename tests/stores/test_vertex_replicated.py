@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tenacity import RetryCallState, Retrying
 
+from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores._courier import pause_after
@@ -119,3 +123,35 @@ def test_trouble_with_the_setup_is_tried_again_once_a_minute_and_any_other_soone
 
     assert pause(StoreSetupError("no table")) == 60.0
     assert pause(StoreUnavailableError("away")) <= 30.0
+
+
+@pytest.fixture
+def application_default(cloud: FakeGoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service account's key in the environment, whose tokens the fake gives and asks for."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    account = {
+        "type": "service_account",
+        "client_email": "recorder@demo-project.example",
+        "private_key": pem,
+        "token_uri": f"{cloud.bigquery.url}/token",
+    }
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(account), encoding="utf-8")
+    cloud.bigquery.token = "t0ken"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", cloud.bigquery.url)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("application_default")
+def test_the_guides_snippet_delivers_with_the_credentials_of_the_environment(cloud: FakeGoogleCloud) -> None:
+    recorder = get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="demo-project")
+    for version in ("v1.0", "v1.0", "v2.0", "v2.0"):
+        recorder.record_execution("Create landing page", 3.4, True, version)
+    assert recorder.store.flush(30)
+    assert [row["version"] for row in cloud.rows()] == ["v1.0", "v1.0", "v2.0", "v2.0"]
+    assert recorder.get_historical_metrics(version="v2.0")["count"] == 2
+    assert recorder.compare_versions("v1.0", "v2.0", "execution_time")["v1_value"] == pytest.approx(3.4)
+    assert set(cloud.bigquery.authorizations[-3:]) == {"Bearer t0ken"}
+    recorder.close()
