@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Document
 
 DATASET = "benchmark_recorder_live_check"
+TABLE = "benchmark_recorder_live_check"  # the feature group's name as well, which no other may have
 FLOATS = (0.1, 1 / 3, 5e-324, 1e-7, 123456789.123456789, math.nextafter(1, 2), 1e22, 1.7976931348623157e308)
 
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--location", default="us-central1")
     parser.add_argument("--dataset", default=DATASET)
     options = parser.parse_args(arguments)
-    with VertexStore(options.project, options.location, options.dataset) as store:
+    with VertexStore(options.project, options.location, options.dataset, TABLE) as store:
         failed = run(store)
     print(f"\nto remove it: bq rm -r -d {options.project}:{options.dataset}, and the feature group in the console")
     return int(failed > 0)

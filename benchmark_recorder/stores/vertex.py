@@ -13,7 +13,7 @@ import time
 import weakref
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores._vertex_setup import Finding, Step
-
-T = TypeVar("T")
 
 LOCATION: Final = "us-central1"
 DATASET: Final = "genesis_benchmarks"
@@ -170,7 +168,7 @@ class VertexStore(Store):
         rows: list[Sequence[Any]] = []
         if names and not filters.impossible:
             sql = scan_sql(self.table_id, names, filters)
-            rows = self._query(sql, filters.values, lambda found: [row.values() for row in found])
+            rows = [row.values() for row in self._rows(sql, filters.values)]
         columns = {name: _column(name, [row[place] for row in rows]) for place, name in enumerate(names)}
         if filters.metadata_here:
             kept = np.array([_holds(metadata, filters.metadata_here) for metadata in columns["metadata"]], dtype=bool)
@@ -185,7 +183,7 @@ class VertexStore(Store):
         if filters.impossible:
             return
         sql = scan_sql(self.table_id, [column.name for column in SCHEMA], filters)
-        for row in self._query(sql, filters.values, list):
+        for row in self._rows(sql, filters.values):
             document = document_of(dict(row.items()))
             if _holds(document["metadata"], filters.metadata_here):
                 yield document
@@ -200,12 +198,8 @@ class VertexStore(Store):
             return Cells()
         if filters.metadata_here:  # SQL has no equality of JSON
             return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
-        cells = self._query(
-            summarize_sql(self.table_id, query, filters),
-            filters.values,
-            lambda found: [cell_of(row) for row in found],
-        )
-        return collect(cells, query.versions, query.apart)
+        rows = self._rows(summarize_sql(self.table_id, query, filters), filters.values)
+        return collect(map(cell_of, rows), query.versions, query.apart)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""
@@ -280,14 +274,14 @@ class VertexStore(Store):
 
     # Pieces -----------------------------------------------------------------------------------------------------------
 
-    def _query(self, sql: str, values: Mapping[str, tuple[str, Any]], read: Callable[[Iterable[Any]], T]) -> T:
-        """Run a query, and read its rows while errors are still translated."""
+    def _rows(self, sql: str, values: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
+        """The rows of a query, page by page."""
         with _google():
             from benchmark_recorder.stores._vertex_errors import translated
             from benchmark_recorder.stores._vertex_query import answer
 
         with translated(self.name, self.project):
-            rows = answer(
+            yield from answer(
                 self.bigquery_client(),
                 sql,
                 values,
@@ -296,7 +290,6 @@ class VertexStore(Store):
                 timeout=self.timeout,
                 deadline=self.deadline,
             )
-            return read(rows)
 
     def _known(self, documents: Mapping[str, Document]) -> set[str]:
         """Which of some records are here."""
@@ -310,7 +303,7 @@ class VertexStore(Store):
             "last": ("TIMESTAMP", moment_of(max(moments))),
             "record_ids": ("STRING", list(documents)),
         }
-        return self._query(known_ids_sql(self.table_id), values, lambda found: {row["record_id"] for row in found})
+        return {row["record_id"] for row in self._rows(known_ids_sql(self.table_id), values)}
 
     def _start_afresh(self) -> None:
         """A new lock and no clients: a forked child shares neither with its parent."""

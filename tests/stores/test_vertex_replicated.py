@@ -17,6 +17,7 @@ from benchmark_recorder.stores._courier import pause_after
 from benchmark_recorder.stores._quarantine import Quarantine
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import StoreContract, make_history
 from tests.fakes.bigquery import Fault
 from tests.fakes.google_cloud import FakeGoogleCloud, google_cloud
@@ -155,3 +156,13 @@ def test_the_guides_snippet_delivers_with_the_credentials_of_the_environment(clo
     assert recorder.compare_versions("v1.0", "v2.0", "execution_time")["v1_value"] == pytest.approx(3.4)
     assert set(cloud.bigquery.authorizations[-3:]) == {"Bearer t0ken"}
     recorder.close()
+
+
+@pytest.mark.usefixtures("application_default")
+def test_a_token_that_never_comes_does_not_hold_the_call(cloud: FakeGoogleCloud) -> None:
+    cloud.bigquery.faults = [Fault("/token", silent=True)]
+    with (
+        VertexStore("demo-project", timeout=0.2, deadline=0.3) as store,
+        pytest.raises(StoreUnavailableError, match="does not answer"),
+    ):
+        store.append(make_history(1), fresh=True)
