@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias, cast
@@ -105,6 +106,8 @@ def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Docu
     Raises:
         InvalidRecordError: a field is wrong, and cannot be normalised.
     """
+    if _is_usual(execution):
+        return execution, ()
     try:
         admitted = _validate_execution(execution)
     except ValidationError:
@@ -112,6 +115,36 @@ def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Docu
     if admitted["metadata"] and not _is_plain(admitted["metadata"]):
         return _normalised(admitted, (), names)
     return admitted, ()
+
+
+class _Usual(msgspec.Struct, gc=False):
+    """What most executions are; what is not of it may be right all the same, and is looked at more closely."""
+
+    version: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+    task_description: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+    execution_time: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)]
+    success: bool
+    cost_estimated: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)]
+    agent_selected: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)] | None
+    difficulty: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+    metadata: dict[str, Any]
+
+
+def _is_usual(execution: Document) -> bool:
+    """Whether nothing is to be changed, told in half the time that ``_validate_execution`` takes."""
+    if len(execution) > len(_Usual.__struct_fields__):
+        return False
+    try:
+        usual = msgspec.convert(execution, _Usual)
+    except msgspec.ValidationError:
+        return False
+    agent = usual.agent_selected
+    return (
+        usual.task_description.isascii()  # what is ASCII has no lone surrogates
+        and usual.version.isascii()
+        and (agent is None or agent.isascii())
+        and (not usual.metadata or _is_plain(usual.metadata))
+    )
 
 
 def admit(document: Document) -> tuple[Document, tuple[str, ...]]:

@@ -322,14 +322,14 @@ def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
     keys, first_row, group = np.unique(key, return_index=True, return_inverse=True)
     count = len(keys)
     time, cost, moment = columns["execution_time"], columns["cost"], columns["time"]
-    known = np.isfinite(cost)
+    known, timed = np.isfinite(cost), np.isfinite(time)  # older files may have neither
     ranges = {name: _ranges(group, coded[name], count) for name in ("git_commit", "host")}
     routed, right = _routings(coded["expected_agent"], coded["agent_selected"])
     parts = zip(
         np.bincount(group, minlength=count).tolist(),
-        _moments(group, time, np.isfinite(time), count),
+        _moments(group, time, timed, count),
         _log_moments(group, time, time > 0, count),
-        _extreme(np.maximum, group, time, 0.0, count),
+        _extreme(np.maximum, group[timed], time[timed], 0.0, count),
         _moments(group, cost, known, count),
         _log_moments(group, cost, known & (cost > 0), count),
         _extreme(np.maximum, group[known], cost[known], 0.0, count),

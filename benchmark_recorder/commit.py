@@ -39,7 +39,7 @@ def find_commit(directory: Path | None = None) -> str | None:
     try:
         start = (directory or Path.cwd()).absolute()
         return next((_head(git) for folder in (start, *start.parents) if (git := _git_folder(folder))), None)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError, RuntimeError):  # links that go round in circles are a RuntimeError
         # A record without its commit is worth more than none: an unreadable checkout is no checkout.
         return None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
+from benchmark_recorder.records import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,19 +96,28 @@ def _from_environment() -> Iterator[tuple[str, Any, str]]:
 
 def _from_project() -> Iterator[tuple[str, Any, str]]:
     """The table of the nearest ``pyproject.toml`` at or above the working directory; its paths start there."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed under the program, which may name its store by a whole path
+        return
     path = next((p for folder in (here, *here.parents) if (p := folder / "pyproject.toml").is_file()), None)
     if path is None:
         return
-    text = path.read_bytes()
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read for [tool.benchmark_recorder]: {error.strerror}") from error
     if b"benchmark_recorder" not in text:
         return
     import tomllib
 
     try:
-        table = tomllib.loads(text.decode()).get("tool", {}).get("benchmark_recorder", {})
+        tools = tomllib.loads(text.decode()).get("tool")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
+    table = tools.get("benchmark_recorder", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: expected a table [tool.benchmark_recorder], got {table!r}")
     for name, value in table.items():
         if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
             value = str(path.parent / value)  # noqa: PLW2901
@@ -187,7 +197,9 @@ def get_benchmark_recorder(  # noqa: PLR0913
                 "enable_vertex_ai: give vertex_project_id, and no other store; journal= names the local file"
             )
         store = f"vertex://{vertex_project_id}"
-    place = None if isinstance(store, Store) or store is None else os.fspath(store)
+    if not isinstance(store, str | os.PathLike | Store | None):
+        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {shown(store)}")
+    place = os.fspath(store) if isinstance(store, os.PathLike) else None if isinstance(store, Store) else store
     settings = effective_settings(
         store=place,
         durability=durability,
@@ -200,7 +212,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
     )
     where = store if isinstance(store, Store) else _place(settings.store)
     key = (
-        where,
+        where if isinstance(where, Path | str) else id(where),  # the recorder holds it, so nothing else gets this id
         settings.durability,
         settings.strict,
         settings.on_invalid,
@@ -218,7 +230,12 @@ def get_benchmark_recorder(  # noqa: PLR0913
 
 def _place(place: str) -> Path | str:
     """An absolute path, or a URL."""
-    return place if "://" in place else Path(place).absolute()
+    if "://" in place:
+        return place
+    try:
+        return Path(place).absolute()
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"store: the working directory, where {place} begins, is gone") from error
 
 
 def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:

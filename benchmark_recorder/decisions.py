@@ -51,9 +51,10 @@ class DecisionMethods:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import DEFAULT_CLAIMS, check_claims
+        from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope)
+        return shown(check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope))
 
     def check_gate(  # noqa: PLR0913 - settings
         self,
@@ -86,6 +87,7 @@ class DecisionMethods:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis import check_gate
+        from benchmark_recorder.reporting.views import shown
 
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
@@ -94,7 +96,7 @@ class DecisionMethods:
             there = _tabulated(self._store, replace(asked, versions=(candidate,)))
             past = self._past(baseline, there, baseline_days, baseline_file)
             baseline, cells = _side_by_side(baseline, past, candidate, there)
-        return check_gate(
+        found = check_gate(
             cells,
             baseline,
             candidate,
@@ -103,6 +105,7 @@ class DecisionMethods:
             coverage=coverage,
             scope=scope,
         )
+        return shown(found)
 
     def _past(
         self, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
@@ -148,9 +151,11 @@ class DecisionMethods:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
+        from benchmark_recorder.reporting.views import shown
 
         asked = self._pair(version, version, query)
-        return selftest(self._store.scan(asked, SELFTEST_FIELDS), version, splits=splits, seed=seed, scope=scope)
+        columns = self._store.scan(asked, SELFTEST_FIELDS)
+        return shown(selftest(columns, version, splits=splits, seed=seed, scope=scope))
 
 
 def _tabulated(store: Store, query: Query) -> list[Cell]:

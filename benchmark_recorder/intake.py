@@ -6,16 +6,22 @@ is counted all the while.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmark_recorder.errors import InvalidRecordError
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
@@ -25,6 +31,10 @@ logger.addHandler(logging.NullHandler())
 
 MAX_WAITING: Final = 10_000
 """Records kept in memory while the journal cannot be written: some 10 MB."""
+
+SLOW_SECONDS: Final = 0.1
+"""After an attempt that failed and took longer than this (a lock that is not given), recording calls try again only
+after ten times as long, so that an outage costs them a tenth of their time at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,13 @@ class Intake:
         self._lost = self._invalid = self._normalised = 0
         self._failing_since: datetime | None = None
         self._last_error: str | None = None
-        self._lock = threading.Lock()
+        self._next_attempt = 0.0
+        self._overflowing = False
+        # Reentrant: a signal handler may record in the middle of anything. And what is to be logged is said when the
+        # lock is free: a log handler may ask for health, or record.
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
         _intakes.add(self)
 
     def append(self, document: Document, *, fresh: bool = True) -> None:
@@ -97,33 +113,40 @@ class Intake:
         except Exception as error:
             if self._strict:
                 raise
-            with self._lock:
+            with self._locked():
                 self._keep(document, error)
+        else:
+            if self._failing_since is not None:  # nothing waited: it was strict, or closed
+                with self._locked():
+                    if not self._waiting:
+                        self._recovered()
 
     def flush(self) -> bool:
         """Write what waits; whether nothing waits any more."""
-        with self._lock:
+        with self._locked():
             return self._write_waiting()
 
     def close(self) -> None:
         """Write what waits; what still cannot be written is lost, and logged so."""
-        with self._lock:
+        with self._locked():
             if self._write_waiting():
                 return
             self._lost += len(self._waiting)
-            logger.error(
+            self._say(
+                logging.ERROR,
                 "%d records could not be written to %s before the end, and are lost: %s",
                 len(self._waiting),
                 self._journal.name,
                 self._last_error,
             )
             self._waiting.clear()
+            _outstanding.discard(self)
 
     def count_unwritten(self, error: Exception) -> None:
         """A strict recorder could not write a record, and its caller must not be told by an exception."""
-        with self._lock:
+        with self._locked():
             self._lost += 1
-            self._failed(error)
+            self._failed(error, "records are lost until they can be written: %s")
 
     def count_invalid(self, error: InvalidRecordError) -> None:
         """A recording was refused, and the caller wants it logged, not raised."""
@@ -154,24 +177,30 @@ class Intake:
 
     def _append_behind(self, document: Document, *, fresh: bool) -> None:
         """Records keep their order: what waits goes first."""
-        with self._lock:
-            if not self._write_waiting():
+        with self._locked():
+            if self._waiting and (monotonic() < self._next_attempt or not self._write_waiting()):
                 self._keep(document, None)
                 return
         self.append(document, fresh=fresh)
 
     def _write_waiting(self) -> bool:
         """Try the oldest one alone first: during an outage that is all that an attempt costs."""
+        began = monotonic()
         try:
             while self._waiting:
                 batch = tuple(self._waiting)[: None if self._failing_since is None else 1]
                 # Not fresh: trouble after the write (a failed fsync) may have left the record there.
                 self._journal.append(batch)
-                for _ in batch:
-                    self._waiting.popleft()
+                for document in batch:
+                    if self._waiting and self._waiting[0] is document:  # else a signal handler has written it
+                        self._waiting.popleft()
                 self._recovered()
         except Exception as error:  # noqa: BLE001 - also a third party's store must not hurt the caller
             self._failed(error)
+            took = monotonic() - began
+            self._next_attempt = began + 11 * took if took > SLOW_SECONDS else 0.0
+        if not self._waiting:
+            _outstanding.discard(self)
         return not self._waiting
 
     def _keep(self, document: Document, error: Exception | None) -> None:
@@ -179,37 +208,91 @@ class Intake:
             self._failed(error)
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(document)
+            _remember(self)
             return
         self._lost += 1
-        if self._lost == 1:
-            logger.error(
+        if not self._overflowing:
+            self._overflowing = True
+            self._say(
+                logging.ERROR,
                 "more than %d records wait for %s: further ones are lost until it can be written again",
                 MAX_WAITING,
                 self._journal.name,
             )
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(
+        self, error: Exception, message: str = "records are kept in memory until they can be written: %s"
+    ) -> None:
         self._last_error = str(error) or type(error).__name__
         if self._failing_since is None:
             self._failing_since = datetime.now(UTC)
-            logger.warning("records are kept in memory until they can be written: %s", self._last_error)
+            self._say(logging.WARNING, message, self._last_error)
 
     def _recovered(self) -> None:
         if self._failing_since is not None:
             self._failing_since = None
-            logger.warning("%s can be written again", self._journal.name)
+            self._overflowing = False
+            self._next_attempt = 0.0
+            self._say(logging.WARNING, "%s can be written again", self._journal.name)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock:
+            depth = self._depth
+            self._depth = depth + 1
+            try:
+                yield
+            finally:
+                self._depth = depth
+        while not depth and self._unsaid:
+            try:
+                level, message, values = self._unsaid.popleft()
+            except IndexError:  # another thread has said it
+                return
+            logger.log(level, message, *values)
+
+    def _say(self, level: int, message: str, *values: object) -> None:
+        """Log it once the lock is free."""
+        self._unsaid.append((level, message, values))
 
     def _forget_parent(self) -> None:
         """In a forked child: what waits is the parent's to write."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._unsaid.clear()
         self._waiting.clear()
         self._lost = self._invalid = self._normalised = 0
+        self._failing_since = self._last_error = None
+        self._next_attempt = 0.0
+        self._overflowing = False
 
 
 _intakes: weakref.WeakSet[Intake] = weakref.WeakSet()
+_outstanding: set[Intake] = set()
+"""Those in which something waits: they live on when their recorder is gone, and are written at the end."""
+
+
+_worker_end: object = None
+
+
+def _remember(intake: Intake) -> None:
+    global _worker_end  # noqa: PLW0603
+    if _worker_end is None and (workers := sys.modules.get("multiprocessing.util")) is not None:
+        # The workers of multiprocessing end without what is registered in atexit.
+        _worker_end = workers.Finalize(None, _close_outstanding, exitpriority=0)
+    _outstanding.add(intake)
+
+
+@atexit.register
+def _close_outstanding() -> None:
+    for intake in tuple(_outstanding):
+        intake.close()
 
 
 def _forget_parents() -> None:
+    global _worker_end  # noqa: PLW0603
+    _worker_end = None
+    _outstanding.clear()
     for intake in tuple(_intakes):
         intake._forget_parent()  # noqa: SLF001 - the class's own
 

@@ -64,6 +64,10 @@ class Measurement:
     output_tokens: int | None = None
     _started: float = 0.0
 
+    def __post_init__(self) -> None:
+        if isinstance(self.metadata, dict):
+            self.metadata = dict(self.metadata)  # what this run adds is not for the next one
+
     def __enter__(self) -> Self:
         self._started = time.perf_counter()
         return self
@@ -113,18 +117,20 @@ def tracked(
             "use `with recorder.measure(...)` around the loop that consumes it"
         )
 
+    name = getattr(function, "__qualname__", type(function).__qualname__)  # a partial function has none
+
     def begin(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Measurement:
-        return measure(_task_text(function, task, arguments, keywords))
+        return measure(_task_text(name, task, arguments, keywords))
 
     def note(run: Measurement, result: object) -> None:
         if outcome is None:
             return
         try:
-            for name, value in outcome(result).items():
-                setattr(run, name, value)
+            for attribute, value in outcome(result).items():
+                setattr(run, attribute, value)
         except Exception:
             # Recording must not hurt the program: its result is good, only our picture of it is not.
-            logger.exception("the outcome function of the tracked %s() failed", function.__qualname__)
+            logger.exception("the outcome function of the tracked %s() failed", name)
 
     if inspect.iscoroutinefunction(function):
 
@@ -148,7 +154,7 @@ def tracked(
 
 
 def _task_text(
-    function: Callable[..., Any],
+    name: str,
     task: str | Callable[..., str] | None,
     arguments: tuple[Any, ...],
     keywords: dict[str, Any],
@@ -157,6 +163,6 @@ def _task_text(
         try:
             return task(*arguments, **keywords)
         except Exception:
-            logger.exception("the task function of the tracked %s() failed", function.__qualname__)
-            return function.__qualname__
-    return task if task is not None else function.__qualname__
+            logger.exception("the task function of the tracked %s() failed", name)
+            return name
+    return task if task is not None else name

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import os
 
     from benchmark_recorder.analysis import Summary
+    from benchmark_recorder.records import Columns
     from benchmark_recorder.stores.base import Store
     from benchmark_recorder.stores.json_file import JSONFileStore
 
@@ -76,9 +77,9 @@ class PredecessorMethods:
         import numpy as np
 
         self.flush()
-        newest = np.argsort(-self._store.scan(Query(), ("time",))["time"], kind="stable")[: max(limit, 0)]
-        everything = self.get_all_metrics()
-        return [everything[row] for row in newest.tolist()]
+        columns = self._store.scan(Query(), (*METRIC_FIELDS, "time"))  # at once: another process may prune between
+        newest = np.argsort(-columns["time"], kind="stable")[: max(limit, 0)]
+        return _metrics_of({name: column[newest] for name, column in columns.items()})
 
     def get_success_rate(self, version: str | None = None) -> float:
         """From 0.0 to 1.0; 0.0 where there is nothing."""
@@ -112,7 +113,8 @@ class PredecessorMethods:
 
         self.flush()
         columns = self._store.scan(Query.of(version=version), ("time", "execution_time"))
-        seconds = columns["execution_time"][np.argsort(columns["time"], kind="stable")].astype(float)
+        seconds = columns["execution_time"][np.argsort(columns["time"], kind="stable")]
+        seconds = seconds[np.isfinite(seconds)]  # older files may hold runs without a time
         count = len(seconds)
         if count < 2:
             return None
@@ -152,9 +154,7 @@ class PredecessorMethods:
 
     def _metrics(self, query: Query) -> list[BenchmarkMetric]:
         self.flush()
-        columns = self._store.scan(query, METRIC_FIELDS)
-        rows = zip(*(columns[name].tolist() for name in METRIC_FIELDS), strict=True)
-        return [BenchmarkMetric(**_row(row)) for row in rows]
+        return _metrics_of(self._store.scan(query, METRIC_FIELDS))
 
     def _json_file(self) -> JSONFileStore:
         from benchmark_recorder.stores.json_file import JSONFileStore
@@ -165,6 +165,11 @@ class PredecessorMethods:
 
 
 CSV_FIELDS = (*METRIC_FIELDS[:10], *METRIC_FIELDS[11:], "metadata")
+
+
+def _metrics_of(columns: Columns) -> list[BenchmarkMetric]:
+    rows = zip(*(columns[name].tolist() for name in METRIC_FIELDS), strict=True)
+    return [BenchmarkMetric(**_row(row)) for row in rows]
 
 
 def _row(values: tuple[Any, ...]) -> dict[str, Any]:

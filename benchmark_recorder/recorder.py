@@ -21,6 +21,7 @@ from benchmark_recorder.records import (
     BenchmarkMetric,
     Document,
     Query,
+    shown,
     stamp,
     task_id_of,
     timestamp_text,
@@ -167,10 +168,9 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             "difficulty": difficulty,
             "metadata": {} if metadata is None else metadata,
         }
-        if cost is not None and not cost:
-            execution["cost_known"] = True
-        optional = (task_id, expected_agent, error_type, model, input_tokens, output_tokens)
-        if optional != _ALL_ABSENT:
+        # By identity: to compare may run a caller's code, or fail (an array, pandas' NA).
+        if not (task_id is expected_agent is error_type is model is None and input_tokens is output_tokens is None):
+            optional = (task_id, expected_agent, error_type, model, input_tokens, output_tokens)
             execution.update(
                 (name, value) for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None
             )
@@ -190,6 +190,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             "task_id": task_id_of(task),
             **admitted,
         }
+        if cost is not None and not document["cost_estimated"]:
+            document["cost_known"] = True
         if self._host is not None:
             document["host"] = self._host
         self._put(document, notes)
@@ -205,14 +207,10 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         """
         if not self._enabled:
             return
-        document = {
-            name: value
-            for name in METRIC_FIELDS
-            if (value := getattr(metric, name)) is not None or name in _ALWAYS_THERE
-        }
         fresh_id, _ = stamp()
-        given_id = document.setdefault("record_id", fresh_id) is not fresh_id
         try:
+            document = _document_of(metric)
+            given_id = document.setdefault("record_id", fresh_id) is not fresh_id
             document["timestamp"] = timestamp_text(metric.timestamp)
             admitted, notes = admit(document)
         except InvalidRecordError as error:
@@ -260,6 +258,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
                 ``lambda result: {"success": result.ok, "cost": result.cost}``.
             **known: any other attribute of ``Measurement``, the same for each call.
         """
+        self.measure("", version, **known)  # a wrong name fails here, not in the calls
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
             return tracked(function, lambda text: self.measure(text, version, **known), task, outcome)
@@ -294,15 +293,13 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import summarize_version
+        from benchmark_recorder.reporting.views import shown
 
         asked = _query(version=version, task_id=task_id, **query)
         self._intake.flush()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
-        return summarize_version(
-            label,
-            self._store.summarize(asked),
-            self._store.scan(asked, ("execution_time",))["execution_time"],
-        )
+        times = self._store.scan(asked, ("execution_time",))["execution_time"]
+        return shown(summarize_version(label, self._store.summarize(asked), times))
 
     def compare_versions(
         self,
@@ -329,9 +326,10 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare
+        from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return compare(cells, v1, v2, metric, scope=scope, margin=margin)
+        return shown(compare(cells, v1, v2, metric, scope=scope, margin=margin))
 
     def compare_all(
         self,
@@ -343,8 +341,9 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
     ) -> JointComparison:
         """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
         from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.reporting.views import shown
 
-        return compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope)
+        return shown(compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope))
 
     def generate_report(
         self,
@@ -356,7 +355,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
 
         Args:
             versions: oldest first.
-            format: ``"text"`` or ``"markdown"``.
+            format: ``"text"``, ``"markdown"`` or ``"json"``.
             **query: which executions, but for ``version``.
 
         Raises:
@@ -366,6 +365,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         from benchmark_recorder.reporting import Basis, build_report, render
 
         names = _version_names(versions)
+        if "version" in query:
+            raise InvalidQueryError("version: the report is about the versions; leave this argument out")
         report = build_report(
             [self.get_historical_metrics(version, **query) for version in names],
             [self.compare_all(v1, v2, **query) for v1, v2 in pairwise(names)],
@@ -436,8 +437,21 @@ class _Known(TypedDict, total=False):
 
 
 _OPTIONAL: Final = ("task_id", "expected_agent", "error_type", "model", "input_tokens", "output_tokens")
-_ALL_ABSENT: Final = (None,) * len(_OPTIONAL)
 _ALWAYS_THERE: Final = frozenset(METRIC_FIELDS[:11]) - {"metadata"}
+
+
+def _document_of(metric: BenchmarkMetric) -> Document:
+    """The fields that a metric has; one of the recorder before this one has fewer."""
+    if not hasattr(metric, "timestamp"):
+        raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {shown(metric)}", field="metric")
+    document = {
+        name: value
+        for name in METRIC_FIELDS
+        if (value := getattr(metric, name, None)) is not None or name in _ALWAYS_THERE
+    }
+    if document["cost_estimated"] is None:  # unknown
+        document["cost_estimated"] = 0.0
+    return document
 
 
 def _version_names(versions: object) -> list[str]:

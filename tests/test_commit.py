@@ -84,3 +84,10 @@ def test_a_ci_systems_commit_comes_first(variable: str, checkout: Path, monkeypa
 def test_a_variable_that_holds_something_else_is_passed_over(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_SHA", "main; rm -rf /")
     assert find_commit(checkout) == git(checkout, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("target", ["a\0b", "circle/inside"])
+def test_a_checkout_that_makes_no_sense_is_no_checkout(tmp_path: Path, target: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / ".git").write_text(f"gitdir: {target}")
+    assert find_commit(tmp_path) is None

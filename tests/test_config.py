@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,58 @@ folder.unlink()
 """
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, env={**os.environ})
     assert len(json.loads((tmp_path / "benchmarks" / "metrics.json").read_text())["metrics"]) == 1
+
+
+def test_a_whole_path_needs_no_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    record(get_benchmark_recorder(tmp_path / "whole.json"))
+    assert len(json.loads((tmp_path / "whole.json").read_text())["metrics"]) == 1
+    with pytest.raises(ConfigurationError, match="^store: the working directory, where a.json begins, is gone"):
+        get_benchmark_recorder("a.json")
+
+
+@pytest.mark.parametrize("text", ["tool = 3  # benchmark_recorder", "[[tool]]\nbenchmark_recorder = 1"])
+def test_a_project_file_without_tools_has_no_settings(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert effective_settings().origins == ()
+
+
+def test_a_setting_where_the_table_should_be_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool]\nbenchmark_recorder = 5\n")
+    with pytest.raises(ConfigurationError, match=r"pyproject.toml: expected a table .*, got 5"):
+        effective_settings()
+
+
+def test_a_project_file_that_cannot_be_read_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, "strict = true")
+
+    def refuse(path: Path) -> bytes:  # the tests may run as root, whom no mode stops
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigurationError, match=r"pyproject.toml: cannot be read .*: Permission denied"):
+        effective_settings()
+
+
+@pytest.mark.parametrize("store", [5, b"metrics.json", object()])
+def test_what_is_neither_a_path_nor_a_store_is_an_error(store: Any) -> None:
+    with pytest.raises(ConfigurationError, match="^store: expected a path, a URL or a Store, got "):
+        get_benchmark_recorder(store)
+
+
+def test_a_store_need_not_be_hashable() -> None:
+    @dataclass
+    class Mine(MemoryStore):
+        region: str = "eu"
+
+        def __post_init__(self) -> None:
+            super().__init__()
+
+    one, other = Mine(), Mine()
+    assert get_benchmark_recorder(one) is get_benchmark_recorder(one)
+    assert get_benchmark_recorder(one) is not get_benchmark_recorder(other)

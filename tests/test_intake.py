@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
+import signal
+import subprocess
+import sys
+import threading
 import weakref
 from typing import TYPE_CHECKING
 
@@ -16,6 +21,7 @@ from benchmark_recorder.testing import make_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from benchmark_recorder.records import Document
 
@@ -197,3 +203,146 @@ def test_an_intake_is_forgotten_with_its_recorder(store: SwitchedStore) -> None:
     intake = weakref.ref(Intake(store))
     gc.collect()
     assert intake() is None
+
+
+def test_a_log_handler_may_ask_for_health_and_may_record(store: SwitchedStore) -> None:
+    intake = Intake(store)
+    waiting: list[int] = []
+
+    class Asking(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            intake.append(make_document())
+            other = threading.Thread(target=lambda: waiting.append(intake.health().waiting))
+            other.start()
+            other.join()
+
+    handler = Asking()
+    logging.getLogger("benchmark_recorder").addHandler(handler)
+    try:
+        store.off = outage()
+        intake.append(make_document())
+        store.off = None
+        intake.append(make_document())
+    finally:
+        logging.getLogger("benchmark_recorder").removeHandler(handler)
+    assert waiting == [2, 0]
+    assert len(store.ids()) == 4
+
+
+def test_a_signal_handler_may_record_while_waiting_records_are_written() -> None:
+    class Interrupting(SwitchedStore):
+        def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+            count = super().append(documents, fresh=fresh)
+            if not fresh:
+                signal.raise_signal(signal.SIGUSR1)
+            return count
+
+    store = Interrupting()
+    intake = Intake(store)
+    documents = [make_document() for _ in range(4)]
+    late = [documents[3]]
+    before = signal.signal(signal.SIGUSR1, lambda *_: intake.append(late.pop()) if late else None)
+    try:
+        store.off = outage()
+        for document in documents[:2]:
+            intake.append(document)
+        store.off = None
+        intake.append(documents[2])
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert sorted(store.ids()) == sorted(document["record_id"] for document in documents)
+    assert intake.health().ok
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_second_outage_is_told_like_the_first_where_nothing_waited(
+    store: SwitchedStore, caplog: pytest.LogCaptureFixture, *, strict: bool
+) -> None:
+    intake = Intake(store, strict=strict)
+    for _ in range(2):
+        store.off = outage()
+        if strict:
+            intake.count_unwritten(store.off)
+        else:
+            intake.append(make_document())
+            intake.close()
+        assert intake.health().failing_since is not None
+        store.off = None
+        intake.append(make_document())
+        assert intake.health().failing_since is None
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    kept = "records are lost until" if strict else "records are kept in memory until"
+    assert [message.startswith(kept) for message in messages] == [True, False, True, False]
+
+
+def test_a_lock_that_is_not_given_costs_recording_calls_a_tenth_of_their_time(
+    store: SwitchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("benchmark_recorder.intake.monotonic", lambda: now)
+
+    class Locked(SwitchedStore):
+        def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+            nonlocal now
+            if self.off is not None:
+                now += 2.0
+            return super().append(documents, fresh=fresh)
+
+    store = Locked()
+    intake = Intake(store)
+    store.off = outage()
+    for _ in range(1000):
+        intake.append(make_document())
+        now += 0.1
+    assert now < 1.2 * 1000 * 0.1
+    assert intake.health().waiting == 1000
+    store.off = None
+    now += 20.0
+    intake.append(make_document())
+    assert len(store.ids()) == 1001
+
+
+def test_a_forked_child_begins_without_its_parents_outage(
+    store: SwitchedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake = Intake(store)
+    store.off = outage()
+    intake.append(make_document())
+    child = os.fork()
+    if child == 0:
+        caplog.clear()
+        clean = intake.health().failing_since is None and intake.health().last_error is None
+        intake.append(make_document())
+        os._exit(0 if clean and len(caplog.records) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+ENDING = """
+import multiprocessing, os, sys
+from benchmark_recorder import BenchmarkRecorder
+
+def record():
+    os.mkdir("metrics.json")
+    recorder = BenchmarkRecorder("metrics.json")
+    recorder.record_execution(task="t", duration=1.0, success=True, version="v")
+    assert recorder.health().waiting == 1
+    os.rmdir("metrics.json")
+
+if __name__ == "__main__":
+    if sys.argv[1] == "here":
+        record()
+    else:
+        worker = multiprocessing.get_context(sys.argv[1]).Process(target=record)
+        worker.start()
+        worker.join()
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "fork", "spawn", "forkserver"])
+def test_what_waits_is_written_when_the_program_ends_though_its_recorder_was_not_closed(
+    tmp_path: Path, where: str
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(ENDING)
+    subprocess.run([sys.executable, program, where], cwd=tmp_path, check=True)
+    assert len(json.loads((tmp_path / "metrics.json").read_text())["metrics"]) == 1

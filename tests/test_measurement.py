@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -182,3 +183,25 @@ def test_a_generator_cannot_be_tracked_and_the_error_says_what_to_do(recorder: B
     for function in (stream, stream_async):
         with pytest.raises(TypeError, match=r"with recorder\.measure"):
             recorder.track(version="v1")(function)
+
+
+def test_a_partial_function_can_be_tracked(recorder: BenchmarkRecorder) -> None:
+    assert recorder.track(version="v")(functools.partial(int, "7"))() == 7
+    assert [metric.task_description for metric in recorder.get_all_metrics()] == ["partial"]
+
+
+def test_a_wrong_name_fails_where_a_function_is_decorated_not_where_it_is_called(recorder: BenchmarkRecorder) -> None:
+    with pytest.raises(TypeError, match="agent"):
+        recorder.track(version="v", agent="builder")  # type: ignore[call-arg]
+
+
+def test_what_one_run_adds_to_its_metadata_is_not_the_next_ones(recorder: BenchmarkRecorder) -> None:
+    common = {"suite": "nightly"}
+    for number in range(2):
+        with recorder.measure("t", "v", metadata=common) as run:
+            run.metadata[str(number)] = number
+    assert common == {"suite": "nightly"}
+    assert [metric.metadata for metric in recorder.get_all_metrics()] == [
+        {"suite": "nightly", "0": 0},
+        {"suite": "nightly", "1": 1},
+    ]

@@ -186,3 +186,17 @@ def test_a_metric_goes_round_as_a_dict(recorder: BenchmarkRecorder, tmp_path: Pa
     for metric in recorder.get_all_metrics():
         other.record(BenchmarkMetric(**dataclasses.asdict(metric)))
     assert [m.execution_time for m in other.get_all_metrics()] == [r["execution_time"] for r in old_records()]
+
+
+def test_a_run_without_a_time_in_an_older_file_counts_but_has_no_part_in_times(tmp_path: Path) -> None:
+    runs = [
+        {"timestamp": f"2025-01-0{day}T00:00:00", "version": "v", "execution_time": seconds, "success": True}
+        for day, seconds in enumerate([4.0, None, 2.0], 1)
+    ]
+    (tmp_path / "metrics.json").write_text(json.dumps({"metrics": runs}))
+    recorder = BenchmarkRecorder(tmp_path / "metrics.json")
+    assert (recorder.get_statistics()["total_tasks"], recorder.get_average_execution_time()) == (3, 3.0)
+    trend = recorder.get_execution_time_trend()
+    assert trend is not None
+    assert (trend["first_half_avg"], trend["second_half_avg"], trend["samples"]) == (4.0, 2.0, 2)
+    assert [metric.execution_time for metric in recorder.get_recent_metrics(2)] == [2.0, None]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import math
 import threading
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmark_recorder import (
@@ -312,3 +314,38 @@ def test_a_recorder_is_a_context_manager_that_writes_what_waits(tmp_path: Path) 
         fill(recorder, "v1", [1.0])
         (tmp_path / "b").unlink()
     assert len(stored(recorder)) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"cost": np.array([1.0, 2.0])}, {"input_tokens": np.array([1, 2])}, {"duration": 10**5000}],
+    ids=["cost", "tokens", "duration"],
+)
+def test_whatever_is_passed_as_an_argument_is_refused_as_one(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    recorder = BenchmarkRecorder(tmp_path / "m.json", on_invalid="log")
+    usual: dict[str, Any] = {"task": "t", "duration": 1.0, "success": True, "version": "v"}
+    recorder.record_execution(**usual | arguments)
+    assert recorder.health().invalid == 1
+
+
+@pytest.mark.parametrize("metric", [{"task": "t"}, None, 5])
+def test_what_is_no_metric_is_refused_by_record(tmp_path: Path, metric: Any) -> None:
+    with pytest.raises(InvalidRecordError, match="^metric: expected a BenchmarkMetric, got "):
+        BenchmarkRecorder(tmp_path / "m.json").record(metric)
+    logging_one = BenchmarkRecorder(tmp_path / "m.json", on_invalid="log")
+    logging_one.record(metric)
+    assert logging_one.health().invalid == 1
+
+
+def test_a_metric_of_the_older_class_without_a_known_cost_is_recorded(tmp_path: Path) -> None:
+    names = [field.name for field in dataclasses.fields(BenchmarkMetric)[:11]]
+    older = dataclasses.make_dataclass("BenchmarkMetric", names)
+    recorder = BenchmarkRecorder(tmp_path / "m.json")
+    recorder.record(older("2026-01-01T00:00:00+00:00", "v", None, "id", "t", 1.0, True, None, None, None, None))
+    [metric] = recorder.get_all_metrics()
+    assert (metric.version, metric.cost_estimated, metric.cost_known) == ("v", 0.0, None)
+
+
+def test_a_report_takes_its_versions_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidQueryError, match="^version: "):
+        BenchmarkRecorder(tmp_path / "m.json").generate_report(["v"], version="v")  # type: ignore[call-arg]

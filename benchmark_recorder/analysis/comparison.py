@@ -122,7 +122,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
     interval, narrow = measured.interval(0.95), measured.interval(0.90)
     p_value = change.p_value if change and not isinstance(change, Point) else None
     significant = p_value is not None and p_value < 0.05 and not _holds_zero(interval)
-    verdict = _verdict(measured, effect, margin, significant=significant)
+    verdict = _verdict(measured, margin, significant=significant)
     beside = _beside(measured, cells)
     return Comparison(
         metric=metric.name,
@@ -160,16 +160,16 @@ def _holds_zero(interval: Interval | None) -> bool:
     return (low is None or low <= 0) and (high is None or high >= 0)
 
 
-def _verdict(measured: Measured, effect: float | None, margin: float, *, significant: bool) -> Verdict:
+def _verdict(measured: Measured, margin: float, *, significant: bool) -> Verdict:
     """Equivalence wins: a change that is surely smaller than the margin matters to nobody."""
     change = measured.change
-    if change is None or effect is None:
+    if change is None:
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"
     if not significant:
         return "inconclusive"
-    return "improved" if effect > 0 else "regressed"
+    return "improved" if measured.metric.better * change.estimate > 0 else "regressed"
 
 
 def _within(change: Evidence, kind: str, margin: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from benchmark_recorder.analysis.evidence import Fixed
 from benchmark_recorder.analysis.means import OVER_TASKS
 from benchmark_recorder.analysis.result import Doubt, Estimate
 
@@ -123,22 +124,33 @@ def _few(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
 
 
 def _fallback(measured: Measured) -> Iterator[Doubt]:
-    change = measured.change
-    if change is None or measured.metric.kind == "points" or not measured.matched_tasks:
-        return
-    if change.method == "permutation within tasks":
+    """Where the usual method had nothing to go by."""
+    if isinstance(measured.change, Fixed):
         yield Doubt(
             "no_spread",
             "All runs of a task have the same value, so no interval can be given; are the values fixed by design?",
             {"tasks": measured.matched_tasks},
         )
-    elif measured.scope == "suite" and change.method == OVER_TASKS:
-        yield Doubt(
-            "single_runs",
-            "Too few tasks were run at least twice in each version to tell chance within a task, so the tasks' "
-            "differences were taken as a sample of all tasks, which is the more cautious answer.",
-            {"tasks": measured.matched_tasks},
+    elif measured.scope == "suite" and measured.change is not None and measured.change.method == OVER_TASKS:
+        yield _over_tasks(measured)
+
+
+def _over_tasks(measured: Measured) -> Doubt:
+    """Why the tasks' differences were the sample though these tasks were asked about."""
+    pairs, half = measured.strata.pairs, measured.matched_tasks / 2
+    if sum(pair.left.n > 1 for pair in pairs) >= half and sum(pair.right.n > 1 for pair in pairs) >= half:
+        return Doubt(
+            "no_spread",
+            "All runs of a task have the same value, so the tasks' differences were taken as a sample of all tasks; "
+            "are the values fixed by design?",
+            {"tasks": len(pairs)},
         )
+    return Doubt(
+        "single_runs",
+        "Too few tasks were run at least twice in each version to tell chance within a task, so the tasks' "
+        "differences were taken as a sample of all tasks, which is the more cautious answer.",
+        {"tasks": len(pairs)},
+    )
 
 
 def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
@@ -157,19 +169,20 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
         "v1_runs": there.left.n,
         "v2_runs": there.right.n,
     }
+    lacks = {"cost": "has no known cost for", "routing_accuracy": "has no known route for"}
+    others = f"tasks that the other version {lacks.get(measured.metric.name, 'did not run')}"
     counts = f"{rest[0]:,} of {_runs(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
     if there.matched:
         yield Doubt(
             "different_tasks",
-            f"{counts} are of tasks that the other version did not run; only the {len(there.pairs):,} common "
-            "tasks are compared.",
+            f"{counts} are of {others}; only the {len(there.pairs):,} common tasks are compared.",
             figures,
         )
     else:
         yield Doubt(
             "unmatched_tasks",
-            f"{counts} are of tasks that the other version did not run, so all runs are compared whatever their "
-            "task; a different mix of tasks would look like a change.",
+            f"{counts} are of {others}, so all runs are compared whatever their task; a different mix of tasks would "
+            "look like a change.",
             figures,
         )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.doubts import comparison_doubts
-from benchmark_recorder.analysis.guardrails import GUARDRAILS, Ruling, rule
+from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, Ruling, rule
 from benchmark_recorder.analysis.measured import Measured, finite, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.result import Doubt, Result
@@ -359,13 +359,24 @@ def _difference(
     parts = [f"The guide's literal thresholds say {literal}, the default policy says {default}."]
     for check, threshold in zip(checks, thresholds, strict=True):
         if threshold.blocks and check.state != "block":
-            p = f"p = {check.p_adjusted:.2g} after Holm" if check.p_adjusted is not None else "no test"
-            parts.append(f"{threshold.sentence} That alone is no evidence, or too small to matter ({p}).")
+            parts.append(f"{threshold.sentence} {_doubtful(check)}")
         elif check.state == "block" and not threshold.blocks:
             parts.append(f"Within the tasks, {check.sentence[0].lower()}{check.sentence[1:]}")
         elif check.state == "inconclusive":
             parts.append(check.sentence)
     return " ".join(parts)
+
+
+def _doubtful(check: GateCheck) -> str:
+    """Why a point beyond its literal threshold does not block."""
+    if check.p_adjusted is None:
+        return "There is no test of it."
+    reasons = []
+    if check.p_adjusted >= ALPHA:
+        reasons.append(f"may well be chance (p = {check.p_adjusted:.2g} after Holm)")
+    if check.worsening is not None and check.worsening <= check.margin:
+        reasons.append(f"is within the {_size(METRICS[check.metric], check.margin)} that are tolerated")
+    return f"That {' and '.join(reasons)}."
 
 
 def _warnings(measured: Mapping[str, Measured], cells: Cells) -> tuple[Doubt, ...]:

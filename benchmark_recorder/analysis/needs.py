@@ -119,7 +119,7 @@ def _differences(measured: Measured) -> list[float]:
     pairs = measured.moments.pairs
     if measured.metric.name != "cost":
         return [pair.right.mean - pair.left.mean for pair in pairs]
-    left, right = fmean(p.left.mean for p in pairs), fmean(p.right.mean for p in pairs)
+    left, right = sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs)
     if not (left > 0 and right > 0):
         return []
     return [pair.right.mean / right - pair.left.mean / left for pair in pairs]
@@ -134,7 +134,7 @@ def _noise(measured: Measured) -> float | None:
         pairs = measured.moments.pairs
         scales = (1.0, 1.0)
         if measured.metric.name == "cost":
-            scales = (fmean(p.left.mean for p in pairs), fmean(p.right.mean for p in pairs))
+            scales = (sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs))
         parts = [
             math.fsum(m.m2 / (m.n - 1) / m.n / scale / scale for m, scale in zip(pair[1:], scales, strict=True))
             if pair.left.n > 1 and pair.right.n > 1

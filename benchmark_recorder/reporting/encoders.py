@@ -6,6 +6,7 @@ command or a control sequence. Every text that was recorded passes exactly one o
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
@@ -81,6 +82,11 @@ def markdown_prose(text: str, limit: int = 1000) -> str:
     shown = _NUMBERED.sub(r"\1\\\2", shown)
     # A word joiner, which has no width, keeps @user from being told and #1 from being linked.
     return shown.replace("\\@", "@\u2060").replace("\\#", "\\#\u2060")
+
+
+def html_text(text: str, limit: int = MAX_SHOWN) -> str:
+    """For HTML, between tags and inside of quoted attributes."""
+    return html.escape(visible(text, limit)) or _EMPTY
 
 
 def csv_cell(text: str) -> str:

@@ -34,6 +34,14 @@ class Health(Protocol):
     def invalid(self) -> int:
         """Recordings that were refused for their content and only logged."""
 
+    @property
+    def pending(self) -> int:
+        """Records that a remote store has not confirmed."""
+
+    @property
+    def quarantined(self) -> int:
+        """Records that a remote store refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:
@@ -93,9 +101,7 @@ def check_format(format: object, known: Sequence[str]) -> None:  # noqa: A002 - 
 def report_json(report: Report) -> str:
     """The report for programs."""
     basis = report.basis
-    health = {
-        name: getattr(basis.health, name) for name in ("waiting", "lost", "invalid", "pending", "quarantined")
-    }
+    health = {name: getattr(basis.health, name) for name in ("waiting", "lost", "invalid", "pending", "quarantined")}
     document = {
         "schema_version": SCHEMA_VERSION,
         "versions": report.summaries,

@@ -35,21 +35,20 @@ def ids_of(block: bytes) -> list[str]:
 
 
 class Identities:
-    """The ids of one document, read once and kept up with its tail."""
+    """The ids of one document, kept up with its tail for as long as it is only written to there."""
 
     def __init__(self) -> None:
-        self._inode, self._offset, self._ids = (0, 0), 0, set[str]()
+        self._offset = 0
+        self._ids: set[str] = set()
 
-    def of(self, fd: int, inode: tuple[int, int], start: int, end: int) -> set[str]:
+    def of(self, fd: int, start: int, end: int) -> set[str]:
         """All ids of the records in ``[start, end)`` of a locked document: the kept set, not a copy.
 
         Raises:
             msgspec.DecodeError: a line is not a record.
             EOFError: the document ends before ``end``.
         """
-        if inode != self._inode or not start <= self._offset <= end:
-            self._inode, self._offset, self._ids = inode, start, set()
-        for block in blocks(fd, self._offset, end):
+        for block in blocks(fd, max(start, self._offset), end):
             self._ids.update(ids_of(block))
         self._offset = end
         return self._ids

@@ -25,8 +25,8 @@ from benchmark_recorder.stores._document import (
     not_ours,
     read_at,
 )
+from benchmark_recorder.stores._glance import make_glance
 from benchmark_recorder.stores._identities import Identities, id_of
-from benchmark_recorder.stores._links import link_counter
 from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
 from benchmark_recorder.stores._rewrite import back_up, is_retired, replace, sync_folder
 
@@ -44,8 +44,10 @@ else:
 logger = logging.getLogger("benchmark_recorder")
 
 LOOK_SECONDS: Final = 0.010
-"""How long a file may have been moved away by others before an append notices: a look at the path costs as much as
-two writes, so each record cannot afford one."""
+"""How long a file may have been moved away by others, or rewritten in place to the very same size, before an append
+notices: to look at the path and the tail costs more than the write, so each record cannot afford it."""
+
+_CLOSING_BYTES: Final = len(CLOSING)
 
 
 class Held(NamedTuple):
@@ -59,8 +61,8 @@ class Held(NamedTuple):
 class Tail:
     """One process's hold on the end of a document, and the lock on it.
 
-    An append is: take the lock, see that the tail is as it was left (nobody wrote, cut or replaced), and write the
-    record over the closing bytes. Whatever is not as expected is looked at anew, under the same lock.
+    An append is: take the lock, see that the file has the size that it was left with and a name, and write the record
+    over the closing bytes. Whatever is not as expected is looked at anew, under the same lock.
 
     Args:
         path: of the document, absolute; symbolic links are followed each time it is opened.
@@ -79,13 +81,14 @@ class Tail:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
         self._mutex = threading.Lock()
         self._layout = Layout(0, 0)
+        self._inode: tuple[int, int] | None = None
         self._end, self._joint = 0, b""
         self._next_look = 0.0
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
         self._unconfirmed: list[bytes] = []
         self._adrift: list[bytes] = []
         self._identities = Identities()
-        self._count_links: Callable[[int], int] = _unknown
+        self._glance: Callable[[int], int] = _glance_at_nothing
 
     # Appending ------------------------------------------------------------------------------------------------------
 
@@ -105,12 +108,10 @@ class Tail:
                     fcntl.flock(fd, _LOCK_NOW)
                 except BlockingIOError:
                     lock(fd, self.path, seconds=self._patience)
-                as_left = (
-                    # One byte more than the closing, to see that the file ends there.
-                    (os.pread(fd, 4, self._end) == CLOSING or self._follow())
-                    and self._count_links(fd)
-                    and monotonic() < self._next_look
-                )
+                size = self._glance(fd)
+                as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
+                if as_left and monotonic() > self._next_look:
+                    as_left = self._look()
             except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
                 as_left = False
             try:
@@ -262,9 +263,10 @@ class Tail:
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise not_ours(self.path, "it is not a regular file")
-        self._fd = fd
-        self._count_links = link_counter()
+        self._fd, self._inode = fd, (status.st_dev, status.st_ino)
+        self._glance = make_glance()
         self._layout, self._end = Layout(0, 0), 0
+        self._identities = Identities()
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
 
@@ -278,16 +280,23 @@ class Tail:
             there = os.stat(self.path)
         except OSError:
             return False
-        if self._fd < 0:
+        return (there.st_dev, there.st_ino) == self._inode
+
+    def _look(self) -> bool:
+        """See that what was written since the last look stands where it should; whether it does."""
+        if not self._is_at_path() or os.pread(self._fd, _CLOSING_BYTES + 1, self._end) != CLOSING:
             return False
-        mine = os.fstat(self._fd)
-        return (there.st_ino, there.st_dev) == (mine.st_ino, mine.st_dev)
+        self._next_look = monotonic() + LOOK_SECONDS
+        self._unconfirmed.clear()
+        return True
 
     def _find(self) -> bool:
         """Find the tail, and mend it; whether the document is of our form."""
         size = os.fstat(self._fd).st_size
         if self._end and self._follow():
             return True
+        # Not where it was left, so nothing that was known of it holds any more.
+        self._identities = Identities()
         layout = find_layout(self._fd, size)
         if layout is None:
             return False
@@ -346,9 +355,8 @@ class Tail:
 
     def _known(self) -> set[str]:
         """The ids in the locked document."""
-        status = os.fstat(self._fd)
         try:
-            return self._identities.of(self._fd, (status.st_dev, status.st_ino), self._layout.header, self._end)
+            return self._identities.of(self._fd, self._layout.header, self._end)
         except (msgspec.DecodeError, EOFError) as error:
             raise StoreFormatError(
                 f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
@@ -362,7 +370,7 @@ class Tail:
     def _let_go(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
-            self._fd = -1
+            self._fd, self._inode = -1, None
 
     def _busy(self) -> StoreUnavailableError:
         return StoreUnavailableError(f"{self.path} is being written by another thread for too long; try again")
@@ -373,8 +381,8 @@ class Tail:
         self._begin_anew()
 
 
-def _unknown(fd: int) -> int:
-    raise ValueError(fd)
+def _glance_at_nothing(_: int) -> int:
+    return -1
 
 
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores._inspection import Inspection, Repair, inspect, is_sound, take_stock
 from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
-from benchmark_recorder.stores._marks import all_held
-from benchmark_recorder.stores._pins import Pins
 from benchmark_recorder.stores._places import count_behind, end_of, read_batch
-from benchmark_recorder.stores._quarantine import Quarantine
 from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
-from benchmark_recorder.stores._selection import Selection, is_since
 from benchmark_recorder.stores._source import Source, opened
 from benchmark_recorder.stores._tail import Held, Tail
 from benchmark_recorder.stores.base import Batch, Journal, Position
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores._inspection import Inspection, Repair
     from benchmark_recorder.stores._marks import Marks
     from benchmark_recorder.stores._reader import Reader
 
@@ -148,6 +144,8 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
+        from benchmark_recorder.stores._selection import is_since
+
         if not os.path.exists(self._path):
             return 0
         with self._rewriting() as (held, marks):
@@ -179,6 +177,8 @@ class JSONFileStore(Journal):
 
     def inspect(self) -> Inspection:
         """The state of the file, for people; nothing is changed."""
+        from benchmark_recorder.stores._inspection import inspect
+
         return inspect(self._path)
 
     def repair(self) -> Repair:
@@ -190,6 +190,8 @@ class JSONFileStore(Journal):
             StoreFormatError: the file holds something else; it was not touched.
             StoreUnavailableError: it could not be written; nothing was changed.
         """
+        from benchmark_recorder.stores._inspection import Repair, inspect, is_sound, take_stock
+
         before = inspect(self._path)
         if not before.exists:
             return Repair()
@@ -211,11 +213,17 @@ class JSONFileStore(Journal):
     @contextmanager
     def _rewriting(self) -> Iterator[tuple[Held, Marks]]:
         """The document and its marks, kept from everybody else."""
+        from benchmark_recorder.stores._marks import all_held
+
         with all_held(os.path.realpath(self._path)) as marks, self._tail.held(REWRITE_SECONDS) as held:
             yield held, marks
 
     def _select(self, held: Held, marks: Marks, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
         """Rewrite the file with the lines that are kept, and the marks with it; how many were not kept."""
+        from benchmark_recorder.stores._pins import Pins
+        from benchmark_recorder.stores._quarantine import Quarantine
+        from benchmark_recorder.stores._selection import Selection
+
         source = _source(held)
         pins = Pins(source, self._path, marks, Quarantine(held.document).ids())
         selection = Selection(source, keep, pins, ignore_pins=unconfirmed)

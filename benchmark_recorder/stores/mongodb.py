@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("benchmark_recorder")
 
 WRITE_SECONDS: Final = 10.0
-"""How long one batch may take: many times what a healthy server needs for it."""
+"""How long one batch may wait for the majority: many times what a healthy replica set needs for it."""
 
 READ_SECONDS: Final = 120.0
 """How long one question may take: a scan of some ten million records."""
@@ -49,6 +49,7 @@ CLIENT_OPTIONS: Final = {
     "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
     "connectTimeoutMS": 2000,
     "heartbeatFrequencyMS": 3000,  # a server that hangs is noticed after this and the connect timeout
+    "socketTimeoutMS": 150_000,  # the last resort: longer than the longest question
     "retryWrites": True,
 }
 """Unless the URL says otherwise."""
@@ -57,6 +58,7 @@ ROWS_AT_ONCE: Final = 10_000
 """Documents that become arrays together."""
 
 _DUPLICATE_KEY: Final = 11000
+_TOO_LARGE: Final = 10334
 
 _NOT_THE_RECORDS_FAULT: Final = frozenset(
     # rights, shutdown, elections, interruption, time limits, conflicts, disk space, sharding in motion
@@ -140,7 +142,7 @@ class MongoDBStore(Store):
                 reasons[document["record_id"]] = str(error)
         new = 0
         if rows:
-            with self._talking(WRITE_SECONDS):
+            with self._talking():
                 self._prepare()
                 new = self._insert(list(rows.values()), reasons)
         if reasons:
@@ -160,8 +162,9 @@ class MongoDBStore(Store):
         names = tuple(fields)
         parts: dict[str, list[Any]] = {name: [np.empty(0, COLUMNS[name])] for name in names}
         for rows in self._rows(query, [_FIELD.get(name, name) for name in names]):
-            for name in names:
-                parts[name].append(_column(rows, name))
+            with _ours(self.name):
+                for name in names:
+                    parts[name].append(_column(rows, name))
         return {name: np.concatenate(parts[name]) for name in names}
 
     def summarize(self, query: Query) -> Cells:
@@ -197,18 +200,20 @@ class MongoDBStore(Store):
     def _insert(self, rows: list[dict[str, Any]], reasons: dict[str, str]) -> int:
         """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
         from bson.errors import InvalidDocument
-        from pymongo.errors import BulkWriteError, DocumentTooLarge
+        from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
         collection = self._collection()
         try:
             return len(collection.insert_many(rows, ordered=False).inserted_ids)
         except BulkWriteError as error:
             return _outcome_of(error, reasons)
-        except (DocumentTooLarge, InvalidDocument, OverflowError) as error:
+        except (DocumentTooLarge, InvalidDocument, OverflowError, OperationFailure) as error:
+            if isinstance(error, OperationFailure) and error.code != _TOO_LARGE:
+                raise
             if len(rows) == 1:
                 reasons[rows[0]["_id"]] = str(error)
                 return 0
-        # The driver does not say which one it cannot encode: halve until it is alone. Repeating is safe.
+        # Nobody says which one it is: halve until it is alone. Repeating is safe.
         middle = len(rows) // 2
         return self._insert(rows[:middle], reasons) + self._insert(rows[middle:], reasons)
 
@@ -220,13 +225,18 @@ class MongoDBStore(Store):
             projection = {"_id": True}
         # Nobody can tell an order from what has neither an id nor a time, and sorting takes the server as long again.
         sort = [("_id", 1)] if fields is None or _TELLS_ORDER & set(fields) else None
-        with self._talking(READ_SECONDS):
+        with self._talking():
             cursor = self._collection().find(
-                filter_of(query), projection, sort=sort, collation={"locale": "simple"}, batch_size=ROWS_AT_ONCE
+                filter_of(query),
+                projection,
+                sort=sort,
+                collation=_SIMPLE,
+                batch_size=ROWS_AT_ONCE,
+                max_time_ms=int(READ_SECONDS * 1000),
             )
         with cursor:
             while True:
-                with self._talking(READ_SECONDS):
+                with self._talking():
                     rows = list(islice(cursor, ROWS_AT_ONCE))
                 if not rows:
                     return
@@ -237,8 +247,10 @@ class MongoDBStore(Store):
 
         pipeline = pipeline_of(query, across_versions=across_versions)
         with (
-            self._talking(READ_SECONDS),
-            self._collection().aggregate(pipeline, allowDiskUse=True, collation={"locale": "simple"}) as cursor,
+            self._talking(),
+            self._collection().aggregate(
+                pipeline, allowDiskUse=True, collation=_SIMPLE, maxTimeMS=int(READ_SECONDS * 1000)
+            ) as cursor,
             _ours(self.name),
         ):
             return [cell_of(row) for row in cursor]
@@ -272,7 +284,9 @@ class MongoDBStore(Store):
         assert self._database is not None
         options: CodecOptions[dict[str, Any]] = CodecOptions()
         return self._connected()[self._database].get_collection(
-            self._collection_name, codec_options=options, write_concern=WriteConcern(w="majority")
+            self._collection_name,
+            codec_options=options,
+            write_concern=WriteConcern(w="majority", wtimeout=int(WRITE_SECONDS * 1000)),
         )
 
     def _connected(self) -> Client:
@@ -288,15 +302,16 @@ class MongoDBStore(Store):
             return self._client
 
     @contextmanager
-    def _talking(self, seconds: float) -> Iterator[None]:
-        """One exchange with the server: its time limit, and the driver's errors as ours."""
-        import pymongo
+    def _talking(self) -> Iterator[None]:
+        """One exchange with the server: the driver's errors as ours.
+
+        Not under ``pymongo.timeout``: with it the driver tries again until the time is up, and we do that ourselves.
+        """
         from pymongo.errors import ConfigurationError as DriverConfigurationError
         from pymongo.errors import InvalidURI, PyMongoError
 
         try:
-            with pymongo.timeout(seconds):
-                yield
+            yield
         except (DriverConfigurationError, InvalidURI) as error:
             raise StoreUnavailableError(f"{self.name} cannot be used: {_reason(error)}") from error
         except PyMongoError as error:
@@ -305,6 +320,9 @@ class MongoDBStore(Store):
 
 _parents: Final[list[Client | None]] = []
 """Clients of the parent process, in a forked child: neither used nor closed there, as their sockets are shared."""
+
+_SIMPLE: Final = {"locale": "simple"}
+"""Texts are equal where their bytes are, whatever the collection's own collation."""
 
 _FIELD: Final = {"record_id": "_id"}
 _TELLS_ORDER: Final = frozenset({"_id", "time", "timestamp"})

@@ -439,6 +439,22 @@ def test_fixed_values_get_a_verdict_but_no_interval() -> None:
     assert "no_spread" in codes(comparison)
 
 
+def test_fixed_times_that_differ_by_task_are_not_called_single_runs() -> None:
+    names = task_names(6, 3)
+    new = np.repeat([1.1, 1.2, 0.9, 1.4, 1.3, 1.0], 3)
+    comparison = compare(cells_of(runs("v1", names), runs("v2", names, time=new)), "v1", "v2")
+    assert comparison.method == "t over the tasks' differences"
+    assert codes(comparison) == ["no_spread"]
+
+
+def test_tasks_whose_cost_one_version_does_not_know_are_called_so() -> None:
+    names = task_names(4, 3)
+    old = runs("v1", names, cost=np.linspace(1, 2, 12))
+    new = runs("v2", names, cost=[math.nan] * 3 + np.linspace(1, 2, 9).tolist())
+    (doubt,) = [d for d in compare(cells_of(old, new), "v1", "v2", "cost").warnings if d.code == "different_tasks"]
+    assert "has no known cost for" in doubt.sentence
+
+
 def test_a_hostile_version_name_is_only_a_name() -> None:
     name = "\x1b[2J<script>|`\n"
     comparison = compare(Cells(), name, "v2")

@@ -72,13 +72,17 @@ def percentile(times: list[int], percent: float) -> float:
 
 
 def in_turn(calls: Mapping[str, Callable[[], object]], count: int, rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """The p50 of each call in each round, in microseconds; the calls take turns of ``count`` calls."""
+    """The p50 of each call in each round, in microseconds, of ``count`` calls in ten turns."""
     found: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():  # warm up
-        call_times(call, count // 10 + 1)
+        call_times(call, count // 10)
     for _ in range(rounds):
-        for name, call in calls.items():
-            found[name].append(percentile(call_times(call, count), 50))
+        times: dict[str, list[int]] = {name: [] for name in calls}
+        for _ in range(10):
+            for name, call in calls.items():
+                times[name] += call_times(call, count // 10)
+        for name in calls:
+            found[name].append(percentile(sorted(times[name]), 50))
     return found
 
 

@@ -173,7 +173,8 @@ def processes(folder: Path) -> list[Line]:
         rates["ours"].append(rate_of(recorded, path))
         rates["sqlite"].append(rate_of(inserted, folder / f"processes-{number}.sqlite"))
         lost += PROCESSES * PER_PROCESS - len(msgspec.json.decode(path.read_bytes())["metrics"])
-    note = f"({max(rates['ours']):,.0f} a second; JSON lines {max(rates['jsonl']):,.0f}; SQLite {max(rates['sqlite']):,.0f})"
+    best = {name: max(found) for name, found in rates.items()}
+    note = f"({best['ours']:,.0f} a second; JSON lines {best['jsonl']:,.0f}; SQLite {best['sqlite']:,.0f})"
     return [
         Line(f"{PROCESSES} processes: rate over JSON lines under flock", over(rates, "ours", "jsonl"), ">= 0.4", note),
         Line(f"{PROCESSES} processes: rate over SQLite WAL", over(rates, "ours", "sqlite"), ">= 2"),
@@ -197,7 +198,7 @@ def rate_of(work: Callable[[Path], Callable[[], object]], path: Path) -> float:
     children = [context.Process(target=run) for _ in range(PROCESSES)]
     for child in children:
         child.start()
-    found = [spans.get() for _ in children]
+    found: list[tuple[float, float]] = [spans.get() for _ in children]
     for child in children:
         child.join()
     return PROCESSES * PER_PROCESS / (max(end for _, end in found) - min(start for start, _ in found))

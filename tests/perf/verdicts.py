@@ -1,6 +1,6 @@
 """How often verdicts are wrong, by simulation: false blocks, power, coverage of intervals; and how fast they are.
 
-``python tests/perf/verdicts.py [--quick]`` prints the tables of ``docs/statistics.md``, and fails if the gate blocks
+``python -m tests.perf.verdicts [--quick]`` prints the tables of ``docs/statistics.md``, and fails if the gate blocks
 unchanged versions more often than it may.
 """
 

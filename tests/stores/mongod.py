@@ -32,7 +32,7 @@ class Mongod:
     """One server; ``with`` starts it, and ends it by its process id."""
 
     def __init__(self, path: str, folder: Path, *options: str) -> None:
-        self._path, self._folder, self.options = path, folder, list(options)
+        self._path, self.folder, self.options = path, folder, list(options)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
@@ -55,14 +55,14 @@ class Mongod:
 
     def start(self, *options: str) -> None:
         arguments = {
-            "--dbpath": self._folder,
+            "--dbpath": self.folder,
             "--port": self.port,
             "--bind_ip": "127.0.0.1",
             "--replSet": "rs0",
             "--oplogSize": 64,
             "--wiredTigerCacheSizeGB": 0.25,
-            "--unixSocketPrefix": self._folder,
-            "--logpath": self._folder / "mongod.log",
+            "--unixSocketPrefix": self.folder,
+            "--logpath": self.folder / "mongod.log",
         }
         command = [self._path, *(str(part) for pair in arguments.items() for part in pair), "--logappend"]
         for parameter in ("enableTestCommands=1", "diagnosticDataCollectionEnabled=false"):

@@ -1,14 +1,33 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, collect, tabulate
+from benchmark_recorder.errors import (
+    ConfigurationError,
+    RefusedRecordsError,
+    StoreFormatError,
+    StoreUnavailableError,
+)
+from benchmark_recorder.records import COLUMNS, Query
+from benchmark_recorder.stores import _aggregation
+from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
-from benchmark_recorder.testing import StoreContract
+from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from pymongo import MongoClient
+
+    from tests.stores.mongod import Mongod
 
 
 class TestMongoDBStoreContract(StoreContract):
@@ -16,3 +35,318 @@ class TestMongoDBStoreContract(StoreContract):
     def store(self, mongodb_uri: str, database: str) -> Iterator[MongoDBStore]:
         with MongoDBStore(mongodb_uri, database=database) as store:
             yield store
+
+
+@pytest.fixture
+def store(mongodb_uri: str, database: str) -> Iterator[MongoDBStore]:
+    with MongoDBStore(mongodb_uri, database=database) as store:
+        yield store
+
+
+@pytest.fixture
+def collection(mongodb_client: MongoClient[Any], database: str) -> Any:
+    return mongodb_client[database]["executions"]
+
+
+# Names and settings ---------------------------------------------------------------------------------------------------
+
+
+def test_its_name_holds_neither_user_nor_password_nor_options() -> None:
+    store = MongoDBStore("mongodb://alice:s3cret@one.invalid:27017,two.invalid/bench?authSource=admin")
+    assert store.name == "mongodb://one.invalid:27017,two.invalid/bench.executions"
+    assert "s3cret" not in repr(store)
+
+
+def test_a_url_without_a_database_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="name one, in the URL"):
+        MongoDBStore("mongodb://localhost")
+
+
+@pytest.mark.parametrize(("database", "collection"), [("a.b", "executions"), ("b", "$where"), ("b", "system.users")])
+def test_a_name_that_the_server_would_refuse_is_a_configuration_error(database: str, collection: str) -> None:
+    with pytest.raises(ConfigurationError):
+        MongoDBStore("mongodb://localhost", database, collection)
+
+
+def test_a_missing_driver_is_an_error_with_the_line_that_installs_it() -> None:
+    program = (
+        "import sys; sys.modules['pymongo'] = None\n"
+        "from benchmark_recorder import get_benchmark_recorder, MissingDependencyError\n"
+        "try: get_benchmark_recorder('mongodb://localhost/bench')\n"
+        "except MissingDependencyError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == 'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"\n'
+
+
+def test_nothing_is_sent_by_the_constructor_and_an_unreachable_server_is_an_error_of_the_first_question() -> None:
+    with MongoDBStore("mongodb://127.0.0.1:9/bench?serverSelectionTimeoutMS=100") as store:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match="mongodb://127.0.0.1:9/bench.executions cannot be reached"):
+                store.scan(Query(), ["time"])
+
+
+def test_a_client_that_was_given_is_never_closed(mongodb_client: MongoClient[Any], database: str) -> None:
+    with MongoDBStore(mongodb_client, database=database) as store:
+        store.append([make_document()])
+    assert mongodb_client[database]["executions"].count_documents({}) == 1
+    assert store.name.startswith("mongodb://127.0.0.1:")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_has_a_connection_of_its_own(store: MongoDBStore, collection: Any) -> None:
+    store.append([make_document()])
+    child = os.fork()
+    if child == 0:
+        try:
+            store.append([make_document()])
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    store.append([make_document()])
+    assert collection.count_documents({}) == 3
+
+
+# The document ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_document_is_one_execution_that_people_can_read(store: MongoDBStore, collection: Any) -> None:
+    document = make_document(metadata={"run": "r1"}, mystery=[1])
+    store.append([document])
+    (found,) = collection.find()
+    assert found["_id"] == document["record_id"]
+    assert found["recorded_at"].isoformat() == "2026-01-01T00:00:00"
+    assert found["timestamp"] == document["timestamp"]
+    assert found["metadata"] == '{"run":"r1"}'
+    assert found["tags"] == ['["run","r1"]']
+    assert found["others"] == '{"mystery":[1]}'
+
+
+def test_the_same_record_comes_back_whole_with_what_this_release_does_not_know(store: MongoDBStore) -> None:
+    document = make_document(metadata={"$where": 2**70, "a.b": {"$ne": None}}, mystery={"$set": 2**80})
+    store.append([document])
+    assert list(store.documents(Query())) == [document]
+    assert store.scan(Query.of(metadata={"$where": 2**70}), ["metadata"])["metadata"].tolist() == [document["metadata"]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"input_tokens": 2**70}, "its input_tokens is a whole number of more than 64 bits"),
+        ({"version": ["v1"]}, "its version is a list"),
+        ({"timestamp": "yesterday"}, "its timestamp is not ISO 8601 text"),
+        ({"task_description": "x" * (17 << 20)}, "16MB"),
+    ],
+)
+def test_a_record_that_cannot_be_stored_is_refused_with_the_reason_and_the_others_are_stored(
+    store: MongoDBStore, collection: Any, fields: dict[str, Any], reason: str
+) -> None:
+    good, bad = make_history(10), make_document() | fields
+    with pytest.raises(RefusedRecordsError) as refused:
+        store.append([*good[:5], bad, *good[5:]])
+    assert list(refused.value.reasons) == [bad["record_id"]]
+    assert reason in refused.value.reasons[bad["record_id"]]
+    assert collection.count_documents({}) == 10
+
+
+def test_what_the_servers_validator_refuses_is_named(store: MongoDBStore, collection: Any) -> None:
+    collection.database.create_collection("executions", validator={"version": {"$ne": "v2.0"}})
+    history = make_history(20)
+    with pytest.raises(RefusedRecordsError, match="code 121") as refused:
+        store.append(history)
+    assert set(refused.value.reasons) == {d["record_id"] for d in history if d["version"] == "v2.0"}
+    assert collection.count_documents({}) == sum(d["version"] == "v1.0" for d in history)
+
+
+def test_a_collection_of_something_else_is_a_format_error(store: MongoDBStore, collection: Any) -> None:
+    collection.insert_one({"hello": "world"})
+    with pytest.raises(StoreFormatError, match="no benchmark records"):
+        list(store.documents(Query()))
+    with pytest.raises(StoreFormatError, match="no benchmark records"):
+        store.scan(Query(), COLUMNS)
+    with pytest.raises(StoreFormatError, match="no benchmark records"):
+        store.summarize(Query())
+
+
+# Indexes --------------------------------------------------------------------------------------------------------------
+
+
+def test_questions_about_a_version_or_a_task_walk_an_index(store: MongoDBStore, collection: Any) -> None:
+    store.append(make_history(50))
+    for query in (Query.of(version="v1.0"), Query.of(task_id="t", version="v1.0", last_days=1)):
+        plan = collection.find(_aggregation.filter_of(query)).explain()["queryPlanner"]["winningPlan"]
+        assert "IXSCAN" in str(plan), plan
+
+
+def test_old_records_expire_where_that_is_asked_for(mongodb_uri: str, database: str, collection: Any) -> None:
+    with MongoDBStore(mongodb_uri, database=database, expire_after_days=30) as store:
+        store.append([make_document()])
+    ages = [index.get("expireAfterSeconds") for index in collection.index_information().values()]
+    assert ages.count(30 * 86_400) == 1
+
+
+def test_an_index_that_cannot_be_made_keeps_no_record_out(store: MongoDBStore, collection: Any) -> None:
+    collection.create_index([("version", 1), ("time", 1)], name="somebody_elses", sparse=True)
+    store.append([make_document()])
+    assert collection.count_documents({}) == 1
+
+
+# Numbers --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_large_offset_costs_no_digits(store: MongoDBStore) -> None:
+    rng = np.random.default_rng(1)
+    history = [
+        make_document(
+            version=f"v{number % 2}",
+            task_id=f"t{number % 7}" if number % 3 else f"once{number}",
+            execution_time=1e6 + float(rng.random()),
+            cost_estimated=5e5 + float(rng.random()),
+        )
+        for number in range(600)
+    ]
+    store.append(history)
+    found, expected = store.summarize(Query()), collect(tabulate(store.scan(Query(), CELL_FIELDS)), None)
+    for one, other in zip(found.cells, expected.cells, strict=True):
+        for mine, theirs in ((one.time, other.time), (one.cost, other.cost)):
+            assert mine.n == theirs.n
+            assert mine.mean == pytest.approx(theirs.mean, rel=1e-12)
+            assert mine.m2 == pytest.approx(theirs.m2, rel=1e-9)
+
+
+def test_tasks_beyond_the_most_frequent_ones_are_pooled_as_everywhere(
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (_aggregation, sys.modules["benchmark_recorder.cells"]):
+        monkeypatch.setattr(module, "MAX_MATCHED_TASKS", 20)
+    monkeypatch.setattr(_aggregation, "POOLED_AT_ONCE", 7)
+    rng = np.random.default_rng(2)
+    history = [make_document(**fields, task_id=f"t{int(rng.zipf(1.3)) % 90}") for fields in _variety(rng, 900)]
+    store.append(history)
+    reference = MemoryStore()
+    reference.append(history)
+    for query in (Query(), Query.of(version=["v0", "v1"]), Query.of(version="v1"), Query(apart=frozenset({"t88"}))):
+        found = store.summarize(query)
+        assert_same_cells(found, reference.summarize(query))
+        assert len({cell.task_id for cell in found.cells} - {None, "t88"}) == 20
+    assert MAX_MATCHED_TASKS == 10_000
+
+
+def _variety(rng: np.random.Generator, count: int) -> Iterator[dict[str, Any]]:
+    for _ in range(count):
+        yield {
+            "version": f"v{rng.integers(3)}",
+            "execution_time": float(rng.lognormal()),
+            "success": bool(rng.random() < 0.7),
+            "host": str(rng.choice(["alpha", "beta"])),
+        }
+
+
+def test_a_comparison_moves_cells_and_not_records(
+    store: MongoDBStore, collection: Any, mongodb_client: MongoClient[Any]
+) -> None:
+    rng = np.random.default_rng(3)
+    store.append(
+        [
+            make_document(**fields, task_id=f"t{n % 10}" if n % 2 else f"once{n}")
+            for n, fields in enumerate(_variety(rng, 3000))
+        ]
+    )
+    before = mongodb_client.admin.command("serverStatus")["network"]["bytesOut"]
+    cells = store.summarize(Query.of(version=["v0", "v1"])).cells
+    moved = mongodb_client.admin.command("serverStatus")["network"]["bytesOut"] - before
+    assert len(cells) == 2 * 2 * 5 + 2 * 2
+    assert moved < 100_000
+
+
+# Trouble --------------------------------------------------------------------------------------------------------------
+
+
+def fail(server: Mongod, times: int | str = 1, **what: Any) -> None:
+    mode: Any = times if isinstance(times, str) else {"times": times}
+    with server.client() as client:
+        client.admin.command(
+            {"configureFailPoint": "failCommand", "mode": mode, "data": {"failCommands": ["insert"], **what}}
+        )
+
+
+@pytest.fixture
+def victim(server: Mongod) -> Iterator[MongoDBStore]:
+    with MongoDBStore(server.url("bench")) as store:
+        yield store
+
+
+def stored_ids(server: Mongod, database: str = "bench") -> list[str]:
+    with server.client() as client:
+        return [row["_id"] for row in client[database]["executions"].find({}, {"_id": 1})]
+
+
+def test_trouble_of_the_server_is_an_error_of_ours_and_repeating_stores_each_record_once(
+    victim: MongoDBStore, server: Mongod
+) -> None:
+    troubles: list[Callable[[], None]] = [
+        lambda: fail(server, 3, closeConnection=True),
+        lambda: fail(server, 1, writeConcernError={"code": 64, "errmsg": "waiting for replication timed out"}),
+        lambda: fail(server, 3, errorCode=11600),
+    ]
+    every = []
+    for trouble in troubles:
+        history = make_history(30)
+        every += history
+        trouble()
+        with pytest.raises(StoreUnavailableError) as unavailable:
+            victim.append(history)
+        assert unavailable.value.__cause__ is not None
+        fail(server, "off")
+        victim.append(history)
+    assert sorted(stored_ids(server)) == sorted(document["record_id"] for document in every)
+
+
+def test_a_stepdown_is_waited_for(victim: MongoDBStore, server: Mongod) -> None:
+    victim.append(make_history(5))
+    with server.client() as client:
+        client.admin.command({"replSetStepDown": 1, "force": True})
+    victim.append(make_history(5))
+    assert len(stored_ids(server)) == 10
+
+
+def test_a_killed_server_is_used_again_after_its_restart(victim: MongoDBStore, server: Mongod) -> None:
+    first, second = make_history(5), make_history(5)
+    victim.append(first)
+    server.kill()
+    with pytest.raises(StoreUnavailableError):
+        victim.append(second)
+    server.start()
+    server.await_primary()
+    assert victim.append([*first, *second]) == 5
+    assert len(stored_ids(server)) == 10
+
+
+def test_a_stopped_server_is_given_up_after_some_seconds(server: Mongod) -> None:
+    impatient = "&heartbeatFrequencyMS=500&connectTimeoutMS=500&serverSelectionTimeoutMS=500"
+    with MongoDBStore(server.url("bench") + impatient) as victim:
+        victim.append(make_history(5))
+        server.signal(signal.SIGSTOP)
+        with pytest.raises(StoreUnavailableError):
+            victim.append(make_history(5))
+        server.signal(signal.SIGCONT)
+
+
+def test_a_wrong_password_and_missing_rights_are_errors_without_the_password(server: Mongod) -> None:
+    with server.client() as client:
+        client.admin.command("createUser", "root", pwd="rootpw", roles=["root"])
+        client.admin.command("createUser", "reader", pwd="s3cret", roles=[{"role": "read", "db": "bench"}])
+        client["bench"]["executions"].insert_one({"_id": "keeps the database there"})
+    server.stop()
+    key = server.folder / "key"
+    key.write_text("c2VjcmV0c2VjcmV0c2VjcmV0")
+    key.chmod(0o400)
+    server.start("--auth", "--keyFile", str(key))
+    server.await_primary(username="root", password="rootpw")
+    for credentials, expected in (("reader:wr0ng", "[Aa]uthentication failed"), ("reader:s3cret", "not authorized")):
+        with (
+            MongoDBStore(server.url("bench", credentials)) as store,
+            pytest.raises(StoreUnavailableError, match=expected) as unavailable,
+        ):
+            store.append([make_document()])
+        assert credentials.partition(":")[2] not in str(unavailable.value)

@@ -1,4 +1,4 @@
-"""How many names an open file has."""
+"""The size of an open file, if it still has a name."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ if TYPE_CHECKING:
 
 # From linux/fcntl.h and linux/stat.h; the kernel's interface, the same on every architecture.
 _AT_EMPTY_PATH: Final = 0x1000
-_STATX_NLINK: Final = 0x4
+_STATX_NLINK_AND_SIZE: Final = 0x4 | 0x200
 _STATX_BYTES: Final = 256
 _NLINK_OFFSET: Final = 16
+_SIZE_OFFSET: Final = 40
 
 
-def link_counter() -> Callable[[int], int]:
-    """A function from a descriptor to the number of names of its file: 0 once it was deleted or replaced.
+def make_glance() -> Callable[[int], int]:
+    """A function from a descriptor to the size of its file in bytes: -1 once that was deleted or replaced.
 
     ``os.fstat`` tells the same, but asks for the file's times as well. Since Linux 6.13 a file whose times were asked
     for gets a fine-grained time at its next write, so an ``fstat`` before each write makes the write itself cost
     twice as much. ``statx`` asks for what is needed. The function is for one thread at a time.
     """
     if not sys.platform.startswith("linux"):
-        return _count
+        return _glance
     import ctypes
 
     try:
         statx = ctypes.CDLL(None).statx
     except (AttributeError, OSError):  # an old C library
-        return _count
+        return _glance
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
     links = ctypes.c_uint32.from_buffer(buffer, _NLINK_OFFSET)
+    size = ctypes.c_uint64.from_buffer(buffer, _SIZE_OFFSET)
     # Converted once: ctypes would convert plain arguments in each call.
-    no_path, flags, mask = ctypes.c_char_p(b""), ctypes.c_int(_AT_EMPTY_PATH), ctypes.c_uint(_STATX_NLINK)
-    target = ctypes.c_void_p(ctypes.addressof(buffer))
+    no_path, flags = ctypes.c_char_p(b""), ctypes.c_int(_AT_EMPTY_PATH)
+    mask, target = ctypes.c_uint(_STATX_NLINK_AND_SIZE), ctypes.c_void_p(ctypes.addressof(buffer))
 
-    def count(fd: int) -> int:
+    def glance(fd: int) -> int:
         if statx(fd, no_path, flags, mask, target):  # forbidden by a sandbox, or an old kernel
-            return _count(fd)
-        return links.value
+            return _glance(fd)
+        return size.value if links.value else -1
 
-    return count
+    return glance
 
 
-def _count(fd: int) -> int:
-    return os.fstat(fd).st_nlink
+def _glance(fd: int) -> int:
+    status = os.fstat(fd)
+    return status.st_size if status.st_nlink else -1

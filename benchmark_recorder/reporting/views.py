@@ -1,0 +1,121 @@
+"""What the recorder returns: the analysis's results, with a face for people.
+
+A view is the result: the same type, fields, keys and equality. Only printing it, and showing it in a notebook, differ.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from benchmark_recorder.analysis import (
+    ClaimReport,
+    Comparison,
+    GateResult,
+    JointComparison,
+    Result,
+    SelfTest,
+    Summary,
+)
+from benchmark_recorder.reporting.decisions import claims_page, gate_page, selftest_page
+from benchmark_recorder.reporting.html import render_html
+from benchmark_recorder.reporting.pages import comparison_page, joint_page, summary_page
+from benchmark_recorder.reporting.text import render_text
+
+if TYPE_CHECKING:
+    from benchmark_recorder.reporting.page import Page
+
+R = TypeVar("R", bound=Result)
+
+
+class View(Result):
+    """Mixed into a result, in front of it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _page(self) -> Page:
+        """What is shown."""
+
+    def __str__(self) -> str:
+        return render_text(self._page()).rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        return render_html(self._page())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Result) and dict(self) == dict(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class SummaryView(View, Summary):
+    """One version."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        return summary_page(self)
+
+
+class ComparisonView(View, Comparison):
+    """Two versions on one metric."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        return comparison_page(self)
+
+
+class JointComparisonView(View, JointComparison):
+    """Two versions on all metrics."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        return joint_page(self)
+
+
+class ClaimReportView(View, ClaimReport):
+    """Claims against the runs."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        return claims_page(self)
+
+
+class GateResultView(View, GateResult):
+    """What CI is told."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        return gate_page(self)
+
+
+class SelfTestView(View, SelfTest):
+    """The gate on one version against itself."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        return selftest_page(self)
+
+
+_VIEWS: Final[dict[type[Result], type[View]]] = {
+    Summary: SummaryView,
+    Comparison: ComparisonView,
+    JointComparison: JointComparisonView,
+    ClaimReport: ClaimReportView,
+    GateResult: GateResultView,
+    SelfTest: SelfTestView,
+}
+
+
+def shown(result: R) -> R:
+    """The same result, with a face."""
+    fields = dict(result)
+    if isinstance(result, JointComparison):
+        fields["comparisons"] = {name: shown(one) for name, one in result.comparisons.items()}
+    return cast("R", _VIEWS[type(result)](**fields))

@@ -1,0 +1,224 @@
+"""What an answer costs, over msgspec and numpy on the same file. ``python tests/perf/run.py reading [RECORDS]``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from benchmark_recorder import BenchmarkRecorder
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.json_file import JSONFileStore
+from tests.perf.ratios import EXECUTION, ROUNDS, Line, history, print_table, write_history
+
+RECORDS = 1_000_000
+
+PEER = """
+import sys, msgspec, numpy as np
+class Record(msgspec.Struct, gc=False):
+    version: str
+    execution_time: float
+    success: bool
+    cost_estimated: float
+class Document(msgspec.Struct):
+    metrics: list[Record]
+with open(sys.argv[1], "rb") as file:
+    records = [r for r in msgspec.json.decode(file.read(), type=Document).metrics if r.version == "v2.0"]
+times = np.array([r.execution_time for r in records])
+print(len(records), np.percentile(times, [50, 95, 99]), times.mean())
+print(sum(r.success for r in records) / len(records), sum(r.cost_estimated for r in records))
+"""
+"""msgspec's typed decode of four fields, and ``np.percentile``: the answer without a store."""
+
+STORE = """
+import sys
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.json_file import JSONFileStore
+store, query = JSONFileStore(sys.argv[1]), Query.of(version="v2.0")
+cells, times = store.summarize(query), store.scan(query, ["execution_time"])["execution_time"]
+import numpy as np
+print(len(times), np.percentile(times, [50, 95, 99]), sum(cell.cost.total for cell in cells.cells))
+"""
+
+METRICS = """
+import sys
+from benchmark_recorder import get_benchmark_recorder
+m = get_benchmark_recorder(sys.argv[1]).get_historical_metrics(version="v2.0")
+print(m.count, m.mean, m.p50, m.p95, m.p99, m.success_rate, m.total_cost)
+"""
+
+COMPARISON = """
+import sys
+from benchmark_recorder import get_benchmark_recorder
+print(get_benchmark_recorder(sys.argv[1]).compare_versions("v1.0", "v2.0").improvement_percent)
+"""
+
+SCIPY = "from scipy import special, stats"
+
+PEAK = """
+import resource
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "metrics.json")
+        write_history(path, count)
+        print(f"{count:,} records, {path.stat().st_size / 1e6:,.0f} MB")
+        lines = [*cold(path), *memory(path), *warm(path), *lock_free(Path(name, "watched.json"))]
+    print_table("Reading", lines)
+    return 0 if all(line.holds for line in lines) else 1
+
+
+def cold(path: Path) -> list[Line]:
+    spans: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for name, code in (("peer", PEER), ("scipy", SCIPY)):
+            spans.setdefault(name, []).append(run(code, path)[0])
+        for name, code in (("store", STORE), ("metrics", METRICS), ("comparison", COMPARISON)):
+            shutil.rmtree(f"{path}.d", ignore_errors=True)
+            spans.setdefault(f"{name} alone", []).append(run(code, path)[0])
+            spans.setdefault(f"{name} with the sidecar", []).append(run(code, path)[0])
+    peer = spans["peer"]
+    lines = []
+    for name, what in (("metrics", "get_historical_metrics"), ("store", "of which the store and numpy")):
+        for how, target in (("with the sidecar", "<= 0.25"), ("alone", "<= 2.5")):
+            times = spans[f"{name} {how}"]
+            ratios = [a / b for a, b in zip(times, peer, strict=True)]
+            note = f"({min(times):.2f} s; msgspec {min(peer):.2f} s)"
+            lines.append(Line(f"cold {what}, {how}, over msgspec", ratios, target if name == "metrics" else "", note))
+    for how in ("with the sidecar", "alone"):
+        allowed = [a + b for a, b in zip(spans[f"metrics {how}"], spans["scipy"], strict=True)]
+        ratios = [a / b for a, b in zip(spans[f"comparison {how}"], allowed, strict=True)]
+        lines.append(Line(f"cold compare_versions, {how}, over that and importing scipy", ratios, "<= 1"))
+    return lines
+
+
+def run(code: str, path: Path) -> tuple[float, str]:
+    """Seconds of a fresh interpreter, imports included, and what it printed."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True)
+    return time.perf_counter() - start, done.stdout
+
+
+def memory(path: Path) -> list[Line]:
+    size = path.stat().st_size
+    shutil.rmtree(f"{path}.d", ignore_errors=True)
+    alone = int(run(METRICS + PEAK, path)[1].split()[-1])
+    saved = int(run(METRICS + PEAK, path)[1].split()[-1])
+    return [
+        Line("peak memory over the file, alone", [alone / size], "<= 1.5", f"({alone >> 20} MiB)"),
+        Line("peak memory over the file, with the sidecar", [saved / size], "<= 0.3", f"({saved >> 20} MiB)"),
+    ]
+
+
+def warm(path: Path) -> list[Line]:
+    """After one more record each time, over ``np.percentile`` on a ready array."""
+    recorder = BenchmarkRecorder(path)
+    query = Query.of(version="v2.0")
+    ready = np.array(recorder.store.scan(query, ["execution_time"])["execution_time"])
+    rng = Random(1)
+    questions: dict[str, Callable[[], object]] = {
+        "ready": lambda: np.percentile(ready, [50, 95, 99]),
+        "get_historical_metrics": lambda: recorder.get_historical_metrics(version="v2.0"),
+        "compare_versions": lambda: recorder.compare_versions("v1.0", "v2.0"),
+        "the store's cells": lambda: recorder.store.summarize(query),
+    }
+    spans: dict[str, list[float]] = {name: [] for name in questions}
+    for round_number in range(ROUNDS + 1):
+        for name, ask in questions.items():
+            repeats = []
+            for _ in range(5):
+                recorder.record_execution(**EXECUTION | {"duration": rng.lognormvariate(0, 0.5)})
+                start = time.perf_counter()
+                ask()
+                repeats.append(time.perf_counter() - start)
+            if round_number:  # the first round warms up
+                spans[name].append(sorted(repeats)[2])
+    targets = {"get_historical_metrics": "<= 2", "compare_versions": "<= 0.1", "the store's cells": "<= 0.1"}
+    return [
+        Line(
+            f"warm {name} over np.percentile",
+            [a / b for a, b in zip(spans[name], spans["ready"], strict=True)],
+            target,
+            f"({1000 * min(spans[name]):.2f} ms; np.percentile {1000 * min(spans['ready']):.2f} ms)",
+        )
+        for name, target in targets.items()
+    ]
+
+
+def lock_free(path: Path) -> list[Line]:
+    """How often readers find the document invalid while one process writes."""
+    lines = []
+    for pause, what in ((0.005, "200 writes a second"), (0.0, "full speed")):
+        for shared in (False, True):
+            if path.exists():
+                path.unlink()
+            with JSONFileStore(path) as store:
+                store.append(history(20), fresh=True)
+            reads, wrong = watch(path, pause, shared=shared)
+            how = "with a shared flock" if shared else "without a lock"
+            target = "<= 0" if shared else ""
+            lines.append(
+                Line(f"documents found invalid {how}, {what}", [wrong / reads], target, f"({wrong} of {reads:,})")
+            )
+    return lines
+
+
+def watch(path: Path, pause: float, *, shared: bool, seconds: float = 4) -> tuple[int, int]:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(pause)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.read(1)  # it has begun
+    reads = wrong = 0
+    deadline = threading.Event()
+    timer = threading.Timer(seconds, deadline.set)
+    timer.start()
+    while not deadline.is_set():
+        with path.open("rb") as file:
+            if shared:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            content = file.read()
+        reads += 1
+        try:
+            json.loads(content)
+        except json.JSONDecodeError:
+            wrong += 1
+    writer.kill()
+    writer.wait()
+    writer.stdout.close()
+    return reads, wrong
+
+
+WRITER = """
+import sys, time, os
+from benchmark_recorder.stores.json_file import JSONFileStore
+from tests.perf.ratios import history
+store, pause = JSONFileStore(sys.argv[1]), float(sys.argv[2])
+documents = history(50)
+os.write(1, b".")
+while True:
+    for document in documents:
+        store.append((document,), fresh=True)
+        if pause:
+            time.sleep(pause)
+    store.prune(2**62)
+"""
+"""It empties its file now and then, so that a reader reads often."""
+
+
+if __name__ == "__main__":
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    sys.exit(main())
