@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import OrderedDict
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -224,3 +227,81 @@ def test_a_hostile_key_cannot_write_into_a_log() -> None:
     with pytest.raises(InvalidRecordError) as caught:
         admit(make_document() | {"metadata": {"a\n::error::\x1b[31m\ud800": {"b": object()}}})
     assert str(caught.value).startswith(r"metadata['a\n::error::\x1b[31m\ud800'].b: ")
+
+
+class Word(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Amount(float):
+    pass
+
+
+USUAL: dict[str, Any] = {
+    "version": "v1.0",
+    "task_description": "Create a landing page",
+    "execution_time": 1.0,
+    "success": True,
+    "agent_selected": None,
+    "cost_estimated": 0.0,
+    "difficulty": None,
+    "metadata": {},
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": Word("v"), "task_description": Word("t"), "agent_selected": Colour.RED},
+        {"version": np.str_("v"), "execution_time": np.float64(2), "cost_estimated": np.float32(2)},
+        {"execution_time": Number(2), "cost_estimated": 3, "difficulty": Amount(0.5)},
+        {"execution_time": Amount(2), "cost_estimated": Decimal("0.1"), "difficulty": Decimal("0.5")},
+        {"success": np.bool_(True), "difficulty": 1, "metadata": OrderedDict(a=1)},
+    ],
+    ids=["texts", "numpy", "integers", "amounts", "others"],
+)
+def test_an_admitted_execution_holds_plain_values_of_the_exact_types(fields: dict[str, Any]) -> None:
+    admitted, _ = admit_execution(USUAL | fields, {})
+    kinds = [str, str, float, bool, str, float, float, dict]
+    for value, kind in zip(admitted.values(), kinds, strict=True):
+        assert value is None or type(value) is kind
+    assert json.loads(msgspec.json.encode(admitted)) == admitted
+
+
+def test_what_is_admitted_does_not_follow_its_callers_metadata() -> None:
+    for value in (1, [1]):
+        metadata = {"a": value}
+        admitted, _ = admit_execution(USUAL | {"metadata": metadata}, {})
+        metadata["a"] = 2
+        assert admitted["metadata"] == {"a": value}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": ""},
+        {"execution_time": math.nan},
+        {"execution_time": math.inf},
+        {"execution_time": -1.0},
+        {"cost_estimated": math.inf},
+        {"cost_estimated": Decimal("sNaN")},
+        {"difficulty": math.nan},
+        {"difficulty": 1.1},
+        {"success": None},
+        {"metadata": MappingProxyType({})},
+    ],
+    ids=repr,
+)
+def test_a_quick_look_lets_nothing_wrong_through(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRecordError, match=f"^{next(iter(fields))}: "):
+        admit_execution(USUAL | fields, {})
+
+
+def test_an_optional_field_that_is_none_is_absent() -> None:
+    document = make_document()
+    absent = dict.fromkeys(["expected_agent", "error_type", "host", "model", "input_tokens", "output_tokens"])
+    assert admit(document | absent) == (document, ())

@@ -332,11 +332,12 @@ def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Doubt, ...]:
     if claim.acceptable is None or point is None or claim.acceptable[0] <= point <= claim.acceptable[1]:
         return ()
     low, high = claim.acceptable
+    how = "improved" if point >= 0 else "got worse"
     return (
         Doubt(
             "beyond_acceptable",
-            f"{METRICS[claim.metric].noun.capitalize()} improved by {point:.1f} %, outside of the acceptable "
-            f"{low:g} % to {high:g} %.",
+            f"{METRICS[claim.metric].noun.capitalize()} {how} by {abs(point):.1f} %, outside of the acceptable "
+            f"improvement of {low:g} % to {high:g} %.",
             {"improvement": point, "low": low, "high": high},
         ),
     )

@@ -283,10 +283,11 @@ def _alerts(time: Measured, coverage: float | None) -> tuple[Doubt, ...]:
     found = []
     improvement = finite(time.effect(time.change.estimate)) if time.change else None
     if improvement is not None and improvement < LEAST_IMPROVEMENT:
+        how = "improved" if improvement >= 0 else "got worse"
         found.append(
             Doubt(
                 "small_improvement",
-                f"Execution time improved by {100 * improvement:.1f} %; the target is 30-40 %, the alert below "
+                f"Execution time {how} by {100 * abs(improvement):.1f} %; the target is 30-40 %, the alert below "
                 f"{100 * LEAST_IMPROVEMENT:g} %.",
                 {"improvement": improvement, "threshold": LEAST_IMPROVEMENT},
             )

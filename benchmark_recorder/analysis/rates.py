@@ -82,14 +82,10 @@ def _fisher(left: Counts, right: Counts) -> tuple[float, float]:
 
 
 def _hypergeometric(left: int, right: int, hits: int, of: range) -> NDArray[np.float64]:
-    """Weights of so many of the hits on the right side, the greatest 1."""
-    x = np.arange(of.start, of.stop, dtype=np.float64)
-    logs = -(
-        special.gammaln(x + 1)
-        + special.gammaln(right - x + 1)
-        + special.gammaln(hits - x + 1)
-        + special.gammaln(left - hits + x + 1)
-    )
+    """Weights of so many of the hits on the right side, the greatest 1, from the ratio of each to the one before."""
+    x = np.arange(of.start, of.stop - 1, dtype=np.float64)
+    steps = np.log((right - x) * (hits - x) / ((x + 1) * (left - hits + x + 1)))
+    logs = np.concatenate(((0.0,), np.cumsum(steps)))
     weights: NDArray[np.float64] = np.exp(logs - logs.max())
     return weights
 

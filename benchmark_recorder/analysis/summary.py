@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import reduce
@@ -258,11 +259,20 @@ def percentile(ordered: NDArray[np.float64], share: float) -> Estimate:
     n = len(ordered)
     if not n:
         return Estimate(None, None, 0, "type 7")
-    value = float(np.quantile(ordered, share))
+    value = _quantile(ordered, share)
     interval = _order_interval(ordered, share)
     if interval is None:
         return Estimate(value, None, n, f"type 7; an interval needs n >= {runs_for_percentile(share)}")
     return Estimate(value, interval, n, "type 7, interval of order statistics")
+
+
+def _quantile(ordered: NDArray[np.float64], share: float) -> float:
+    """What ``np.quantile`` gives, which would sort again."""
+    rank = (len(ordered) - 1) * share
+    below = int(rank)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    part = rank - below
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
 def runs_for_percentile(share: float) -> int:
@@ -272,11 +282,13 @@ def runs_for_percentile(share: float) -> int:
 
 def _order_interval(ordered: NDArray[np.float64], share: float) -> Interval | None:
     n = len(ordered)
-    # The probability that at most so many runs lie below the true percentile.
-    ranks = np.arange(n)
-    below = special.bdtr(ranks, n, share)
-    low = int(np.searchsorted(below, 0.025, side="right")) - 1
-    high = int(np.searchsorted(below, 0.975, side="left"))
+
+    def below(rank: int) -> float:
+        """The probability that at most so many runs lie below the true percentile."""
+        return float(special.bdtr(rank, n, share))
+
+    low = bisect_right(range(n), 0.025, key=below) - 1
+    high = bisect_left(range(n), 0.975, key=below)
     if low < 0 or high > n - 1:
         return None
     return interval_of(float(ordered[low]), float(ordered[high]))

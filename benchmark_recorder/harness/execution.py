@@ -93,7 +93,8 @@ async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timi
 
 
 async def _stop(call: asyncio.Task[Timing]) -> None:
-    call.cancel()
+    if not call.cancelling():  # a second time would interrupt its cleaning up
+        call.cancel()
     await asyncio.wait({call}, timeout=GRACE)
 
 

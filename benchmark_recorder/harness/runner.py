@@ -223,7 +223,13 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     for task in rest:
         task.cancel()
     rest.add(loop.create_task(loop.shutdown_asyncgens()))
-    loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
+    for _ in range(len(rest)):
+        try:
+            loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
+        except (KeyboardInterrupt, SystemExit):
+            # What ended the run comes out once more of each task that waited for the one where it struck.
+            continue
+        break
     # What is left is left on purpose: no complaint when it is collected.
     loop.set_exception_handler(lambda _loop, _context: None)
     loop.close()

@@ -70,9 +70,7 @@ class Reader:
         def column(name: str) -> NDArray[np.generic]:
             if name in others:
                 return others[name]
-            kept = table.column(name)
-            if rows is not None:
-                kept = kept[rows]
+            kept = table.column(name, rows)
             return table.texts(name, kept) if name in TEXTS else kept
 
         return {name: column(name) for name in fields}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 
@@ -161,9 +161,13 @@ class Table:
         """Of all records, where they are kept."""
         return None if self._cells is None else tuple(self._cells.values())
 
-    def column(self, name: str) -> NDArray[np.generic]:
-        """One column of all records, the texts as codes; read-only."""
+    def column(self, name: str, rows: NDArray[np.bool_] | None = None) -> NDArray[np.generic]:
+        """One column of some records (``None``: of all), the texts as codes; read-only."""
         parts = [part(name) for _, part in self._parts]
+        if rows is not None:
+            # Part by part, because to join the whole column first takes longer than all the rest.
+            ends = np.cumsum([len(part) for part in parts])
+            parts = [part[rows[end - len(part) : end]] for part, end in zip(parts, ends.tolist(), strict=True)]
         column = parts[0].view() if len(parts) == 1 else np.concatenate(parts or [np.empty(0, DTYPES[name])])
         column.flags.writeable = False
         return column
@@ -185,25 +189,26 @@ class Table:
             if wanted is not None
         ]
         if query.success is not None:
-            masks.append(self.column("success") == query.success)
+            masks.append(self._where("success", lambda success: success == query.success))
         if query.since is not None:
-            masks.append(cast("NDArray[np.int64]", self.column("time")) >= query.since)
+            masks.append(self._where("time", lambda time: time >= query.since))
         if query.until is not None:
-            masks.append(cast("NDArray[np.int64]", self.column("time")) < query.until)
+            masks.append(self._where("time", lambda time: time < query.until))
         return np.logical_and.reduce(masks) if masks else None
 
+    def _where(self, name: str, test: Callable[[NDArray[Any]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        return np.concatenate([test(part(name)) for _, part in self._parts] or [np.empty(0, np.bool_)])
+
     def _is_any(self, name: str, wanted: tuple[str, ...]) -> NDArray[np.bool_]:
-        vocabulary, column = self.vocabularies[name], self.column(name)
-        codes = {vocabulary[text] for text in wanted if text in vocabulary}
+        vocabulary = self.vocabularies[name]
+        codes = [vocabulary[text] for text in dict.fromkeys(wanted) if text in vocabulary]
         if len(codes) == 1:
-            return cast("NDArray[np.bool_]", column == codes.pop())
-        return np.isin(column, list(codes))
+            return self._where(name, lambda column: column == codes[0])
+        return self._where(name, lambda column: np.isin(column, codes))
 
     def summarize(self, query: Query, mask: NDArray[np.bool_] | None) -> Cells:
         """The cells of the records in ``mask`` (``None``: all)."""
-        codes = {name: self.column(name) for name in CELL_FIELDS}
-        if mask is not None:
-            codes = {name: column[mask] for name, column in codes.items()}
+        codes = {name: self.column(name, mask) for name in CELL_FIELDS}
         coded = self._coded(codes)
         few = len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS or query.apart
         cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions)

@@ -318,6 +318,26 @@ def test_an_interrupt_passes_on_and_what_was_done_stays_recorded(
     assert len(recorded(recorder)) == 2
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_of_one_execution_lets_those_beside_it_clean_up(
+    recorder: BenchmarkRecorder, error: type[BaseException]
+) -> None:
+    begun, ended = [], []
+
+    async def execute(_: object) -> Result:
+        begun.append(1)
+        try:
+            await asyncio.sleep(0 if len(begun) == 4 else 3600)
+            raise error
+        finally:
+            await asyncio.sleep(0)
+            ended.append(1)
+
+    with pytest.raises(error):
+        run_one(recorder, execute, repeats=10, concurrency=4)
+    assert (len(begun), len(ended)) == (4, 4)
+
+
 def test_cancelling_a_run_cancels_what_it_runs_and_passes_on(recorder: BenchmarkRecorder) -> None:
     begun, ended = asyncio.Event(), []
 

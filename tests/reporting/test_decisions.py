@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -135,6 +135,16 @@ def test_each_claim_has_a_row_and_advice_where_it_is_not_met(recorder: Benchmark
             assert f"- {hint}" in text
         if result.needed:
             assert result.needed.sentence in flat(text)
+
+
+@pytest.mark.parametrize("scope", ["suite", "tasks"])
+def test_what_got_worse_is_never_said_to_have_improved(recorder: BenchmarkRecorder, scope: Any) -> None:
+    gate = recorder.check_gate("v2.0", "v1.0", scope=scope)
+    claims = recorder.check_claims("v2.0", "v1.0", scope=scope)
+    for text in (flat(str(gate)), flat(str(claims)), *commands(gate)):
+        assert "improved by" not in text
+    assert "Execution time got worse by " in flat(str(gate))
+    assert "Execution time got worse by " in flat(str(claims))
 
 
 def test_claims_about_an_unknown_version_are_told(recorder: BenchmarkRecorder) -> None:

@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,15 +183,16 @@ def test_a_rewrite_that_does_not_fit_leaves_everything_as_it_was(store: JSONFile
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
+def small_disk() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())  # not in pytest's folder, which could not be removed while it is mounted
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
     mounted = shutil.which("mount") and subprocess.run(command, check=False, capture_output=True).returncode == 0
     if not mounted:
+        folder.rmdir()
         (pytest.fail if IN_CI else pytest.skip)("a small tmpfs cannot be mounted here (it takes root)")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
 
 
 def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path) -> None:
@@ -208,8 +210,6 @@ def test_a_full_disk_loses_nothing_that_was_there(small_disk: Path) -> None:
         store.compact()
     assert store.path.read_bytes() == before
     assert asked(store) == ids
-    backup = shutil.copy(store.path, small_disk.parent)
-    assert ids_in(Path(backup)) == ids
     store.close()
 
 

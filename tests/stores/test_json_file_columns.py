@@ -1,0 +1,303 @@
+"""Columns and cells that are kept between questions, and saved between processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
+from benchmark_recorder.records import Document, Query, timestamp_micros
+from benchmark_recorder.stores import _pooling, _reader, _table
+from benchmark_recorder.stores._row import decode_rows
+from benchmark_recorder.stores._timestamps import micros_of
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.memory import MemoryStore
+from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a few records are worth saving."""
+    monkeypatch.setattr(_reader, "WORTH_SAVING", 10)
+    return tmp_path / "metrics.json"
+
+
+def written(path: Path, count: int = 200, seed: int = 1) -> list[Document]:
+    history = make_history(count, seed)
+    with JSONFileStore(path) as store:
+        store.append(history, fresh=True)
+    return history
+
+
+def sidecar(path: Path) -> Path:
+    return path.with_name("metrics.json.d") / "columns"
+
+
+def assert_right(path: Path, history: list[Document]) -> None:
+    """A store that is opened anew answers as the reference does."""
+    reference = MemoryStore()
+    reference.append(history)
+    with JSONFileStore(path) as store:
+        for query in QUERIES:
+            assert_same_cells(store.summarize(query), expected_cells(reference, query))
+            for name in ("execution_time", "cost", "time", "success", "version", "host", "record_id", "metadata"):
+                found, expected = store.scan(query, [name])[name], reference.scan(query, [name])[name]
+                np.testing.assert_array_equal(found, expected)
+
+
+def expected_cells(reference: MemoryStore, query: Query) -> Cells:
+    return collect(tabulate(reference.scan(query, CELL_FIELDS)), query.versions)
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes of records were decoded, question by question."""
+    sizes: list[int] = []
+
+    def counted(block: bytes) -> Any:
+        sizes.append(len(block))
+        return decode_rows(block)
+
+    monkeypatch.setattr(_table, "decode_rows", counted)
+    return sizes
+
+
+# The sidecar --------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_saves_what_it_had_to_read_for_the_next_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = written(path)
+    JSONFileStore(path).summarize(Query())
+    assert stat.S_IMODE(sidecar(path).stat().st_mode) == 0o600
+    assert JSONFileStore(path).inspect().sidecar == "fresh"
+    decoded = reads(monkeypatch)
+    assert_right(path, history)
+    assert decoded == []
+
+
+def test_a_few_records_are_not_worth_saving(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    written(path)
+    JSONFileStore(path).summarize(Query())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_sidecar_that_is_behind_is_read_on_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = written(path)
+    JSONFileStore(path).summarize(Query())
+    later = make_document(version="v3.0", host="a new host")
+    with JSONFileStore(path) as store:
+        store.append([later], fresh=True)
+        assert store.inspect().sidecar == "behind"
+        decoded = reads(monkeypatch)
+        store.summarize(Query())
+        assert len(decoded) == 1
+        assert decoded[0] < 1000
+    assert_right(path, [*history, later])
+
+
+def test_a_question_reads_only_what_was_added_since_the_last_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = written(path)
+    with JSONFileStore(path) as store:
+        store.summarize(Query())
+        decoded = reads(monkeypatch)
+        for document in make_history(20, seed=5):
+            store.append([document], fresh=True)
+            history.append(document)
+            store.scan(Query(), ["time"])
+        assert len(decoded) == 20
+        reference = MemoryStore()
+        reference.append(history)
+        for query in QUERIES:
+            assert_same_cells(store.summarize(query), expected_cells(reference, query))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: b"something else",
+        lambda content: content.replace(b"columns 1\n", b"columns 2\n"),
+        lambda content: content.replace(b'"offset":', b'"ofset":'),
+        lambda content: content[:20] + bytes(len(content) - 20),
+        lambda content: content[:-8] + b"\xff" * 8,  # the last column, of truth values
+        lambda content: bytes(content[:-5000]) + b"\x01" * 5000,
+    ],
+    ids=range(9),
+)
+def test_a_damaged_sidecar_is_not_used(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    history = written(path)
+    JSONFileStore(path).summarize(Query())
+    saved = sidecar(path).read_bytes()
+    sidecar(path).write_bytes(damage(saved))
+    assert_right(path, history)
+    assert sidecar(path).read_bytes() == saved
+
+
+def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_one(path: Path) -> None:
+    written(path)
+    store = JSONFileStore(path)
+    store.summarize(Query())
+    with JSONFileStore(path) as reader:
+        reader.summarize(Query())  # cells alone: no column was read yet
+        other = path.with_name("other.json")
+        theirs = written(other, 300, seed=9)
+        JSONFileStore(other).summarize(Query())
+        (other.with_name("other.json.d") / "columns").replace(sidecar(path))
+        other.replace(path)
+        assert len(reader.scan(Query(), ["time"])["time"]) == 300
+    assert_right(path, theirs)
+
+
+def test_a_sidecar_is_not_used_for_another_file_of_the_same_length(path: Path) -> None:
+    history = [make_document(execution_time=1.25) for _ in range(100)]
+    with JSONFileStore(path) as store:
+        store.append(history, fresh=True)
+        store.summarize(Query())
+    theirs = [make_document(execution_time=2.75) for _ in range(100)]
+    JSONFileStore(path.with_name("other.json")).append(theirs, fresh=True)
+    content = path.with_name("other.json").read_bytes()
+    assert len(content) == path.stat().st_size
+    with path.open("r+b") as file:
+        file.write(content)
+    assert JSONFileStore(path).inspect().sidecar == "stale"
+    assert_right(path, theirs)
+
+
+def test_a_sidecar_is_stale_after_a_rewrite_and_made_anew(path: Path) -> None:
+    history = written(path)
+    with JSONFileStore(path) as store:
+        store.summarize(Query())
+        store.prune(timestamp_micros(history[100]["timestamp"]))
+    assert_right(path, history[100:])
+    assert JSONFileStore(path).inspect().sidecar == "fresh"
+
+
+def test_a_sidecar_that_cannot_be_written_is_no_error(path: Path) -> None:
+    history = written(path)
+    path.with_name("metrics.json.d").write_text("in the way", encoding="utf-8")
+    assert_right(path, history)
+
+
+def test_an_older_file_has_no_sidecar(path: Path) -> None:
+    path.write_text('{"metrics": []}', encoding="utf-8")
+    assert JSONFileStore(path).summarize(Query()) == Cells()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_child_answers_for_itself(path: Path) -> None:
+    history = written(path)
+    store = JSONFileStore(path)
+    store.summarize(Query())
+    child = os.fork()
+    if not child:
+        store.append([make_document()], fresh=True)
+        os._exit(0 if len(store.scan(Query(), ["time"])["time"]) == len(history) + 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(store.scan(Query(), ["time"])["time"]) == len(history) + 1
+
+
+# Columns --------------------------------------------------------------------------------------------------------
+
+
+def test_columns_that_are_handed_out_cannot_change_what_is_kept(path: Path) -> None:
+    written(path)
+    with JSONFileStore(path) as store:
+        for name in CELL_FIELDS:
+            column = store.scan(Query(), [name])[name]
+            if column.flags.writeable:
+                column[:] = column[::-1].copy()
+        reference = MemoryStore()
+        reference.append(make_history(200))
+        assert_same_cells(store.summarize(Query.of(success=True)), expected_cells(reference, Query.of(success=True)))
+
+
+def test_cells_are_the_same_where_they_are_too_many_to_be_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_table, "MAX_KEPT_CELLS", 3)
+    assert_right(path, written(path, 300))
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5, 10_000])
+@pytest.mark.parametrize("versions", [None, (), ("v1",), ("v1", "v2"), ("v1", "none"), ("v1", "v2", "v3")])
+def test_pooling_before_counting_is_the_same_as_after(
+    limit: int, versions: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (_pooling, collect.__globals__):
+        target = module if isinstance(module, dict) else vars(module)
+        monkeypatch.setitem(target, "MAX_MATCHED_TASKS", limit)
+    rng = random.Random(limit)
+    reference = MemoryStore()
+    reference.append(
+        [
+            make_document(
+                version=rng.choice(["v1", "v2", "v3"]),
+                task_id=f"task {rng.choice([rng.randrange(5), rng.randrange(1000)])}",
+                success=rng.random() < 0.7,
+                execution_time=rng.lognormvariate(0, 1),
+            )
+            for _ in range(400)
+        ]
+    )
+    query = Query(versions=versions)
+    columns = reference.scan(query, CELL_FIELDS)
+    table = _table.Table()
+    coded = {
+        name: table._coded({name: table._code(name, column.tolist())})[name]
+        if name in _table.TEXTS and len(column)
+        else column
+        for name, column in columns.items()
+    }
+    if not len(columns["time"]):
+        return
+    pooled = collect(_pooling.tabulate_pooled(coded, versions), versions)
+    assert_same_cells(pooled, collect(tabulate(columns), versions))
+
+
+# Times ----------------------------------------------------------------------------------------------------------
+
+
+def test_times_are_those_of_the_standard_library() -> None:
+    rng = random.Random(3)
+    texts = [
+        f"{rng.randrange(1, 10_000):04d}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}T{rng.randrange(24):02d}:"
+        f"{rng.randrange(60):02d}:{rng.randrange(60):02d}.{rng.randrange(10**6):06d}+00:00"
+        for _ in range(2000)
+    ] + ["2024-02-29T23:59:59.999999+00:00", "1970-01-01T00:00:00.000000+00:00", "1969-12-31T23:59:59.999999+00:00"]
+    assert micros_of(texts).tolist() == [timestamp_micros(text) for text in texts]
+
+
+def test_times_of_other_forms_are_understood_too() -> None:
+    texts = [
+        "2026-11-23T03:05:33.485192",
+        "2026-11-23T03:05:33+02:00",
+        "2026-11-23",
+        "2026-11-23T03:05:33.485192+00:00",
+    ]
+    assert micros_of(texts).tolist() == [timestamp_micros(text) for text in texts]
+    assert micros_of([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-30T00:00:00.000000+00:00",
+        "2026-13-01T00:00:00.000000+00:00",
+        "2026-01-01T24:00:01.000000+00:00",
+        "2026-01-01T00:60:00.000000+00:00",
+        "2026-01-01T00:00:0x.000000+00:00",
+        "never",
+    ],
+)
+def test_what_is_no_time_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        micros_of(["2026-01-01T00:00:00.000000+00:00", text])
