@@ -56,17 +56,17 @@ class Stream:
 
         Raises:
             RefusedRecordsError: some are refused; all others are stored.
-            StoreSetupError: all are refused for one reason that is not in them, but in the table.
+            StoreSetupError: all are refused for what is not in them, but in the table.
             StoreUnavailableError: not all are stored; to repeat the call is safe.
         """
         for start in range(0, len(rows), ROWS_PER_REQUEST):
             self._request(rows[start : start + ROWS_PER_REQUEST])
         if not self.refused:
             return
-        reasons = set(self.refused.values())
-        if not self.taken and len(reasons) == 1 and self._is_about_the_table(*reasons):
-            raise self._setup_error(*reasons)
         first, why = next(iter(self.refused.items()))
+        # A reason may quote the row's value, so the reasons need not be the same text.
+        if not self.taken and all(map(self._is_about_the_table, self.refused.values())):
+            raise self._setup_error(why)
         raise RefusedRecordsError(
             f"{self.place} refuses {len(self.refused):,} of {len(rows):,} records; the first, {first}: {why}",
             reasons=self.refused,

@@ -336,7 +336,8 @@ def _stored(column: dict[str, Any], value: object) -> object:
     if kind == "TIMESTAMP":
         return _streamed_moment(str(value))
     plain = {"BOOLEAN": bool, "STRING": str, "FLOAT": float, "INTEGER": str}[kind]
-    if not isinstance(value, plain) or (kind == "INTEGER" and not -(2**63) <= int(str(value)) < 2**63):
+    whole = re.fullmatch(r"-?\d{1,19}", str(value)) and -(2**63) <= int(str(value)) < 2**63
+    if not isinstance(value, plain) or (kind == "INTEGER" and not whole):
         raise ValueError(f"{name}|Cannot convert value to {kind.lower()} (bad value): {value}")
     return int(str(value)) if kind == "INTEGER" else value
 

@@ -14,7 +14,7 @@ from google.cloud.bigquery import Dataset
 from google.oauth2.credentials import Credentials
 from google.rpc import status_pb2
 
-from benchmark_recorder.errors import StoreError, StoreSetupError, StoreUnavailableError
+from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
 from benchmark_recorder.stores import _vertex_setup
 from benchmark_recorder.testing import make_document
 from tests.fakes.bigquery import Fault as RequestFault
@@ -334,7 +334,8 @@ def _client(registry: FakeFeatureRegistry, credentials: Any) -> vertex.FeatureRe
 
 def test_a_bearer_token_goes_with_each_call_over_tls(cloud: FakeGoogleCloud, secure: FakeFeatureRegistry) -> None:
     store = cloud.store(registry_client=_client(secure, Credentials("t0ken")), deadline=10.0)
-    assert next(iter([step.done for step in store.set_up()])) == "created"
+    done = [step.done for step in store.set_up()]
+    assert done[0] == "created"
     assert [finding.problem for finding in store.check() if finding.problem] == []
     assert set(secure.authorizations) == {"Bearer t0ken"}
     store.registry_client().transport.close()
@@ -355,4 +356,3 @@ def test_the_registry_of_the_stores_own_region_is_asked(cloud: FakeGoogleCloud) 
     store = cloud.store(location="europe-west4", registry_client=None, credentials=AnonymousCredentials())
     with store:
         assert store.registry_client().api_endpoint == "europe-west4-aiplatform.googleapis.com"
-    assert issubclass(StoreSetupError, StoreError)
