@@ -218,7 +218,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
         settings.on_invalid,
         settings.store_task_text,
         settings.disabled,
-        Path(settings.journal).absolute(),
+        settings.journal if isinstance(where, Path) else _place(settings.journal),
         settings.deliver,
         settings.keep_delivered,
     )
@@ -239,7 +239,7 @@ def _place(place: str) -> Path | str:
 
 
 def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
-    store = store_of(where) if isinstance(where, str) else where
+    store = open_store(where) if isinstance(where, str) else where
     recorder = BenchmarkRecorder(
         store if isinstance(store, Path) else None,
         store=None if isinstance(store, Path) else _behind_journal(store, settings) if store.is_remote else store,
@@ -253,7 +253,7 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
     return recorder
 
 
-def store_of(place: str) -> Store:
+def open_store(place: str) -> Store:
     """The store at a path or a URL, without a journal in front of it.
 
     A URL's scheme is the name of an entry point of the group ``benchmark_recorder.stores``: a function, or a class,
@@ -284,7 +284,9 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
     from benchmark_recorder.stores.json_file import JSONFileStore
     from benchmark_recorder.stores.replication import ReplicatedStore
 
-    path = Path(settings.journal).absolute()
+    path = _place(settings.journal)
+    if not isinstance(path, Path):
+        raise ConfigurationError(f"journal: expected the path of a file, got {settings.journal!r}")
     return ReplicatedStore(
         JSONFileStore(path, durability=settings.durability),
         remote,

@@ -84,15 +84,17 @@ class RefusedRecordsError(StoreError):
 
     Attributes:
         reasons: why, by ``record_id``.
+        new: how many of the others were not there before.
     """
 
-    def __init__(self, message: str, *, reasons: Mapping[str, str]) -> None:
+    def __init__(self, message: str, *, reasons: Mapping[str, str], new: int = 0) -> None:
         super().__init__(message)
         self.reasons = reasons
+        self.new = new
 
-    def __reduce__(self) -> tuple[Callable[..., RefusedRecordsError], tuple[str, Mapping[str, str]]]:
-        return _refused_records, (str(self), self.reasons)
+    def __reduce__(self) -> tuple[Callable[..., RefusedRecordsError], tuple[str, Mapping[str, str], int]]:
+        return _refused_records, (str(self), self.reasons, self.new)
 
 
-def _refused_records(message: str, reasons: Mapping[str, str]) -> RefusedRecordsError:
-    return RefusedRecordsError(message, reasons=reasons)
+def _refused_records(message: str, reasons: Mapping[str, str], new: int) -> RefusedRecordsError:
+    return RefusedRecordsError(message, reasons=reasons, new=new)

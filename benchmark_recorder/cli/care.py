@@ -37,10 +37,14 @@ def doctor(
     repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
     inspection = asdict(store.inspect())
     settings = _settings(place)
+    condition = recorder.store.condition()
+    delivery = {} if condition is None else {name: _plain(value) for name, value in asdict(condition).items()}
     if as_json:
-        print_json(file=inspection, repaired=repaired or None, settings=settings)
+        print_json(file=inspection, delivery=delivery or None, repaired=repaired or None, settings=settings)
     else:
         _print_facts("file", inspection)
+        if delivery:
+            _print_facts("delivery", delivery)
         if repaired:
             _print_facts("repaired", repaired)
         _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})

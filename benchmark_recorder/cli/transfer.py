@@ -1,9 +1,8 @@
 """``export``: records for other programs."""
 
-from collections.abc import Iterator
 from enum import StrEnum
 from itertools import chain
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -12,12 +11,8 @@ from benchmark_recorder.cli.options import resolved
 from benchmark_recorder.cli.output import no_data, opened
 from benchmark_recorder.predecessor import CSV_FIELDS
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import print_csv, print_json, print_jsonl
-from benchmark_recorder.stores.base import Journal
-
-BATCH: Final = 1000
-"""Records in memory at a time."""
 
 
 class Format(StrEnum):
@@ -39,7 +34,7 @@ def export(
 ) -> None:
     """Export records: JSON with every field of theirs, CSV with those that we know."""
     query = Query.of(**query_with_version)
-    documents = _documents(recorder, query)
+    documents = recorder.store.documents(query)
     first = next(documents, None)
     if first is None:
         no_data(recorder)
@@ -49,13 +44,3 @@ def export(
         else:
             write = print_json if format is Format.JSON else print_jsonl
             write(chain([first], documents), file)
-
-
-def _documents(recorder: BenchmarkRecorder, query: Query) -> Iterator[Document]:
-    """The matching records in the order of recording, with fields that we do not know."""
-    journal = recorder.store
-    assert isinstance(journal, Journal)
-    batch = journal.read(None, BATCH)
-    while batch.documents:
-        yield from filter(query.matches, batch.documents)
-        batch = journal.read(batch.position, BATCH)

@@ -47,6 +47,7 @@ class Delivery:
     def __init__(self, journal: Journal, remote: Store, marks: MarkFile, quarantine: Quarantine) -> None:
         self._journal, self._remote = journal, remote
         self._marks, self._quarantine = marks, quarantine
+        self._is_attached = False
 
     def attach(self) -> None:
         """Deliver from now on, unless that is so already.
@@ -54,10 +55,13 @@ class Delivery:
         Raises:
             StoreError: the journal cannot be read, or the mark cannot be written.
         """
+        if self._is_attached:
+            return
         with self._marks.held():
             if self._marks.read() is None:
                 end = self._journal.end()
                 self._marks.write(Mark(self._remote.name, end, _now(), end))
+        self._is_attached = True
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
         """Deliver everything that is pending; whether nothing is left, or another process is doing it.
@@ -69,6 +73,7 @@ class Delivery:
         Raises:
             StoreError: the remote store cannot take them now, or the journal cannot be read.
         """
+        self.attach()
         with self._marks.turn() as mine:
             if not mine:
                 return False
@@ -89,7 +94,6 @@ class Delivery:
         Raises:
             StoreError: the remote store cannot take it now, or the journal cannot be read.
         """
-        self.attach()
         self.deliver(lambda: True, report)
         with self._marks.turn(seconds=60.0) as mine:
             if not mine:
@@ -151,7 +155,7 @@ class Delivery:
     def _mark(self) -> Mark:
         mark = self._marks.read()
         if mark is None:
-            # Somebody removed it. What it stood for cannot be known, so its place is taken as lost.
+            # Somebody removed it since it was attached. What it stood for cannot be known: its place is lost.
             mark = Mark(self._remote.name, Position(0, 0, ""), 0, _LOST)
             self._marks.write(mark)
         return mark

@@ -150,6 +150,7 @@ class MongoDBStore(Store):
                 f"{self.name} refused {len(reasons)} of {len(documents)} records for their content: "
                 f"{next(iter(reasons.values()))}",
                 reasons=reasons,
+                new=new,
             )
         return new
 

@@ -86,7 +86,6 @@ class ReplicatedStore(Store):
         self._marks = MarkFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
         self.delivery = Delivery(journal, remote, self._marks, self._quarantine)
-        self._is_attached = False
         self._courier = None
         if deliver == "background":
             from benchmark_recorder.stores._courier import Courier
@@ -105,9 +104,7 @@ class ReplicatedStore(Store):
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
         """See ``Store.append``; the remote store is not touched."""
-        if not self._is_attached:
-            self.delivery.attach()
-            self._is_attached = True
+        self.delivery.attach()
         new = self.journal.append(documents, fresh=fresh)
         if self._courier is not None:
             self._courier.wake()

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+import json
+import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.base import Condition
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.testing import StoreContract
+from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from benchmark_recorder.records import Document
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Store
 
 
@@ -75,3 +82,412 @@ class TestReplicatedMongoDBContract(StoreContract):
     def store(self, tmp_path: Path, mongodb_uri: str, database: str) -> Iterator[ReplicatedStore]:
         with replicated(tmp_path, MongoDBStore(mongodb_uri, database=database)) as store:
             yield store
+
+
+# Single steps, in front of a remote store that does as it is told -----------------------------------------------------
+
+
+class Remote(MemoryStore):
+    """In memory, and out of reach or picky on request."""
+
+    is_remote = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_down = False
+        self.refused_versions: set[str] = set()
+        self.sent: list[int] = []
+
+    @property
+    def name(self) -> str:
+        return "remote://somewhere"
+
+    def _reach(self) -> None:
+        if self.is_down:
+            raise StoreUnavailableError("nobody answers")
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        self._reach()
+        self.sent.append(len(documents))
+        taken = [document for document in documents if document["version"] not in self.refused_versions]
+        new = super().append(taken, fresh=fresh)
+        reasons = {d["record_id"]: "not that version" for d in documents if d["version"] in self.refused_versions}
+        if reasons:
+            raise RefusedRecordsError("refused", reasons=reasons)
+        return new
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        self._reach()
+        return super().scan(query, fields)
+
+
+@pytest.fixture
+def remote() -> Remote:
+    return Remote()
+
+
+@pytest.fixture
+def store(tmp_path: Path, remote: Remote) -> Iterator[ReplicatedStore]:
+    with replicated(tmp_path, remote, "off") as store:
+        yield store
+
+
+def ids(store: Store) -> list[str]:
+    found: list[str] = store.scan(Query(), ["record_id"])["record_id"].tolist()
+    return found
+
+
+def ids_of(history: Iterable[Document]) -> list[str]:
+    return [document["record_id"] for document in history]
+
+
+def deliver(store: ReplicatedStore) -> None:
+    assert store.deliver(lambda: True)
+
+
+def journal_of(store: ReplicatedStore) -> JSONFileStore:
+    assert isinstance(store.journal, JSONFileStore)
+    return store.journal
+
+
+def test_records_reach_the_remote_store_in_batches_of_at_most_a_thousand(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    history = make_history(2300)
+    store.append(history)
+    assert store.condition().pending == 2300
+    assert store.condition().pending_since == history[0]["timestamp"]
+    deliver(store)
+    assert remote.sent == [1000, 1000, 300]
+    assert ids(remote) == ids_of(history)
+    assert store.condition() == Condition("remote://somewhere")
+
+
+def test_a_remote_store_that_is_attached_to_a_history_gets_what_comes_and_the_rest_on_request(
+    tmp_path: Path, remote: Remote
+) -> None:
+    old, new = make_history(1200), make_history(5, seed=2)
+    with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
+        journal.append(old)
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(new)
+        deliver(store)
+        assert ids(remote) == ids_of(new)
+        for _ in range(2):
+            store.delivery.deliver_history(lambda _: None)
+            assert sorted(ids(remote)) == sorted(ids_of([*old, *new]))
+            assert sorted(ids(store)) == sorted(ids_of([*old, *new]))
+
+
+def test_a_batch_in_flight_is_counted_once_whether_it_arrived_or_not(store: ReplicatedStore, remote: Remote) -> None:
+    history = make_history(50)
+    store.append(history[:30])
+    deliver(store)
+    store.append(history[30:])
+    store.delivery._next()  # what a killed process has written
+    for arrived in ([], history[30:40], history[30:]):
+        remote.append(arrived)
+        assert sorted(ids(store)) == sorted(ids_of(history))
+        assert sum(cell.n for cell in store.summarize(Query()).cells) == 50
+        assert sorted(ids_of(store.documents(Query()))) == sorted(ids_of(history))
+    deliver(store)
+    assert sorted(ids(remote)) == sorted(ids_of(history))
+
+
+def test_an_outage_with_more_tasks_than_can_be_named_is_answered_all_the_same(
+    store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_recorder.stores.replication.MOST_NAMED", 3)
+    history = make_history(100)
+    reference = MemoryStore()
+    reference.append(history)
+    store.append(history[:60])
+    deliver(store)
+    store.append(history[60:])
+    store.delivery._next()
+    remote.append(history[60:70])
+    assert_same_cells(store.summarize(Query()), reference.summarize(Query()))
+    assert sorted(ids(store)) == sorted(ids_of(history))
+
+
+def test_an_answer_from_the_journal_alone_says_so_and_since_when(store: ReplicatedStore, remote: Remote) -> None:
+    history = make_history(40)
+    store.append(history[:30])
+    deliver(store)
+    store.append(history[30:])
+    remote.append([make_document()])  # another machine's
+    assert not store.summarize(Query()).caveats
+    remote.is_down = True
+    cells = store.summarize(Query())
+    assert sum(cell.n for cell in cells.cells) == 40
+    (caveat,) = cells.caveats
+    assert caveat.code == "store_out_of_reach"
+    assert caveat.figures["pending"] == 10
+    assert caveat.figures["last_confirmed"] is not None
+    assert "10 records wait" in caveat.sentence
+    assert ids(store) == ids_of(history)
+
+
+def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, remote: Remote) -> None:
+    remote.is_down = True
+    recorder = BenchmarkRecorder(store=store)
+    for version in ("v1", "v2"):
+        for number in range(6):
+            recorder.record_execution("task", 1.0 + number, True, version)
+    codes = [doubt.code for doubt in recorder.get_historical_metrics("v1").warnings]
+    assert codes[0] == "store_out_of_reach"
+    assert recorder.compare_versions("v1", "v2").warnings[0].code == "store_out_of_reach"
+    report = recorder.generate_report(["v1", "v2"])
+    assert "remote://somewhere could not be asked" in report
+    assert "12 kept locally until that store confirms them" in report
+    assert recorder.health().pending == 12
+
+
+def test_what_is_refused_for_its_content_goes_to_quarantine_and_still_counts(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    history = make_history(60)
+    picky = [document for document in history if document["version"] == "v2.0"]
+    remote.refused_versions = {"v2.0"}
+    store.append(history)
+    deliver(store)
+    assert store.condition() == Condition("remote://somewhere", quarantined=len(picky))
+    assert len(ids(remote)) == 60 - len(picky)
+    assert sorted(ids(store)) == sorted(ids_of(history))
+    assert journal_of(store).prune(2**62) == 60 - len(picky)
+    assert ids(store.journal) == ids_of(picky)
+    entry = store._quarantine.of("remote://somewhere")[picky[0]["record_id"]]
+    assert (entry.reason, entry.document) == ("not that version", picky[0])
+
+    assert store.delivery.deliver_quarantined(lambda _: None) == len(picky)
+    remote.refused_versions = set()
+    assert store.delivery.deliver_quarantined(lambda _: None) == 0
+    assert sorted(ids(remote)) == sorted(ids_of(history))
+    assert sorted(ids(store)) == sorted(ids_of(history))
+    assert store.condition().quarantined == 0
+
+
+# Rewrites of the journal ----------------------------------------------------------------------------------------------
+
+
+def rewrite_prune(journal: JSONFileStore) -> None:
+    journal.prune(2**62)
+
+
+def rewrite_compact(journal: JSONFileStore) -> None:
+    journal.compact()
+
+
+def rewrite_clear(journal: JSONFileStore) -> None:
+    journal.clear()
+
+
+def rewrite_by_hand(journal: JSONFileStore) -> None:
+    """As an editor does: the same records, differently laid out, by rename."""
+    beside = journal.path.with_suffix(".new")
+    beside.write_text(json.dumps(json.loads(journal.path.read_text()), indent=2))
+    beside.replace(journal.path)
+
+
+def rewrite_without_delivered(journal: JSONFileStore) -> None:
+    """By a tool that knows nothing of marks, and removes the record that the mark names."""
+    content = json.loads(journal.path.read_text())
+    content["metrics"] = content["metrics"][25:]
+    journal.path.write_text(json.dumps(content))
+
+
+def rewrite_without_marks(journal: JSONFileStore) -> None:
+    for mark in journal.path.with_name("metrics.json.d").glob("*.mark"):
+        mark.unlink()
+
+
+REWRITES = (
+    rewrite_prune,
+    rewrite_compact,
+    rewrite_clear,
+    rewrite_by_hand,
+    rewrite_without_delivered,
+)
+
+
+@pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("in_flight", [False, True], ids=["between batches", "in flight"])
+def test_a_rewrite_of_the_journal_while_records_are_pending_loses_and_doubles_nothing(
+    store: ReplicatedStore, remote: Remote, rewrite: Callable[[JSONFileStore], None], in_flight: bool
+) -> None:
+    history = make_history(40)
+    for document in history[:20]:
+        store.append([document], fresh=True)
+    deliver(store)
+    for document in history[20:]:
+        store.append([document], fresh=True)
+    expected = ids_of(history)
+    if in_flight:
+        store.delivery._next()
+        remote.append(history[20:28])
+    if rewrite is rewrite_without_delivered:
+        # That tool did remove five pending records; three of them had arrived.
+        expected = ids_of([*history[:20], *(history[20:25] if in_flight else []), *history[25:]])
+    rewrite(journal_of(store))
+    assert sorted(ids(store)) == sorted(expected)
+    later = make_history(3, seed=5)
+    store.append(later)
+    assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
+    deliver(store)
+    assert sorted(ids(remote)) == sorted([*expected, *ids_of(later)])
+    assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
+    assert store.condition().pending == 0
+
+
+def test_what_prune_keeps_is_exactly_what_no_remote_store_has_confirmed(store: ReplicatedStore) -> None:
+    history = make_history(30)
+    store.append(history[:20])
+    deliver(store)
+    store.append(history[20:])
+    assert journal_of(store).prune(2**62) == 20
+    assert ids(store.journal) == ids_of(history[20:])
+    assert journal_of(store).prune(2**62, unconfirmed=True) == 10
+    assert store.condition().pending == 0
+    store.append(later := make_history(4, seed=3))
+    deliver(store)
+    assert ids(store) == ids_of([*history[:20], *later])
+
+
+def test_a_rewrite_during_a_send_moves_the_mark_that_is_confirmed_afterwards(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append(history := make_history(10))
+    deliver(store)
+    store.append(more := make_history(10, seed=2))
+    batch = store.delivery._next()
+    reasons = store.delivery._send(batch.documents)
+    journal_of(store).prune(2**62)
+    store.append(last := make_history(5, seed=3))
+    store.delivery._confirm(batch, reasons)
+    assert store.condition().pending == 5
+    deliver(store)
+    assert ids(remote) == ids_of([*history, *more, *last])
+
+
+def test_a_removed_mark_means_that_everything_is_delivered_again(store: ReplicatedStore, remote: Remote) -> None:
+    store.append(history := make_history(30))
+    deliver(store)
+    store.append(more := make_history(5, seed=2))
+    rewrite_without_marks(journal_of(store))
+    deliver(store)
+    assert ids(remote) == ids_of([*history, *more])
+    assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
+
+
+def test_confirmed_records_leave_the_journal_when_they_are_old_enough(tmp_path: Path, remote: Remote) -> None:
+    path = tmp_path / "metrics.json"
+    with ReplicatedStore(JSONFileStore(path), remote, beside=path, deliver="off", keep_delivered=86_400) as store:
+        store.append(old := make_history(10))
+        store.append(
+            young := [make_document(timestamp=datetime.now(UTC).isoformat(timespec="microseconds")) for _ in range(3)]
+        )
+        deliver(store)
+        assert ids(store.journal) == ids_of(young)
+        assert sorted(ids(store)) == sorted(ids_of([*old, *young]))
+
+
+def test_a_journal_that_cannot_let_go_is_refused_where_it_is_to(tmp_path: Path, remote: Remote) -> None:
+    with pytest.raises(ConfigurationError, match="memory cannot be pruned"):
+        ReplicatedStore(MemoryStore(), remote, beside=tmp_path / "memory", keep_delivered=1)
+
+
+# The thread -----------------------------------------------------------------------------------------------------------
+
+
+def test_records_are_delivered_in_the_background_and_flush_waits_for_it(tmp_path: Path, remote: Remote) -> None:
+    with replicated(tmp_path, remote) as store:
+        store.append(history := make_history(30))
+        assert store.flush(30)
+        assert ids(remote) == ids_of(history)
+
+
+def test_an_outage_is_told_and_ends_by_itself(tmp_path: Path, remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
+    with replicated(tmp_path, remote) as store:
+        remote.is_down = True
+        store.append(history := make_history(30))
+        assert not store.flush(0.5)
+        condition = store.condition()
+        assert condition.failing_since is not None
+        assert condition.last_error == "nobody answers"
+        assert condition.pending == 30
+        remote.is_down = False
+        assert store.flush(60)
+        assert store.condition().failing_since is None
+        assert ids(remote) == ids_of(history)
+    told = [record.message for record in caplog.records if "remote://somewhere" in record.message]
+    assert told == [
+        "records are kept locally until remote://somewhere takes them: nobody answers",
+        "remote://somewhere takes records again",
+    ]
+
+
+def test_what_one_recorder_left_behind_the_next_one_delivers(tmp_path: Path, remote: Remote) -> None:
+    remote.is_down = True
+    with replicated(tmp_path, remote) as store:
+        store.append(history := make_history(10))
+    remote.is_down = False
+    with replicated(tmp_path, remote) as store:
+        assert store.flush(30)
+    assert ids(remote) == ids_of(history)
+
+
+def test_a_closed_store_delivers_again_after_its_next_append(tmp_path: Path, remote: Remote) -> None:
+    store = replicated(tmp_path, remote)
+    for seed in range(3):
+        store.append(make_history(5, seed=seed))
+        store.close()
+    assert len(ids(remote)) == 15
+
+
+def test_a_third_partys_error_neither_ends_the_thread_nor_reaches_the_caller(tmp_path: Path) -> None:
+    class Broken(Remote):
+        tries = 0
+
+        def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+            self.tries += 1
+            if self.tries < 3:
+                raise ZeroDivisionError
+            return super().append(documents, fresh=fresh)
+
+    broken = Broken()
+    with replicated(tmp_path, broken) as store:
+        store.append(make_history(5))
+        assert store.flush(60)
+    assert len(ids(broken)) == 5
+
+
+def test_delivery_that_is_off_is_left_to_others(store: ReplicatedStore, remote: Remote) -> None:
+    store.append(make_history(5))
+    assert not store.flush(1)
+    assert ids(remote) == []
+    deliver(store)
+    assert store.flush(1)
+
+
+def test_only_one_delivers_at_a_time(tmp_path: Path, store: ReplicatedStore, remote: Remote) -> None:
+    store.append(make_history(5))
+    with store.delivery._marks.turn() as mine:
+        assert mine
+        assert not replicated(tmp_path, remote, "off").deliver(lambda: True)
+    deliver(store)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_lock_that_is_held_while_another_thread_forks_is_not_the_childs(store: ReplicatedStore) -> None:
+    store.append(make_history(5))
+    with store.delivery._marks.turn():
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(writer)
+            os.read(reader, 1)  # lives on until the parent is done
+            os._exit(0)
+    deliver(store)
+    os.close(writer)
+    os.close(reader)
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,264 @@
+"""A real server and real processes, killed and stopped at the worst moments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmark_recorder import get_benchmark_recorder
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores._marks import MarkFile
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.testing import make_document, make_history
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from benchmark_recorder.records import Document
+    from benchmark_recorder.stores.base import Store
+    from tests.stores.mongod import Mongod
+
+forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+def replicated(path: Path, url: str) -> ReplicatedStore:
+    return ReplicatedStore(JSONFileStore(path), MongoDBStore(url), beside=path, deliver="off")
+
+
+def ids(store: Store) -> list[str]:
+    found: list[str] = store.scan(Query(), ["record_id"])["record_id"].tolist()
+    return sorted(found)
+
+
+def ids_of(history: list[Document]) -> list[str]:
+    return sorted(document["record_id"] for document in history)
+
+
+def in_a_child(run: Callable[[], None]) -> int:
+    """The signal that ended a forked child; 0 where it came to its end."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run()
+        except BaseException:  # noqa: BLE001 - a child must not go on as its parent
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def kill_me(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@forking
+def test_a_kill_between_the_delivery_and_the_mark_loses_and_doubles_nothing_a_hundred_times(
+    tmp_path: Path, server: Mongod
+) -> None:
+    path, url = tmp_path / "metrics.json", server.url("bench")
+    history: list[Document] = []
+
+    def deliver_and_die() -> None:
+        store = replicated(path, url)
+        store.delivery._confirm = kill_me  # type: ignore[method-assign]
+        store.deliver(lambda: True)
+
+    with replicated(path, url) as store:
+        for seed in range(100):
+            history += (new := make_history(3, seed=seed))
+            store.append(new)
+            assert in_a_child(deliver_and_die) == signal.SIGKILL
+            if seed % 5 == 0:
+                assert ids(store) == ids_of(history)
+            if seed % 10 == 0:
+                assert store.deliver(lambda: True)
+                assert ids(store) == ids_of(history)
+        assert ids(store.remote) == ids_of(history)
+        assert store.deliver(lambda: True)
+        assert ids(store.remote) == ids_of(history)
+        assert store.condition().pending == 0
+
+
+@forking
+def test_a_kill_around_the_first_append_loses_nothing_that_was_acknowledged_a_hundred_times(
+    tmp_path: Path, server: Mongod
+) -> None:
+    url = server.url("bench")
+    acknowledged: list[Document] = []
+    places = [(MarkFile, "write"), (ReplicatedStore, "_never"), (JSONFileStore, "append")]
+    for number in range(100):
+        path = tmp_path / str(number) / "metrics.json"
+        owner, name = places[number % 3]
+        first, document = make_document(), make_document()
+
+        def append_and_die(path: Path = path, owner: type = owner, name: str = name, first: Document = first) -> None:
+            store = replicated(path, url)
+            setattr(owner, name, kill_me)
+            store.append([first], fresh=True)
+            kill_me()  # before anything is delivered
+
+        assert in_a_child(append_and_die) == signal.SIGKILL
+        if name == "_never":
+            acknowledged.append(first)
+        with replicated(path, url) as store:
+            store.append([document], fresh=True)
+            acknowledged.append(document)
+            assert store.deliver(lambda: True)
+    with MongoDBStore(url) as remote:
+        assert ids(remote) == ids_of(acknowledged)
+
+
+RECORDING = """
+import sys, time
+from benchmark_recorder import get_benchmark_recorder
+url, journal, worker, seconds = sys.argv[1:]
+recorder = get_benchmark_recorder(url, journal=journal)
+count, end = 0, time.monotonic() + float(seconds)
+while time.monotonic() < end:
+    recorder.record_execution("task", 1.0, True, "v1", metadata={"number": f"{worker}-{count}"})
+    count += 1
+    time.sleep(0.002)
+print(count)
+"""
+
+
+def test_a_server_that_is_killed_while_four_processes_record_has_every_record_once_in_the_end(
+    tmp_path: Path, server: Mongod
+) -> None:
+    path, url, seconds = tmp_path / "metrics.json", server.url("bench"), 20
+    arguments = [url, str(path)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDING, *arguments, str(worker), str(seconds)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for worker in range(4)
+    ]
+    time.sleep(seconds / 3)  # the outage is in the middle of it
+    server.kill()
+    time.sleep(seconds / 3)
+    server.start()
+    server.await_primary()
+    acknowledged: list[str] = []
+    for number, worker in enumerate(workers):
+        output, errors = worker.communicate(timeout=90)
+        assert worker.returncode == 0, errors
+        acknowledged += [f"{number}-{count}" for count in range(int(output))]
+    with replicated(path, url) as store:
+        assert store.deliver(lambda: True)
+        documents = list(store.remote.documents(Query()))
+        assert store.condition().pending == 0
+    assert len(acknowledged) > 1000
+    assert Counter(d["metadata"]["number"] for d in documents) == Counter(acknowledged)
+
+
+def fail(server: Mongod, times: int, command: str = "insert", **what: Any) -> None:
+    with server.client() as client:
+        data = {"failCommands": [command], **what}
+        client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": times}, "data": data})
+
+
+def test_a_flapping_server_is_no_matter_of_the_caller_and_gets_each_record_once(tmp_path: Path, server: Mongod) -> None:
+    troubles: list[Callable[[], None]] = [
+        lambda: fail(server, 4, closeConnection=True),
+        lambda: fail(server, 2, writeConcernError={"code": 64, "errmsg": "timed out"}),  # applied, and not confirmed
+        lambda: fail(server, 3, errorCode=11600),
+        lambda: fail(server, 2, blockConnection=True, blockTimeMS=300),
+        lambda: fail(server, 1, command="createIndexes", errorCode=13),
+    ]
+    url = server.url("bench") + "&heartbeatFrequencyMS=500"
+    with get_benchmark_recorder(url, journal=tmp_path / "metrics.json", strict=True) as recorder:
+        for trouble in troubles:
+            trouble()
+            for _ in range(20):
+                recorder.record_execution("task", 1.0, True, "v1")
+            assert recorder.flush(60)
+        assert recorder.get_historical_metrics("v1").count == 100
+    with server.client() as client:
+        assert client["bench"]["executions"].count_documents({}) == 100
+
+
+def test_a_validator_that_refuses_some_records_holds_nothing_else_up(tmp_path: Path, server: Mongod) -> None:
+    with server.client() as client:
+        client["bench"].create_collection("executions", validator={"version": {"$ne": "v2"}})
+    with get_benchmark_recorder(server.url("bench"), journal=tmp_path / "metrics.json") as recorder:
+        for version in ("v1", "v2", "v1", "v2", "v1"):
+            recorder.record_execution("task", 1.0, True, version)
+        assert recorder.flush(60)
+        assert recorder.health().quarantined == 2
+        assert not recorder.health().ok
+        assert recorder.get_historical_metrics("v2").count == 2
+        assert recorder.get_historical_metrics("v1").count == 3
+
+
+def test_no_exit_hangs_on_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    program = (
+        "import sys; from benchmark_recorder import get_benchmark_recorder\n"
+        "recorder = get_benchmark_recorder(sys.argv[1], journal=sys.argv[2])\n"
+        "for _ in range(3): recorder.record_execution('task', 1.0, True, 'v1')\n"
+    )
+    path = tmp_path / "metrics.json"
+    command = [sys.executable, "-W", "error", "-c", program, "mongodb://127.0.0.1:9/bench", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with JSONFileStore(path) as journal:
+        assert len(ids(journal)) == 3
+
+
+def test_a_process_that_ends_at_once_has_delivered_where_the_server_answers(tmp_path: Path, server: Mongod) -> None:
+    program = (
+        "import sys; from benchmark_recorder import get_benchmark_recorder\n"
+        "recorder = get_benchmark_recorder(sys.argv[1], journal=sys.argv[2])\n"
+        "for _ in range(3): recorder.record_execution('task', 1.0, True, 'v1')\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, server.url("bench"), str(tmp_path / "metrics.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with MongoDBStore(server.url("bench")) as remote:
+        assert len(ids(remote)) == 3
+
+
+@forking
+def test_a_forked_child_delivers_its_own_records(tmp_path: Path, server: Mongod) -> None:
+    path, url = tmp_path / "metrics.json", server.url("bench")
+    with get_benchmark_recorder(url, journal=path) as recorder:
+        recorder.record_execution("task", 1.0, True, "parent")
+        assert recorder.flush(60)
+
+        def record() -> None:
+            recorder.record_execution("task", 1.0, True, "child")
+            if not recorder.flush(60):
+                kill_me()
+            recorder.close()
+
+        assert in_a_child(record) == 0
+        recorder.record_execution("task", 1.0, True, "parent")
+        assert recorder.flush(60)
+    with MongoDBStore(url) as remote:
+        assert sorted(remote.scan(Query(), ["version"])["version"]) == ["child", "parent", "parent"]
+
+
+def test_the_environment_names_the_server_and_the_journal(
+    tmp_path: Path, server: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARK_RECORDER_STORE", server.url("bench"))
+    monkeypatch.setenv("BENCHMARK_RECORDER_JOURNAL", str(tmp_path / "local.json"))
+    with get_benchmark_recorder() as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+        assert recorder.flush(60)
+    assert (tmp_path / "local.json").exists()
+    with MongoDBStore(server.url("bench")) as remote:
+        assert len(ids(remote)) == 1

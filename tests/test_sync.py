@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from benchmark_recorder.cli import app
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.testing import make_document, make_history
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def url(mongodb_uri: str, database: str) -> str:
+    return mongodb_uri.replace("/?", f"/{database}?")
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "metrics.json"
+    monkeypatch.setenv("BENCHMARK_RECORDER_JOURNAL", str(path))
+    monkeypatch.setenv("BENCHMARK_RECORDER_DELIVER", "off")
+    return path
+
+
+def count(url: str) -> int:
+    with MongoDBStore(url) as store:
+        return len(store.scan(Query(), ["time"])["time"])
+
+
+def test_what_was_recorded_waits_until_sync(journal: Path, url: str) -> None:
+    record = ("record", "t", "--duration", "1", "--success", "--version", "v1")
+    for _ in range(2):
+        assert run("--store", url, *record).exit_code == 0
+    assert count(url) == 0
+    told = json.loads(run("--store", url, "doctor", "--json").output)
+    assert told["delivery"]["pending"] == 2
+    listed = run("--store", url, "list", "--json")
+    assert json.loads(listed.output)["versions"][0]["count"] == 2
+    done = run("--store", url, "sync")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("0 pending, 0 in quarantine for mongodb://")
+    assert count(url) == 2
+
+
+def test_a_history_goes_with_all_and_what_was_refused_is_tried_again(journal: Path, url: str) -> None:
+    history = [*make_history(20), make_document() | {"input_tokens": 2**70}]
+    with JSONFileStore(journal) as store:
+        store.append(history)
+    assert run("--store", url, "sync").output.startswith("0 pending, 0 in quarantine")
+    assert count(url) == 0
+    assert run("--store", url, "sync", "--all").output.startswith("0 pending, 1 in quarantine")
+    assert count(url) == 20
+    assert run("--store", url, "sync", "--quarantined").output.startswith("0 pending, 1 in quarantine")
+
+
+def test_a_history_moves_to_the_server_and_back_twice_without_doubling(tmp_path: Path, url: str) -> None:
+    history = [make_document(metadata={"$where": 2**70, "a.b": 1}, mystery=[1]), *make_history(1500)]
+    there, back = tmp_path / "there.json", tmp_path / "back.json"
+    with JSONFileStore(there) as store:
+        store.append(history)
+    for new in (1501, 0):
+        done = run("sync", "--from", there, "--to", url)
+        assert done.exit_code == 0, done.output
+        assert f"1,501 records in {there}, {new:,} of them new in mongodb://" in done.output
+    assert count(url) == 1501
+    for _ in range(2):
+        assert run("sync", "--from", url, "--to", back).exit_code == 0
+    assert json.loads(back.read_text())["metrics"] == history
+
+
+def test_what_cannot_be_moved_is_told(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "metrics.json"
+    assert run("sync", "--from", path, "--to", url).exit_code == 4
+    with JSONFileStore(path) as store:
+        store.append([make_document(), make_document() | {"input_tokens": 2**70}])
+    done = run("sync", "--from", path, "--to", url)
+    assert done.exit_code == 4
+    assert "1 records were refused: its input_tokens is a whole number of more than 64 bits" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--from", "a"), ("--from", "a.json", "--to", "a.json"), ("--from", "a", "--to", "b", "--all"), ()]
+)
+def test_what_makes_no_sense_is_wrong_usage(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("sync", *arguments).exit_code == 2
+
+
+def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path) -> None:
+    url = "mongodb://user:s3cret@127.0.0.1:9/bench?serverSelectionTimeoutMS=100"
+    assert run("--store", url, "record", "t", "--duration", "1", "--success", "--version", "v").exit_code == 0
+    done = run("--store", url, "sync")
+    assert done.exit_code == 4
+    assert "mongodb://127.0.0.1:9/bench.executions cannot be reached" in done.output
+    assert "s3cret" not in done.output
