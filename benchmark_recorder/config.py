@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreFormatError
-from benchmark_recorder.intake import logger
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 from benchmark_recorder.records import shown
 
@@ -172,9 +171,10 @@ def get_benchmark_recorder(  # noqa: PLR0913
     ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
 
     Args:
-        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``),
-            or a ``Store``. A record for a remote store goes into a local journal first.
-        enable_vertex_ai: this version has no Vertex AI store yet: it says so in the log, and records locally.
+        store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``,
+            ``vertex://project/location/dataset``), or a ``Store``. A record for a remote store
+            goes into a local journal first.
+        enable_vertex_ai: deliver to the Vertex AI Feature Store; the same as ``store="vertex://<vertex_project_id>"``.
         vertex_project_id: the Google Cloud project.
         durability: ``"process"``: a record whose call returned survives a killed process; ``"fsync"``: a power cut.
         strict: raise storage trouble out of recording calls.
@@ -191,6 +191,12 @@ def get_benchmark_recorder(  # noqa: PLR0913
     """
     from benchmark_recorder.stores.base import Store
 
+    if enable_vertex_ai:
+        if store is not None or vertex_project_id is None:
+            raise ConfigurationError(
+                "enable_vertex_ai: give vertex_project_id, and no other store; journal= names the local file"
+            )
+        store = f"vertex://{vertex_project_id}"
     if not isinstance(store, str | os.PathLike | Store | None):
         raise ConfigurationError(f"store: expected a path, a URL or a Store, got {shown(store)}")
     place = os.fspath(store) if isinstance(store, os.PathLike) else None if isinstance(store, Store) else store
@@ -204,11 +210,6 @@ def get_benchmark_recorder(  # noqa: PLR0913
         deliver=deliver,
         keep_delivered=keep_delivered,
     )
-    if enable_vertex_ai:
-        logger.warning(
-            "the Vertex AI store is not part of this version: executions%s are recorded locally",
-            f" of {vertex_project_id}" if vertex_project_id else "",
-        )
     where = store if isinstance(store, Store) else _place(settings.store)
     key = (
         where if isinstance(where, Path | str) else id(where),  # the recorder holds it, so nothing else gets this id

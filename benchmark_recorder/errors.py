@@ -10,6 +10,7 @@
     └── StoreError
         ├── StoreFormatError                    the place holds something that is not ours
         ├── StoreUnavailableError               the place cannot be reached, read or written now
+        │   └── StoreSetupError                 nor later, until someone acts; says what to do
         └── RefusedRecordsError                 the place refuses some records for what they are; says which and why
 
 A driver's or the system's own error is the ``__cause__``.
@@ -69,6 +70,13 @@ class StoreFormatError(StoreError):
 
 class StoreUnavailableError(StoreError):
     """The place cannot be reached, read or written at the moment."""
+
+
+class StoreSetupError(StoreUnavailableError):
+    """The place stays unusable until someone sets it right: rights, credentials, a missing table. Says what to do.
+
+    Nothing is wrong with the records: a queue holds them, and tries again now and then.
+    """
 
 
 class RefusedRecordsError(StoreError):

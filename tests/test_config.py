@@ -162,12 +162,21 @@ def test_secrets_of_a_url_are_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_vertex_ai_falls_back_to_the_local_file_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="genesis-production")
+def test_vertex_ai_is_the_remote_store_of_a_url() -> None:
+    recorder = get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="genesis-production", deliver="off")
+    assert recorder.store.name == "vertex://genesis-production/us-central1/genesis_benchmarks"
+    assert get_benchmark_recorder("vertex://genesis-production", deliver="off") is recorder
     record(recorder)
-    assert recorder.get_historical_metrics().count == 1
-    assert "Vertex AI" in caplog.text
-    assert "genesis-production" in caplog.text
+    condition = recorder.store.condition()
+    assert condition is not None
+    assert condition.pending == 1
+
+
+def test_vertex_ai_needs_a_project_and_is_the_only_store(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="give vertex_project_id"):
+        get_benchmark_recorder(enable_vertex_ai=True)
+    with pytest.raises(ConfigurationError, match="journal= names the local file"):
+        get_benchmark_recorder(tmp_path / "x.json", enable_vertex_ai=True, vertex_project_id="genesis-production")
 
 
 def test_what_waits_is_written_when_the_program_ends(tmp_path: Path) -> None:

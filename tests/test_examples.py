@@ -147,7 +147,8 @@ def test_a_run_is_the_same_in_every_process() -> None:
 
 
 def test_the_examples_stay_a_lesson_of_600_lines() -> None:
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in EXAMPLES.rglob("*.py")) <= 600
+    lesson = (path for path in EXAMPLES.rglob("*.py") if path.stem != "vertex_live_check")
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in lesson) <= 600
 
 
 # The parts ------------------------------------------------------------------------------------------------------------

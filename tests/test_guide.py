@@ -46,11 +46,17 @@ def test_recording_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("benchmarks/metrics.json").exists()
 
 
-def test_vertex_ai_integration_without_vertex_ai_records_locally() -> None:
+def test_vertex_ai_integration_without_credentials_records_locally(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"NO_GCE_CHECK": "true", "HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     recorder = get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="genesis-production")
     task, duration, success, version = "Create landing page", 3.4, True, "v2.0"
     recorder.record_execution(task, duration, success, version)
     assert recorder.get_historical_metrics(version="v2.0")["count"] == 1
+    recorder.close()
 
 
 def test_a_claims_example_comes_out_as_the_guide_has_it() -> None:

@@ -8,7 +8,21 @@ import pytest
 
 import benchmark_recorder
 
-HEAVY = ("numpy", "scipy", "tenacity", "pymongo", "google", "typer", "rich", "matplotlib", "jinja2", "pytest")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "tenacity",
+    "pymongo",
+    "google.auth",
+    "google.cloud.bigquery",
+    "grpc",
+    "requests",
+    "typer",
+    "rich",
+    "matplotlib",
+    "jinja2",
+    "pytest",
+)
 
 
 def test_all_names_are_sorted_and_there() -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from benchmark_recorder.errors import StoreSetupError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,9 @@ GATHER_SECONDS: Final = 1.0
 
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two attempts at most: so long a server that is back is not noticed."""
+
+SETUP_PAUSE: Final = 60.0
+"""Seconds between two attempts where nothing but a person will help."""
 
 CLOSE_SECONDS: Final = 2.0
 """How long an exit waits for the last records; what is left is delivered by the next process."""
@@ -112,7 +117,7 @@ class Courier:
         """Deliver, with pauses that grow, until it succeeds or the round ends; whether nothing is left."""
         retrying = Retrying(
             retry=retry_if_exception_type(Exception),  # also a third party's store must not end the thread
-            wait=wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE),
+            wait=pause_after,
             stop=lambda _: current.stop_at is not None,
             sleep=current.pause,
             before_sleep=self._failed,
@@ -142,6 +147,15 @@ class Courier:
     def forget_parent(self) -> None:
         """In a forked child: the thread is the parent's."""
         self._begin_anew()
+
+
+_growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)
+
+
+def pause_after(state: RetryCallState) -> float:
+    """Seconds until the next attempt."""
+    error = None if state.outcome is None else state.outcome.exception()
+    return SETUP_PAUSE if isinstance(error, StoreSetupError) else _growing(state)
 
 
 class _Round:

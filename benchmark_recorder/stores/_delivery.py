@@ -146,7 +146,7 @@ class Delivery:
     def _send(self, documents: Sequence[Document]) -> dict[str, str]:
         """Send records; why some were refused, by id."""
         try:
-            self._remote.append(documents)
+            self._remote.append(documents, fresh=self._remote.repeats_are_free)
         except RefusedRecordsError as error:
             return dict(error.reasons)
         return {}

@@ -30,9 +30,12 @@ class Store(ABC):
 
     Attributes:
         is_remote: whether it may be out of reach, so that a recorder writes to a local journal first.
+        repeats_are_free: whether what is appended as fresh may be here already, because a record is counted once when
+            it is read; replication then spares the store the look for it.
     """
 
     is_remote: ClassVar[bool] = False
+    repeats_are_free: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -1,0 +1,199 @@
+"""A record as a row of the BigQuery table: its columns, and the features among them."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from benchmark_recorder.records import METRIC_FIELDS, known_cost, timestamp_micros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmark_recorder.records import Document
+
+Row: TypeAlias = dict[str, Any]
+"""What ``insertAll`` is sent for one record: JSON values by column, absent ones left out."""
+
+
+class Column(NamedTuple):
+    """One column of the table.
+
+    Attributes:
+        name: in the table.
+        kind: BigQuery's type.
+        mode: REQUIRED or NULLABLE.
+        description: for people who look at the table.
+    """
+
+    name: str
+    kind: str
+    mode: str
+    description: str
+
+
+SCHEMA: Final = (
+    Column("record_id", "STRING", "REQUIRED", "32 hexadecimal digits; a record counts once, however many rows hold it"),
+    Column("feature_timestamp", "TIMESTAMP", "REQUIRED", "when the execution was recorded"),
+    Column("stored_order", "INTEGER", "REQUIRED", "orders rows as they were sent: the writer's clock in nanoseconds"),
+    Column("timestamp", "STRING", "REQUIRED", "the time as it was written: ISO 8601"),
+    Column("version", "STRING", "REQUIRED", "of the orchestrator"),
+    Column("task_id", "STRING", "REQUIRED", "what makes runs of two versions comparable"),
+    Column("task_description", "STRING", "NULLABLE", "the task's text"),
+    Column("execution_time", "FLOAT", "REQUIRED", "seconds"),
+    Column("success", "BOOLEAN", "REQUIRED", "whether the task succeeded"),
+    Column("cost", "FLOAT", "NULLABLE", "USD; NULL where it is unknown"),
+    Column("cost_known", "BOOLEAN", "NULLABLE", "TRUE where a cost of 0 is what the caller said"),
+    Column("difficulty", "FLOAT", "NULLABLE", "0 to 1"),
+    Column("agent_selected", "STRING", "NULLABLE", "the agent that the task was routed to"),
+    Column("expected_agent", "STRING", "NULLABLE", "the agent that would have been right"),
+    Column("git_commit", "STRING", "NULLABLE", "of the orchestrator's checkout"),
+    Column("error_type", "STRING", "NULLABLE", "the class of the failure"),
+    Column("host", "STRING", "NULLABLE", "where it ran"),
+    Column("model", "STRING", "NULLABLE", "the language model"),
+    Column("input_tokens", "INTEGER", "NULLABLE", "read by the model"),
+    Column("output_tokens", "INTEGER", "NULLABLE", "written by the model"),
+    Column("metadata", "STRING", "REQUIRED", "a JSON object, each of its pairs on a line"),
+    Column("other_fields", "STRING", "NULLABLE", "a JSON object of the record's fields that have no column"),
+)
+"""The table's columns, in order; the types by the names that BigQuery's API answers with."""
+
+PARTITIONED_BY: Final = "feature_timestamp"
+CLUSTERED_BY: Final = ("version", "task_id")
+
+ENTITY: Final = "record_id"
+FEATURES: Final = ("execution_time", "success", "cost", "difficulty", "version", "agent_selected")
+"""The features that the table is registered with: FLOAT64, BOOL, FLOAT64, FLOAT64, STRING, STRING."""
+
+_AS_THEY_ARE: Final = tuple(
+    name
+    for name in METRIC_FIELDS
+    if name not in {"cost_estimated", "metadata", "input_tokens", "output_tokens", "execution_time", "difficulty"}
+)
+_KNOWN: Final = frozenset(METRIC_FIELDS)
+
+_ALWAYS: Final = METRIC_FIELDS.index("record_id")
+"""A document always has the fields before this one; ``records.BenchmarkMetric`` is in that order."""
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC by its use; a zone would only have to be cut off again
+_ENDS_OF_TIME: Final = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+
+
+def row_of(document: Document, order: int) -> Row:
+    """A record as a row.
+
+    Args:
+        document: an admitted one.
+        order: its place among all rows; see ``stored_order``.
+    """
+    row: Row = {name: value for name in _AS_THEY_ARE if (value := document.get(name)) is not None}
+    row["feature_timestamp"] = _utc_text(document["timestamp"])
+    # A whole number beyond 2**53 is safe as text only; BigQuery takes every INT64 so.
+    row["stored_order"] = str(order)
+    row["execution_time"] = float(document["execution_time"])
+    for name, number in (("cost", known_cost(document)), ("difficulty", document.get("difficulty"))):
+        if number is not None:
+            row[name] = float(number)
+    for name in ("input_tokens", "output_tokens"):
+        if (tokens := document.get(name)) is not None:
+            row[name] = str(tokens)
+    row["metadata"] = metadata_text(document.get("metadata") or {})
+    if not document.keys() <= _KNOWN:
+        row["other_fields"] = _json({name: value for name, value in document.items() if name not in _KNOWN})
+    return row
+
+
+def _utc_text(timestamp: str) -> str:
+    """A stored time as BigQuery reads it."""
+    if len(timestamp) == 32 and timestamp.endswith("+00:00"):  # as we write it
+        return f"{timestamp[:26]}Z"
+    moment = _EPOCH + timedelta(microseconds=timestamp_micros(timestamp))
+    return moment.isoformat(timespec="microseconds") + "Z"
+
+
+def document_of(row: Mapping[str, Any]) -> Document:
+    """The record that a row was made of; fields that a record may lack are left out where they are NULL.
+
+    Args:
+        row: all columns.
+    """
+    cost = row["cost"]
+    document: Document = {name: row[name] for name in METRIC_FIELDS[:_ALWAYS] if name in row}
+    document["cost_estimated"] = 0.0 if cost is None else cost
+    document["metadata"] = json.loads(row["metadata"])
+    document["record_id"] = row["record_id"]
+    optional = (name for name in METRIC_FIELDS[_ALWAYS:] if row.get(name) is not None)
+    document |= {name: row[name] for name in optional}
+    document |= json.loads(row["other_fields"] or "{}")
+    return document
+
+
+def metadata_text(metadata: dict[str, Any]) -> str:
+    """Metadata as JSON that SQL can search: each pair on a line that holds nothing else."""
+    if not metadata:
+        return "{}"
+    return "{\n" + "\n,\n".join(f"{_json(key)}:{_json(value)}" for key, value in metadata.items()) + "\n}"
+
+
+def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
+    """The lines with their ends of which metadata holds one, exactly if it has this pair.
+
+    Returns:
+        ``None`` where texts cannot tell: a list or an object, which JSON may write in many ways.
+    """
+    if isinstance(value, bool | str | None):
+        texts = {_json(value)}
+    elif isinstance(value, int | float):
+        texts = _number_texts(value)
+    else:
+        return None
+    lines = [f"\n{_json(key)}:{text}\n" for text in sorted(texts)]
+    return tuple(line for line in lines if is_text(line))
+
+
+def _number_texts(value: float) -> set[str]:
+    """All the ways in which ``json`` writes a number that equals this one."""
+    if value in {float("inf"), float("-inf")} or value != value:  # noqa: PLR0124 - NaN
+        return set()
+    texts = set()
+    if value == int(value):
+        texts.add(_json(int(value)))
+    try:
+        if float(value) == value:
+            texts |= {_json(float(value))} | ({"-0.0", "0.0"} if not value else set())
+    except OverflowError:  # a whole number beyond every float
+        pass
+    return texts
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be sent; what cannot is in no record either (lone surrogates)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def moment_of(micros: int) -> datetime:
+    """Microseconds since 1970 as a datetime, the nearest one where there is none."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    except OverflowError:
+        return _ENDS_OF_TIME[micros > 0]
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _json(value: object) -> str:
+    """JSON by the standard library, whose texts for numbers stay the same over versions.
+
+    Plain numbers need no encoder, which would be made anew for each.
+    """
+    kind = type(value)
+    if kind is int or (kind is float and math.isfinite(value)):  # type: ignore[arg-type]
+        return repr(value)
+    return _encode(value)

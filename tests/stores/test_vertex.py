@@ -1,0 +1,370 @@
+"""The Vertex AI store against Google's own clients, and fakes of the two services behind them."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlglot
+from sqlglot.optimizer.qualify import qualify
+
+from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.records import COLUMNS, Query
+from benchmark_recorder.stores._vertex_schema import SCHEMA
+from benchmark_recorder.stores._vertex_sql import Filters, known_ids_sql, scan_sql, summarize_sql
+from benchmark_recorder.stores.memory import MemoryStore
+from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.testing import QUERIES, StoreContract, assert_same_cells, make_document, make_history
+from tests.fakes.google_cloud import TABLE, FakeGoogleCloud, google_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeGoogleCloud]:
+    """A project that is set up."""
+    with google_cloud() as cloud:
+        cloud.set_up()
+        yield cloud
+
+
+@pytest.fixture
+def store(cloud: FakeGoogleCloud) -> Iterator[VertexStore]:
+    with cloud.store(deadline=30.0) as store:
+        yield store
+
+
+class TestVertexStoreContract(StoreContract):
+    @pytest.fixture
+    def store(self, cloud: FakeGoogleCloud) -> Iterator[VertexStore]:
+        with cloud.store(deadline=30.0) as store:
+            yield store
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_is_one_row_whose_features_have_bigquerys_types(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    document = make_document(cost_estimated=0, execution_time=3, timestamp=_days_ago(1))
+    store.append([document], fresh=True)
+    [row] = cloud.rows()
+    features = ("execution_time", "success", "cost", "difficulty", "version", "agent_selected")
+    assert [row[name] for name in features] == [3.0, 1, None, 0.2, "v1.0", "builder_agent"]
+    assert isinstance(row["execution_time"], float)
+    assert row["record_id"] == document["record_id"]
+
+
+def test_a_whole_document_comes_back_with_fields_that_have_no_column(store: VertexStore) -> None:
+    history = [document | {"team": {"name": "x", "size": 2}} for document in make_history(20)]
+    store.append(history[:10])
+    store.append(history[10:])
+    assert list(store.documents(Query())) == history
+    assert list(store.documents(Query.of(success=False))) == [d for d in history if not d["success"]]
+    assert list(store.documents(Query.of(version=[]))) == []
+
+
+def test_rows_of_the_same_record_count_once_and_the_first_stays(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    cloud.bigquery.remembers_insert_ids = False
+    history = make_history(30)
+    for _ in range(3):
+        store.append(history, fresh=True)
+    assert len(cloud.rows()) == 90
+    assert store.scan(Query(), ["record_id"])["record_id"].tolist() == [document["record_id"] for document in history]
+    memory = MemoryStore()
+    memory.append(history)
+    assert_same_cells(store.summarize(Query()), memory.summarize(Query()))
+
+
+def test_a_record_that_is_there_is_not_sent_again(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    cloud.bigquery.remembers_insert_ids = False
+    history = make_history(30)
+    assert store.append(history[:20]) == 20
+    assert store.append(history) == 10
+    assert len(cloud.rows()) == 30
+
+
+def test_a_thousand_records_go_in_two_requests(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    assert store.append(make_history(1000), fresh=True) == 1000
+    assert cloud.bigquery.count("/insertAll") == 2
+
+
+# Questions ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_large_offset_costs_no_digits(store: VertexStore) -> None:
+    times = [1e9 + step / 8 for step in range(9)]
+    store.append([make_document(execution_time=time, cost_estimated=time) for time in times], fresh=True)
+    [cell] = store.summarize(Query()).cells
+    mean = math.fsum(times) / 9
+    expected = math.fsum((time - mean) ** 2 for time in times)
+    assert cell.time.mean == mean
+    assert cell.time.m2 == pytest.approx(expected, rel=1e-9)
+    assert cell.cost == cell.time
+
+
+def test_a_duration_of_zero_has_no_logarithm_and_breaks_nothing(store: VertexStore) -> None:
+    store.append([make_document(execution_time=0.0, cost_estimated=0.0, cost_known=True)], fresh=True)
+    [cell] = store.summarize(Query()).cells
+    assert (cell.n, cell.time.n, cell.log_time.n, cell.cost.n, cell.log_cost.n) == (1, 1, 0, 1, 0)
+
+
+def test_only_the_tasks_with_most_runs_get_cells_of_their_own(store: VertexStore) -> None:
+    memory = MemoryStore()
+    history = make_history(400)
+    for target in (store, memory):
+        target.append(history)
+    for versions in (None, ["v1.0"], ["v1.0", "v2.0"], ["v1.0", "no such version"]):
+        query = Query.of(version=versions)
+        assert_same_cells(store.summarize(query), memory.summarize(query))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"n": 1},
+        {"n": 1.0},
+        {"n": True},
+        {"n": 0},
+        {"n": -0.0},
+        {"n": 2**53 + 1},
+        {"n": float(2**53)},
+        {"n": 1e300},
+        {"n": int(1e300)},
+        {"n": 10**400},
+        {"n": math.nan},
+        {"n": math.inf},
+        {"n": None},
+        {"n": "1"},
+        {"n": 'a\nb"c\\'},
+        {"n": "\ud800"},
+        {"n": [1, 2]},
+        {"n": {"b": 1, "a": [2.0]}},
+        {'"n":1': 1, "n": 1},
+        {"absent": None},
+    ],
+    ids=repr,
+)
+def test_metadata_is_compared_as_json_has_it(store: VertexStore, metadata: dict[str, Any]) -> None:
+    values: list[Any] = [1, 1.0, True, False, 0, -0.0, 2**53 + 1, 2**53, 1e300, int(1e300), None, "1", 'a\nb"c\\']
+    values += [[1, 2], [1.0, 2.0], {"a": [2], "b": 1}, 'x\n"n":1\n', {}]
+    history = [make_document(metadata={"first": 0, "n": value, "last": 0}) for value in values]
+    history += [make_document(metadata={}), make_document(metadata={'"n":1': 1, "n": 1})]
+    store.append(history, fresh=True)
+    query = Query.of(metadata=metadata)
+    expected = [document["record_id"] for document in history if query.matches(document)]
+    assert store.scan(query, ["record_id"])["record_id"].tolist() == expected
+    assert_same_cells(store.summarize(query), collect(tabulate(store.scan(query, CELL_FIELDS)), None))
+    assert sum(cell.n for cell in store.summarize(query).cells) == len(expected)
+
+
+def test_an_answer_of_many_pages_is_read_to_its_end(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    history = make_history(50)
+    store.append(history)
+    cloud.bigquery.page_rows = 7
+    assert len(store.scan(Query(), ["time"])["time"]) == 50
+    cloud.bigquery.slow_polls = 3
+    assert len(store.scan(Query(), ["time"])["time"]) == 50
+    assert sum(cell.n for cell in store.summarize(Query()).cells) == 50
+
+
+def test_a_query_that_does_not_end_is_cancelled(cloud: FakeGoogleCloud) -> None:
+    store = cloud.store(deadline=0.2)
+    store.append([make_document()], fresh=True)
+    cloud.bigquery.slow_polls = 10_000
+    with pytest.raises(StoreUnavailableError, match="cancelled"):
+        store.summarize(Query())
+    assert cloud.bigquery.count("/cancel") == 1
+
+
+def test_a_question_that_nothing_can_match_is_not_asked(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    for query in (Query.of(version=[]), Query.of(agent="\ud800"), Query.of(metadata={"\ud800": 1})):
+        assert store.summarize(query).cells == ()
+        assert len(store.scan(query, ["time"])["time"]) == 0
+    assert cloud.bigquery.count("/queries") == 0
+
+
+def test_a_time_beyond_the_calendar_is_its_end(store: VertexStore) -> None:
+    store.append([make_document()], fresh=True)
+    assert len(store.scan(Query(since=-(10**20), until=10**20), ["time"])["time"]) == 1
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=repr)
+def test_our_sql_is_bigquerys_and_names_columns_that_are_there(query: Query) -> None:
+    """As far as a parser of that dialect knows, which is not Google's own."""
+    project, dataset, table = TABLE.split(".")
+    schema: dict[str, object] = {project: {dataset: {table: {column.name: column.kind for column in SCHEMA}}}}
+    filters = Filters.of(query)
+    for sql in (
+        summarize_sql(TABLE, query, filters),
+        scan_sql(TABLE, list(COLUMNS), filters),
+        known_ids_sql(TABLE),
+    ):
+        qualify(sqlglot.parse_one(sql, dialect="bigquery"), schema=schema, dialect="bigquery")
+
+
+def test_values_travel_as_parameters_and_never_in_the_sql() -> None:
+    hostile = "x'); DROP TABLE t; --`@\n"
+    query = Query.of(version=hostile, task_id=hostile, task=hostile, agent=hostile, metadata={hostile: hostile})
+    filters = Filters.of(query)
+    assert "DROP" not in summarize_sql(TABLE, query, filters) + scan_sql(TABLE, ["time"], filters)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=repr)
+def test_what_replication_asks_for_is_left_out_or_kept_apart(store: VertexStore, query: Query) -> None:
+    history = make_history(80)
+    store.append(history)
+    memory = MemoryStore()
+    memory.append(history)
+    without = frozenset(document["record_id"] for document in history[::3])
+    apart = frozenset(document["task_id"] for document in history[::5]) | {"no such task", "\ud800"}
+    asked = replace(query, without=without, apart=apart)
+    assert_same_cells(store.summarize(asked), memory.summarize(asked))
+    found, expected = (side.scan(asked, ["record_id"])["record_id"].tolist() for side in (store, memory))
+    assert found == expected
+
+
+# Names ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_url_names_a_store() -> None:
+    store = VertexStore.from_url("vertex://genesis-production/europe-west4/benchmarks")
+    assert store.table_id == "genesis-production.benchmarks.benchmark_metrics"
+    assert store.location == "europe-west4"
+    assert store.name == "vertex://genesis-production/europe-west4/benchmarks"
+    assert VertexStore.from_url("vertex://genesis-production").name == (
+        "vertex://genesis-production/us-central1/genesis_benchmarks"
+    )
+    other = "vertex://genesis-production/us-central1/genesis_benchmarks/mine"
+    assert VertexStore.from_url(other).name == other
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"dataset": "genesis-benchmarks"}, "'genesis_benchmarks' would do"),
+        ({"table": "my-table"}, "'my_table' would do"),
+        ({"table": "Metrics"}, "lower-case"),
+        ({"project": "x`; DROP TABLE y"}, "project: expected"),
+        ({"project": "genesis-production\n"}, "project: expected"),
+        ({"location": "US"}, "a region such as us-central1"),
+        ({"project": None}, "project: expected"),
+    ],
+)
+def test_a_name_that_google_would_refuse_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        VertexStore(**({"project": "genesis-production"} | arguments))
+
+
+def test_the_scheme_is_registered_for_urls() -> None:
+    [entry] = entry_points(group="benchmark_recorder.stores", name="vertex")
+    assert entry.load()("vertex://genesis-production/us-central1/mine").table_id == (
+        "genesis-production.mine.benchmark_metrics"
+    )
+
+
+@pytest.mark.parametrize("url", ["vertex://", "mongodb://x", "vertex://genesis-production/a/b/c/d", "vertex://p?x=1"])
+def test_a_url_that_names_no_store_is_an_error(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        VertexStore.from_url(url)
+
+
+# Google's packages ----------------------------------------------------------------------------------------------------
+
+
+def _run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PATH": "", "PYTHONPATH": ":".join(sys.path), "NO_PROXY": "*"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_nothing_of_google_is_imported_before_the_first_delivery_and_then_only_bigquery(cloud: FakeGoogleCloud) -> None:
+    program = """
+import sys
+from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.testing import make_document
+store = VertexStore("demo-project")
+theirs = ("google.auth", "google.api_core", "google.cloud.bigquery", "grpc", "requests")
+assert not [name for name in sys.modules if name.startswith(theirs)]
+from google.auth.credentials import AnonymousCredentials
+store = VertexStore("demo-project", credentials=AnonymousCredentials())
+store.append([make_document()], fresh=True)
+store.close()
+assert "google.cloud.bigquery" in sys.modules
+assert not [n for n in sys.modules if n.startswith(("google.cloud.aiplatform", "vertexai"))]
+"""
+    done = _run(program, BIGQUERY_EMULATOR_HOST=cloud.bigquery.url)
+    assert done.returncode == 0, done.stderr
+    assert len(cloud.rows()) == 1
+
+
+def test_a_missing_package_is_an_error_that_holds_the_pip_line() -> None:
+    program = """
+import sys
+from benchmark_recorder import MissingDependencyError, get_benchmark_recorder
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.testing import make_document
+store = VertexStore("demo-project")
+sys.modules["google"] = sys.modules["google.cloud"] = None
+for call in (lambda: VertexStore("demo-project"), lambda: store.append([make_document()], fresh=True),
+             lambda: store.scan(Query(), ["time"]), lambda: store.summarize(Query()), store.set_up, store.check,
+             lambda: get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="demo-project")):
+    try:
+        call()
+    except MissingDependencyError as error:
+        assert 'pip install "benchmark-recorder[vertex]"' in str(error)
+    else:
+        raise SystemExit("no error")
+"""
+    done = _run(program)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_has_connections_of_its_own(cloud: FakeGoogleCloud) -> None:
+    program = """
+import os
+from google.auth.credentials import AnonymousCredentials
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.testing import make_history
+store = VertexStore("demo-project", credentials=AnonymousCredentials())
+store.append(make_history(3), fresh=True)
+mine = store.bigquery_client()
+with store._lock:
+    child = os.fork()
+    if child == 0:
+        store.append(make_history(3, seed=2), fresh=True)
+        os._exit(0 if store.bigquery_client() is not mine else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+store.append(make_history(3, seed=3), fresh=True)
+assert store.bigquery_client() is mine
+assert len(store.scan(Query(), ["time"])["time"]) == 9
+"""
+    done = _run(program, BIGQUERY_EMULATOR_HOST=cloud.bigquery.url)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_client_that_was_given_stays_open(cloud: FakeGoogleCloud) -> None:
+    with cloud.store() as store:
+        store.append([make_document()], fresh=True)
+    assert cloud.bigquery_client.get_table(TABLE).table_id == "benchmark_metrics"
+    assert len(cloud.rows()) == 1
+
+
+def _days_ago(days: float) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
