@@ -19,6 +19,7 @@ from benchmark_recorder.errors import (
     RefusedRecordsError,
     StoreError,
     StoreFormatError,
+    StoreSetupError,
     StoreUnavailableError,
 )
 from benchmark_recorder.intake import Health
@@ -28,6 +29,7 @@ from benchmark_recorder.records import BenchmarkMetric
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.stores.vertex import VertexStore
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,8 @@ __all__ = [
     "RefusedRecordsError",
     "StoreError",
     "StoreFormatError",
+    "StoreSetupError",
     "StoreUnavailableError",
+    "VertexStore",
     "get_benchmark_recorder",
 ]
