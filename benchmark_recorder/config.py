@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmark_recorder.errors import ConfigurationError
+from benchmark_recorder.errors import ConfigurationError, StoreFormatError
 from benchmark_recorder.intake import logger
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 from benchmark_recorder.records import shown
@@ -113,7 +113,7 @@ def _from_project() -> Iterator[tuple[str, Any, str]]:
     import tomllib
 
     try:
-        tools = tomllib.loads(text.decode()).get("tool")
+        tools = tomllib.loads(text.decode("utf-8-sig")).get("tool")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
     table = tools.get("benchmark_recorder", {}) if isinstance(tools, dict) else {}
@@ -121,7 +121,7 @@ def _from_project() -> Iterator[tuple[str, Any, str]]:
         raise ConfigurationError(f"{path}: expected a table [tool.benchmark_recorder], got {table!r}")
     for name, value in table.items():
         if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
-            value = str(path.parent / value)  # noqa: PLW2901
+            value = str(path.parent / Path(value).expanduser())  # noqa: PLW2901
         yield name, value, f"[tool.benchmark_recorder] of {path}"
 
 
@@ -187,7 +187,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
-        StoreError: the place cannot be a store: a folder, or a file that holds something else.
+        StoreFormatError: the path is a folder.
     """
     from benchmark_recorder.stores.base import Store
 
@@ -232,9 +232,12 @@ def _place(place: str) -> Path | str:
     if "://" in place:
         return place
     try:
-        return Path(place).absolute()
+        path = Path(place).expanduser().absolute()
     except FileNotFoundError as error:
         raise ConfigurationError(f"store: the working directory, where {place} begins, is gone") from error
+    if path.is_dir():
+        raise StoreFormatError(f"store: {path} is a folder; name a file in it, such as {path / 'metrics.json'}")
+    return path
 
 
 def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
@@ -242,7 +245,7 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
     recorder = BenchmarkRecorder(
         store if isinstance(store, Path) else None,
         store=None if isinstance(store, Path) else _behind_journal(store, settings) if store.is_remote else store,
-        durability=settings.durability,
+        durability=settings.durability if isinstance(store, Path) else "process",
         strict=settings.strict,
         on_invalid=settings.on_invalid,
         store_task_text=settings.store_task_text,

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 import weakref
 from collections import deque
 from contextlib import contextmanager
@@ -127,20 +128,23 @@ class Intake:
             return self._write_waiting()
 
     def close(self) -> None:
-        """Write what waits; what still cannot be written is lost, and logged so."""
+        """Write what waits; what still cannot be written is lost.
+
+        That is logged and also a ``RuntimeWarning``: a program that never set up logging must not lose records in
+        silence.
+        """
         with self._locked():
             if self._write_waiting():
                 return
-            self._lost += len(self._waiting)
-            self._say(
-                logging.ERROR,
-                "%d records could not be written to %s before the end, and are lost: %s",
-                len(self._waiting),
-                self._journal.name,
-                self._last_error,
+            loss = (
+                f"{len(self._waiting)} records could not be written to {self._journal.name} before the end, and are "
+                f"lost: {self._last_error}"
             )
+            self._lost += len(self._waiting)
+            self._say(logging.ERROR, "%s", loss)
             self._waiting.clear()
             _outstanding.discard(self)
+        warnings.warn(loss, RuntimeWarning, stacklevel=2)
 
     def count_unwritten(self, error: Exception) -> None:
         """A strict recorder could not write a record, and its caller must not be told by an exception."""

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
 logger = logging.getLogger("benchmark_recorder")
@@ -94,7 +94,7 @@ class Measurement:
 RECORDED = tuple(name for name in Measurement.__dataclass_fields__ if not name.startswith("_"))
 
 
-def tracked(
+def tracked(  # noqa: C901 - its functions share what they measure
     function: Callable[P, R],
     measure: Callable[[str], Measurement],
     task: str | Callable[..., str] | None,
@@ -111,12 +111,7 @@ def tracked(
     Raises:
         TypeError: the function is a generator, whose call returns before its work begins.
     """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(
-            f"track cannot time the generator {function.__qualname__}(): its call returns before its work begins; "
-            "use `with recorder.measure(...)` around the loop that consumes it"
-        )
-
+    _refuse_generator(function)
     name = getattr(function, "__qualname__", type(function).__qualname__)  # a partial function has none
 
     def begin(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Measurement:
@@ -132,25 +127,43 @@ def tracked(
             # Recording must not hurt the program: its result is good, only our picture of it is not.
             logger.exception("the outcome function of the tracked %s() failed", name)
 
+    async def finish(run: Measurement, work: Awaitable[Any]) -> Any:  # noqa: ANN401
+        with run:
+            result = await work
+            note(run, result)
+        return result
+
     if inspect.iscoroutinefunction(function):
 
         @wraps(function)
         async def call_async(*arguments: P.args, **keywords: P.kwargs) -> Any:  # noqa: ANN401
-            with begin(arguments, keywords) as run:
-                result = await function(*arguments, **keywords)
-                note(run, result)
-            return result
+            return await finish(begin(arguments, keywords), function(*arguments, **keywords))
 
         return cast("Callable[P, R]", call_async)
 
     @wraps(function)
     def call(*arguments: P.args, **keywords: P.kwargs) -> R:
-        with begin(arguments, keywords) as run:
+        run = begin(arguments, keywords).__enter__()
+        try:
             result = function(*arguments, **keywords)
-            note(run, result)
+        except BaseException as error:
+            run.__exit__(type(error), error, error.__traceback__)
+            raise
+        if inspect.iscoroutine(result):  # a plain function around an async one: the work is still to be done
+            return cast("R", finish(run, result))
+        note(run, result)
+        run.__exit__(None, None, None)
         return result
 
     return call
+
+
+def _refuse_generator(function: Callable[..., Any]) -> None:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"track cannot time the generator {function.__qualname__}(): its call returns before its work begins; "
+            "use `with recorder.measure(...)` around the loop that consumes it"
+        )
 
 
 def _task_text(

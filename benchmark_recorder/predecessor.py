@@ -78,7 +78,7 @@ class PredecessorMethods:
 
         self.flush()
         columns = self._store.scan(Query(), (*METRIC_FIELDS, "time"))  # at once: another process may prune between
-        newest = np.argsort(-columns["time"], kind="stable")[: max(limit, 0)]
+        newest = np.argsort(columns["time"], kind="stable")[::-1][: max(limit, 0)]
         return _metrics_of({name: column[newest] for name, column in columns.items()})
 
     def get_success_rate(self, version: str | None = None) -> float:

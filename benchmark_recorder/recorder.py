@@ -90,6 +90,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
     ) -> None:
         if store is not None and storage_path is not None:
             raise ConfigurationError("give either storage_path or store, not both")
+        if store is not None and durability != "process":
+            raise ConfigurationError("durability: say it where the store is made, which is not here")
         if on_invalid not in {"raise", "log"}:
             raise ConfigurationError(f'on_invalid: expected "raise" or "log", got {on_invalid!r}')
         if store is None:

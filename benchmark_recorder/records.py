@@ -201,9 +201,12 @@ def timestamp_micros(text: str) -> int:
     """Microseconds since 1970 of a stored time; a naive one is local time.
 
     Raises:
-        ValueError: it is no ISO 8601 text.
+        ValueError: it is no ISO 8601 text, or a time that is in no year from 1 to 9999 in UTC.
     """
-    return (datetime.fromisoformat(text).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    try:
+        return (datetime.fromisoformat(text).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
 
 
 def task_id_of(task: str) -> str:
@@ -234,18 +237,6 @@ def known_cost(document: Document) -> float | None:
     """The cost in USD, or ``None`` where it is unknown."""
     cost = document.get("cost_estimated") or 0.0
     return cost if cost or document.get("cost_known") else None
-
-
-def metric_of(document: Document) -> BenchmarkMetric:
-    """A stored document as people read it; fields that we do not know stay in the store."""
-    return BenchmarkMetric(
-        **{
-            "git_commit": None,
-            "agent_selected": None,
-            "cost_estimated": 0.0,
-            **{k: v for k, v in document.items() if k in METRIC_FIELDS},
-        }
-    )
 
 
 # Which executions ---------------------------------------------------------------------------------------------------
@@ -315,8 +306,8 @@ class Query:
             since = _days_ago(last_days, since, now)
         if success is not None and not isinstance(success, bool):
             raise InvalidQueryError(f"success: expected True, False or None, got {shown(success)}")
-        if task is not None and not isinstance(task, str):
-            raise InvalidQueryError(f"task: expected a text, got {shown(task)}")
+        if task is not None and (not isinstance(task, str) or not task):
+            raise InvalidQueryError(f"task: expected a text that is not empty, got {shown(task)}")
         if metadata is not None and (
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):

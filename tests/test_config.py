@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmark_recorder import BenchmarkRecorder, ConfigurationError, get_benchmark_recorder
+from benchmark_recorder import BenchmarkRecorder, ConfigurationError, StoreFormatError, get_benchmark_recorder
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.stores.memory import MemoryStore
 
@@ -143,6 +143,17 @@ def test_a_wrong_setting_of_the_project_is_an_error_that_names_the_file(
 def test_a_wrong_argument_is_an_error(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"\(argument\)"):
         get_benchmark_recorder(**arguments)
+
+
+def test_a_folder_is_no_store_and_the_error_says_what_to_name(tmp_path: Path) -> None:
+    with pytest.raises(StoreFormatError, match=r"is a folder; name a file in it, such as .*metrics\.json"):
+        get_benchmark_recorder(tmp_path)
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BENCHMARK_RECORDER_STORE", "~/runs.json")
+    assert get_benchmark_recorder().storage_path == tmp_path / "home" / "runs.json"
 
 
 def test_secrets_of_a_url_are_not_shown() -> None:

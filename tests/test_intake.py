@@ -164,13 +164,14 @@ def test_closing_writes_what_waits(store: SwitchedStore) -> None:
     assert intake.health().lost == 0
 
 
-def test_what_cannot_be_written_at_the_end_is_counted_and_logged(
+def test_what_cannot_be_written_at_the_end_is_counted_logged_and_warned_of(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     intake = Intake(store)
     store.off = outage()
     intake.append(make_document())
-    intake.close()
+    with pytest.warns(RuntimeWarning, match="1 records could not be written to memory before the end, and are lost"):
+        intake.close()
     assert (intake.health().waiting, intake.health().lost) == (0, 1)
     assert caplog.records[-1].levelno == logging.ERROR
     assert "1 records could not be written to memory" in caplog.records[-1].getMessage()
@@ -265,7 +266,8 @@ def test_a_second_outage_is_told_like_the_first_where_nothing_waited(
             intake.count_unwritten(store.off)
         else:
             intake.append(make_document())
-            intake.close()
+            with pytest.warns(RuntimeWarning, match="are lost"):
+                intake.close()
         assert intake.health().failing_since is not None
         store.off = None
         intake.append(make_document())

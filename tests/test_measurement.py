@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 
 import pytest
 
@@ -146,6 +146,24 @@ def test_a_tracked_coroutine_function_is_recorded_when_it_ends(recorder: Benchma
     assert asyncio.run(execute({"description": "Write a blog post"})) == 0.5
     assert only(recorder).task_description == "Write a blog post"
     assert only(recorder).cost_estimated == 0.5
+
+
+def test_a_plain_function_that_returns_a_coroutine_is_measured_until_that_ends(recorder: BenchmarkRecorder) -> None:
+    async def work(answer: float) -> float:
+        await asyncio.sleep(0.01)
+        return 1 / answer
+
+    @recorder.track(version="v1", task="work", outcome=lambda result: {"cost": result})
+    def start(answer: float) -> Coroutine[None, None, float]:
+        return work(answer)
+
+    assert asyncio.run(start(2)) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(start(0))
+    good, bad = recorder.get_all_metrics()
+    assert good.execution_time >= 0.01
+    assert good.cost_estimated == 0.5
+    assert bad.error_type == "ZeroDivisionError"
 
 
 def test_a_tracked_functions_exception_passes_on(recorder: BenchmarkRecorder) -> None:

@@ -50,7 +50,7 @@ def lock(fd: int, path: str, *, shared: bool = False, seconds: float = LOCK_SECO
         fd: its descriptor.
         path: what to call it in an error.
         shared: with other readers; alone otherwise.
-        seconds: how long to try.
+        seconds: how long to try; 0 for once.
 
     Raises:
         StoreUnavailableError: another process has held it all the time, or the file system has no locks.
@@ -62,9 +62,10 @@ def lock(fd: int, path: str, *, shared: bool = False, seconds: float = LOCK_SECO
             fcntl.flock(fd, operation)
         except BlockingIOError:
             if time.monotonic() > deadline:
+                since = f" for more than {seconds:g} s" if seconds else " still"
                 raise StoreUnavailableError(
-                    f"{path} is locked by another process for more than {seconds:g} s; find it with "
-                    f"`lslocks` or `fuser {path}`, and let it go on or end it"
+                    f"{path} is locked by another process{since}; find it with `lslocks` or `fuser {path}`, and let it "
+                    "go on or end it"
                 ) from None
         except OSError as error:
             raise unavailable(error, path, "lock") from error

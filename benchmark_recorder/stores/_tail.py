@@ -84,6 +84,7 @@ class Tail:
         self._inode: tuple[int, int] | None = None
         self._end, self._joint = 0, b""
         self._next_look = 0.0
+        self._in_vain = False
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
         self._unconfirmed: list[bytes] = []
         self._adrift: list[bytes] = []
@@ -102,26 +103,27 @@ class Tail:
         if not self._mutex.acquire(True, self._patience):  # noqa: FBT003 - a keyword costs a tenth of the write
             raise self._busy()
         try:
-            fd = self._fd
             try:
-                try:
-                    fcntl.flock(fd, _LOCK_NOW)
-                except BlockingIOError:
-                    lock(fd, self.path, seconds=self._patience)
-                size = self._glance(fd)
-                as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
-                if as_left and monotonic() > self._next_look:
-                    as_left = self._look()
+                as_left = self._is_as_left()
             except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
                 as_left = False
-            try:
-                if not as_left:
-                    self._settle(self._patience)
-                self._write(lines)
-            finally:
-                self._unlock()
+            if not as_left:
+                self._settle(self._patience)
+            self._write(lines)
         finally:
+            self._unlock()
             self._mutex.release()
+
+    def _is_as_left(self) -> bool:
+        """Take the lock; whether the document ends where this process or others of ours left it."""
+        fd = self._fd
+        try:
+            fcntl.flock(fd, _LOCK_NOW)
+        except BlockingIOError:
+            self._lock(self._patience)
+        size = self._glance(fd)
+        as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
+        return as_left and (monotonic() < self._next_look or self._look())
 
     def append_new(self, documents: Sequence[Document]) -> int:
         """Write the records whose ids the document does not hold; how many that were.
@@ -228,7 +230,7 @@ class Tail:
         while True:
             if self._fd < 0:
                 self._open()
-            lock(self._fd, self.path, seconds=seconds)
+            self._lock(seconds)
             if not self._is_at_path():
                 if not is_retired(self._fd):
                     self._adrift += self._unconfirmed
@@ -248,6 +250,15 @@ class Tail:
             if self._adrift:
                 self._bring_in()
             return
+
+    def _lock(self, seconds: float) -> None:
+        """Wait for the lock; after one wait in vain, appends do not wait again until it was given back."""
+        try:
+            lock(self._fd, self.path, seconds=0 if self._in_vain and seconds <= self._patience else seconds)
+        except StoreUnavailableError:
+            self._in_vain = True
+            raise
+        self._in_vain = False
 
     def _open(self) -> None:
         document = os.path.realpath(self.path)
@@ -288,6 +299,7 @@ class Tail:
             return False
         self._next_look = monotonic() + LOOK_SECONDS
         self._unconfirmed.clear()
+        self._in_vain = False
         return True
 
     def _find(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING
@@ -21,7 +22,14 @@ class MemoryStore(Journal):
     def __init__(self) -> None:
         self._documents: list[Document] = []
         self._ids: set[str] = set()
-        self._lock = threading.Lock()
+        self._mutex, self._process = threading.Lock(), os.getpid()
+
+    @property
+    def _lock(self) -> threading.Lock:
+        """This process's: who held it when a child was forked stayed with the parent."""
+        if self._process != os.getpid():
+            self._mutex, self._process = threading.Lock(), os.getpid()
+        return self._mutex
 
     @property
     def name(self) -> str:

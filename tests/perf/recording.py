@@ -186,11 +186,11 @@ def processes(folder: Path) -> list[Line]:
 def rate_of(work: Callable[[Path], Callable[[], object]], path: Path) -> float:
     """Calls a second of all processes together."""
     context = multiprocessing.get_context("fork")
-    barrier, spans = context.Barrier(PROCESSES), context.SimpleQueue()
+    barrier, spans = context.Barrier(PROCESSES), context.Queue()
 
     def run() -> None:
         call = work(path)
-        barrier.wait()
+        barrier.wait(60)
         start = time.monotonic()
         for _ in range(PER_PROCESS):
             call()
@@ -199,7 +199,7 @@ def rate_of(work: Callable[[Path], Callable[[], object]], path: Path) -> float:
     children = [context.Process(target=run) for _ in range(PROCESSES)]
     for child in children:
         child.start()
-    found: list[tuple[float, float]] = [spans.get() for _ in children]
+    found: list[tuple[float, float]] = [spans.get(timeout=300) for _ in children]
     for child in children:
         child.join()
     return PROCESSES * PER_PROCESS / (max(end for _, end in found) - min(start for start, _ in found))

@@ -182,6 +182,34 @@ def test_a_stopped_process_that_holds_the_lock_delays_an_append_but_does_not_han
     assert len(ids_in(store.path)) == 2
 
 
+def test_only_the_first_append_waits_for_a_lock_that_is_not_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("benchmark_recorder.stores._lock.time.sleep", pauses.append)
+    store = JSONFileStore(tmp_path / "metrics.json")
+    store._tail._patience = 0.05
+    store.append([make_document()], fresh=True)
+    with store.path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailableError):
+            store.append([make_document()], fresh=True)
+        assert pauses
+        pauses.clear()
+        for fresh in (True, False):
+            with pytest.raises(StoreUnavailableError):
+                store.append([make_document()], fresh=fresh)
+        assert pauses == []
+    store.append([make_document()], fresh=True)
+    with store.path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        store._tail._next_look = 0.0
+        with pytest.raises(StoreUnavailableError):
+            store.append([make_document()], fresh=True)
+    store.append([make_document()], fresh=True)
+    assert len(ids_in(store.path)) == 3
+
+
 def test_a_child_does_not_give_back_a_lock_that_its_parent_holds(tmp_path: Path) -> None:
     store = JSONFileStore(tmp_path / "metrics.json")
     store.append([make_document()], fresh=True)
