@@ -50,7 +50,7 @@ def what_would_decide(measured: Measured, reach: float, aim: str) -> Needed | No
     """
     if not (measured.left[1] and measured.right[1]):
         return None
-    by_tasks = measured.scope == "tasks" and measured.matched_tasks > 1
+    by_tasks = measured.matched_tasks > 1 and (measured.scope == "tasks" or _repeats_say_nothing_new(measured))
     per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
     tasks = _by_tasks(measured, reach) if by_tasks or (runs is None and measured.matched_tasks > 1) else None
     if runs is None and tasks is None:
@@ -91,6 +91,14 @@ def _runs_of_a_version(measured: Measured, reach: float) -> int | None:
     assert measured.moments is not None
     each = power.repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
     return each * max(1, measured.matched_tasks) if each else None
+
+
+def _repeats_say_nothing_new(measured: Measured) -> bool:
+    """Whether each task's runs all end alike where such runs count once: a router without chance."""
+    if measured.counts is None or not measured.metric.once:
+        return False
+    sides = [side for _, *pair in measured.counts.pairs for side in pair]
+    return all(side.hits in {0, side.n} for side in sides) and any(side.n > 1 for side in sides)
 
 
 def _repeats_help(measured: Measured, reach: float) -> bool:

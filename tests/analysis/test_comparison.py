@@ -163,6 +163,20 @@ def test_tasks_that_differ_in_their_change_need_more_tasks_not_more_runs() -> No
     assert comparison.needed.tasks > 100
 
 
+def test_a_router_without_chance_is_told_by_more_tasks_and_never_by_more_repeats() -> None:
+    names = task_names(13, 10)
+    right = [number < 9 for number in range(13)]
+    better = [number < 11 for number in range(13)]
+    old = runs("v1", names, routed=np.repeat(right, 10).tolist())
+    new = runs("v2", names, routed=np.repeat(better, 10).tolist())
+    comparison = compare(cells_of(old, new), "v1", "v2", "routing_accuracy")
+    assert comparison.verdict == "inconclusive"
+    assert comparison.needed is not None
+    assert comparison.needed.runs is None
+    assert comparison.needed.tasks is not None
+    assert comparison.needed.sentence.startswith("No number of repeats of these tasks")
+
+
 # Bad questions, and little to answer with --------------------------------------------------------------------
 
 
