@@ -26,6 +26,7 @@ from benchmark_recorder.records import (
     task_id_of,
     timestamp_text,
 )
+from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmark_recorder.analysis import Comparison, JointComparison, Summary
-    from benchmark_recorder.stores.base import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,6 +90,11 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
     ) -> None:
         if store is not None and storage_path is not None:
             raise ConfigurationError("give either storage_path or store, not both")
+        if store is not None and not isinstance(store, Store):
+            raise ConfigurationError(
+                f"store: expected a Store, got {shown(store)}; a path is storage_path, "
+                "a URL goes to get_benchmark_recorder()"
+            )
         if store is not None and durability != "process":
             raise ConfigurationError("durability: say it where the store is made, which is not here")
         if on_invalid not in {"raise", "log"}:

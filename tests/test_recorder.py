@@ -304,6 +304,10 @@ def test_a_store_of_ones_own_takes_the_files_place() -> None:
         _ = recorder.storage_path
     with pytest.raises(ConfigurationError, match="either storage_path or store"):
         BenchmarkRecorder("a.json", store=MemoryStore())
+    with pytest.raises(ConfigurationError, match="^store: expected a Store, got 'a.json'; a path is storage_path"):
+        BenchmarkRecorder(store="a.json")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="^durability: say it where the store is made"):
+        BenchmarkRecorder(store=MemoryStore(), durability="fsync")
     with pytest.raises(ConfigurationError, match="on_invalid"):
         BenchmarkRecorder(store=MemoryStore(), on_invalid="shrug")  # type: ignore[arg-type]
 

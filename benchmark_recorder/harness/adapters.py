@@ -11,6 +11,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from benchmark_recorder.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -84,9 +86,14 @@ class CommandOrchestrator:
         version: what its records are filed under.
         command: the program and its arguments.
         environment: variables to add to those of this process.
+
+    Raises:
+        ConfigurationError: the command is one text, which only a shell could take apart.
     """
 
     def __init__(self, version: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+        if isinstance(command, str):
+            raise ConfigurationError(f"command: expected a list of the program and its arguments, got {command!a}")
         self.version = version
         self._command = tuple(command)
         self._environment = dict(environment or {})
@@ -98,20 +105,11 @@ class CommandOrchestrator:
             CommandError: its status is not 0, or its last line is not JSON.
             OSError: it cannot be started.
         """
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environment},
-            start_new_session=True,
-        )
+        process = await self._start()
         try:
             output, _ = await process.communicate(json.dumps(task).encode())
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            await _end(process)
         if process.returncode:
             raise CommandError(f"status {process.returncode}")
         lines = output.decode("utf-8", "replace").strip().splitlines()
@@ -119,3 +117,29 @@ class CommandOrchestrator:
             return json.loads(lines[-1])
         except (IndexError, ValueError):
             raise CommandError("its last line is not JSON") from None
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        """The process; whoever is cancelled meanwhile leaves none of its group behind."""
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={**os.environ, **self._environment},
+                start_new_session=True,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # asyncio itself would end the process alone, and not what that has started.
+            with suppress(OSError):
+                await _end(await starting)
+            raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -13,6 +14,8 @@ from benchmark_recorder.harness.outcome import TIMEOUT, Outcome, read_outcome
 if TYPE_CHECKING:
     from benchmark_recorder.harness.clock import Clock
     from benchmark_recorder.harness.tasks import Task
+
+logger = logging.getLogger("benchmark_recorder")
 
 GRACE: Final = 1.0
 """Seconds that a cancelled execution has to clean up; after them it is left behind and the run goes on."""
@@ -85,7 +88,9 @@ async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timi
         result: Any = orchestrator.execute_task(task)
         if inspect.isawaitable(result):
             result = await result
-    except Exception as error:  # noqa: BLE001 - whatever it raises is its failure, and is recorded as that
+    except Exception as error:
+        # Whatever it raises is its failure, and is recorded as that; what it said is for the log.
+        logger.info("an execution by %s raised", orchestrator.version, exc_info=True)
         outcome = Outcome(success=False, error_type=type(error).__name__, raised=True)
         return Timing(outcome, clock.now() - started)
     duration = clock.now() - started

@@ -18,7 +18,7 @@ from benchmark_recorder.harness.schedule import Job, interleave
 from benchmark_recorder.harness.tasks import BenchmarkTasks, CheckedTask, checked_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.recorder import BenchmarkRecorder
 
@@ -188,11 +188,23 @@ class _Log:
         )
 
     def warnings(self) -> tuple[str, ...]:
-        return tuple(
+        slowed = (
             f"{version} went on {count} times after its timeout: this may have slowed what was measured next"
             for version, count in sorted(self._left_running.items())
             if count
         )
+        return *slowed, *self._all_failed()
+
+    def _all_failed(self) -> Iterator[str]:
+        """Versions that never succeeded: more likely a mistake of the set-up than a result."""
+        for version in sorted({execution.version for execution in self.executions}):
+            mine = [execution for execution in self.executions if execution.version == version]
+            if not any(execution.success for execution in mine):
+                why = ", ".join(sorted({execution.error_type or "WrongResult" for execution in mine}))
+                yield (
+                    f"all {len(mine)} executions of {version} failed ({why}): "
+                    'the log "benchmark_recorder" has the tracebacks at level INFO'
+                )
 
 
 def _mark(clock: Clock) -> dict[str, Any]:

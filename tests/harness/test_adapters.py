@@ -4,10 +4,12 @@ import asyncio
 import json
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.harness import CommandError, CommandOrchestrator, FunctionOrchestrator
 
 if TYPE_CHECKING:
@@ -103,6 +105,38 @@ def test_a_cancelled_command_is_killed_with_all_that_it_started(tmp_path: Path) 
                 await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(cancel(), 60))
+
+
+@pytest.mark.parametrize("steps", range(2, 9))
+def test_a_command_that_is_cancelled_while_it_starts_leaves_nothing_running(tmp_path: Path, steps: int) -> None:
+    ready = tmp_path / "ready"
+    program = (
+        "import os, pathlib, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(ready)!r}).write_text(f'{{os.getpid()}} {{child.pid}}\\n')\n"
+        "time.sleep(600)\n"
+    )
+
+    async def cancel() -> None:
+        call = asyncio.create_task(CommandOrchestrator("v1", [sys.executable, "-c", program]).execute_task(TASK))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        deadline = time.monotonic() + 5
+        while not (ready.exists() and ready.read_text().endswith("\n")) and time.monotonic() < deadline:
+            time.sleep(0.01)  # noqa: ASYNC251 - the loop is blocked, so that it cannot take note of the start
+        call.cancel()
+        await asyncio.wait({call})
+        assert call.cancelled()
+        for pid in ready.read_text().split() if ready.exists() else ():
+            while _is_running(int(pid)):  # noqa: ASYNC110 - the kernel ends it
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(cancel(), 60))
+
+
+def test_a_command_that_is_one_text_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"^command: expected a list .* got 'echo hi'"):
+        CommandOrchestrator("v1", "echo hi")
 
 
 def _is_running(pid: int) -> bool:

@@ -298,6 +298,18 @@ def test_hostile_text_from_an_orchestrator_is_recorded_and_ends_nothing(recorder
     assert len(recorded(recorder)) == 1
 
 
+def test_a_version_that_never_succeeds_is_warned_of_and_its_traceback_is_logged(
+    recorder: BenchmarkRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(task: dict[str, Any]) -> Result:
+        raise KeyError(task["id"])
+
+    with caplog.at_level("INFO", logger="benchmark_recorder"):
+        result = run_one(recorder, fail, repeats=2)
+    assert any(warning.startswith("all 2 executions of v1.0 failed (KeyError): ") for warning in result.warnings)
+    assert "KeyError: 't-1'" in caplog.text
+
+
 # What passes on -------------------------------------------------------------------------------------------------------
 
 
