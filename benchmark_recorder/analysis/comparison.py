@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmark_recorder.analysis import means, rates, strata
 from benchmark_recorder.analysis.doubts import comparison_doubts
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_estimate
+from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
 from benchmark_recorder.analysis.needs import reach_of, what_would_decide
 from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
@@ -121,7 +121,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
     effect = finite(measured.effect(change.estimate)) if change else None
     interval, narrow = measured.interval(0.95), measured.interval(0.90)
     p_value = change.p_value if change and not isinstance(change, Point) else None
-    significant = p_value is not None and p_value < 0.05 and not _holds_zero(interval)
+    significant = is_significant(p_value, interval)
     verdict = _verdict(measured, margin, significant=significant)
     beside = _beside(measured, cells)
     return Comparison(
@@ -151,13 +151,6 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         needed=what_would_decide(measured, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
         warnings=comparison_doubts(measured, cells, beside),
     )
-
-
-def _holds_zero(interval: Interval | None) -> bool:
-    if interval is None:
-        return False
-    low, high = interval.low, interval.high
-    return (low is None or low <= 0) and (high is None or high >= 0)
 
 
 def _verdict(measured: Measured, margin: float, *, significant: bool) -> Verdict:

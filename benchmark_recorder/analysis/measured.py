@@ -134,6 +134,18 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def is_significant(p_value: float | None, interval: Interval | None) -> bool:
+    """Whether no change is refused at the 5 % level, by the test and by the 95 % interval where there is one."""
+    return p_value is not None and p_value < 0.05 and not _holds_zero(interval)
+
+
+def _holds_zero(interval: Interval | None) -> bool:
+    if interval is None:
+        return False
+    low, high = interval.low, interval.high
+    return (low is None or low <= 0) and (high is None or high >= 0)
+
+
 def ratio_estimate(evidence: Evidence | None, n: int) -> Estimate | None:
     """A logarithm's evidence as a ratio."""
     if evidence is None:

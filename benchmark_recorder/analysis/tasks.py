@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import means, rates
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import finite
+from benchmark_recorder.analysis.measured import finite, is_significant
 from benchmark_recorder.analysis.result import Interval, Result, interval_of
 from benchmark_recorder.analysis.strata import Counts, Strata
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Moments
 
 FALSE_DISCOVERY_RATE = 0.10
-"""Of the tasks that stand out, about this share does so by chance."""
+"""Of the tasks that stand out, at most about this share does so by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class TaskRow(Result):
         interval: 95 %, of this task alone: among many tasks some miss by chance; ``None`` for too few runs.
         p_value: two-sided; ``None`` for too few runs.
         q_value: the p-value adjusted for looking at all tasks (Benjamini & Hochberg 1995).
-        stands_out: whether ``q_value`` is at most 0.10. Exploratory: a reason to look, not a finding.
+        stands_out: whether ``q_value`` is at most 0.10, ``p_value`` below 0.05, and no change outside of ``interval``:
+            a single task cannot stand out where the verdict is undecided. Exploratory: a reason to look, no finding.
     """
 
     task_id: str
@@ -57,18 +58,19 @@ def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
     p_values = [evidence.p_value if evidence else None for evidence in found]
     q_values = benjamini_hochberg(p_values)
+    intervals = [_interval(measured, evidence) for evidence in found]
     return tuple(
         TaskRow(
             task_id=pair.task_id,
             v1_count=pair.left.n,
             v2_count=pair.right.n,
             effect=_effect(measured, pair.left, pair.right),
-            interval=_interval(measured, evidence),
+            interval=interval,
             p_value=p,
             q_value=q,
-            stands_out=q is not None and q <= FALSE_DISCOVERY_RATE,
+            stands_out=q is not None and q <= FALSE_DISCOVERY_RATE and is_significant(p, interval),
         )
-        for pair, evidence, p, q in zip(pairs, found, p_values, q_values, strict=True)
+        for pair, interval, p, q in zip(pairs, intervals, p_values, q_values, strict=True)
     )
 
 

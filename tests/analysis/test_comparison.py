@@ -382,6 +382,16 @@ def test_tasks_that_stand_out_are_those_with_a_small_adjusted_p_value() -> None:
     )
 
 
+def test_a_single_task_does_not_stand_out_where_the_verdict_is_undecided() -> None:
+    old, new = runs("v1", ["t"] * 4, time=[1.0, 1.2, 0.9, 1.3]), runs("v2", ["t"] * 4, time=[1.3, 1.2, 1.6, 1.45])
+    comparison = compare(cells_of(old, new), "v1", "v2")
+    (row,) = comparison.tasks
+    assert row.q_value is not None
+    assert 0.05 < row.q_value < 0.10
+    assert comparison.verdict == "inconclusive"
+    assert not row.stands_out
+
+
 def test_simpsons_paradox_is_named_with_both_answers() -> None:
     rng = np.random.default_rng(2)
 
