@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError
@@ -54,7 +55,8 @@ class DecisionMethods:
         from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return shown(check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope))
+        found = check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope)
+        return shown(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
         self,
@@ -105,7 +107,7 @@ class DecisionMethods:
             coverage=coverage,
             scope=scope,
         )
-        return shown(found)
+        return shown(found, narrowed=bool(query) or baseline_days is not None)
 
     def _past(
         self, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
@@ -118,6 +120,8 @@ class DecisionMethods:
                 raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
             from benchmark_recorder.stores.json_file import JSONFileStore
 
+            if not Path(path).exists():
+                raise StoreUnavailableError(f"{path}: there is no such file")
             with JSONFileStore(path) as pinned:
                 found = _tabulated(pinned, Query.of(version=baseline))
             if not found:
@@ -155,7 +159,8 @@ class DecisionMethods:
 
         asked = self._pair(version, version, query)
         columns = self._store.scan(asked, SELFTEST_FIELDS)
-        return shown(selftest(columns, version, splits=splits, seed=seed, scope=scope))
+        found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
+        return shown(found, narrowed=bool(query))
 
 
 def _tabulated(store: Store, query: Query) -> list[Cell]:

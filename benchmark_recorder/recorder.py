@@ -306,7 +306,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         self._intake.flush()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         times = self._store.scan(asked, ("execution_time",))["execution_time"]
-        return shown(summarize_version(label, self._store.summarize(asked), times))
+        found = summarize_version(label, self._store.summarize(asked), times)
+        return shown(found, narrowed=task_id is not None or bool(query))
 
     def compare_versions(
         self,
@@ -336,7 +337,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return shown(compare(cells, v1, v2, metric, scope=scope, margin=margin))
+        return shown(compare(cells, v1, v2, metric, scope=scope, margin=margin), narrowed=bool(query))
 
     def compare_all(
         self,
@@ -350,7 +351,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         from benchmark_recorder.analysis import compare_all
         from benchmark_recorder.reporting.views import shown
 
-        return shown(compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope))
+        cells = self._store.summarize(self._pair(v1, v2, query))
+        return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query))
 
     def generate_report(
         self,

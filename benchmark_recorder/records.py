@@ -312,14 +312,17 @@ class Query:
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):
             raise InvalidQueryError("metadata: expected a dict whose keys are texts")
+        start, end = _micros("since", since), _micros("until", until)
+        if start is not None and end is not None and start >= end:
+            raise InvalidQueryError("since: expected a time before until, got one that is not")
         return cls(
             versions=_names("version", version),
             task_ids=_names("task_id", task_id),
             task=task,
             agents=_names("agent", agent),
             success=success,
-            since=_micros("since", since),
-            until=_micros("until", until),
+            since=start,
+            until=end,
             metadata=tuple((metadata or {}).items()),
         )
 

@@ -311,6 +311,73 @@ def test_an_unknown_version_is_told_with_exit_4(command: str, store: Path) -> No
     assert "nan" not in result.stdout
 
 
+@pytest.mark.parametrize("command", ["compare", "claims", "gate", "report"])
+def test_a_wrong_version_is_named_with_those_that_there_are(command: str, store: Path) -> None:
+    result = run(command, "v1", "v2.0", "--store", store)
+    assert "There are no runs of version v1." in result.stdout
+    if command != "report":  # which has something to tell about the other version
+        assert one_line(result) == (
+            f"benchmark-recorder: there are no runs of version v1 in {store}; there are v1.0, v2.0"
+        )
+
+
+@pytest.mark.parametrize("command", ["compare", "gate"])
+def test_where_a_version_has_no_runs_there_is_no_note_on_what_the_other_one_lacks(command: str) -> None:
+    run("record", "x", "--duration", "1", "--success", "--version", "v1.0", "--store", "m.json")  # its cost is unknown
+    assert "cost" not in run(command, "v1", "v1.0", "--store", "m.json").stdout
+
+
+def test_all_wrong_versions_are_named(store: Path) -> None:
+    assert "no runs of the versions v1, v2 in " in one_line(run("compare", "v1", "v2", "--store", store))
+    assert "no runs of version v9 in " in one_line(run("export", "--version", "v9", "--store", store))
+
+
+def test_many_versions_are_counted() -> None:
+    with BenchmarkRecorder("m.json") as recorder:
+        for n in range(13):
+            recorder.record_execution("x", 1.0, True, f"v{n:02}" + 80 * "x")
+    line = one_line(run("show", "v9", "--store", "m.json"))
+    assert "v09xx" in line
+    assert line.endswith("x…, 3 more")
+
+
+@pytest.mark.parametrize("command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "export"])
+def test_runs_that_a_filter_leaves_out_are_not_denied(command: str, store: Path) -> None:
+    result = run(*READING.get(command, [command]), "--agent", "nobody", "--store", store)
+    assert result.exit_code == 4
+    assert one_line(result) == f"benchmark-recorder: no records match in {store}"
+    assert not re.search(r"no runs of version v[12]\.0\.", result.stdout)
+    if command not in {"list", "export"}:
+        told = " ".join(result.stdout.split())
+        assert "There are no runs of version v1.0 that match the query." in told
+
+
+@pytest.mark.parametrize("command", [*(name for name in READING if name != "doctor"), "export"])
+def test_a_file_that_does_not_exist_is_told(command: str, tmp_path: Path) -> None:
+    result = run(*READING.get(command, ["export"]), "--store", "nope.json")
+    assert one_line(result) == f"benchmark-recorder: {tmp_path / 'nope.json'}: there is no such file"
+
+
+def test_a_pinned_file_that_does_not_exist_is_told(store: Path) -> None:
+    result = run("gate", "v1.0", "v2.0", "--baseline-file", "none.json", "--store", store)
+    assert result.exit_code == 4
+    assert one_line(result) == "benchmark-recorder: none.json: there is no such file"
+
+
+def test_a_store_without_records_is_told(store: Path) -> None:
+    store.write_text("")
+    assert one_line(run("show", "v1.0", "--store", store)) == f"benchmark-recorder: there are no records in {store}"
+
+
+def test_a_metric_that_no_run_tells_is_no_filter(tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "m.json") as recorder:
+        record_runs(recorder, expected_agent=None)
+    result = run("compare", "v1.0", "v2.0", "--metric", "routing_accuracy", "--store", "m.json")
+    assert result.exit_code == 4
+    assert result.stderr == ""
+    assert "cannot be compared" in result.stdout
+
+
 def test_a_report_with_one_unknown_version_is_written(store: Path) -> None:
     result = run("report", "v1.0", "v9", "--store", store)
     assert result.exit_code == 0
@@ -327,6 +394,7 @@ def test_a_report_with_one_unknown_version_is_written(store: Path) -> None:
         ["report", "v1.0", "--format", "pdf"],
         ["list", "--since", "soon"],
         ["list", "--last-days", "-1"],
+        ["list", "--since", "2026-02-01", "--until", "2026-01-01"],
         ["list", "--metadata", "x"],
     ],
 )

@@ -138,6 +138,7 @@ def test_a_metric_is_a_dataclass_with_the_fields_of_the_files() -> None:
         ({"last_days": "7"}, "^last_days: expected"),
         ({"last_days": math.nan}, "^last_days: expected"),
         ({"last_days": 1e12}, "^last_days: expected"),
+        ({"since": "2026-02-01", "until": "2026-01-01"}, "^since: expected a time before until"),
         ({"last_days": 7, "since": "2026-01-01"}, "^last_days: give either last_days or since"),
         ({"metadata": ["a"]}, "^metadata: expected a dict"),
         ({"metadata": {1: 2}}, "^metadata: expected a dict"),

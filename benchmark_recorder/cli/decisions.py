@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app
+from benchmark_recorder.cli.absence import no_data
+from benchmark_recorder.cli.app import app
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
 from benchmark_recorder.cli.reading import Baseline, Candidate, Scope, ScopeOption
@@ -60,7 +61,7 @@ def claims(  # noqa: PLR0913 - options
     else:
         print_page(claims_page(report))
     if any(warning.code == "unknown_version" for warning in report.warnings):
-        raise typer.Exit(Code.NO_DATA)
+        no_data(recorder, [v1, v2])
 
 
 def _write(result: "GateResult", form: GateFormat, output: str, recorder: BenchmarkRecorder) -> None:
@@ -131,6 +132,8 @@ def gate(  # noqa: PLR0913 - options
         for command in commands(result):
             typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
     append_summary(result, os.environ)
+    if result.state == "no_data":
+        no_data(recorder, [v2] if baseline_file else [v1, v2])
     raise typer.Exit(result.exit_code)
 
 
@@ -155,4 +158,4 @@ def selftest(  # noqa: PLR0913 - options
     else:
         print_page(selftest_page(result))
     if any(warning.code == "unknown_version" for warning in result.warnings):
-        raise typer.Exit(Code.NO_DATA)
+        no_data(recorder, [version])

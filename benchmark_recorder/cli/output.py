@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, TextIO
+from typing import Any, Final, TextIO
 
 import typer
 
-from benchmark_recorder.cli.app import Code, complain
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.encoders import terminal
@@ -66,9 +65,3 @@ def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
 
 def _bad_output(output: str, reason: str) -> typer.BadParameter:
     return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint="--output")
-
-
-def no_data(recorder: BenchmarkRecorder) -> NoReturn:
-    """Say that nothing matches, and end so."""
-    complain(f"no records match in {recorder.store.name}")
-    raise typer.Exit(Code.NO_DATA)

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved
-from benchmark_recorder.cli.output import no_data, opened, print_json, print_page, print_text
+from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis import Result
+    from benchmark_recorder.analysis import Comparison, JointComparison
 
 
 class Scope(StrEnum):
@@ -50,7 +51,7 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
     elif summaries:
         print_page(list_page(summaries))
     if not summaries:
-        no_data(recorder)
+        no_data(recorder, query_with_version.get("version", ()))
 
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
@@ -71,7 +72,7 @@ def show(
     else:
         print_page(summary_page(summary))
     if not summary.count:
-        raise typer.Exit(Code.NO_DATA)
+        no_data(recorder, [version])
 
 
 @app.command(epilog="Example: benchmark-recorder compare v1.0 v2.0 --metric execution_time")
@@ -103,7 +104,7 @@ def compare(  # noqa: PLR0913 - options
             raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
         joint = recorder.compare_all(v1, v2, scope=scope.value, **query)
         compared, page = tuple(joint.comparisons.values()), joint_page(joint)
-        answer: Result = joint
+        answer: Comparison | JointComparison = joint
     else:
         comparison = recorder.compare_versions(v1, v2, metric, scope=scope.value, margin=margin, **query)
         compared, page = (comparison,), comparison_page(comparison)
@@ -112,6 +113,8 @@ def compare(  # noqa: PLR0913 - options
         print_json(comparison=answer)
     else:
         print_page(page)
+    if any(warning.code == "unknown_version" for warning in answer.warnings):
+        no_data(recorder, [v1, v2])
     if not any(c.v1_count and c.v2_count for c in compared):
         raise typer.Exit(Code.NO_DATA)
 
@@ -138,7 +141,7 @@ def report(  # noqa: PLR0913 - options
         with opened(output, recorder) as file:
             file.write(text)
     if not recorder.get_historical_metrics(versions, **query).count:
-        no_data(recorder)
+        no_data(recorder, versions)
     if gate:
         result = recorder.check_gate(versions[-2], versions[-1], **query)
         complain(result.sentence)

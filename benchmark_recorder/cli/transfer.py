@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import app
 from benchmark_recorder.cli.options import resolved
-from benchmark_recorder.cli.output import no_data, opened
+from benchmark_recorder.cli.output import opened
 from benchmark_recorder.predecessor import CSV_FIELDS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
@@ -37,7 +38,7 @@ def export(
     documents = recorder.store.documents(query)
     first = next(documents, None)
     if first is None:
-        no_data(recorder)
+        no_data(recorder, query.versions or ())
     with opened(output, recorder) as file:
         if format is Format.CSV:
             print_csv(recorder.store.scan(query, CSV_FIELDS), file)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.figures import PERCENT, UNDEFINED, number, signed
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Recorded, Table
-from benchmark_recorder.reporting.pages import Footnotes, readable
+from benchmark_recorder.reporting.pages import Footnotes, absences, readable
 from benchmark_recorder.reporting.tables import LABELS, UNITS
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def gate_page(result: GateResult) -> Page:
     versions: Line = (Recorded(result.candidate), " against ", Recorded(result.baseline))
     heading = Heading((f"Gate: {_word(result.state)}: ", *versions), level=1)
     if result.state == "no_data":
-        return heading, Paragraph((readable(result.sentence, result.baseline, result.candidate),))
+        said = Paragraph((readable(result.sentence, result.baseline, result.candidate),))
+        return heading, *absences(result.warnings), said
     doubts = footnotes.mark(result.warnings)
     checks = result.checks if result.policy == "default" else result.literal
     return (

@@ -46,6 +46,11 @@ def _told(doubt: Doubt) -> Prose:
     return readable(doubt.sentence, *(value for value in doubt.figures.values() if isinstance(value, str)))
 
 
+def absences(doubts: Sequence[Doubt]) -> Page:
+    """Which versions have no runs, as the first thing that is said."""
+    return tuple(Paragraph((_told(doubt),)) for doubt in doubts if doubt.code == "unknown_version")
+
+
 def readable(sentence: str, *names: str) -> Prose:
     """A sentence of the analysis, in which long names are cut so that all of it can be read."""
     for name in names:
@@ -78,7 +83,8 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes) -> Page:
     told = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
     if not any(c.v1_count and c.v2_count for c in told):
         # Which versions have no runs is said where the versions are.
-        doubts = [d for d in joint.warnings if d.code not in {"unknown_version", "nothing_to_compare"}]
+        every = [d for d in joint.warnings if all(d in c.warnings for c in joint.comparisons.values())]
+        doubts = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
         return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(doubts)))
     common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
     bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
@@ -119,7 +125,7 @@ def joint_page(joint: JointComparison) -> Page:
     footnotes = Footnotes()
     heading, *rest = comparison_section(joint, footnotes)
     assert isinstance(heading, Heading)
-    return Heading(heading.line, level=1), *rest, *footnotes.notes()
+    return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
 
 
 def summary_page(summary: Summary) -> Page:
@@ -137,9 +143,7 @@ def list_page(summaries: Sequence[Summary]) -> Page:
 def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
     """The figures of each version, and what is doubtful about them."""
     there = [summary for summary in summaries if summary.count]
-    missing = tuple(
-        Paragraph(("There are no runs of version ", Recorded(s.version), ".")) for s in summaries if not s.count
-    )
+    missing = tuple(block for s in summaries if not s.count for block in absences(s.warnings))
     doubtful = [s for s in there if s.warnings]
     doubts = tuple(("About ", Recorded(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
     return (

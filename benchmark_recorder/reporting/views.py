@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from benchmark_recorder.analysis import (
     ClaimReport,
     Comparison,
+    Doubt,
     GateResult,
     JointComparison,
     Result,
@@ -113,9 +114,24 @@ _VIEWS: Final[dict[type[Result], type[View]]] = {
 }
 
 
-def shown(result: R) -> R:
-    """The same result, with a face."""
+def shown(result: R, *, narrowed: bool = False) -> R:
+    """The same result, with a face.
+
+    Args:
+        result: of the analysis, which knows what it was given, but not what was left out.
+        narrowed: whether only some of the versions' runs were asked for; that there is none of them does not mean
+            that the version has none.
+    """
     fields = dict(result)
     if isinstance(result, JointComparison):
-        fields["comparisons"] = {name: shown(one) for name, one in result.comparisons.items()}
+        fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in result.comparisons.items()}
+    if narrowed:
+        fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
     return cast("R", _VIEWS[type(result)](**fields))
+
+
+def _about_some(doubt: Doubt) -> Doubt:
+    if doubt.code != "unknown_version":
+        return doubt
+    sentence = f"There are no runs of version {doubt.figures['version']} that match the query."
+    return Doubt(doubt.code, sentence, doubt.figures)
