@@ -106,6 +106,7 @@ class DecisionMethods:
             on_inconclusive=on_inconclusive,
             coverage=coverage,
             scope=scope,
+            window=baseline_days,
         )
         return shown(found, narrowed=bool(query) or baseline_days is not None)
 

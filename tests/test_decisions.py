@@ -72,6 +72,15 @@ def test_a_gate_may_compare_a_version_with_its_own_past() -> None:
     assert recorder.check_gate("v1.0", "v1.0", baseline_days=60, since=since).state != "block"
 
 
+def test_a_gate_whose_window_is_empty_says_so() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record(recorder, "v1.0", seed=1, days_ago=40)
+    record(recorder, "v2.0", seed=2, days_ago=1)
+    result = recorder.check_gate("v1.0", "v2.0", baseline_days=7)
+    assert (result.state, result.exit_code) == ("no_data", 4)
+    assert "no runs of version v1.0 in the 7 days before the first run of v2.0" in result.sentence
+
+
 def test_a_gate_may_compare_with_a_pinned_file(recorder: BenchmarkRecorder, tmp_path: Path) -> None:
     with BenchmarkRecorder(tmp_path / "good.json") as pinned:
         record(pinned, "v1.0", seed=8, slower=0.5)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.doubts import comparison_doubts, unknown_version
+from benchmark_recorder.analysis.doubts import comparison_doubts
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.needs import what_would_decide
@@ -205,14 +205,13 @@ def check_claims(
         raise InvalidQueryError("claims: expected Claim objects")
     results = tuple(_check(claim, cells, v1, v2, scope) for claim in claims)
     seen = {doubt.sentence: doubt for result in results for doubt in result.warnings}
-    missing = {unknown_version(version).sentence for version in (v1, v2)}
     return ClaimReport(
         v1,
         v2,
         results,
         bool(results) and all(result.met for result in results),
         _overall(results),
-        tuple(sorted(seen.values(), key=lambda doubt: doubt.sentence not in missing)),
+        tuple(seen.values()),
     )
 
 

@@ -26,20 +26,21 @@ FAST = 0.5
 
 
 def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Doubt, ...]:
-    """All doubts about one comparison, the gravest first."""
+    """All doubts about one comparison, the gravest first; without runs of a side, there is nothing else to doubt."""
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
-    found = [*store_doubts(cells), *_missing(sides), *_same(v1, v2)]
+    found = [*_missing(sides), *store_doubts(cells), *_same(v1, v2)]
     present = {version: cell for version, cell in sides.items() if cell is not None}
-    if len(present) == len(sides):
-        found += [
-            *_empty(measured, v1, v2),
-            *_few(measured, v1, v2),
-            *_fallback(measured),
-            *_mix(measured, v1, v2),
-            *_disagreement(measured, beside),
-            *_fast_failures(measured, cells, v1, v2),
-        ]
+    if len(present) < len(sides):
+        return tuple(found)
+    found += [
+        *_empty(measured, v1, v2),
+        *_few(measured, v1, v2),
+        *_fallback(measured),
+        *_mix(measured, v1, v2),
+        *_disagreement(measured, beside),
+        *_fast_failures(measured, cells, v1, v2),
+    ]
     for version, cell in present.items():
         found += version_doubts(version, cell, measured.metric.name)
     return tuple(found)
@@ -86,6 +87,12 @@ def _missing(sides: Mapping[str, Cell | None]) -> Iterator[Doubt]:
 def unknown_version(version: str) -> Doubt:
     """Nothing was recorded under that name, or nothing that the query lets through."""
     return Doubt("unknown_version", f"There are no runs of version {version}.", {"version": version})
+
+
+def without_runs(cells: Cells, v1: str, v2: str) -> str:
+    """Which of two versions has no runs, as part of a sentence."""
+    missing = [version for version in dict.fromkeys((v1, v2)) if not cells.of(version)]
+    return f"there are no runs of version {' or '.join(missing)} to compare"
 
 
 def _same(v1: str, v2: str) -> Iterator[Doubt]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.doubts import comparison_doubts
+from benchmark_recorder.analysis.doubts import comparison_doubts, without_runs
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, Ruling, rule
 from benchmark_recorder.analysis.measured import Measured, finite, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
@@ -138,6 +138,7 @@ def check_gate(  # noqa: PLR0913
     on_inconclusive: str = "warn",
     coverage: float | None = None,
     scope: str = "suite",
+    window: float | None = None,
 ) -> GateResult:
     """Decide on a candidate.
 
@@ -150,6 +151,7 @@ def check_gate(  # noqa: PLR0913
             values is at least a warning.
         coverage: test coverage in percent, where a report is at hand.
         scope: see ``compare``.
+        window: days before the candidate's first run, where the baseline's runs were taken from these alone.
 
     Raises:
         InvalidQueryError: an unknown policy, reaction or scope, or a coverage outside of 0 to 100.
@@ -181,7 +183,9 @@ def check_gate(  # noqa: PLR0913
         checks=checks,
         literal=literal,
         alerts=alerts,
-        sentence=_sentence(candidate, baseline, state, checks if known == "default" else literal, alerts),
+        sentence=f"{candidate} against {baseline}: {_no_data(cells, baseline, candidate, window)}."
+        if empty
+        else _sentence(candidate, baseline, state, checks if known == "default" else literal, alerts),
         difference=_difference(default_state, literal_state, checks, literal),
         warnings=_warnings(measured, cells),
     )
@@ -337,9 +341,6 @@ def _sentence(
     checks: tuple[GateCheck, ...] | tuple[LiteralCheck, ...],
     alerts: tuple[Doubt, ...],
 ) -> str:
-    lead = f"{candidate} against {baseline}"
-    if state == "no_data":
-        return f"{lead}: at least one of them has no runs, so nothing can be judged."
     word = {"block": "blocked", "inconclusive": "inconclusive", "warn": "warning", "pass": "passed"}[state]
     telling: dict[str, set[str | bool | None]] = {
         "block": {"block", True},
@@ -349,7 +350,17 @@ def _sentence(
     reasons = [c.sentence for c in checks if (c.state if isinstance(c, GateCheck) else c.blocks) in wanted]
     if state == "warn":
         reasons = [alert.sentence for alert in alerts]
-    return " ".join([f"{lead}: {word}.", *reasons])
+    return " ".join([f"{candidate} against {baseline}: {word}.", *reasons])
+
+
+def _no_data(cells: Cells, baseline: str, candidate: str, window: float | None) -> str:
+    """Which side has no runs, and where they were looked for."""
+    if window is not None and cells.of(candidate):
+        days = "day" if window == 1 else f"{window:g} days"
+        missing = f"there are no runs of version {baseline} in the {days} before the first run of {candidate}"
+    else:
+        missing = without_runs(cells, baseline, candidate)
+    return f"{missing}, so nothing can be judged"
 
 
 def _difference(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis.comparison import Comparison, compare
-from benchmark_recorder.analysis.doubts import unknown_version
+from benchmark_recorder.analysis.doubts import without_runs
 from benchmark_recorder.analysis.metrics import METRICS
 from benchmark_recorder.analysis.result import Doubt, Result
 
@@ -67,7 +67,11 @@ def compare_all(
         metric: compare(cells, v1, v2, metric, scope=scope, margin=margins.get(metric)) for metric in JOINT_METRICS
     }
     there = {metric: c for metric, c in found.items() if c.v1_count and c.v2_count}
-    return JointComparison(v1, v2, found, _verdict(there), _sentence(v1, v2, there), _warnings(found, v1, v2))
+    if there:
+        sentence = _sentence(v1, v2, there)
+    else:
+        sentence = f"Nothing can be said about {v2} against {v1}: {without_runs(cells, v1, v2)}."
+    return JointComparison(v1, v2, found, _verdict(there), sentence, _warnings(found))
 
 
 def _verdict(there: Mapping[str, Comparison]) -> Literal["better", "worse", "mixed", "equivalent", "inconclusive"]:
@@ -80,8 +84,6 @@ def _verdict(there: Mapping[str, Comparison]) -> Literal["better", "worse", "mix
 
 
 def _sentence(v1: str, v2: str, there: Mapping[str, Comparison]) -> str:
-    if not there:
-        return f"Nothing can be said about {v2} against {v1}: at least one of them has no runs."
     parts = [
         f"{how} {_listed([_part(c) for c in there.values() if c.verdict == verdict])}"
         for verdict, how in (
@@ -107,8 +109,6 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _warnings(found: Mapping[str, Comparison], v1: str, v2: str) -> tuple[Doubt, ...]:
+def _warnings(found: Mapping[str, Comparison]) -> tuple[Doubt, ...]:
     """Each sentence once, in the order of the metrics."""
-    missing = {unknown_version(version).sentence for version in (v1, v2)}
-    every = {doubt.sentence: doubt for c in found.values() for doubt in c.warnings}
-    return tuple(sorted(every.values(), key=lambda doubt: doubt.sentence not in missing))
+    return tuple({doubt.sentence: doubt for c in found.values() for doubt in c.warnings}.values())

@@ -103,7 +103,17 @@ def test_an_empty_side_is_never_a_pass(policy: str) -> None:
     for cells, candidate in ((Cells(), "v2"), (suite(), "v9")):
         result = check_gate(cells, "v1", candidate, policy=policy, on_inconclusive="pass")
         assert (result.state, result.exit_code) == ("no_data", 4)
-        assert any(doubt.code == "unknown_version" for doubt in result.warnings)
+        assert {doubt.code for doubt in result.warnings} == {"unknown_version"}
+        assert f"there are no runs of version {'v1 or v2' if candidate == 'v2' else 'v9'} to compare" in result.sentence
+
+
+@pytest.mark.parametrize(("window", "said"), [(30, "in the 30 days"), (1, "in the day"), (0.5, "in the 0.5 days")])
+def test_an_empty_window_is_said_to_be_empty(window: float, said: str) -> None:
+    result = check_gate(cells_of(runs("v2", ["t"] * 5)), "v1", "v2", window=window)
+    assert result.state == "no_data"
+    assert result.sentence == (
+        f"v2 against v1: there are no runs of version v1 {said} before the first run of v2, so nothing can be judged."
+    )
 
 
 def test_the_guides_alerts_warn() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import compare, compare_all
-from benchmark_recorder.cells import Cells
+from benchmark_recorder.cells import Caveat, Cells
 from tests.analysis.histories import cells_of, runs, task_names
 
 if TYPE_CHECKING:
@@ -60,4 +61,20 @@ def test_nothing_can_be_said_without_runs() -> None:
     joint = compare_all(Cells(), "v1", "v2")
     assert joint.verdict == "inconclusive"
     assert joint.sentence.startswith("Nothing can be said about v2 against v1")
+    assert joint.sentence.endswith("there are no runs of version v1 or v2 to compare.")
     assert [doubt.code for doubt in joint.warnings] == ["unknown_version"] * 2
+
+
+@pytest.mark.parametrize(("v1", "v2"), [("v1", "v9"), ("v9", "v1")])
+def test_a_version_without_runs_is_named_and_no_other_doubt_stands_beside_it(v1: str, v2: str) -> None:
+    unpriced = cells_of(runs("v1", ["t"] * 9, time=[0.0, *[1.0] * 7, 99.0], cost=[1.0] + [np.nan] * 8))
+    joint = compare_all(unpriced, v1, v2)
+    assert joint.sentence == f"Nothing can be said about {v2} against {v1}: there are no runs of version v9 to compare."
+    assert [doubt.code for doubt in joint.warnings] == ["unknown_version"]
+    assert joint.warnings[0].figures["version"] == "v9"
+
+
+def test_a_missing_version_comes_before_what_the_store_has_to_say() -> None:
+    cells = replace(cells_of(runs("v1", ["t"] * 5)), caveats=(Caveat("several_sources", "There are two.", {}),))
+    joint = compare_all(cells, "v1", "v9")
+    assert [doubt.code for doubt in joint.warnings] == ["unknown_version", "several_sources"]
