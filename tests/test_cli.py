@@ -364,6 +364,25 @@ def test_a_pinned_file_that_does_not_exist_is_told(store: Path) -> None:
     assert one_line(result) == "benchmark-recorder: none.json: there is no such file"
 
 
+@pytest.mark.parametrize("command", ["compare", "gate", "claims"])
+def test_a_version_against_itself_is_wrong_usage(command: str, store: Path) -> None:
+    result = run(command, "v1.0", "v1.0", "--store", store)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert one_line(result) == "benchmark-recorder: v2: the same version twice"
+
+
+def test_a_gate_takes_a_version_against_its_own_past(store: Path) -> None:
+    run("export", "--format", "json", "--output", "pinned.json", "--store", store)
+    for past in (("--baseline-file", "pinned.json"), ("--baseline-days", "7")):
+        assert "same version" not in run("gate", "v1.0", "v1.0", *past, "--store", store).stderr
+
+
+def test_the_times_of_the_listed_versions_are_texts_with_an_offset() -> None:
+    run(*RECORD, "--timestamp", "2026-01-02T03:04:05.000006+00:00", "--store", "m.json")
+    (version,) = json.loads(run("list", "--json", "--store", "m.json").stdout)["versions"]
+    assert version["first"] == version["last"] == "2026-01-02T03:04:05.000006+00:00"
+
+
 def test_a_store_without_records_is_told(store: Path) -> None:
     store.write_text("")
     assert one_line(run("show", "v1.0", "--store", store)) == f"benchmark-recorder: there are no records in {store}"

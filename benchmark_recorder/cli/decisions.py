@@ -8,7 +8,7 @@ import typer
 
 from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import app
-from benchmark_recorder.cli.options import AsJSON, resolved
+from benchmark_recorder.cli.options import AsJSON, resolved, two_versions
 from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
 from benchmark_recorder.cli.reading import Baseline, Candidate, Scope, ScopeOption
 from benchmark_recorder.recorder import BenchmarkRecorder
@@ -55,6 +55,7 @@ def claims(  # noqa: PLR0913 - options
     """Hold the guide's four claims against the runs: 30 % faster, 25 % better routing, half the failures, same cost."""
     from benchmark_recorder.reporting.decisions import claims_page
 
+    two_versions(v1, v2)
     report = recorder.check_claims(v1, v2, scope=scope.value, **query)
     if as_json:
         print_json(claims=report)
@@ -116,6 +117,8 @@ def gate(  # noqa: PLR0913 - options
     """
     from benchmark_recorder.reporting.workflow import append_summary, commands
 
+    if baseline_days is None and baseline_file is None:
+        two_versions(v1, v2)
     result = recorder.check_gate(
         v1,
         v2,

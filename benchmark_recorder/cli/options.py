@@ -90,6 +90,16 @@ def _query(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return query
 
 
+def two_versions(v1: str, v2: str) -> None:
+    """Nothing is to be learnt from a version against itself, however many runs it has.
+
+    Raises:
+        InvalidQueryError: they are the same.
+    """
+    if v1 == v2:
+        raise InvalidQueryError("v2: the same version twice")
+
+
 def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
     """``KEY=VALUE`` texts as metadata.
 

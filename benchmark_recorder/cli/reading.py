@@ -1,5 +1,6 @@
 """``list``, ``show``, ``compare``, ``report``: questions about what was recorded."""
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -7,13 +8,13 @@ import typer
 
 from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import Code, app, complain
-from benchmark_recorder.cli.options import AsJSON, resolved
+from benchmark_recorder.cli.options import AsJSON, resolved, two_versions
 from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis import Comparison, JointComparison
+    from benchmark_recorder.analysis import Comparison, JointComparison, Summary
 
 
 class Scope(StrEnum):
@@ -31,7 +32,8 @@ ScopeOption = Annotated[
 
 
 LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
-"""What ``list --json`` says about a version, under the names of ``Summary``."""
+"""What ``list --json`` says about a version, under the names of ``Summary``; the times as ISO 8601."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @app.command("list", epilog="Example: benchmark-recorder list --last-days 30")
@@ -47,11 +49,20 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
     summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
     summaries.sort(key=lambda summary: summary.first or 0)
     if as_json:
-        print_json(versions=[{name: summary[name] for name in LISTED} for summary in summaries])
+        print_json(versions=[_listed(summary) for summary in summaries])
     elif summaries:
         print_page(list_page(summaries))
     if not summaries:
         no_data(recorder, query_with_version.get("version", ()))
+
+
+def _listed(summary: "Summary") -> dict[str, Any]:
+    listed = {name: summary[name] for name in LISTED}
+    return listed | {name: _iso(listed[name]) for name in ("first", "last")}
+
+
+def _iso(micros: int) -> str:
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds")
 
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
@@ -99,6 +110,7 @@ def compare(  # noqa: PLR0913 - options
     """Compare a candidate with a baseline: effect, interval, verdict."""
     from benchmark_recorder.reporting.pages import comparison_page, joint_page
 
+    two_versions(v1, v2)
     if metric is None:
         if margin is not None:
             raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")

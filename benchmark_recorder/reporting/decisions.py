@@ -13,7 +13,15 @@ from benchmark_recorder.reporting.tables import LABELS, UNITS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_recorder.analysis import ClaimReport, ClaimResult, FalseBlocks, GateCheck, GateResult, SelfTest
+    from benchmark_recorder.analysis import (
+        ClaimReport,
+        ClaimResult,
+        FalseBlocks,
+        GateCheck,
+        GateResult,
+        LiteralCheck,
+        SelfTest,
+    )
 
 
 def gate_page(result: GateResult) -> Page:
@@ -25,11 +33,13 @@ def gate_page(result: GateResult) -> Page:
         said = Paragraph((readable(result.sentence, result.baseline, result.candidate),))
         return heading, *absences(result.warnings), said
     doubts = footnotes.mark(result.warnings)
-    checks = result.checks if result.policy == "default" else result.literal
+    default = result.policy == "default"
+    checks = result.checks if default else result.literal
+    bound = "at worst: the one-sided 95 % bound; " if default else ""
     return (
         heading,
         _gate_table(result),
-        Paragraph(("(at worst: the one-sided 95 % bound; pt: percentage points)",)),
+        Paragraph((f"({bound}pt: percentage points)",)),
         Bullets(tuple((Prose(check.sentence),) for check in checks)),
         *_literal(result),
         *((Heading(("Alerts",)), Bullets(tuple((Prose(a.sentence),) for a in result.alerts))) if result.alerts else ()),
@@ -43,28 +53,45 @@ def _word(state: str) -> str:
 
 
 def _gate_table(result: GateResult) -> Table:
-    names = ("change", "at worst", "tolerated", "state")
+    default = result.policy == "default"
+    names = ("change", *(("at worst",) if default else ()), "tolerated", "state")
     header: tuple[Line, ...] = (
         ("",),
         (Recorded(result.baseline),),
         (Recorded(result.candidate),),
         *((name,) for name in names),
     )
-    return Table(header, tuple(map(_gate_row, result.checks)), "lrrrrrl")
+    if default:
+        return Table(header, tuple(map(_gate_row, result.checks)), "lrrrrrl")
+    return Table(header, tuple(map(_literal_row, result.checks, result.literal)), "lrrrrl")
 
 
 def _gate_row(check: GateCheck) -> tuple[Line, ...]:
-    unit = UNITS[check.metric]((check.v1_value, check.v2_value))
-    suffix = " %" if METRICS[check.metric].kind == "ratio" else " pt"
+    suffix = _suffix(check.metric)
     return (
-        (f"{LABELS[check.metric]} ({unit.symbol})",),
-        (number(check.v1_value, unit),),
-        (number(check.v2_value, unit),),
+        *_values(check),
         (signed(check.worsening, suffix),),
         (signed(check.bound, suffix),),
         (signed(check.margin, suffix),),
         (check.state,),
     )
+
+
+def _literal_row(check: GateCheck, threshold: LiteralCheck) -> tuple[Line, ...]:
+    suffix = _suffix(threshold.metric)
+    state = {True: "block", False: "pass", None: "missing"}[threshold.blocks]
+    change, tolerated = signed(threshold.worsening, suffix), signed(threshold.threshold, suffix)
+    return *_values(check), (change,), (tolerated,), (state,)
+
+
+def _suffix(metric: str) -> str:
+    return " %" if METRICS[metric].kind == "ratio" else " pt"
+
+
+def _values(check: GateCheck) -> tuple[Line, ...]:
+    unit = UNITS[check.metric]((check.v1_value, check.v2_value))
+    label = f"{LABELS[check.metric]} ({unit.symbol})"
+    return (label,), (number(check.v1_value, unit),), (number(check.v2_value, unit),)
 
 
 def _literal(result: GateResult) -> Page:

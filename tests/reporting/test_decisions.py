@@ -71,6 +71,20 @@ def test_the_literal_policy_is_told_by_its_own_reasons(recorder: BenchmarkRecord
     assert all(check.sentence in text for check in result.literal)
 
 
+def test_the_table_of_the_literal_policy_shows_what_decided() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record_runs(recorder, {"v1.0": (1.0, 0.1), "v2.0": (1.2, 0.1)}, tasks=3, repeats=2)
+    result = recorder.check_gate("v1.0", "v2.0", policy="literal")
+    assert result.literal_state == "block" != result.default_state
+    text = render_text(gate_page(result))
+    assert "at worst" not in text
+    labels = {"execution_time": "time", "failure_rate": "failures", "cost": "cost"}
+    for threshold in result.literal:
+        (row,) = [line for line in text.splitlines() if line.startswith(f"{labels[threshold.metric]} (")]
+        assert row.split()[-1] == ("block" if threshold.blocks else "pass")
+        assert f"{100 * threshold.threshold:.1f} " in row
+
+
 def test_a_gate_without_data_says_so(recorder: BenchmarkRecorder) -> None:
     result = recorder.check_gate("v1.0", "v9")
     assert result.sentence in flat(render_text(gate_page(result)))
