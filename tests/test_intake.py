@@ -20,7 +20,7 @@ from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from benchmark_recorder.records import Document
@@ -45,8 +45,10 @@ class SwitchedStore(MemoryStore):
 
 
 @pytest.fixture
-def store() -> SwitchedStore:
-    return SwitchedStore()
+def store() -> Iterator[SwitchedStore]:
+    store = SwitchedStore()
+    yield store
+    store.off = None  # so that what still waits can be written when the tests end
 
 
 def outage() -> StoreUnavailableError:
