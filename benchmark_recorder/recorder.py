@@ -372,14 +372,17 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.reporting import Basis, build_report, render
+        from benchmark_recorder.reporting.tasks import task_texts
 
         names = _version_names(versions)
         if "version" in query:
             raise InvalidQueryError("version: the report is about the versions; leave this argument out")
+        joint = [self.compare_all(v1, v2, **query) for v1, v2 in pairwise(names)]
         report = build_report(
             [self.get_historical_metrics(version, **query) for version in names],
-            [self.compare_all(v1, v2, **query) for v1, v2 in pairwise(names)],
+            joint,
             Basis(store=self._store.name, health=self.health(), query=dict(query)),
+            task_texts(self._store.scan, [one for each in joint for one in each.comparisons.values()]),
         )
         return render(report, format)
 

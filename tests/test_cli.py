@@ -383,6 +383,17 @@ def test_the_times_of_the_listed_versions_are_texts_with_an_offset() -> None:
     assert version["first"] == version["last"] == "2026-01-02T03:04:05.000006+00:00"
 
 
+@pytest.mark.parametrize("options", [[], ["--metric", "execution_time"]])
+def test_compare_names_a_task_without_an_id_by_its_text(options: list[str], tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "m.json") as recorder:
+        for version, factor in (("v1.0", 1), ("v2.0", 3)):
+            for n in range(10):
+                recorder.record_execution("Fix CSS", factor * (1 + n / 100), True, version)
+                recorder.record_execution("other", 1 + n / 100, True, version)
+    text = run("compare", "v1.0", "v2.0", *options, "--store", "m.json").stdout
+    assert re.search(r"^- ! Fix CSS \([0-9a-f]{12}\) is ", text, re.MULTILINE)
+
+
 def test_a_store_without_records_is_told(store: Path) -> None:
     store.write_text("")
     assert one_line(run("show", "v1.0", "--store", store)) == f"benchmark-recorder: there are no records in {store}"

@@ -109,17 +109,20 @@ def compare(  # noqa: PLR0913 - options
 ) -> None:
     """Compare a candidate with a baseline: effect, interval, verdict."""
     from benchmark_recorder.reporting.pages import comparison_page, joint_page
+    from benchmark_recorder.reporting.tasks import task_texts
 
     two_versions(v1, v2)
     if metric is None:
         if margin is not None:
             raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
         joint = recorder.compare_all(v1, v2, scope=scope.value, **query)
-        compared, page = tuple(joint.comparisons.values()), joint_page(joint)
+        compared = tuple(joint.comparisons.values())
+        page = joint_page(joint, task_texts(recorder.store.scan, compared))
         answer: Comparison | JointComparison = joint
     else:
         comparison = recorder.compare_versions(v1, v2, metric, scope=scope.value, margin=margin, **query)
-        compared, page = (comparison,), comparison_page(comparison)
+        compared = (comparison,)
+        page = comparison_page(comparison, task_texts(recorder.store.scan, compared))
         answer = comparison
     if as_json:
         print_json(comparison=answer)

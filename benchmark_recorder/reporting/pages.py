@@ -65,7 +65,7 @@ def report_page(report: Report) -> Page:
     versions: list[str | Recorded] = []
     for summary in report.summaries:
         versions += [", ", Recorded(summary.version)]
-    sections = [comparison_section(joint, footnotes) for joint in report.comparisons]
+    sections = [comparison_section(joint, footnotes, report.texts) for joint in report.comparisons]
     return (
         Heading(("Benchmark report: ", *versions[1:]), level=1),
         *(block for section in sections for block in section),
@@ -76,7 +76,7 @@ def report_page(report: Report) -> Page:
     )
 
 
-def comparison_section(joint: JointComparison, footnotes: Footnotes) -> Page:
+def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:
     """Verdict sentences, the table, and the tasks that stand out."""
     v1, v2 = Recorded(joint.v1), Recorded(joint.v2)
     heading = Heading((v2, " against ", v1))
@@ -93,19 +93,19 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes) -> Page:
         Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
         Bullets(bullets),
         *comparison_table([c for c in told if c.v1_count and c.v2_count]),
-        *_tasks_section(told),
+        *_tasks_section(told, texts),
     )
 
 
-def _tasks_section(comparisons: Sequence[Comparison]) -> Page:
-    lines = task_lines(comparisons)
+def _tasks_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> Page:
+    lines = task_lines(comparisons, texts)
     if not lines:
         return ()
     return Paragraph(("Tasks that stand out (! worse, * better; among many, some do by chance):",)), Bullets(lines)
 
 
-def comparison_page(comparison: Comparison) -> Page:
-    """One metric of two versions."""
+def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:
+    """One metric of two versions; ``texts`` are those of tasks without an id of their own, by the id that was made."""
     footnotes = Footnotes()
     heading = Heading((Recorded(comparison.v2), " against ", Recorded(comparison.v1)), level=1)
     verdict = Paragraph((*sentence(comparison), footnotes.mark(comparison.warnings)))
@@ -115,15 +115,15 @@ def comparison_page(comparison: Comparison) -> Page:
         verdict,
         *(comparison_table([comparison]) if both else ()),
         *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
-        *_tasks_section([comparison]),
+        *_tasks_section([comparison], texts or {}),
         *footnotes.notes(),
     )
 
 
-def joint_page(joint: JointComparison) -> Page:
-    """All metrics of two versions."""
+def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -> Page:
+    """All metrics of two versions; see ``comparison_page``."""
     footnotes = Footnotes()
-    heading, *rest = comparison_section(joint, footnotes)
+    heading, *rest = comparison_section(joint, footnotes, texts or {})
     assert isinstance(heading, Heading)
     return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
 

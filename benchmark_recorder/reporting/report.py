@@ -66,16 +66,23 @@ class Report:
         summaries: of each version.
         comparisons: of each version with the one before it.
         basis: what it rests on.
+        texts: of tasks without an id of their own, by the id that was made (see ``task_texts``).
     """
 
     summaries: tuple[Summary, ...]
     comparisons: tuple[JointComparison, ...]
     basis: Basis
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_report(summaries: Sequence[Summary], comparisons: Sequence[JointComparison], basis: Basis) -> Report:
+def build_report(
+    summaries: Sequence[Summary],
+    comparisons: Sequence[JointComparison],
+    basis: Basis,
+    texts: Mapping[str, str] | None = None,
+) -> Report:
     """A report on some versions, oldest first, each compared with the one before it."""
-    return Report(tuple(summaries), tuple(comparisons), basis)
+    return Report(tuple(summaries), tuple(comparisons), basis, texts or {})
 
 
 def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word

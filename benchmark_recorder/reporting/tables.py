@@ -21,7 +21,7 @@ from benchmark_recorder.reporting.page import Line, Page, Paragraph, Recorded, T
 from benchmark_recorder.reporting.sentences import WORDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, Estimate, Interval, Summary, TaskRow
 
@@ -41,6 +41,8 @@ LABELS: Final = {
     "routing_accuracy": "right agent",
 }
 
+MOST_OF_TASK: Final = 60
+"""Characters of a task's text."""
 MOST_TASKS: Final = 3
 """Tasks that are named for each metric; the whole list is in the result."""
 
@@ -103,25 +105,34 @@ def _change_interval(interval: Interval | None, better: int) -> str:
     return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
 
 
-def task_lines(comparisons: Sequence[Comparison]) -> tuple[Line, ...]:
-    """The tasks that stand out: those that got worse (``!``), then those that got better (``*``), by size."""
+def task_lines(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> tuple[Line, ...]:
+    """The tasks that stand out: those that got worse (``!``), then those that got better (``*``), by size.
+
+    Args:
+        comparisons: whose tasks.
+        texts: of the tasks whose ids were made from them, by id.
+    """
     lines: list[Line] = []
     for comparison in comparisons:
         rows = [row for row in comparison.tasks if row.stands_out and row.effect]
         rows.sort(key=lambda row: ((row.effect or 0.0) > 0, -abs(row.effect or 0.0)))
-        lines += [_task_line(comparison, row) for row in rows[:MOST_TASKS]]
+        lines += [_task_line(comparison, row, texts.get(row.task_id)) for row in rows[:MOST_TASKS]]
         if len(rows) > MOST_TASKS:
             lines.append((f"{len(rows) - MOST_TASKS:,} more in {METRICS[comparison.metric].noun}",))
     return tuple(lines)
 
 
-def _task_line(comparison: Comparison, row: TaskRow) -> Line:
+def _task_line(comparison: Comparison, row: TaskRow, text: str | None) -> Line:
     assert row.effect is not None
     wording = WORDINGS[comparison.metric]
     sign, word = ("!", wording.worse) if row.effect < 0 else ("*", wording.better)
     unit = " %" if comparison.kind == "ratio" else " percentage points"
     runs = f"({row.v1_count:,}+{row.v2_count:,} runs)"
-    return f"{sign} ", Recorded(row.task_id), f" {wording.verb} {size(row.effect)}{unit} {word} {runs}"
+    name: Line = (Recorded(row.task_id),)
+    if text is not None:
+        shown = text if len(text) <= MOST_OF_TASK else f"{text[:MOST_OF_TASK]}…"
+        name = (Recorded(shown), " (", Recorded(row.task_id), ")")
+    return f"{sign} ", *name, f" {wording.verb} {size(row.effect)}{unit} {word} {runs}"
 
 
 def version_table(summaries: Sequence[Summary]) -> Table:

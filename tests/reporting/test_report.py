@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
+from benchmark_recorder.records import Query, task_id_of
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
@@ -134,6 +134,34 @@ def test_long_names_leave_a_warning_readable(recorder: BenchmarkRecorder) -> Non
         report = " ".join(recorder.generate_report(names, form).split())
         assert f"There are only 2 runs of {'a' * 60}…: hardly any change can be told from chance." in report
         assert "Against" in report
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Fix CSS", "Fix CSS"),
+        ("\x1b[31mFix\nCSS", "\\x1b[31mFix\\nCSS"),
+        (50 * "long ", f"{' '.join(12 * ['long'])} …"),
+    ],
+)
+def test_a_task_without_an_id_of_its_own_is_named_by_its_text(
+    recorder: BenchmarkRecorder, text: str, shown: str
+) -> None:
+    for version, factor in (("v1.0", 1), ("v2.0", 3)):
+        for run in range(10):
+            recorder.record_execution(text, factor * (1 + run / 100), True, version)
+            recorder.record_execution("other", 1 + run / 100, True, version, task_id="0123456789ab")
+    (line,) = re.findall(r"^- (! .*(?:\n  .*)*)", recorder.generate_report(["v1.0", "v2.0"]), re.MULTILINE)
+    assert " ".join(line.split()).startswith(f"! {shown} ({task_id_of(text)}) is ")
+
+
+def test_where_the_texts_are_not_stored_a_task_is_named_by_its_id() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore(), store_task_text=False)
+    for version, factor in (("v1.0", 1), ("v2.0", 3)):
+        for run in range(10):
+            recorder.record_execution("Fix CSS", factor * (1 + run / 100), True, version)
+            recorder.record_execution("other", 1 + run / 100, True, version)
+    assert f"- ! {task_id_of('Fix CSS')} is " in recorder.generate_report(["v1.0", "v2.0"])
 
 
 def test_tasks_that_stand_out_are_named_worst_first(recorder: BenchmarkRecorder) -> None:
