@@ -155,7 +155,8 @@ def _over_tasks(measured: Measured) -> Doubt:
     return Doubt(
         "single_runs",
         "Too few tasks were run at least twice in each version to tell chance within a task, so the tasks' "
-        "differences were taken as a sample of all tasks, which is the more cautious answer.",
+        "differences were taken as a sample of all tasks, which is the more cautious answer; run each task at least "
+        "twice.",
         {"tasks": len(pairs)},
     )
 
@@ -207,18 +208,20 @@ def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterato
     if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
         yield Doubt(
             "simpson",
-            f"Within the tasks the change is {_percent(measured, effect)}, over all runs together it would be "
-            f"{_percent(measured, pooled.value)}: the versions ran the tasks in different proportions. The verdict is "
+            f"Within the tasks the candidate is {_better(measured, effect)}, over all runs together it would be "
+            f"{_better(measured, pooled.value)}: the versions ran the tasks in different proportions. The verdict is "
             "about the change within the tasks.",
             {"within_tasks": effect, "pooled": pooled.value},
         )
     plain = measured.improvement if measured.metric.kind == "ratio" else _plain_points(measured)
     if math.isfinite(100 * plain) and _differ(effect, plain, low, high):
+        noun = "means" if measured.metric.kind == "ratio" else "rates"
+        how = "by task" if measured.matched_tasks else "by geometric means"
         yield Doubt(
             "plain_differs",
-            f"The plain values differ by {_percent(measured, plain)}, the verdict rests on "
-            f"{_percent(measured, effect)}: a few long runs or tasks, or a different mix of tasks, weigh heavily in "
-            "plain means.",
+            f"By the plain {noun} the candidate is {_better(measured, plain)}; the verdict rests on what is found "
+            f"{how}, where it is {_better(measured, effect)}: a few long runs or tasks, or a different mix of tasks, "
+            f"weigh heavily in plain {noun}.",
             {"plain": plain, "effect": effect},
         )
 
@@ -232,9 +235,10 @@ def _differ(effect: float, other: float, low: float, high: float) -> bool:
     return not low <= other <= high or (effect * other < 0 and min(abs(effect), abs(other)) > 0.01)
 
 
-def _percent(measured: Measured, effect: float) -> str:
+def _better(measured: Measured, effect: float) -> str:
+    """A size and its direction in words, as a sign could be that of the value or that of the improvement."""
     unit = " %" if measured.metric.kind == "ratio" else " points"
-    return f"{100 * effect:+.1f}{unit}"
+    return f"{100 * abs(effect):.1f}{unit} {'worse' if effect < 0 else 'better'}"
 
 
 def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Doubt]:
@@ -259,8 +263,10 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
         if ratio < FAST:
             yield Doubt(
                 "fast_failures",
-                f"Failed runs of {version} take {100 * ratio:.0f} % of the time of successful ones, and the versions "
-                "do not fail equally often: failing more would look like being faster. See the successful runs alone.",
+                f"Failed runs of {version} take {100 * ratio:.0f} % of the time of successful ones, so failing more "
+                f"would look like being faster. Of the baseline's runs {100 * rates[0]:.1f} % failed, of the "
+                f"candidate's {100 * rates[1]:.1f} %; the verdict on the failure rate tells whether that may be "
+                "chance. See the successful runs alone.",
                 {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]},
             )
 
