@@ -355,7 +355,8 @@ def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.b
 def _sentence(within: FalseBlocks | None, by_day: FalseBlocks | None, detectable: Mapping[str, float | None]) -> str:
     parts = [
         f"Split {found.kind}, the gate blocked {100 * found.rate:.1f} % of {found.splits:,} comparisons of this "
-        f"version with itself; the guide's literal thresholds would have blocked {100 * found.literal_rate:.1f} %."
+        f"version with itself{_repeats(found)}; the guide's literal thresholds would have blocked "
+        f"{100 * found.literal_rate:.1f} %."
         for found in (within, by_day)
         if found is not None
     ]
@@ -367,6 +368,11 @@ def _sentence(within: FalseBlocks | None, by_day: FalseBlocks | None, detectable
     if sizes:
         parts.append(f"With half of these runs a side it finds a worsening of {', '.join(sizes)} four times in five.")
     return " ".join(parts) or "No task was run twice, so a version cannot be split against itself."
+
+
+def _repeats(found: FalseBlocks) -> str:
+    """That the splits cannot all be different ones, where they cannot."""
+    return f", drawn from only {found.different:,.0f} possible splits" if found.different < found.splits else ""
 
 
 def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:

@@ -111,6 +111,14 @@ def test_runs_of_one_day_are_split_by_run_of_the_suite() -> None:
     assert "few_days" in [doubt.code for doubt in found.warnings]
 
 
+def test_splits_that_must_repeat_are_said_to_come_from_so_many_possible_ones() -> None:
+    found = selftest(history(20, days=6), "v1", splits=100)
+    assert found.by_day is not None
+    assert found.by_day.different == 20
+    assert "100 comparisons of this version with itself, drawn from only 20 possible splits;" in found.sentence
+    assert found.sentence.count("possible splits") == 1
+
+
 def test_no_runs_are_an_empty_answer_that_names_the_version() -> None:
     empty: dict[str, Any] = {name: column[:0] for name, column in history(2).items()}
     found = selftest(empty, "v9")
