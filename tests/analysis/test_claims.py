@@ -63,6 +63,19 @@ def test_an_unmet_claim_brings_the_guides_hints_and_the_runs_that_would_settle_i
     assert "to tell 30 % from 20 %" in result.needed.sentence
 
 
+def test_hints_fit_any_orchestrator_and_name_the_guides_parts_in_brackets() -> None:
+    hints = [hint for result in check_claims(timed(1.5), "v1", "v2").results for hint in result.hints]
+    for part in ("HTDAG", "AOP", "HALO", "DAAO"):
+        (named,) = [hint for hint in hints if part in hint]
+        assert named.endswith(f" ({part})")
+
+
+def test_a_claim_on_another_metric_than_the_guides_brings_no_hints() -> None:
+    (result,) = check_claims(timed(1.0), "v1", "v2", [Claim("success_rate", at_least=10)]).results
+    assert not result.met
+    assert result.hints == ()
+
+
 def priced(factor: float, spread: float) -> Cells:
     rng = np.random.default_rng(1)
     names = task_names(13, 5)
@@ -143,6 +156,7 @@ def test_without_runs_nothing_is_shown_and_the_version_is_named() -> None:
     report = check_claims(Cells(), "v1", "v9")
     assert {result.status for result in report.results} == {"NOT SHOWN"}
     assert all(math.isnan(result.v1_value) for result in report.results)
+    assert not any(result.hints for result in report.results)
     assert [doubt.code for doubt in report.warnings[:2]] == ["unknown_version"] * 2
 
 
