@@ -68,6 +68,7 @@ class DecisionMethods:
         coverage: float | None = None,
         baseline_days: float | None = None,
         baseline_file: str | os.PathLike[str] | None = None,
+        target: float | None = 20,
         scope: Literal["suite", "tasks"] = "suite",
         **query: Unpack[QueryArguments],
     ) -> GateResult:
@@ -81,6 +82,8 @@ class DecisionMethods:
             coverage: test coverage in percent, where a report is at hand.
             baseline_days: the baseline's runs are those of so many days before the candidate's first run.
             baseline_file: the baseline's runs are those in this JSON file, pinned when they were good.
+            target: an alert warns where the candidate saves less of the time than so many percent; ``None`` for no
+                such alert, as where a version only has to be no worse.
             scope: see ``compare_versions``.
             **query: which executions, but for ``version``; with a window or a file: of the candidate.
 
@@ -107,6 +110,7 @@ class DecisionMethods:
             coverage=coverage,
             scope=scope,
             window=baseline_days,
+            target=target,
         )
         return shown(found, narrowed=bool(query) or baseline_days is not None)
 

@@ -7,6 +7,7 @@ margin. The literal thresholds are computed beside it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -31,8 +32,8 @@ SCHEMA_VERSION: Final = 1
 LITERAL: Final[Mapping[str, float]] = {"execution_time": 0.10, "failure_rate": 0.0, "cost": 0.05}
 """The guide's thresholds on point estimates; any increase of failures blocks."""
 
-LEAST_IMPROVEMENT: Final = 0.20
-"""The guide's alert on speed."""
+LEAST_IMPROVEMENT: Final = 20.0
+"""The guide's alert on speed, in percent."""
 
 LEAST_COVERAGE: Final = 90.0
 """The guide's alert on test coverage, in percent."""
@@ -139,6 +140,7 @@ def check_gate(  # noqa: PLR0913
     coverage: float | None = None,
     scope: str = "suite",
     window: float | None = None,
+    target: float | None = LEAST_IMPROVEMENT,
 ) -> GateResult:
     """Decide on a candidate.
 
@@ -152,18 +154,22 @@ def check_gate(  # noqa: PLR0913
         coverage: test coverage in percent, where a report is at hand.
         scope: see ``compare``.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
+        target: percent of its time that the candidate must save to be let through without an alert; ``None`` for no
+            such alert.
 
     Raises:
-        InvalidQueryError: an unknown policy, reaction or scope, or a coverage outside of 0 to 100.
+        InvalidQueryError: an unknown policy, reaction or scope, a coverage outside of 0 to 100, or a target that is
+            not below 100.
     """
     known = _one_of("policy", policy, ("default", "literal"))
     reaction = _one_of("on_inconclusive", on_inconclusive, ("warn", "fail", "pass"))
     check_scope(scope)
     _check_coverage(coverage)
+    _check_target(target)
     measured = {name: measure(cells, baseline, candidate, METRICS[name], scope) for name in GUARDRAILS}
     checks = _checks(measured)
     literal = tuple(_literal(one) for one in measured.values())
-    alerts = _alerts(measured["execution_time"], coverage)
+    alerts = _alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
     default_state = _state([check.state for check in checks], alerts, empty=empty)
     literal_state = _state([_literal_state(check) for check in literal], alerts, empty=empty)
@@ -203,6 +209,13 @@ def _check_coverage(coverage: object) -> None:
         return
     if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 <= coverage <= 100:
         raise InvalidQueryError("coverage: expected percent from 0 to 100")
+
+
+def _check_target(target: object) -> None:
+    if target is None:
+        return
+    if isinstance(target, bool) or not isinstance(target, int | float) or not -math.inf < target < 100:
+        raise InvalidQueryError("target: expected percent below 100, or None for no alert")
 
 
 # The default policy ------------------------------------------------------------------------------------------------
@@ -283,17 +296,17 @@ def _literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
     return "block" if check.blocks else "pass"
 
 
-def _alerts(time: Measured, coverage: float | None) -> tuple[Doubt, ...]:
+def _alerts(time: Measured, coverage: float | None, target: float | None) -> tuple[Doubt, ...]:
     found = []
     improvement = finite(time.effect(time.change.estimate)) if time.change else None
-    if improvement is not None and improvement < LEAST_IMPROVEMENT:
+    if target is not None and improvement is not None and 100 * improvement < target:
         how = "improved" if improvement >= 0 else "got worse"
         found.append(
             Doubt(
                 "small_improvement",
-                f"Execution time {how} by {100 * abs(improvement):.1f} %; the target is 30-40 %, the alert below "
-                f"{100 * LEAST_IMPROVEMENT:g} %.",
-                {"improvement": improvement, "threshold": LEAST_IMPROVEMENT},
+                f"Execution time {how} by {100 * abs(improvement):.1f} %; the alert is below an improvement of "
+                f"{target:g} %.",
+                {"improvement": improvement, "threshold": target / 100},
             )
         )
     if coverage is not None and coverage < LEAST_COVERAGE:

@@ -124,6 +124,22 @@ def test_the_guides_alerts_warn() -> None:
     assert (slow.state, [a.code for a in slow.alerts]) == ("warn", ["small_improvement"])
 
 
+@pytest.mark.parametrize(("target", "state"), [(20, "warn"), (16, "warn"), (14, "pass"), (0, "pass"), (None, "pass")])
+def test_the_alert_on_speed_is_below_the_callers_target_and_none_switches_it_off(
+    target: float | None, state: str
+) -> None:
+    result = check_gate(suite(slower=0.85, spread=0.01), "v1", "v2", target=target)
+    assert result.state == state
+    assert [alert.code for alert in result.alerts] == (["small_improvement"] if state == "warn" else [])
+    assert all(f"below an improvement of {target} %" in alert.sentence for alert in result.alerts)
+
+
+def test_an_unchanged_version_passes_where_no_improvement_is_asked_for() -> None:
+    cells = suite(spread=0.01)
+    assert check_gate(cells, "v1", "v2").state == "warn"
+    assert check_gate(cells, "v1", "v2", target=None).state == "pass"
+
+
 @pytest.mark.parametrize(
     ("change", "blocks"),
     [
@@ -203,6 +219,10 @@ def test_values_that_never_vary_are_judged() -> None:
         {"coverage": "90"},
         {"coverage": math.nan},
         {"scope": "all"},
+        {"target": 100},
+        {"target": "20"},
+        {"target": True},
+        {"target": math.nan},
         {"policy": None},
     ],
 )
