@@ -196,7 +196,8 @@ def test_a_wrong_field_is_wrong_usage_and_names_itself(option: str, value: str, 
 def test_how_it_ended_must_be_said() -> None:
     result = run("record", "x", "--duration", "1", "--version", "v")
     assert result.exit_code == 2
-    assert "--success" in result.stderr
+    assert "say how it ended: --success or --failure" in result.stderr
+    assert not Path("benchmarks").exists()
 
 
 def test_recording_that_is_switched_off_says_so() -> None:
@@ -545,6 +546,13 @@ def test_an_export_to_a_place_that_cannot_be_written_is_exit_2(store: Path, tmp_
         assert "cannot write" in result.stderr
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
+def test_an_export_to_a_file_says_how_much_it_wrote(form: str, store: Path) -> None:
+    asked = ("export", "--format", form, "--store", store)
+    assert one_line(run(*asked, "--output", "x")) == "wrote 130 records to x"
+    assert run(*asked).stderr == ""
+
+
 def test_an_export_of_nothing_writes_nothing(store: Path) -> None:
     assert run("export", "--version", "v9", "--output", "x.csv", "--store", store).exit_code == 4
     assert not Path("x.csv").exists()
@@ -585,6 +593,34 @@ def test_the_doctor_makes_nothing_where_there_is_nothing() -> None:
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_the_doctor_says_that_there_is_no_file(tmp_path: Path) -> None:
+    result = run("doctor", "--store", "nope.json")
+    assert result.exit_code == 0
+    path = tmp_path / "nope.json"
+    assert one_line(result) == f"benchmark-recorder: {path}: there is no such file yet; the first record makes it"
+    assert "form" not in result.stdout.split("settings")[0]
+
+
+def test_the_doctor_says_how_to_mend_this_very_file(tmp_path: Path) -> None:
+    path = tmp_path / "my runs.json"
+    run(*RECORD, "--store", path)
+    run(*RECORD, "--store", path)
+    lines = path.read_text().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if "record_id" in line)
+    path.write_text("".join([*lines[: first + 1], *lines[first:]]))
+    line = run("doctor", "--store", path).stderr.splitlines()[-1]
+    assert line == f"benchmark-recorder: to mend the file: benchmark-recorder doctor --repair --store '{path}'"
+    assert run(*shlex.split(line.partition(": ")[2].partition(": ")[2])[1:]).exit_code == 0
+    assert run("doctor", "--store", path).stderr == ""
+
+
+@pytest.mark.parametrize(("option", "value"), [("--before", "foo"), ("--older-than", "1e300")])
+def test_prune_names_the_option_that_is_wrong(option: str, value: str, store: Path) -> None:
+    result = run("prune", option, value, "--store", store)
+    assert result.exit_code == 2
+    assert one_line(result).startswith(f"benchmark-recorder: {option}: expected ")
+
+
 def test_prune_counts_and_removes_only_with_yes(store: Path) -> None:
     run(
         *("record", "x", "--duration", "1", "--success", "--version", "old", "--timestamp", "2020-01-01"),
@@ -593,9 +629,9 @@ def test_prune_counts_and_removes_only_with_yes(store: Path) -> None:
     )
     for limit in (["--before", "2021-01-01"], ["--older-than", "365"]):
         counted = run("prune", *limit, "--store", store)
-        assert counted.stdout.startswith("1 records in ")
+        assert counted.stdout.startswith("1 record in ")
         assert len(json.loads(store.read_text())["metrics"]) == 131
-    assert run("prune", "--before", "2021-01-01", "--yes", "--store", store).stdout.startswith("removed 1 records")
+    assert run("prune", "--before", "2021-01-01", "--yes", "--store", store).stdout.startswith("removed 1 record from ")
     assert len(json.loads(store.read_text())["metrics"]) == 130
 
 

@@ -1,16 +1,18 @@
 """``doctor`` and ``prune``: the store's state, and its size."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app
+from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved
-from benchmark_recorder.cli.output import print_json
+from benchmark_recorder.cli.output import print_json, records
 from benchmark_recorder.config import Settings, effective_settings
+from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.encoders import terminal
@@ -42,12 +44,16 @@ def doctor(
     if as_json:
         print_json(file=inspection, delivery=delivery or None, repaired=repaired or None, settings=settings)
     else:
-        _print_facts("file", inspection)
+        _print_facts("file", inspection if inspection["exists"] else {"path": store.name, "exists": False})
         if delivery:
             _print_facts("delivery", delivery)
         if repaired:
             _print_facts("repaired", repaired)
         _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})
+    if not inspection["exists"]:
+        complain(f"{store.name}: there is no such file yet; the first record makes it")
+    if inspection["damaged"] or inspection["duplicates"]:
+        complain(f"to mend the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
     if inspection["problem"]:
         raise typer.Exit(Code.NO_DATA)
 
@@ -105,14 +111,19 @@ def prune(
     """Remove old records from the file for good."""
     if (older_than is None) == (before is None):
         raise typer.BadParameter("give either --older-than or --before")
-    limit = Query.of(since=before, last_days=older_than).since
+    try:
+        limit = Query.of(since=before, last_days=older_than).since
+    except InvalidQueryError as error:
+        option = "--older-than" if before is None else "--before"
+        raise InvalidQueryError(f"{option}:{str(error).partition(':')[2]}") from error
     assert limit is not None
     store = _json_file(recorder)
-    old = len(store.scan(Query(until=limit), ("version",))["version"])
     if yes:
-        typer.echo(f"removed {store.prune(limit):,} records from {terminal(store.name)}")
-    else:
-        typer.echo(f"{old:,} records in {terminal(store.name)} are that old; remove them for good with --yes")
+        typer.echo(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
+        return
+    old = len(store.scan(Query(until=limit), ("version",))["version"])
+    verb, them = ("is", "it") if old == 1 else ("are", "them")
+    typer.echo(f"{records(old)} in {terminal(store.name)} {verb} that old; remove {them} for good with --yes")
 
 
 def _json_file(recorder: BenchmarkRecorder) -> JSONFileStore:

@@ -46,6 +46,11 @@ def print_json(**answer: Any) -> None:  # noqa: ANN401
     typer.echo(json_text({"schema_version": SCHEMA_VERSION, **answer}, indent=2))
 
 
+def records(n: int) -> str:
+    """So many records, in words."""
+    return f"{n:,} record{'' if n == 1 else 's'}"
+
+
 @contextmanager
 def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
     """The file that the user named, or stdout for ``-``; never the store itself."""

@@ -21,7 +21,9 @@ def record(  # noqa: PLR0913 - one option for each field
     *,
     duration: Annotated[float, typer.Option(metavar="SECONDS", help="How long it took.")],
     version: Annotated[str, typer.Option(help="Of the orchestrator.")],
-    success: Annotated[bool, typer.Option("--success/--failure", help="How it ended.")],
+    success: Annotated[
+        bool | None, typer.Option("--success/--failure", help="How it ended; one must be given.")
+    ] = None,
     agent: Annotated[str | None, typer.Option(help="The agent that was selected.")] = None,
     expected_agent: Annotated[str | None, typer.Option(help="The agent that would have been right.")] = None,
     cost: Annotated[float | None, typer.Option(metavar="USD", help="0 where free; unknown unless given.")] = None,
@@ -35,6 +37,8 @@ def record(  # noqa: PLR0913 - one option for each field
     metadata: MetadataOption = None,
 ) -> None:
     """Record one execution."""
+    if success is None:
+        raise typer.BadParameter("say how it ended: --success or --failure")
     known: dict[str, Any] = {
         "expected_agent": expected_agent,
         "task_id": task_id,

@@ -1,7 +1,7 @@
 """``export``: records for other programs."""
 
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, count
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +9,12 @@ import typer
 from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import app
 from benchmark_recorder.cli.options import resolved
-from benchmark_recorder.cli.output import opened
+from benchmark_recorder.cli.output import opened, records
 from benchmark_recorder.predecessor import CSV_FIELDS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import print_csv, print_json, print_jsonl
+from benchmark_recorder.reporting.encoders import terminal
 
 
 class Format(StrEnum):
@@ -41,7 +42,14 @@ def export(
         no_data(recorder, query.versions or ())
     with opened(output, recorder) as file:
         if format is Format.CSV:
-            print_csv(recorder.store.scan(query, CSV_FIELDS), file)
+            columns = recorder.store.scan(query, CSV_FIELDS)
+            written = len(columns[CSV_FIELDS[0]])
+            print_csv(columns, file)
         else:
+            numbers = count(1)
+            numbered = zip(chain([first], documents), numbers, strict=False)
             write = print_json if format is Format.JSON else print_jsonl
-            write(chain([first], documents), file)
+            write((document for document, _ in numbered), file)
+            written = next(numbers) - 1
+    if output != "-":
+        typer.echo(f"wrote {records(written)} to {terminal(output)}", err=True)
