@@ -105,7 +105,7 @@ def claims_page(report: ClaimReport) -> Page:
     """Each claim, what was found, and where to look where it is not met."""
     footnotes = Footnotes()
     heading = Heading(("Claims: ", Recorded(report.v2), " against ", Recorded(report.v1)), level=1)
-    unmet = [result for result in report.results if not result.met]
+    unmet = [result for result in report.results if not result.met and (result.hints or result.needed)]
     return (
         heading,
         Paragraph((Prose(report.sentence), footnotes.mark(report.warnings))),
@@ -164,12 +164,6 @@ def selftest_page(result: SelfTest) -> Page:
         *((_detectable_table(result),) if result.detectable else ()),
         *footnotes.notes(),
     )
-
-
-def _blocks_section(judged: Sequence[FalseBlocks]) -> Page:
-    if not judged:
-        return ()
-    return _blocks_table(judged), Paragraph(("(percent of the splits; every block is a false one)",))
 
 
 def _blocks_table(judged: Sequence[FalseBlocks]) -> Table:
