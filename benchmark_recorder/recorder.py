@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
-from benchmark_recorder.admission import admit, admit_execution
 from benchmark_recorder.commit import find_commit
 from benchmark_recorder.decisions import DecisionMethods
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, InvalidRecordError
@@ -34,6 +33,28 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmark_recorder.analysis import Comparison, JointComparison, Summary
+
+
+def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
+    """See ``admission``; with the first record its functions take the place of these two.
+
+    So that who only asks imports no pydantic, and a record that is not the first looks for nothing.
+    """
+    _open_door()
+    return admit(document)
+
+
+def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+    """See ``admit``."""
+    _open_door()
+    return admit_execution(execution, names)
+
+
+def _open_door() -> None:
+    from benchmark_recorder import admission
+
+    globals().update(admit=admission.admit, admit_execution=admission.admit_execution)
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -305,8 +326,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         asked = _query(version=version, task_id=task_id, **query)
         self._intake.flush()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
-        times = self._store.scan(asked, ("execution_time",))["execution_time"]
-        found = summarize_version(label, self._store.summarize(asked), times)
+        durations = self._store.durations(asked)
+        found = summarize_version(label, self._store.summarize(asked), durations)
         return shown(found, narrowed=task_id is not None or bool(query))
 
     def compare_versions(

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy import special
 
+from benchmark_recorder.analysis.deferred import deferred, defers
+from benchmark_recorder.analysis.distributions import normal_quantile, student_quantile
 from benchmark_recorder.analysis.doubts import store_doubts, unknown_version, version_doubts
 from benchmark_recorder.analysis.duplicates import recorded_twice
-from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
 from benchmark_recorder.analysis.measured import finite, ratio_of
+from benchmark_recorder.analysis.percentiles import percentile
 from benchmark_recorder.analysis.rates import wilson
-from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.result import Doubt, Estimate, Result, interval_of
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Sequence
 
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.durations import Durations
 
 PERCENTILES = (50, 90, 95, 99)
+_Sides: TypeAlias = tuple[Moments, Moments]
 MOST_REPEATS = 10
 """Up to so many runs in a row are asked whether all, or any, succeed."""
 
@@ -50,6 +49,7 @@ class Repeats(Result):
     tasks: int
 
 
+@defers("estimates")
 @dataclass(frozen=True, slots=True)
 class Summary(Result):
     """One version's runs. Times in seconds, costs in USD; plain figures are NaN where undefined.
@@ -99,47 +99,46 @@ class Summary(Result):
     warnings: tuple[Doubt, ...]
 
 
-def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | None = None) -> Summary:
+def summarize_version(version: str, cells: Cells, durations: Durations | None = None) -> Summary:
     """Summarise one version.
 
     Args:
         version: what to call these runs: a version's name.
         cells: exactly these runs, of one version or, under a common name, of several.
-        times: the durations of exactly these runs in seconds, in the order in which they were stored; percentiles
-            and the minimum are NaN without.
+        durations: of exactly these runs; percentiles and the minimum are NaN without.
     """
     own = cells.cells
     whole = total(own)
     if whole is None:
         return _nothing(version, cells)
-    ordered = np.sort(times[np.isfinite(times)]) if times is not None else np.empty(0)
-    percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES}
-    plain = {name: _plain(found.value) for name, found in percentiles.items()}
+    ordered = np.empty(0) if durations is None else durations.ordered
+    percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES if len(ordered)}
+    plain = {f"p{p}": math.nan for p in PERCENTILES} | {name: _plain(p.value) for name, p in percentiles.items()}
     succeeded = sum(cell.n for cell in own if cell.success)
     variance = whole.time.variance
+    cost, time = _sides((cell.cost, cell.success) for cell in own), _sides((cell.time, cell.success) for cell in own)
     return Summary(
         version=version,
         count=whole.n,
         mean=_plain(whole.time.mean if whole.time.n else None),
-        p50=plain["p50"],
-        p90=plain["p90"],
-        p95=plain["p95"],
-        p99=plain["p99"],
+        **plain,
         min=float(ordered[0]) if len(ordered) else math.nan,
         max=whole.max_time if whole.time.n else math.nan,
         std=_plain(None if variance is None else math.sqrt(variance)),
         success_rate=succeeded / whole.n,
         total_cost=_plain(whole.cost.total if whole.cost.n else None),
         mean_cost=_plain(whole.cost.mean if whole.cost.n else None),
-        estimates=_estimates(own, whole, succeeded) | (percentiles if len(ordered) else {}),
+        estimates=deferred(
+            lambda: _estimates(whole, succeeded, cost, time) | {name: one.estimate for name, one in percentiles.items()}
+        ),
         repeats=_repeats(own),
         tasks=_count_tasks(own),
         first=whole.first,
         last=whole.last,
         warnings=(
             *store_doubts(cells),
-            *_doubts(version, whole, ordered),
-            *(recorded_twice(version, times) if times is not None else ()),
+            *_doubts(version, whole, len(ordered)),
+            *(recorded_twice(version, durations) if durations is not None else ()),
         ),
     )
 
@@ -168,21 +167,21 @@ def _count_tasks(own: Sequence[Cell]) -> int:
     return len(named) + sum(cell.tasks for cell in own if cell.task_id is None)
 
 
-def _doubts(version: str, whole: Cell, ordered: NDArray[np.float64]) -> tuple[Doubt, ...]:
+def _doubts(version: str, whole: Cell, timed: int) -> tuple[Doubt, ...]:
     found = list(version_doubts(version, whole))
-    if 0 < len(ordered) <= 20:
+    if 0 < timed <= 20:
         # Type 7 interpolates towards the maximum from 95 % of the way between the first run and the last.
         found.append(
             Doubt(
                 "p95_is_the_maximum",
-                f"With {len(ordered)} runs of {version} the 95th percentile hangs on the longest run alone.",
-                {"version": version, "runs": len(ordered), "needed": 21},
+                f"With {timed} runs of {version} the 95th percentile hangs on the longest run alone.",
+                {"version": version, "runs": timed, "needed": 21},
             )
         )
     return tuple(found)
 
 
-def _estimates(own: Sequence[Cell], whole: Cell, succeeded: int) -> dict[str, Estimate]:
+def _estimates(whole: Cell, succeeded: int, cost: _Sides, time: _Sides) -> dict[str, Estimate]:
     def rate(hits: int, n: int) -> Estimate:
         if not n:
             return Estimate(None, None, 0, "Wilson")
@@ -193,8 +192,8 @@ def _estimates(own: Sequence[Cell], whole: Cell, succeeded: int) -> dict[str, Es
         "geometric_mean": _geometric(whole.log_time),
         "success_rate": rate(succeeded, whole.n),
         "mean_cost": _mean(whole.cost),
-        "cost_per_success": _per_success([(cell.cost, cell.success) for cell in own]),
-        "seconds_per_success": _per_success([(cell.time, cell.success) for cell in own]),
+        "cost_per_success": _per_success(*cost),
+        "seconds_per_success": _per_success(*time),
         "routing_accuracy": rate(whole.routed_right, whole.routed),
     }
 
@@ -228,11 +227,19 @@ def _student(sample: Moments, scale: float) -> tuple[float, float] | None:
     return sample.mean - reach, sample.mean + reach
 
 
-def _per_success(parts: Sequence[tuple[Moments, bool]]) -> Estimate:
+def _sides(parts: Iterable[tuple[Moments, bool]]) -> _Sides:
+    """The moments of the runs that succeeded, and of all."""
+    good = every = Moments()
+    for moments, success in parts:
+        every = every.merge(moments)
+        if success:
+            good = good.merge(moments)
+    return good, every
+
+
+def _per_success(good: Moments, every: Moments) -> Estimate:
     """A sum over all runs for each run that succeeded: a ratio of means, delta method on its logarithm."""
     method = "ratio of sums, delta method on logarithms"
-    good = reduce(Moments.merge, (m for m, success in parts if success), Moments())
-    every = reduce(Moments.merge, (m for m, _ in parts), Moments())
     if not (good.n and every.mean > 0):
         return Estimate(None, None, every.n, method)
     share, value = good.n / every.n, every.total / good.n
@@ -244,54 +251,6 @@ def _per_success(parts: Sequence[tuple[Moments, bool]]) -> Estimate:
     reach = student_quantile(every.n - 1, 0.975) * math.sqrt(max(0.0, relative) / every.n)
     spread = math.exp(min(reach, 700.0))
     return Estimate(value, interval_of(value / spread, value * spread), every.n, method)
-
-
-def percentile(ordered: NDArray[np.float64], share: float) -> Estimate:
-    """A percentile (type 7), with the interval between two order statistics.
-
-    The interval holds the true percentile with at least 95 % whatever the distribution; it exists from so many runs
-    on that both ends are runs. Below, ``method`` says how many those are.
-
-    Args:
-        ordered: values in rising order.
-        share: 0.95 for the 95th.
-    """
-    n = len(ordered)
-    if not n:
-        return Estimate(None, None, 0, "type 7")
-    value = _quantile(ordered, share)
-    interval = _order_interval(ordered, share)
-    if interval is None:
-        return Estimate(value, None, n, f"type 7; an interval needs n >= {runs_for_percentile(share)}")
-    return Estimate(value, interval, n, "type 7, interval of order statistics")
-
-
-def _quantile(ordered: NDArray[np.float64], share: float) -> float:
-    """What ``np.quantile`` gives, which would sort again."""
-    rank = (len(ordered) - 1) * share
-    below = int(rank)
-    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
-    part = rank - below
-    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
-
-
-def runs_for_percentile(share: float) -> int:
-    """The fewest runs whose extremes enclose the percentile with 2.5 % beyond either end."""
-    return math.ceil(math.log(0.025) / math.log(max(share, 1 - share)))
-
-
-def _order_interval(ordered: NDArray[np.float64], share: float) -> Interval | None:
-    n = len(ordered)
-
-    def below(rank: int) -> float:
-        """The probability that at most so many runs lie below the true percentile."""
-        return float(special.bdtr(rank, n, share))
-
-    low = bisect_right(range(n), 0.025, key=below) - 1
-    high = bisect_left(range(n), 0.975, key=below)
-    if low < 0 or high > n - 1:
-        return None
-    return interval_of(float(ordered[low]), float(ordered[high]))
 
 
 def _repeats(own: Sequence[Cell]) -> tuple[Repeats, ...]:

@@ -1,6 +1,7 @@
 """What the recorder returns: the analysis's results, with a face for people.
 
 A view is the result: the same type, fields, keys and equality. Only printing it, and showing it in a notebook, differ.
+What they are shown with is imported when they are: most answers are only read by programs.
 """
 
 from __future__ import annotations
@@ -18,10 +19,7 @@ from benchmark_recorder.analysis import (
     SelfTest,
     Summary,
 )
-from benchmark_recorder.reporting.decisions import claims_page, gate_page, selftest_page
-from benchmark_recorder.reporting.html import render_html
-from benchmark_recorder.reporting.pages import comparison_page, joint_page, summary_page
-from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.analysis.deferred import fields_as_they_are
 
 if TYPE_CHECKING:
     from benchmark_recorder.reporting.page import Page
@@ -39,9 +37,13 @@ class View(Result):
         """What is shown."""
 
     def __str__(self) -> str:
+        from benchmark_recorder.reporting.text import render_text
+
         return render_text(self._page()).rstrip("\n")
 
     def _repr_html_(self) -> str:
+        from benchmark_recorder.reporting.html import render_html
+
         return render_html(self._page())
 
     def __eq__(self, other: object) -> bool:
@@ -56,6 +58,8 @@ class SummaryView(View, Summary):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.pages import summary_page
+
         return summary_page(self)
 
 
@@ -65,6 +69,8 @@ class ComparisonView(View, Comparison):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.pages import comparison_page
+
         return comparison_page(self)
 
 
@@ -74,6 +80,8 @@ class JointComparisonView(View, JointComparison):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.pages import joint_page
+
         return joint_page(self)
 
 
@@ -83,6 +91,8 @@ class ClaimReportView(View, ClaimReport):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.decisions import claims_page
+
         return claims_page(self)
 
 
@@ -92,6 +102,8 @@ class GateResultView(View, GateResult):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.decisions import gate_page
+
         return gate_page(self)
 
 
@@ -101,6 +113,8 @@ class SelfTestView(View, SelfTest):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.decisions import selftest_page
+
         return selftest_page(self)
 
 
@@ -122,7 +136,7 @@ def shown(result: R, *, narrowed: bool = False) -> R:
         narrowed: whether only some of the versions' runs were asked for; that there is none of them does not mean
             that the version has none.
     """
-    fields = dict(result)
+    fields = fields_as_they_are(result)
     if isinstance(result, JointComparison):
         fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in result.comparisons.items()}
     if narrowed:
