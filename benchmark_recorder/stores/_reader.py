@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells
+from benchmark_recorder.durations import Durations
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores import _sidecar
@@ -59,6 +60,16 @@ class Reader:
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
         return self._answer(lambda table, source: self._scan(table, source, query, fields))
+
+    def durations(self, query: Query) -> Durations:
+        """See ``Store.durations``."""
+
+        def stored() -> NDArray[np.float64]:
+            return self.scan(query, ("execution_time",))["execution_time"]
+
+        if query != Query(versions=query.versions):
+            return Durations.of(stored())
+        return Durations(self._answer(lambda table, _: table.durations(query.versions)), stored)
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""

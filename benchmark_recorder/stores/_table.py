@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import numpy as np
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
+from benchmark_recorder.stores._ordered import Ordered
 from benchmark_recorder.stores._pooling import tabulate_pooled
 from benchmark_recorder.stores._row import Row, decode_rows
 from benchmark_recorder.stores._timestamps import micros_of
@@ -68,6 +69,7 @@ class Table:
         vocabularies: the texts of each column of ``TEXTS``, by code.
         cells: of all records; ``None`` where they are too many to be kept.
         parts: the records, with the count of each part.
+        ordered: the durations of these by version, where they are known in rising order.
     """
 
     def __init__(
@@ -75,10 +77,12 @@ class Table:
         vocabularies: Mapping[str, Iterable[str]] | None = None,
         cells: Iterable[Cell] | None = (),
         parts: Iterable[tuple[int, Part]] = (),
+        ordered: Ordered | None = None,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
         self._parts = list(parts)
+        self._ordered = ordered or Ordered()
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
@@ -171,6 +175,34 @@ class Table:
         column = parts[0].view() if len(parts) == 1 else np.concatenate(parts or [np.empty(0, DTYPES[name])])
         column.flags.writeable = False
         return column
+
+    def since(self, name: str, start: int) -> NDArray[np.generic]:
+        """One column of the records from number ``start`` on; what was before is not touched."""
+        parts: list[NDArray[np.generic]] = [np.empty(0, DTYPES[name])]
+        end = len(self)
+        for count, part in reversed(self._parts):
+            if end <= start:
+                break
+            end -= count
+            parts.append(part(name)[max(0, start - end) :])
+        return np.concatenate(parts[::-1])
+
+    def durations(self, versions: tuple[str, ...] | None) -> NDArray[np.float64]:
+        """The finite durations of whole versions (``None``: of all) in rising order; read-only."""
+        if versions is None:
+            return self._ordered.of(None, self)
+        vocabulary = self.vocabularies["version"]
+        codes = [vocabulary[version] for version in dict.fromkeys(versions) if version in vocabulary]
+        if len(codes) == 1:
+            return self._ordered.of(codes[0], self)
+        times = np.concatenate([np.empty(0), *(self._ordered.of(code, self) for code in codes)])
+        times.sort()
+        times.flags.writeable = False
+        return times
+
+    def durations_by_version(self) -> list[NDArray[np.float64]] | None:
+        """The same of each version, by code; ``None`` where these are too many."""
+        return self._ordered.by_version(len(self.vocabularies["version"].texts), self)
 
     def texts(self, name: str, codes: NDArray[np.generic]) -> NDArray[np.generic]:
         """Codes of a column as texts and ``None``."""
