@@ -10,10 +10,11 @@ from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, t
 from benchmark_recorder.stores._ordered import Ordered
 from benchmark_recorder.stores._pooling import tabulate_pooled
 from benchmark_recorder.stores._row import Row, decode_rows
+from benchmark_recorder.stores._run import cell_of_run
 from benchmark_recorder.stores._timestamps import micros_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +41,9 @@ PIECE: Final = 1 << 18
 PART_ROWS: Final = 50_000
 """Rows counted at a time: enough that numpy's cost per call is nothing."""
 
+FEW_RUNS: Final = 4
+"""Up to so many, cells are sooner made one by one."""
+
 Part: TypeAlias = "Callable[[str], NDArray[np.generic]]"
 """Some consecutive records: a function from a column's name to its values."""
 
@@ -49,17 +53,23 @@ class Vocabulary(dict[str | None, int]):
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         super().__init__({None: -1})
+        self._texts: list[str] = []
         for text in texts:
-            self[text] = len(self) - 1
+            self[text]  # which gives it a code
 
-    def __missing__(self, text: str | None) -> int:
-        code = self[text] = len(self) - 1
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self._texts)
+        self._texts.append(text)
         return code
+
+    def text_of(self, code: int) -> str | None:
+        """The text that has a code."""
+        return None if code < 0 else self._texts[code]
 
     @property
     def texts(self) -> tuple[str, ...]:
         """By code."""
-        return cast("tuple[str, ...]", tuple(self)[1:])
+        return tuple(self._texts)
 
 
 class Table:
@@ -147,11 +157,18 @@ class Table:
         if len(self.vocabularies["task_id"]) > MAX_KEPT_CELLS:
             self._cells = None
             return
-        for cell in tabulate(self._coded(columns)):
+        few = len(columns["time"]) <= FEW_RUNS
+        for cell in map(cell_of_run, self._runs(columns)) if few else tabulate(self._coded(columns)):
             there = self._cells.get(label := _label(cell))
             self._cells[label] = cell if there is None else there.merge(cell)
         if len(self._cells) > MAX_KEPT_CELLS:
             self._cells = None
+
+    def _runs(self, columns: Mapping[str, NDArray[np.generic]]) -> Iterator[dict[str, Any]]:
+        lists = {name: column.tolist() for name, column in columns.items()}
+        for name in TEXTS:
+            lists[name] = list(map(self.vocabularies[name].text_of, lists[name]))
+        return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
 
     def _merge_last(self) -> None:
         (one, first), (other, second) = self._parts[-2:]

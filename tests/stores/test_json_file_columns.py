@@ -13,7 +13,9 @@ import pytest
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.records import Document, Query, timestamp_micros
 from benchmark_recorder.stores import _ordered, _pooling, _reader, _sidecar, _table
+from benchmark_recorder.stores._columns import columns_of
 from benchmark_recorder.stores._row import decode_rows
+from benchmark_recorder.stores._run import cell_of_run
 from benchmark_recorder.stores._timestamps import micros_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
@@ -277,6 +279,23 @@ def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_ver
         assert store.durations(Query.of(version="v2.0")).ordered.tolist() == expected
         store.append([make_document(version="v2.0", execution_time=0.0)], fresh=True)
         assert store.durations(Query.of(version="v2.0")).ordered.tolist() == [0.0, *expected]
+
+
+def test_the_cell_of_a_single_run_is_what_is_made_of_many_at_once() -> None:
+    odd = [
+        {"execution_time": None},
+        {"execution_time": 0.0, "cost_estimated": 0.0, "cost_known": True},
+        {"cost_estimated": 0.0},
+        {"host": None, "git_commit": "abc"},
+        {"expected_agent": "a", "agent_selected": "a"},
+        {"expected_agent": "a", "agent_selected": "b"},
+        {"expected_agent": "a", "agent_selected": None},
+        {"expected_agent": None, "agent_selected": "b"},
+    ]
+    for document in [*make_history(60), *(make_document() | fields for fields in odd)]:
+        columns = columns_of([document], CELL_FIELDS)
+        run = {name: column.tolist()[0] for name, column in columns.items()}
+        assert_same_cells(Cells((cell_of_run(run),)), Cells(tuple(tabulate(columns))))
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5, 10_000])
