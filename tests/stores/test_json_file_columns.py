@@ -282,7 +282,7 @@ def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_ver
 
 
 def test_the_cell_of_a_single_run_is_what_is_made_of_many_at_once() -> None:
-    odd = [
+    odd: list[Document] = [
         {"execution_time": None},
         {"execution_time": 0.0, "cost_estimated": 0.0, "cost_known": True},
         {"cost_estimated": 0.0},
