@@ -176,7 +176,7 @@ class Tail:
         try:
             os.fdatasync(self._fd)
         except OSError as error:
-            raise unavailable(error, self.path, "sync") from error
+            raise unavailable(error, self.path, "sync", unchanged=False) from error
 
     # Holding ----------------------------------------------------------------------------------------------------------
 
@@ -390,7 +390,9 @@ class Tail:
             self._fd, self._inode = -1, None
 
     def _busy(self) -> StoreUnavailableError:
-        return StoreUnavailableError(f"{self.path} is being written by another thread for too long; try again")
+        return StoreUnavailableError(
+            f"{self.path} is being written by another thread for too long; try again", unchanged=True
+        )
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""
