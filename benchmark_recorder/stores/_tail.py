@@ -49,6 +49,9 @@ notices: to look at the path and the tail costs more than the write, so each rec
 
 _CLOSING_BYTES: Final = len(CLOSING)
 
+_FEW_BYTES: Final = 8192
+"""What is read at once of what others wrote: a page or two, some twenty records."""
+
 
 class Held(NamedTuple):
     """A document that is locked, of our form, and at its path."""
@@ -80,9 +83,8 @@ class Tail:
     def _begin_anew(self) -> None:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
         self._mutex = threading.Lock()
-        self._layout = Layout(0, 0)
         self._inode: tuple[int, int] | None = None
-        self._end, self._joint = 0, b""
+        self._header, self._end, self._joint = 0, 0, b""
         self._next_look = 0.0
         self._in_vain = False
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
@@ -100,30 +102,30 @@ class Tail:
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        if not self._mutex.acquire(True, self._patience):  # noqa: FBT003 - a keyword costs a tenth of the write
+        mutex = self._mutex
+        # To try costs a third of waiting with a deadline; keywords would cost a tenth of the write.
+        if not mutex.acquire(False) and not mutex.acquire(True, self._patience):  # noqa: FBT003
             raise self._busy()
         try:
-            try:
-                as_left = self._is_as_left()
-            except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
-                as_left = False
-            if not as_left:
+            if not self._is_as_left():
                 self._settle(self._patience)
             self._write(lines)
         finally:
             self._unlock()
-            self._mutex.release()
+            mutex.release()
 
     def _is_as_left(self) -> bool:
         """Take the lock; whether the document ends where this process or others of ours left it."""
-        fd = self._fd
         try:
-            fcntl.flock(fd, _LOCK_NOW)
-        except BlockingIOError:
-            self._lock(self._patience)
-        size = self._glance(fd)
-        as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
-        return as_left and (monotonic() < self._next_look or self._look())
+            try:
+                fcntl.flock(self._fd, _LOCK_NOW)
+            except BlockingIOError:
+                self._lock(self._patience)
+            size = self._glance(self._fd)
+            as_left = size == self._end + _CLOSING_BYTES or self._follow(size)
+            return as_left and (monotonic() < self._next_look or self._look())
+        except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
+            return False
 
     def append_new(self, documents: Sequence[Document]) -> int:
         """Write the records whose ids the document does not hold; how many that were.
@@ -154,8 +156,8 @@ class Tail:
             self._undo()
             raise unavailable(error, self.path, "write to") from error
         if not end:
-            self._layout = Layout(len(HEADER), len(HEADER))
-        self._end = end + len(content) - len(CLOSING)
+            self._header = len(HEADER)
+        self._end = end + written - _CLOSING_BYTES
         self._joint = JOINT
         self._unconfirmed.append(lines)
         if self._sync:
@@ -174,7 +176,7 @@ class Tail:
         try:
             os.fdatasync(self._fd)
         except OSError as error:
-            raise unavailable(error, self.path, "sync") from error
+            raise unavailable(error, self.path, "sync", unchanged=False) from error
 
     # Holding ----------------------------------------------------------------------------------------------------------
 
@@ -195,7 +197,7 @@ class Tail:
         try:
             try:
                 self._settle(seconds)
-                yield Held(self._fd, self._document, Layout(self._layout.header, self._end))
+                yield Held(self._fd, self._document, Layout(self._header, self._end))
             finally:
                 self._unlock()
         finally:
@@ -276,7 +278,7 @@ class Tail:
             raise not_ours(self.path, "it is not a regular file")
         self._fd, self._inode = fd, (status.st_dev, status.st_ino)
         self._glance = make_glance()
-        self._layout, self._end = Layout(0, 0), 0
+        self._header, self._end = 0, 0
         self._identities = Identities()
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
@@ -305,7 +307,7 @@ class Tail:
     def _find(self) -> bool:
         """Find the tail, and mend it; whether the document is of our form."""
         size = os.fstat(self._fd).st_size
-        if self._end and self._follow():
+        if self._follow(size):
             return True
         # Not where it was left, so nothing that was known of it holds any more.
         self._identities = Identities()
@@ -317,19 +319,22 @@ class Tail:
         self._adopt(layout)
         return True
 
-    def _follow(self) -> bool:
+    def _follow(self, size: int) -> bool:
         """Move on to where others of ours went on from the place that was left; whether that is what happened."""
-        size = os.lseek(self._fd, 0, os.SEEK_END)
-        if size < self._end + len(CLOSING) or os.pread(self._fd, 4, size - len(CLOSING)) != CLOSING:
+        end, grown = self._end, size - self._end
+        if not self._header or grown < _CLOSING_BYTES:
             return False
-        if os.pread(self._fd, 2, self._end) not in {JOINT, b"\n{", CLOSING[:2]}:
+        # What a few others wrote is read whole: one call costs less than two.
+        behind = os.pread(self._fd, min(grown, _FEW_BYTES), end)
+        closing = behind[-_CLOSING_BYTES:] if grown <= _FEW_BYTES else os.pread(self._fd, 4, size - _CLOSING_BYTES)
+        if closing != CLOSING or not behind.startswith((JOINT, b"\n{", CLOSING)):
             return False
-        if self._layout.header:
-            self._adopt(Layout(self._layout.header, size - len(CLOSING)))
-        return self._layout.header > 0
+        if grown > _CLOSING_BYTES:
+            self._end, self._joint = size - _CLOSING_BYTES, JOINT
+        return True
 
     def _adopt(self, layout: Layout) -> None:
-        self._layout, self._end = layout, layout.end
+        self._header, self._end = layout.header, layout.end
         if layout.end > layout.header:
             self._joint = JOINT
         else:
@@ -368,7 +373,7 @@ class Tail:
     def _known(self) -> set[str]:
         """The ids in the locked document."""
         try:
-            return self._identities.of(self._fd, self._layout.header, self._end)
+            return self._identities.of(self._fd, self._header, self._end)
         except (msgspec.DecodeError, EOFError) as error:
             raise StoreFormatError(
                 f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
@@ -385,7 +390,9 @@ class Tail:
             self._fd, self._inode = -1, None
 
     def _busy(self) -> StoreUnavailableError:
-        return StoreUnavailableError(f"{self.path} is being written by another thread for too long; try again")
+        return StoreUnavailableError(
+            f"{self.path} is being written by another thread for too long; try again", unchanged=True
+        )
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""

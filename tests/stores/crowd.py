@@ -2,7 +2,8 @@
 
 ``python -m tests.stores.crowd many METHOD PATH PROCESSES THREADS RECORDS``: all at once.
 ``python -m tests.stores.crowd killed PATH MOMENTS``: 4 at once, one of them killed at each moment.
-Both write ``PATH.acknowledged``: the ids of the records whose call returned.
+``python -m tests.stores.crowd together PATH PROCESSES RECORDS``: each opens the file and records at the same moment.
+All write ``PATH.acknowledged``: the ids of the records whose call returned.
 """
 
 from __future__ import annotations
@@ -75,6 +76,25 @@ def many(method: str, path: str, processes: int, threads: int, records: int) -> 
         assert child.exitcode == 0
 
 
+def together(path: str, processes: int, records: int) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(processes)
+
+    def work() -> None:
+        acknowledged = acknowledgements(path)
+        with JSONFileStore(path) as store:
+            barrier.wait(60)
+            for _ in range(records):
+                record(store, acknowledged)
+
+    children = [context.Process(target=work) for _ in range(processes)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+
+
 def killed(path: str, moments: int) -> None:
     rng = random.Random(moments)
     store = JSONFileStore(path)
@@ -113,6 +133,10 @@ if __name__ == "__main__":
     if command == "many":
         start_method, file, *numbers = arguments
         many(start_method, file, *map(int, numbers))
+    elif command == "together":
+        file, *numbers = arguments
+        together(file, *map(int, numbers))
     else:
-        killed(arguments[0], int(arguments[1]))
-    print(len(Path(arguments[1 if command == "many" else 0]).read_bytes()))
+        file, *numbers = arguments
+        killed(file, *map(int, numbers))
+    print(len(Path(file).read_bytes()))

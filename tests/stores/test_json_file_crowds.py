@@ -157,7 +157,21 @@ def test_clear_loses_nothing_that_is_appended_meanwhile(tmp_path: Path) -> None:
     assert sorted(ids) == sorted(told)
 
 
-def test_two_processes_take_an_old_file_over_at_one_moment_and_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_that_take_an_old_file_over_at_one_moment_lose_nothing(tmp_path: Path, processes: int) -> None:
+    old = [{name: value for name, value in document.items() if name != "record_id"} for document in make_history(3000)]
+    for moment in range(5):
+        path = tmp_path / f"{moment}.json"
+        path.write_text(json.dumps({"metrics": old}, indent=2), encoding="utf-8")
+        run_crowd("together", path, processes, 20)
+        content = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        kept = [{name: value for name, value in record.items() if name != "record_id"} for record in content[:3000]]
+        assert kept == old
+        assert len(acknowledged(path)) == processes * 20
+        assert sorted(record["record_id"] for record in content[3000:]) == sorted(acknowledged(path))
+
+
+def test_threads_that_take_an_old_file_over_at_one_moment_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     old = [{name: value for name, value in document.items() if name != "record_id"} for document in make_history(3000)]
     path.write_text(json.dumps({"metrics": old}, indent=2), encoding="utf-8")
