@@ -35,28 +35,6 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Comparison, JointComparison, Summary
 
-
-def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
-    """See ``admission``; with the first record its functions take the place of these two.
-
-    So that who only asks imports no pydantic, and a record that is not the first looks for nothing.
-    """
-    _open_door()
-    return admit(document)
-
-
-def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
-    """See ``admit``."""
-    _open_door()
-    return admit_execution(execution, names)
-
-
-def _open_door() -> None:
-    from benchmark_recorder import admission
-
-    globals().update(admit=admission.admit, admit_execution=admission.admit_execution)
-
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
