@@ -15,8 +15,8 @@ from benchmark_recorder.durations import Durations
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores import _sidecar
+from benchmark_recorder.stores._extent import Extent
 from benchmark_recorder.stores._gathering import Gathering
-from benchmark_recorder.stores._mark import Mark
 from benchmark_recorder.stores._places import damaged
 from benchmark_recorder.stores._source import opened
 from benchmark_recorder.stores._table import PIECE, TEXTS, Table
@@ -53,7 +53,7 @@ class Reader:
         self._forget()
 
     def _forget(self) -> None:
-        self._mark: Mark | None = None
+        self._extent: Extent | None = None
         self._table = Table()
         self._saved = 0
 
@@ -136,21 +136,21 @@ class Reader:
         if source is None:
             self._forget()
             return
-        if self._mark is None or not self._mark.fits(source):
+        if self._extent is None or not self._extent.fits(source):
             self._forget()
             if source.converted is None and (saved := _sidecar.load(os.path.realpath(self._path), source)):
-                self._mark, self._table = saved
+                self._extent, self._table = saved
                 self._saved = len(self._table)
-        start = source.layout.header if self._mark is None else self._mark.offset
-        if self._mark is not None and start == source.layout.end:
+        start = source.layout.header if self._extent is None else self._extent.offset
+        if self._extent is not None and start == source.layout.end:
             return
         # Read anew after an error, so that no record is counted twice.
-        self._mark, mark = None, Mark.at_end(source)
+        self._extent, extent = None, Extent.at_end(source)
         self._table.extend(source.blocks(start, PIECE))
-        self._mark = mark
+        self._extent = extent
         unsaved = len(self._table) - self._saved
         if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):
-            _sidecar.save(os.path.realpath(self._path), mark, self._table)
+            _sidecar.save(os.path.realpath(self._path), extent, self._table)
             self._saved = len(self._table)
 
 

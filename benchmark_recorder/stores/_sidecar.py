@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
-from benchmark_recorder.stores._mark import Mark  # noqa: TC001 - decoded to
+from benchmark_recorder.stores._extent import Extent  # noqa: TC001 - decoded to
 from benchmark_recorder.stores._ordered import Ordered
 from benchmark_recorder.stores._rewrite import folder_of, write_beside
 from benchmark_recorder.stores._table import DTYPES, Table
@@ -45,7 +45,7 @@ class UnusableError(Exception):
 
 
 class _Head(msgspec.Struct):
-    mark: Mark
+    extent: Extent
     count: int
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
@@ -102,7 +102,7 @@ class _Saved:
         return found
 
 
-def load(document: str, source: Source) -> tuple[Mark, Table] | None:
+def load(document: str, source: Source) -> tuple[Extent, Table] | None:
     """The saved columns of a document, where they fit it; ``None`` where not."""
     path = path_of(document)
     with suppress(OSError, msgspec.DecodeError, ValueError), open(path, "rb") as file:
@@ -115,28 +115,28 @@ def load(document: str, source: Source) -> tuple[Mark, Table] | None:
             return None
         head = _decode(file.read(length))
         size = start + head.columns_size + 8 * sum(count for count, _ in head.durations)
-        if size != status.st_size or not head.mark.fits(source):
+        if size != status.st_size or not head.extent.fits(source):
             return None
         saved = _Saved(path, start, head, status)
         ordered = Ordered(head.count, saved.durations) if head.durations else None
-        return head.mark, Table(head.vocabularies, head.cells, [(head.count, saved.column)], ordered)
+        return head.extent, Table(head.vocabularies, head.cells, [(head.count, saved.column)], ordered)
     return None
 
 
-def save(document: str, mark: Mark, table: Table) -> None:
+def save(document: str, extent: Extent, table: Table) -> None:
     """Save the columns of a document; where that fails, the next process reads the document itself."""
     # Not synced: what a power cut leaves of it has the wrong size or checksums, and is not used.
     with suppress(OSError):
-        os.replace(write_beside(document, _content(mark, table), sync=False), path_of(document))
+        os.replace(write_beside(document, _content(extent, table), sync=False), path_of(document))
 
 
-def _content(mark: Mark, table: Table) -> Iterator[bytes | memoryview]:
+def _content(extent: Extent, table: Table) -> Iterator[bytes | memoryview]:
     columns = {name: np.ascontiguousarray(table.column(name), _dtype(name)) for name in DTYPES}
     durations = [np.ascontiguousarray(times, "<f8") for times in table.durations_by_version() or ()]
     cells = table.cells
     head = msgspec.json.encode(
         _Head(
-            mark,
+            extent,
             len(table),
             {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
             None if cells is None else list(cells),
