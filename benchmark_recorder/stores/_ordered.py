@@ -69,10 +69,12 @@ class Ordered:
         """
         if versions > MAX_SAVED_VERSIONS:
             return None
-        codes = rows.since("version", 0).astype(np.int16)  # few enough; and numpy sorts short numbers by radix
+        # Few enough for short numbers, which numpy sorts by radix. An odd record's is -1, and sorts before all others.
+        codes = rows.since("version", 0).astype(np.int16)
         order = np.argsort(codes, kind="stable")
-        parts = np.split(rows.since("execution_time", 0)[order], np.cumsum(np.bincount(codes, minlength=versions)))
-        ordered = [_read_only(_in_order(part)) for part in parts[:versions]]
+        ends = np.cumsum(np.bincount(codes + 1, minlength=versions + 1))
+        parts = np.split(rows.since("execution_time", 0)[order], ends)[1:-1]
+        ordered = [_read_only(_in_order(part)) for part in parts]
         self._kept.update((code, (len(rows), times)) for code, times in enumerate(ordered))
         return ordered
 

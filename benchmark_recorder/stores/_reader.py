@@ -6,11 +6,12 @@ import os
 import threading
 import weakref
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from benchmark_recorder.cells import CELL_FIELDS, Cells
+from benchmark_recorder.cells import CELL_FIELDS, Caveat, Cells
 from benchmark_recorder.durations import Durations
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import Query
@@ -73,7 +74,7 @@ class Reader:
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        return self._answer(lambda table, source: self._summarize(table, source, query))
+        return self._answer(lambda table, source: self._with_caveat(table, self._summarize(table, source, query)))
 
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
@@ -91,6 +92,16 @@ class Reader:
             return kept
         rows, _ = self._gather(table, source, query, ())
         return table.summarize(query, rows)
+
+    def _with_caveat(self, table: Table, cells: Cells) -> Cells:
+        if not table.odd:
+            return cells
+        sentence = (
+            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing, or "
+            "of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
+        )
+        figures = {"store": self._path, "left_out": table.odd, "records": len(table)}
+        return replace(cells, caveats=(*cells.caveats, Caveat("records_left_out", sentence, figures)))
 
     def _gather(
         self, table: Table, source: Source | None, query: Query, names: Collection[str]

@@ -47,6 +47,7 @@ class UnusableError(Exception):
 class _Head(msgspec.Struct):
     extent: Extent
     count: int
+    odd: int
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
     checksums: dict[str, int]
@@ -119,7 +120,7 @@ def load(document: str, source: Source) -> tuple[Extent, Table] | None:
             return None
         saved = _Saved(path, start, head, status)
         ordered = Ordered(head.count, saved.durations) if head.durations else None
-        return head.extent, Table(head.vocabularies, head.cells, [(head.count, saved.column)], ordered)
+        return head.extent, Table(head.vocabularies, head.cells, [(head.count, saved.column)], ordered, head.odd)
     return None
 
 
@@ -138,6 +139,7 @@ def _content(extent: Extent, table: Table) -> Iterator[bytes | memoryview]:
         _Head(
             extent,
             len(table),
+            table.odd,
             {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
             None if cells is None else list(cells),
             {name: zlib.crc32(column.data) for name, column in columns.items()},

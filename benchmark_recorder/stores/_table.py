@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+import msgspec
 import numpy as np
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
 from benchmark_recorder.stores._ordered import Ordered
 from benchmark_recorder.stores._pooling import tabulate_pooled
-from benchmark_recorder.stores._row import Row, decode_rows
+from benchmark_recorder.stores._row import Row, decode_odd_rows, decode_rows
 from benchmark_recorder.stores._run import cell_of_run
-from benchmark_recorder.stores._timestamps import micros_of
+from benchmark_recorder.stores._timestamps import micros_of, micros_of_odd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -80,6 +81,11 @@ class Table:
         cells: of all records; ``None`` where they are too many to be kept.
         parts: the records, with the count of each part.
         ordered: the durations of these by version, where they are known in rising order.
+        odd: how many of these are odd.
+
+    Attributes:
+        odd: records that have a field missing or of another kind. They keep their place here, but no question finds
+            them: their version is ``None``, and their duration NaN.
     """
 
     def __init__(
@@ -88,11 +94,13 @@ class Table:
         cells: Iterable[Cell] | None = (),
         parts: Iterable[tuple[int, Part]] = (),
         ordered: Ordered | None = None,
+        odd: int = 0,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
         self._parts = list(parts)
         self._ordered = ordered or Ordered()
+        self.odd = odd
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
@@ -103,13 +111,15 @@ class Table:
         """Add the records of some blocks of lines.
 
         Raises:
-            msgspec.DecodeError: a line is not a record.
-            ValueError: a time is none.
+            msgspec.DecodeError: a line is no JSON object.
         """
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
         for block in blocks:
-            rows = decode_rows(b"[%b]" % block)
+            try:
+                rows = decode_rows(b"[%b]" % block)
+            except msgspec.DecodeError:
+                rows = decode_odd_rows(block)
             pieces.append(self._columns_of(rows))
             times += [row.timestamp for row in rows]
             if len(times) >= PART_ROWS:
@@ -120,8 +130,14 @@ class Table:
 
     def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str]) -> None:
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-        columns["time"] = micros_of(times)
-        self._count(columns)
+        try:
+            columns["time"] = micros_of(times)
+        except ValueError:
+            columns["time"], odd = micros_of_odd(times)
+            columns["version"][odd], columns["execution_time"][odd] = -1, np.nan
+        sound = columns["version"] >= 0
+        self.odd += len(sound) - int(np.count_nonzero(sound))
+        self._count(columns if sound.all() else {name: column[sound] for name, column in columns.items()})
         self._parts.append((len(times), columns.__getitem__))
         # Merged as they grow, so that there are few, and each record is copied a few times at most.
         while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
@@ -237,6 +253,8 @@ class Table:
             )
             if wanted is not None
         ]
+        if self.odd and query.versions is None:
+            masks.append(self._where("version", lambda version: version >= 0))
         if query.success is not None:
             masks.append(self._where("success", lambda success: success == query.success))
         if query.since is not None:

@@ -43,6 +43,17 @@ def micros_of(texts: Sequence[str]) -> NDArray[np.int64]:
     return np.fromiter(map(timestamp_micros, texts), np.int64, len(texts))
 
 
+def micros_of_odd(texts: Sequence[str]) -> tuple[NDArray[np.int64], list[int]]:
+    """The same one by one, 0 for what is no time, and the places of these."""
+    micros, odd = np.zeros(len(texts), np.int64), []
+    for place, text in enumerate(texts):
+        try:
+            micros[place] = timestamp_micros(text)
+        except ValueError:
+            odd.append(place)
+    return micros, odd
+
+
 def _parse(table: NDArray[np.uint8]) -> NDArray[np.int64] | None:
     """Of texts, a row each, whose signs stand where ours do; ``None`` where the rest is not digits of a time."""
     digits = table[:, _CLOCK].T.astype(np.int32) - ord("0")

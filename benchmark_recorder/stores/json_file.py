@@ -201,7 +201,7 @@ class JSONFileStore(Journal):
         if not before.exists:
             return Repair()
         with self._rewriting() as (held, marks):
-            _, damaged, duplicates = take_stock(_source(held))
+            _, damaged, duplicates, _ = take_stock(_source(held))
             if not damaged and not duplicates:
                 return Repair(torn=before.torn)
             backup = self._back_up(held)
