@@ -97,8 +97,8 @@ class Reader:
         if not table.odd:
             return cells
         sentence = (
-            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing, or "
-            "of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
+            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing "
+            "or of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
         )
         figures = {"store": self._path, "left_out": table.odd, "records": len(table)}
         return replace(cells, caveats=(*cells.caveats, Caveat("records_left_out", sentence, figures)))
