@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,3 +83,22 @@ def test_what_is_left_out_is_said_with_the_answer(store: JSONFileStore) -> None:
     for answer in (recorder.get_historical_metrics("v1.0"), recorder.compare_versions("v1.0", "v2.0")):
         assert "records_left_out" in [warning.code for warning in answer.warnings]
         assert "1 of 41 records" in str(answer)
+
+
+def test_an_odd_record_of_an_older_file_is_left_out_before_and_after_the_file_is_taken_over(
+    store: JSONFileStore,
+) -> None:
+    sound = [make_document(version="v1") for _ in range(3)]
+    odd = [make_document(version="v1") | {"success": None}, make_document(version="v1") | {"execution_time": "fast"}]
+    older = [{name: value for name, value in d.items() if name != "record_id"} for d in (sound[0], *odd, *sound[1:])]
+    store.path.write_text(json.dumps({"metrics": older}, indent=2), encoding="utf-8")
+    assert store.inspect().form == "old"
+    for count in (3, 4):
+        found = store.summarize(Query.of(version="v1"))
+        assert [caveat.figures["left_out"] for caveat in found.caveats] == [2]
+        assert (
+            sum(cell.n for cell in found.cells) == len(store.durations(Query()).ordered) == len(ids_of(store)) == count
+        )
+        assert store.inspect().damaged == 2
+        store.append([make_document(version="v1")], fresh=True)
+    assert [d["success"] for d in json.loads(store.path.read_text(encoding="utf-8"))["metrics"]].count(None) == 1
