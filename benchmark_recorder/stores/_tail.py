@@ -19,16 +19,15 @@ from benchmark_recorder.stores._document import (
     HEADER,
     JOINT,
     Layout,
-    convert,
     encode,
     find_layout,
     not_ours,
-    read_at,
 )
 from benchmark_recorder.stores._glance import make_glance
 from benchmark_recorder.stores._identities import Identities, id_of
 from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores._rewrite import back_up, is_retired, replace, sync_folder
+from benchmark_recorder.stores._mending import mend, take_over
+from benchmark_recorder.stores._rewrite import is_retired, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
@@ -83,6 +82,7 @@ class Tail:
     def _begin_anew(self) -> None:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
         self._mutex = threading.Lock()
+        self._inside = False  # whether somebody who has taken the mutex is at work
         self._inode: tuple[int, int] | None = None
         self._header, self._end, self._joint = 0, 0, b""
         self._next_look = 0.0
@@ -103,16 +103,22 @@ class Tail:
             StoreFormatError: the file holds something else; it was not touched.
         """
         mutex = self._mutex
-        # To try costs a third of waiting with a deadline; keywords would cost a tenth of the write.
-        if not mutex.acquire(False) and not mutex.acquire(True, self._patience):  # noqa: FBT003
-            raise self._busy()
+        # To try costs a third of waiting with a deadline; a keyword would cost a tenth of the write.
+        if not mutex.acquire(False) or mutex is not self._mutex:  # noqa: FBT003
+            mutex = self._wait(self._patience)
         try:
+            self._inside = True
             if not self._is_as_left():
                 self._settle(self._patience)
             self._write(lines)
         finally:
-            self._unlock()
-            mutex.release()
+            # Line by line as in _alone: Ctrl-C may come at the beginning of a function.
+            self._inside = False
+            try:
+                if self._fd >= 0:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+            finally:
+                mutex.release()
 
     def _is_as_left(self) -> bool:
         """Take the lock; whether the document ends where this process or others of ours left it."""
@@ -192,16 +198,43 @@ class Tail:
             StoreFormatError: the file holds something else; it was not touched.
         """
         seconds = self._patience if seconds is None else seconds
-        if not self._mutex.acquire(timeout=seconds):
-            raise self._busy()
+        with self._alone(seconds):
+            self._settle(seconds)
+            yield Held(self._fd, self._document, Layout(self._header, self._end))
+
+    @contextmanager
+    def _alone(self, seconds: float) -> Iterator[None]:
+        """No other thread of this process is in here, and nothing stays locked behind."""
+        mutex = self._wait(seconds)
         try:
-            try:
-                self._settle(seconds)
-                yield Held(self._fd, self._document, Layout(self._header, self._end))
-            finally:
-                self._unlock()
+            self._inside = True
+            yield
         finally:
-            self._mutex.release()
+            self._inside = False
+            try:
+                if self._fd >= 0:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+            finally:
+                mutex.release()
+
+    def _wait(self, seconds: float) -> threading.Lock:
+        """Take the mutex, or a new one where nobody is inside although it is taken.
+
+        Ctrl-C in the moment between taking it and ``try`` leaves it behind so. A thread that has taken the old one
+        meanwhile sees before it goes inside that another is in its place.
+        """
+        for _ in range(2):
+            mutex, fresh = self._mutex, threading.Lock()
+            if mutex.acquire(timeout=seconds):
+                if mutex is self._mutex:
+                    return mutex
+            elif self._inside:
+                break
+            elif mutex is self._mutex:
+                self._mutex = fresh
+        raise StoreUnavailableError(
+            f"{self.path} is being written by another thread for too long; try again", unchanged=True
+        )
 
     def forget(self) -> None:
         """The document was replaced by who holds it: open it anew next time."""
@@ -224,7 +257,7 @@ class Tail:
     def close(self) -> None:
         """Let go of the document; a later append opens it again."""
         self.confirm()
-        with self._mutex:
+        with self._alone(self._patience):
             self._let_go()
 
     def _settle(self, seconds: float) -> None:
@@ -246,7 +279,7 @@ class Tail:
             except OSError as error:
                 raise unavailable(error, self.path, "read") from error
             if not found:
-                self._take_over()
+                take_over(self._fd, self._document, self.path)
                 self._let_go()
                 continue
             if self._adrift:
@@ -315,7 +348,7 @@ class Tail:
         if layout is None:
             return False
         if layout.torn:
-            self._mend(layout, size)
+            mend(self._fd, self._document, layout)
         self._adopt(layout)
         return True
 
@@ -340,28 +373,6 @@ class Tail:
         else:
             self._joint = b"\n" if layout.header else HEADER + b"\n"
 
-    def _mend(self, layout: Layout, size: int) -> None:
-        """Cut a document behind its last whole record."""
-        torn = read_at(self._fd, layout.end, size)
-        if b"\n" in torn.strip(b",\n \0"):
-            # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
-            back_up(self._document, [read_at(self._fd, 0, size)])
-        os.ftruncate(self._fd, layout.end)
-        if layout.header:
-            os.pwrite(self._fd, CLOSING, layout.end)
-        logger.warning("%s ended in a cut record (%d bytes), which was removed", self.path, layout.torn)
-
-    def _take_over(self) -> None:
-        """Replace an older document by the same one in our form."""
-        content = read_at(self._fd, 0, os.fstat(self._fd).st_size)
-        converted = convert(content, self.path)
-        try:
-            if converted.layout.torn:
-                back_up(self._document, [content])
-        except OSError as error:
-            raise unavailable(error, self.path, "back up") from error
-        replace(self._document, self._fd, [converted.content])
-
     def _bring_in(self) -> None:
         """Write what went to a file that was moved away into the one that stands at the path now."""
         known = self._known()
@@ -380,19 +391,10 @@ class Tail:
                 "aside"
             ) from error
 
-    def _unlock(self) -> None:
-        if self._fd >= 0:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-
     def _let_go(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd, self._inode = -1, None
-
-    def _busy(self) -> StoreUnavailableError:
-        return StoreUnavailableError(
-            f"{self.path} is being written by another thread for too long; try again", unchanged=True
-        )
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""

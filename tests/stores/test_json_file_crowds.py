@@ -98,6 +98,15 @@ def test_a_record_whose_call_returned_survives_a_kill(tmp_path: Path) -> None:
     assert ids == [*read, after["record_id"]]
 
 
+def test_a_program_that_is_interrupted_at_any_moment_loses_nothing_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    run_crowd("interrupted", path, 2000)
+    ids, told = ids_in(path), acknowledged(path)
+    assert len(told) > 2000
+    assert len(set(ids)) == len(ids)
+    assert set(told) <= set(ids)
+
+
 def test_a_reader_with_a_shared_lock_always_sees_a_whole_document(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     JSONFileStore(path).append([make_document()])
