@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmark_recorder.analysis.evidence import Fixed
 from benchmark_recorder.analysis.means import OVER_TASKS
 from benchmark_recorder.analysis.result import Doubt, Estimate
-from benchmark_recorder.analysis.version_doubts import n_runs, store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.version_doubts import run_count, store_doubts, unknown_version, version_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -140,11 +140,11 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
     }
     lacks = {"cost": "has no known cost for", "routing_accuracy": "has no known route for"}
     others = f"tasks that the other version {lacks.get(measured.metric.name, 'did not run')}"
-    counts = f"{rest[0]:,} of {n_runs(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
+    counts = f"{rest[0]:,} of {run_count(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
     if there.matched:
         yield Doubt(
             "different_tasks",
-            f"{counts} are of {others}; only the {len(there.pairs):,} common tasks are compared.",
+            f"{counts} are of {others}; only {_common(len(there.pairs))} compared.",
             figures,
         )
     else:
@@ -154,6 +154,10 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
             "look like a change.",
             figures,
         )
+
+
+def _common(tasks: int) -> str:
+    return "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
 
 
 def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Doubt]:

@@ -13,7 +13,7 @@ from benchmark_recorder.analysis.deferred import deferred, defers
 from benchmark_recorder.analysis.duplicates import recorded_twice
 from benchmark_recorder.analysis.percentiles import percentile
 from benchmark_recorder.analysis.result import Doubt, Estimate, Result
-from benchmark_recorder.analysis.version_doubts import store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.version_doubts import run_count, store_doubts, unknown_version, version_doubts
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _doubts(version: str, whole: Cell, timed: int) -> tuple[Doubt, ...]:
         found.append(
             Doubt(
                 "p95_is_the_maximum",
-                f"With {timed} runs of {version} the 95th percentile hangs on the longest run alone.",
+                f"With {run_count(timed)} of {version} the 95th percentile hangs on the longest run alone.",
                 {"version": version, "runs": timed, "needed": 21},
             )
         )

@@ -25,8 +25,8 @@ def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iter
     if metric in {None, "cost"} and whole.unknown_cost:
         yield Doubt(
             "unknown_costs",
-            f"The cost of {whole.unknown_cost:,} of {n_runs(whole.n)} of {version} is unknown; they are left out, "
-            "not taken as free.",
+            f"The cost of {whole.unknown_cost:,} of {run_count(whole.n)} of {version} is unknown; "
+            f"{'it is' if whole.unknown_cost == 1 else 'they are'} left out, not taken as free.",
             {"version": version, "unknown": whole.unknown_cost, "runs": whole.n},
         )
     if metric in {None, "execution_time"}:
@@ -48,9 +48,9 @@ def unknown_version(version: str) -> Doubt:
     return Doubt("unknown_version", f"There are no runs of version {version}.", {"version": version})
 
 
-def n_runs(n: int) -> str:
-    """How many runs, in words."""
-    return f"{n:,} run" if n == 1 else f"{n:,} runs"
+def run_count(n: int) -> str:
+    """So many runs, in words."""
+    return f"{n:,} run{'' if n == 1 else 's'}"
 
 
 def _zeros(version: str, whole: Cell) -> Iterator[Doubt]:
@@ -58,7 +58,7 @@ def _zeros(version: str, whole: Cell) -> Iterator[Doubt]:
     if zeros:
         yield Doubt(
             "zero_durations",
-            f"{n_runs(zeros)} of {version} took no time at all; ratios leave them out.",
+            f"{run_count(zeros)} of {version} took no time at all; ratios leave {'it' if zeros == 1 else 'them'} out.",
             {"version": version, "zeros": zeros, "runs": whole.n},
         )
 
@@ -69,7 +69,7 @@ def _heavy(version: str, moments: Moments, greatest: float, what: str) -> Iterat
         share = min(1.0, greatest / moments.total)
         yield Doubt(
             f"one_run_dominates_{what}",
-            f"One of {n_runs(moments.n)} of {version} makes up {100 * share:.0f} % of the {what} of all: means and "
+            f"One of {moments.n:,} runs of {version} makes up {100 * share:.0f} % of the {what} of all: means and "
             "sums hang on it.",
             {"version": version, "share": share, "greatest": greatest, "runs": moments.n},
         )
