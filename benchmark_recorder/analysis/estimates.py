@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
-from benchmark_recorder.analysis.distributions import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
 from benchmark_recorder.analysis.measured import finite, ratio_of
+from benchmark_recorder.analysis.probabilities import normal_quantile, student_quantile
 from benchmark_recorder.analysis.rates import wilson
 from benchmark_recorder.analysis.result import Estimate, interval_of
 from benchmark_recorder.cells import Moments

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from benchmark_recorder.analysis.distributions import normal_quantile, normal_tail, student_quantile, student_tail
+from benchmark_recorder.analysis.probabilities import normal_quantile, normal_tail, student_quantile, student_tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable

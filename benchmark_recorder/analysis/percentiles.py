@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.analysis.distributions import binomial_tail
+from benchmark_recorder.analysis.probabilities import binomial_tail
 from benchmark_recorder.analysis.result import Estimate, Interval, interval_of
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmark_recorder.analysis.distributions import binomial_tail, normal_tail
 from benchmark_recorder.analysis.evidence import Evidence, Limits, Score
 from benchmark_recorder.analysis.means import over_tasks
+from benchmark_recorder.analysis.probabilities import binomial_tail, normal_tail
 from benchmark_recorder.analysis.strata import Counts
 
 if TYPE_CHECKING:
