@@ -27,6 +27,7 @@ COMMANDS = [
     "doctor",
     "export",
     "gate",
+    "import",
     "list",
     "prune",
     "record",
