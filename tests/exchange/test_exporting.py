@@ -213,7 +213,13 @@ def test_a_run_is_a_test_case_and_a_failure_one_that_failed() -> None:
 def test_a_hostile_text_in_every_field_breaks_no_form(text: str) -> None:
     store = MemoryStore()
     with BenchmarkRecorder(store=store) as recorder:
-        fields = {"agent_selected": text, "expected_agent": text, "error_type": text, "model": text, "task_id": text}
+        fields: dict[str, Any] = {
+            "agent_selected": text,
+            "expected_agent": text,
+            "error_type": text,
+            "model": text,
+            "task_id": text,
+        }
         for success in (True, False):
             recorder.record_execution(text, 1.5, success, text, metadata={text[:99]: text[:99]}, **fields)
     documents = list(store.documents(Query()))
