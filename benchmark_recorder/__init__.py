@@ -9,6 +9,7 @@
     print(recorder.get_historical_metrics(version="v2.0").mean)
 
 The names below are imported on first use: pytest imports this package in every run where it is installed.
+PYTEST_DONT_REWRITE: nor does it warn of a program that has imported this package before it calls pytest.
 """
 
 import importlib

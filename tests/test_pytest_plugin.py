@@ -264,6 +264,16 @@ def test_unused_it_is_silent_and_imports_nothing_else_of_the_package(pytester: p
     assert not (pytester.path / "benchmarks").exists()
 
 
+def test_a_program_may_import_the_package_before_it_calls_pytest(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="def test_a(): ...")
+    program = """
+        import benchmark_recorder, pytest
+        raise SystemExit(pytest.main(["-q", "-W", "error", "-p", "no:benchmark"]))
+        """
+    done = pytester.runpython(pytester.makepyfile(program=program))
+    assert done.ret == 0, done.stderr.str()
+
+
 def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it="def test_a(benchmark_recorder): ...")
     assert "fixture 'benchmark_recorder' not found" in session(pytester, "-p", "no:benchmark_recorder")[1]
