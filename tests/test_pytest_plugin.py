@@ -244,6 +244,21 @@ def test_options_that_do_not_go_together_are_wrong_usage(
     assert "Traceback" not in output
 
 
+def test_what_the_page_shows_works(pytester: pytest.Pytester) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n# (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (pytester.path / program[0]).write_text(program[1], encoding="utf-8")
+    commands = re.findall(r"^\$ pytest (.*)$", page, re.MULTILINE)
+    assert len(commands) == 3
+    outputs = []
+    for command in commands:
+        status, output = session(pytester, *command.split(), "-W", "error", "--strict-markers")
+        assert (status, "5 passed" in output) == (0, True), output
+        outputs.append(output)
+    assert [document["version"] for document in documents(pytester.path / "runs.json")] == ["v2.0"] * 5
+    assert "v3.0 against v2.0" in outputs[2]
+
+
 # Where it is not used -------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import InvalidRecordError, RefusedRecordsError, StoreFormatError, StoreUnavailableError
+from benchmark_recorder.errors import (
+    InvalidRecordError,
+    RefusedRecordsError,
+    StoreError,
+    StoreFormatError,
+    StoreUnavailableError,
+)
 from benchmark_recorder.exchange import lines, pytest_benchmark, table
 from benchmark_recorder.exchange.entry import Entry, admitted, prepared
 from benchmark_recorder.exchange.recognition import Form, recognise
@@ -74,7 +80,8 @@ def import_file(
     Raises:
         InvalidRecordError: a line is wrong; the message names file, line and field, and nothing was imported.
         StoreFormatError: the file has none of the known forms.
-        StoreUnavailableError: the file cannot be read, or the store not be written; says how many records are in.
+        StoreUnavailableError: the file cannot be read, or the store failed halfway; says how many records are in.
+        StoreError: the store failed before the first record was in.
     """
     try:
         source = _Source(Path(path), version)
@@ -161,7 +168,9 @@ def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: 
         except RefusedRecordsError as error:
             refused |= error.reasons
             new += error.new
-        except StoreUnavailableError as error:
+        except StoreError as error:
+            if not new:
+                raise
             raise StoreUnavailableError(
                 f"{error}; {new:,} records were imported before that, and to repeat the import adds the others"
             ) from error

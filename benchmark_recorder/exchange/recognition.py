@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.exchange import pytest_benchmark, table
 from benchmark_recorder.exchange.lines import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_METRICS: Final = re.compile(rb'"metrics"\s*:\s*\[$')
 
 
 class Form(StrEnum):
@@ -36,6 +39,8 @@ def recognise(first: bytes, whole: Callable[[], bytes]) -> Form | None:
     top = _object(line)
     if top is not None:
         return _of_document(top) or Form.JSONL
+    if _METRICS.search(line):
+        return Form.JSON  # as a store lays it out, which may be too large to be read at once
     content = whole()
     top = _object(content)
     if top is not None:

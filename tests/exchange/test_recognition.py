@@ -27,6 +27,10 @@ def test_a_store_is_known_by_its_beginning_where_its_end_was_cut() -> None:
     assert form_of(b'{\n  "metrics": [\n    {\n      "ver') is Form.JSON
 
 
+def test_a_store_is_known_without_reading_all_of_it() -> None:
+    assert recognise(b'{"schema_version": 1, "metrics": [\n', pytest.fail) is Form.JSON  # type: ignore[arg-type]
+
+
 def test_lines_are_known_by_the_first_one_also_if_it_is_wrong() -> None:
     assert form_of(b'{"version": "v1"}\n{"version": "v2"}\n') is Form.JSONL
     assert form_of(b'{"version": v1}\n{"version": "v2"}\n') is Form.JSONL
