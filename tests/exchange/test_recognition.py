@@ -28,7 +28,7 @@ def test_a_store_is_known_by_its_beginning_where_its_end_was_cut() -> None:
 
 
 def test_a_store_is_known_without_reading_all_of_it() -> None:
-    assert recognise(b'{"schema_version": 1, "metrics": [\n', pytest.fail) is Form.JSON  # type: ignore[arg-type]
+    assert recognise(b'{"schema_version": 1, "metrics": [\n', pytest.fail) is Form.JSON
 
 
 def test_lines_are_known_by_the_first_one_also_if_it_is_wrong() -> None:
