@@ -8,6 +8,7 @@ from typing import Any, Final, TextIO
 
 import typer
 
+from benchmark_recorder.exchange import holds
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.encoders import terminal
@@ -57,8 +58,8 @@ def opened(output: str, recorder: BenchmarkRecorder, option: str = "--output") -
     if output == "-":
         yield sys.stdout
         return
-    path, store = Path(output), Path(recorder.store.name)
-    if path.exists() and store.exists() and path.samefile(store):
+    path = Path(output)
+    if holds(recorder.store, path):
         raise _bad_output(output, option, "the records live there")
     try:
         file = path.open("w", encoding="utf-8", newline="")

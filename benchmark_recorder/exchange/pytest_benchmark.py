@@ -57,13 +57,20 @@ def entries(report: Document, version: str | None = None) -> Iterator[Entry]:
 
 def _timings(stats: Document) -> Iterator[tuple[Any, Document]]:
     """Seconds, and which round they are of."""
-    rounds = stats.get("data")
-    if not isinstance(rounds, list) or not rounds:
+    rounds = _rounds({"stats": stats})
+    if not rounds:
         yield stats.get("mean"), {key: stats[key] for key in ("stddev", "min", "max", "median") if key in stats}
         return
     step = -(-len(rounds) // MOST_ROUNDS)
     for index in range(0, len(rounds), step):
         yield rounds[index], {"round": index + 1}
+
+
+def _rounds(benchmark: Any) -> list[Any]:  # noqa: ANN401 - whatever stands there
+    """The timings of a benchmark's rounds; none where it has figures alone."""
+    stats = benchmark.get("stats") if isinstance(benchmark, dict) else None
+    data = stats.get("data") if isinstance(stats, dict) else None
+    return data if isinstance(data, list) else []
 
 
 def _common(report: Document) -> Document:
@@ -90,7 +97,7 @@ def _moment(text: Any) -> Any:  # noqa: ANN401 - whatever stands there; what is 
 
 def notes(report: Document) -> tuple[str, ...]:
     """What the entries leave out of a report, in sentences."""
-    rounds = [len((one.get("stats") or {}).get("data") or ()) for one in report["benchmarks"] if isinstance(one, dict)]
+    rounds = [len(_rounds(one)) for one in report["benchmarks"]]
     means, many = rounds.count(0), sum(n > MOST_ROUNDS for n in rounds)
     said = []
     if means:

@@ -16,6 +16,7 @@ from benchmark_recorder import BenchmarkRecorder, InvalidQueryError, JSONFileSto
 from benchmark_recorder.admission import admit
 from benchmark_recorder.exchange import FORMS, export_file, export_records, import_file
 from benchmark_recorder.records import METRIC_FIELDS, Document, Query
+from benchmark_recorder.stores.replication import ReplicatedStore
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
 
@@ -132,7 +133,28 @@ def test_an_unknown_form_is_told() -> None:
         export_records(MemoryStore(), io.StringIO(), "xml")
 
 
-def test_what_is_exported_is_readable_by_its_owner_and_goes_through_any_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["xml", "customSmallerIsBetter"])
+def test_a_wrong_form_leaves_the_file_alone(form: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("before")
+    with pytest.raises(InvalidQueryError):
+        export_file(MemoryStore(), tmp_path / "x", form)
+    assert (tmp_path / "x").read_text() == "before"
+
+
+def test_an_export_never_overwrites_the_store_nor_a_remote_stores_journal(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    journal = JSONFileStore(path)
+    with ReplicatedStore(journal, MemoryStore(), beside=path, deliver="off") as store:
+        BenchmarkRecorder(store=store).record_execution("a", 1.0, True, "v1")
+        content = path.read_bytes()
+        for one in (store, journal):
+            with pytest.raises(InvalidQueryError, match="the records live in"):
+                export_file(one, path, "jsonl")
+        assert export_file(store, tmp_path / "x", "jsonl") == 1
+    assert path.read_bytes() == content
+
+
+def test_what_is_exported_goes_into_any_store(tmp_path: Path) -> None:
     with BenchmarkRecorder(tmp_path / "m.json") as recorder:
         record_runs(recorder, tasks=2, repeats=2)
         export_file(recorder.store, tmp_path / "x.csv", "csv")

@@ -143,6 +143,8 @@ def test_of_very_many_rounds_some_are_taken_evenly() -> None:
     [
         (7, "benchmark 1: stats: is missing"),
         ({"fullname": "t"}, "benchmark 1: stats: is missing"),
+        ({"fullname": "t", "stats": [1]}, "benchmark 1: stats: is missing"),
+        ({"fullname": "t", "stats": {"data": 7}}, "benchmark 1: execution_time: is missing"),
         ({"stats": {"mean": 1}}, "benchmark 1: fullname: is missing"),
         ({"fullname": "t", "stats": {}}, "benchmark 1: execution_time: is missing"),
         ({"fullname": "t", "stats": {"data": ["x"]}}, "benchmark 1: execution_time: expected a finite number"),
