@@ -138,12 +138,17 @@ def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     """What is to be said, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
     from benchmark_recorder.reporting.encoders import terminal
+    from benchmark_recorder.reporting.pages import joint_page
+    from benchmark_recorder.reporting.tasks import task_texts
+    from benchmark_recorder.reporting.text import render_text
 
     option = config.option
     versions = (option.bench_compare, option.bench_version)
     recorder = _recorder_of(config)
     try:
-        said = [*str(recorder.compare_all(*versions)).splitlines(), ""]
+        joint = recorder.compare_all(*versions)
+        page = joint_page(joint, task_texts(recorder.store.scan, joint.comparisons.values()))
+        said = [*render_text(page).splitlines(), ""]
         if not option.bench_gate:
             return said, True
         # A suite of tests asks whether a version is worse, not whether it is faster by a fifth.
