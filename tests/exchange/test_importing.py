@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark_recorder import BenchmarkRecorder, InvalidRecordError, MemoryStore, StoreFormatError
-from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
-from benchmark_recorder.exchange import import_file
+from benchmark_recorder.errors import BenchmarkRecorderError, RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.exchange import export_records, import_file
 from benchmark_recorder.exchange.importing import BATCH, MOST_NOTES
 from benchmark_recorder.records import Query
 from tests.runs import record_runs
@@ -294,3 +298,59 @@ def test_records_that_the_store_refuses_are_told_and_the_others_are_in(tmp_path:
     store = Choosy()
     done = import_file(written(tmp_path / "x", LINE, LINE | {"duration": 9}), store)
     assert (done.read, done.new, list(done.refused.values())) == (2, 1, ["too slow"])
+
+
+# Damage ---------------------------------------------------------------------------------------------------------------
+
+_PIECES = [
+    b"null",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b'"',
+    b",",
+    b"\n",
+    b"\x00",
+    b"\xff",
+    b"1e999",
+    b"-1",
+    b"NaN",
+    b"\\ud800",
+    b"'",
+]
+_damages = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.sampled_from(_PIECES)), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def whole_files() -> dict[str, bytes]:
+    store = MemoryStore()
+    record_runs(BenchmarkRecorder(store=store), tasks=1, repeats=2, metadata={"a": [1, None, "é"]}, task="=1")
+    texts = {}
+    for form in ("jsonl", "json", "csv"):
+        file = io.StringIO(newline="")
+        export_records(store, file, form)
+        texts[form] = file.getvalue().encode()
+    benchmarks = [{"fullname": "t", "stats": {"mean": 1.5, "data": [1.0, 2.0]}}]
+    report = {"machine_info": {"node": "x"}, "datetime": "2026-01-01", "benchmarks": benchmarks}
+    return {**texts, "pytest-benchmark": json.dumps(report).encode(), "legacy": LEGACY.read_bytes()}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "pytest-benchmark", "legacy"])
+@given(damages=_damages)
+def test_a_damaged_file_is_imported_or_refused_as_a_whole_with_its_name(
+    form: str, damages: list[tuple[float, int, bytes]], whole_files: dict[str, bytes]
+) -> None:
+    content, store = whole_files[form], MemoryStore()
+    for place, length, piece in damages:
+        start = int(place * len(content))
+        content = content[:start] + piece + content[start + length :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "damaged"
+        path.write_bytes(content)
+        try:
+            new, complaint = import_file(path, store, version="v1").new, ""
+        except BenchmarkRecorderError as error:
+            new, complaint = 0, str(error)
+    assert len(held(store)) == new
+    assert not complaint or "damaged" in complaint
