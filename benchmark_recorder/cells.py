@@ -204,32 +204,35 @@ def total(cells: Iterable[Cell]) -> Cell | None:
     # All at once: a comparison asks for this often, and merging one by one makes as many cells as there are tasks.
     return replace(
         cells[0],
-        n=sum(cell.n for cell in cells),
+        n=sum([cell.n for cell in cells]),
         time=_merged([cell.time for cell in cells]),
         log_time=_merged([cell.log_time for cell in cells]),
-        max_time=max(cell.max_time for cell in cells),
+        max_time=max([cell.max_time for cell in cells]),
         cost=_merged([cell.cost for cell in cells]),
         log_cost=_merged([cell.log_cost for cell in cells]),
-        max_cost=max(cell.max_cost for cell in cells),
-        routed=sum(cell.routed for cell in cells),
-        routed_right=sum(cell.routed_right for cell in cells),
-        git_commit=reduce(_merge_range, (cell.git_commit for cell in cells)),
-        host=reduce(_merge_range, (cell.host for cell in cells)),
-        first=min(cell.first for cell in cells),
-        last=max(cell.last for cell in cells),
+        max_cost=max([cell.max_cost for cell in cells]),
+        routed=sum([cell.routed for cell in cells]),
+        routed_right=sum([cell.routed_right for cell in cells]),
+        git_commit=reduce(_merge_range, {cell.git_commit for cell in cells}),
+        host=reduce(_merge_range, {cell.host for cell in cells}),
+        first=min([cell.first for cell in cells]),
+        last=max([cell.last for cell in cells]),
     )
 
 
 def _merged(samples: list[Moments]) -> Moments:
     """The moments of all samples together."""
-    n = sum(sample.n for sample in samples)
-    if not n:
+    samples = [sample for sample in samples if sample.n]
+    if not samples:
         return Moments()
     # Around one of the means, so that a large offset costs no digits.
-    origin = next(sample.mean for sample in samples if sample.n)
-    mean = origin + sum(sample.n * (sample.mean - origin) for sample in samples) / n
-    m2 = sum(sample.m2 + sample.n * (off := sample.mean - mean) * off for sample in samples if sample.n)
-    return Moments(n, mean, m2)
+    origin, count, shift, m2 = samples[0].mean, 0, 0.0, 0.0
+    for n, mean, _ in samples:
+        count, shift = count + n, shift + n * (mean - origin)
+    whole = origin + shift / count
+    for n, mean, own in samples:
+        m2 += own + n * (off := mean - whole) * off
+    return Moments(count, whole, m2)
 
 
 def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()) -> Cells:
