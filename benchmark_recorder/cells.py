@@ -57,17 +57,14 @@ class Moments(NamedTuple):
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both samples together."""
-        if not other.n:
+        left, mean, own = self
+        right, other_mean, others = other
+        if not right:
             return self
-        if not self.n:
+        if not left:
             return other
-        n = self.n + other.n
-        delta = other.mean - self.mean
-        return Moments(
-            n,
-            self.mean + delta * other.n / n,
-            self.m2 + other.m2 + delta * delta * self.n * other.n / n,
-        )
+        n, delta = left + right, other_mean - mean
+        return Moments(n, mean + delta * right / n, own + others + delta * delta * left * right / n)
 
 
 Range: TypeAlias = tuple[str, str] | None
