@@ -166,6 +166,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         if not self._enabled:
             return
         record_id, now = stamp()
+        if type(metadata) is dict:
+            metadata = metadata.copy()  # first of all: the caller's may change at any moment
         document: Document = {
             "record_id": record_id,
             "timestamp": now,
@@ -188,9 +190,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             document.update(said)
             plain = plain and are_plain(said)
         notes: tuple[str, ...] = ()
-        if plain and timestamp is None:
-            document["metadata"] = document["metadata"].copy()  # the caller's may change while the record waits
-        else:
+        if not plain or timestamp is not None:
             try:
                 notes = _admit(document, timestamp)
             except InvalidRecordError as error:
