@@ -198,6 +198,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
                     raise
                 self._intake.count_invalid(error)
                 return
+            task = str.__str__(task)  # of a subclass: the text alone; digests are kept, with what they were made of
         if task_id is None:
             document["task_id"] = task_id_of(task)
         if cost is not None and not document["cost_estimated"]:

@@ -238,3 +238,18 @@ def test_metadata_that_changes_while_it_is_looked_at_breaks_neither_its_record_n
     assert health.waiting == 0
     stored = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["metrics"]
     assert len(stored) == recorded - health.invalid
+
+
+def test_the_id_of_a_task_is_made_of_its_text_whatever_a_subclass_makes_of_it() -> None:
+    class Node(str):
+        __slots__ = ()
+        __hash__ = None  # type: ignore[assignment]
+
+        def encode(self, *_: object) -> bytes:
+            raise TypeError
+
+    store = MemoryStore()
+    BenchmarkRecorder(store=store).record_execution(Node("a task"), 1.0, True, "v1")
+    BenchmarkRecorder(store=store).record_execution("a task", 1.0, True, "v1")
+    first, second = store.documents(Query())
+    assert first["task_id"] == second["task_id"]
