@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.testing import make_document, make_history
@@ -498,3 +498,30 @@ def test_readers_do_without_a_lock_that_is_not_given_back(
     with caplog.at_level(logging.DEBUG, "benchmark_recorder"), JSONFileStore(store.path)._tail.held():
         assert store.scan(Query(), ["record_id"])["record_id"].tolist() == ids
     assert "reading without the lock" in caplog.text
+
+
+# Somebody else's file, and descriptors ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b'\n{"results": [\n1\n]}', b'\n{"a": 1}\n', b'\n{"a": 1,\n "b": 2}\n'])
+def test_somebody_elses_document_behind_an_empty_line_is_not_touched(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_bytes(content)
+    with JSONFileStore(path) as store, pytest.raises(StoreFormatError, match="not a file of benchmark records"):
+        append(store)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{", b"{\n", b'{"schema_version": 1, "metrics": [\n'])
+def test_a_file_with_no_more_than_the_beginning_of_a_header_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_bytes(content)
+    with JSONFileStore(path) as store:
+        assert append(store) == ids_in(path)
+
+
+def test_an_old_document_behind_an_empty_line_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_bytes(b'\n{"metrics": []}')
+    with JSONFileStore(path) as store:
+        assert append(store) == ids_in(path)
