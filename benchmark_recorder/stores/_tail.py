@@ -71,6 +71,8 @@ class Tail:
         durability: ``"fsync"`` waits for the disk.
     """
 
+    _fd = -1  # also of one that was never finished, as by a copy that failed
+
     def __init__(self, path: str, durability: Literal["process", "fsync"]) -> None:
         self.path = path
         self._sync = durability == "fsync"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import fcntl
 import gc
@@ -539,6 +540,16 @@ def test_a_store_that_is_dropped_gives_its_descriptor_back(tmp_path: Path) -> No
         append(JSONFileStore(tmp_path / "metrics.json"))
     gc.collect()
     assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_copy_that_fails_leaves_the_original_as_it_was(store: JSONFileStore) -> None:
+    ids = append(store)
+    with pytest.raises(TypeError, match="cannot pickle"):
+        copy.deepcopy(store)
+    gc.collect()
+    ids += append(store)
+    assert ids_in(store.path) == ids
 
 
 def test_an_interrupt_while_the_document_is_closed_leaves_no_descriptor_of_somebody_else_in_its_place(
