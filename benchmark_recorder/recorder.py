@@ -193,10 +193,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         if not plain or timestamp is not None:
             try:
                 notes = _admit(document, timestamp)
-            except InvalidRecordError as error:
-                if self._raise_invalid:
-                    raise
-                self._intake.count_invalid(error)
+            except (InvalidRecordError, ImportError, OSError) as error:
+                self._refuse(error)
                 return
             task = str.__str__(task)  # of a subclass: the text alone; digests are kept, with what they were made of
         if task_id is None:
@@ -218,20 +216,31 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         """
         if not self._enabled:
             return
-        from benchmark_recorder.admission import admit
-
         fresh_id, _ = stamp()
         try:
+            from benchmark_recorder.admission import admit
+
             document = _document_of(metric)
             given_id = document.setdefault("record_id", fresh_id) is not fresh_id
             document["timestamp"] = timestamp_text(metric.timestamp)
             admitted, notes = admit(document)
-        except InvalidRecordError as error:
-            if self._raise_invalid:
-                raise
-            self._intake.count_invalid(error)
+        except (InvalidRecordError, ImportError, OSError) as error:
+            self._refuse(error)
             return
         self._put(admitted, notes, fresh=not given_id)
+
+    def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
+        """Say what is wrong, as the caller wants it said.
+
+        What validates is imported late, and may not be to be had: no descriptor is left, or a signal handler records in
+        the middle of that import. The record is lost then, and counted as such.
+        """
+        if not isinstance(error, InvalidRecordError):
+            self._intake.count_unwritten(error)
+        elif self._raise_invalid:
+            raise error
+        else:
+            self._intake.count_invalid(error)
 
     def _put(self, document: Document, notes: tuple[str, ...], *, fresh: bool = True) -> None:
         if notes:
