@@ -1,7 +1,9 @@
 """Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store."""
 
+from benchmark_recorder.analysis.attention import Attention, Confusion, FailureClass, WorstTask
 from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
 from benchmark_recorder.analysis.comparison import Comparison, compare
+from benchmark_recorder.analysis.distribution import Distribution
 from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
 from benchmark_recorder.analysis.joint import JointComparison, compare_all
 from benchmark_recorder.analysis.metrics import METRICS, SCOPES
@@ -10,18 +12,25 @@ from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
 from benchmark_recorder.analysis.selftest import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
 from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
 from benchmark_recorder.analysis.tasks import TaskRow
+from benchmark_recorder.analysis.trend import TREND_METRICS, Change, Trend, Week
 
 __all__ = [
     "DEFAULT_CLAIMS",
     "METRICS",
     "SCOPES",
     "SELFTEST_FIELDS",
+    "TREND_METRICS",
+    "Attention",
+    "Change",
     "Claim",
     "ClaimReport",
     "ClaimResult",
     "Comparison",
+    "Confusion",
+    "Distribution",
     "Doubt",
     "Estimate",
+    "FailureClass",
     "FalseBlocks",
     "GateCheck",
     "GateResult",
@@ -34,6 +43,9 @@ __all__ = [
     "SelfTest",
     "Summary",
     "TaskRow",
+    "Trend",
+    "Week",
+    "WorstTask",
     "check_claims",
     "check_gate",
     "compare",
