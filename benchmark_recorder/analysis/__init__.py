@@ -1,9 +1,16 @@
 """Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store."""
 
-from benchmark_recorder.analysis.attention import Attention, Confusion, FailureClass, WorstTask
+from benchmark_recorder.analysis.attention import (
+    ATTENTION_FIELDS,
+    Attention,
+    Confusion,
+    FailureClass,
+    WorstTask,
+    what_to_look_at,
+)
 from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
 from benchmark_recorder.analysis.comparison import Comparison, compare
-from benchmark_recorder.analysis.distribution import Distribution
+from benchmark_recorder.analysis.distribution import Distribution, distributions
 from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
 from benchmark_recorder.analysis.joint import JointComparison, compare_all
 from benchmark_recorder.analysis.metrics import METRICS, SCOPES
@@ -12,9 +19,10 @@ from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
 from benchmark_recorder.analysis.selftest import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
 from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
 from benchmark_recorder.analysis.tasks import TaskRow
-from benchmark_recorder.analysis.trend import TREND_METRICS, Change, Trend, Week
+from benchmark_recorder.analysis.trend import TREND_METRICS, Change, Trend, Week, trend_of, week_starts
 
 __all__ = [
+    "ATTENTION_FIELDS",
     "DEFAULT_CLAIMS",
     "METRICS",
     "SCOPES",
@@ -50,6 +58,10 @@ __all__ = [
     "check_gate",
     "compare",
     "compare_all",
+    "distributions",
     "selftest",
     "summarize_version",
+    "trend_of",
+    "week_starts",
+    "what_to_look_at",
 ]

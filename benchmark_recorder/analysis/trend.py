@@ -7,16 +7,35 @@ is compared like the others, with the wider interval of the fewer runs that it h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
+from benchmark_recorder.analysis.comparison import Verdict, conclude, verdict_of
+from benchmark_recorder.analysis.evidence import Point
+from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_of
+from benchmark_recorder.analysis.metrics import METRICS
+from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.summary import summarize_version
+from benchmark_recorder.analysis.tasks import FALSE_DISCOVERY_RATE, benjamini_hochberg
+from benchmark_recorder.cells import Cells
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from benchmark_recorder.analysis.evidence import Evidence
+    from benchmark_recorder.cells import Cell
 
 WEEKS: Final = 8
 """Weeks in a trend at most, the newest ones."""
+
+WEEK: Final = 7 * 86_400_000_000
+"""Microseconds."""
+
+_FIRST_MONDAY: Final = 4 * 86_400_000_000
+"""1970 began on a Thursday."""
 
 NOTEWORTHY: Final = 0.10
 """A week that is worse by more than this is flagged, one that is better by more celebrated, if the runs bear it out."""
@@ -51,7 +70,7 @@ class Change(Result):
     interval: Interval | None
     p_value: float | None
     q_value: float | None
-    verdict: Literal["improved", "regressed", "equivalent", "inconclusive"]
+    verdict: Verdict
     flag: Literal["worse", "better"] | None
     earlier_n: int
     later_n: int
@@ -97,3 +116,131 @@ class Trend(Result):
     version: str
     weeks: tuple[Week, ...]
     warnings: tuple[Doubt, ...]
+
+
+def monday_of(moment: int) -> int:
+    """The start of the week that a moment is in; both in microseconds since 1970."""
+    return (moment - _FIRST_MONDAY) // WEEK * WEEK + _FIRST_MONDAY
+
+
+def week_starts(first: int, last: int) -> tuple[int, ...]:
+    """The Mondays of all weeks between two moments, of the ``WEEKS`` newest at most, oldest first."""
+    newest = monday_of(last)
+    oldest = max(monday_of(first), newest - (WEEKS - 1) * WEEK)
+    return tuple(range(oldest, newest + 1, WEEK))
+
+
+def trend_of(version: str, weekly: Mapping[int, Cells], now: int, warnings: Sequence[Doubt] = ()) -> Trend:
+    """One version week over week.
+
+    Args:
+        version: whose runs.
+        weekly: the runs of each week by its start; cells of other versions are passed over.
+        now: the present, in microseconds since 1970.
+        warnings: why there are no weeks, if there are none.
+    """
+    cells = {start: weekly[start].of(version) for start in sorted(weekly)}
+    there = [start for start, own in cells.items() if own]
+    against = {later: earlier for earlier, later in pairwise(there)}
+    changes = _changes(cells, against)
+    weeks = tuple(
+        Week(
+            start=start,
+            end=start + WEEK,
+            is_over=start + WEEK <= now,
+            runs=sum(cell.n for cell in own),
+            figures=_figures(version, own),
+            against=against.get(start),
+            changes=changes.get(start, {}),
+        )
+        for start, own in cells.items()
+        if there and there[0] <= start <= there[-1]
+    )
+    return Trend(version, weeks, tuple(warnings))
+
+
+def _changes(cells: Mapping[int, tuple[Cell, ...]], against: Mapping[int, int]) -> dict[int, dict[str, Change]]:
+    """By week and metric, the changes against the weeks that they are compared with."""
+    measured = {later: _measured(cells[earlier], earlier, cells[later], later) for later, earlier in against.items()}
+    changes: dict[int, dict[str, Change]] = {later: {} for later in measured}
+    for metric in TREND_METRICS:
+        found = {later: by_metric[metric] for later, by_metric in measured.items() if metric in by_metric}
+        q_values = benjamini_hochberg([_p_value(one.change) for one, _ in found.values()])
+        for (later, (one, both)), q in zip(found.items(), q_values, strict=True):
+            changes[later][metric] = _change(one, both, q)
+    return changes
+
+
+def _measured(
+    before: Sequence[Cell], earlier: int, after: Sequence[Cell], later: int
+) -> dict[str, tuple[Measured, Cells]]:
+    """Both weeks side by side, as if they were versions, on each metric that both have values of."""
+    names = _label(earlier), _label(later)
+    both = Cells(
+        tuple(replace(cell, version=name) for name, own in zip(names, (before, after), strict=True) for cell in own)
+    )
+    found = {metric: measure(both, *names, METRICS[metric], "suite") for metric in TREND_METRICS}
+    return {metric: (one, both) for metric, one in found.items() if one.left[1] and one.right[1]}
+
+
+def _label(start: int) -> str:
+    """What a week is called where a sentence about versions needs a name."""
+    return f"the week of {datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=start):%Y-%m-%d}"
+
+
+def _p_value(change: Evidence | None) -> float | None:
+    return None if change is None or isinstance(change, Point) else change.p_value
+
+
+def _change(measured: Measured, both: Cells, q_value: float | None) -> Change:
+    margin = measured.metric.margin
+    p_value = _p_value(measured.change)
+    verdict = verdict_of(measured, margin, significant=is_significant(p_value, measured.interval(0.95)))
+    effect, interval = _relative(measured)
+    flag = _flag(effect, interval, p_value, q_value, verdict)
+    return Change(
+        metric=measured.metric.name,
+        effect=effect,
+        interval=interval,
+        p_value=p_value,
+        q_value=q_value,
+        verdict=verdict,
+        flag=flag,
+        earlier_n=measured.left[1],
+        later_n=measured.right[1],
+        method="none: a value is missing" if measured.ratio is None else measured.ratio.method,
+        warnings=conclude(measured, both, margin).warnings if flag else (),
+    )
+
+
+def _relative(measured: Measured) -> tuple[float | None, Interval | None]:
+    """The change in parts of the earlier value, positive where the later one is better."""
+    if measured.ratio is None:
+        return None, None
+
+    def effect(log_ratio: float) -> float:
+        return measured.metric.better * (ratio_of(log_ratio) - 1)
+
+    limits = measured.ratio.limits(0.95)
+    low, high = sorted(map(effect, limits)) if limits else (math.inf, math.inf)
+    return finite(effect(measured.ratio.estimate)), interval_of(low, high)
+
+
+def _flag(
+    effect: float | None, interval: Interval | None, p_value: float | None, q_value: float | None, verdict: Verdict
+) -> Literal["worse", "better"] | None:
+    if effect is None or interval is None or q_value is None or abs(effect) <= NOTEWORTHY:
+        return None
+    if q_value > FALSE_DISCOVERY_RATE or not is_significant(p_value, interval):
+        return None
+    if effect < 0:
+        return "worse" if verdict == "regressed" else None
+    return "better" if verdict == "improved" else None
+
+
+def _figures(version: str, own: Sequence[Cell]) -> dict[str, Estimate]:
+    if not own:
+        return {}
+    estimates = summarize_version(version, Cells(tuple(own))).estimates
+    names = {"execution_time": "mean", "cost": "mean_cost"}
+    return {metric: estimates[names.get(metric, metric)] for metric in TREND_METRICS}
