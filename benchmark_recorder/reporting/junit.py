@@ -70,10 +70,10 @@ def _lists(columns: Columns) -> Iterator[list[Any]]:
 
 
 def _execution(row: dict[str, Any]) -> str:
-    name = visible(row["task_description"] or row["task_id"] or "")
-    case = ET.Element("testcase", classname=visible(row["version"]), name=name, time=f"{_seconds(row):.6f}")
+    name = terminal(row["task_description"] or row["task_id"] or "")
+    case = ET.Element("testcase", classname=terminal(row["version"]), name=name, time=f"{_seconds(row):.6f}")
     if not row["success"]:
-        ET.SubElement(case, "failure", message=visible(row["error_type"] or "failed"))
+        ET.SubElement(case, "failure", message=terminal(row["error_type"] or "failed"))
     return ET.tostring(case, encoding="unicode")
 
 
