@@ -63,7 +63,6 @@ class ReportMethods:
     def _report(self, versions: Sequence[str], query: QueryArguments) -> Report:
         """Everything that a report says."""
         from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
-        from benchmark_recorder.durations import Durations
         from benchmark_recorder.reporting import Basis, Report
         from benchmark_recorder.reporting.tasks import task_texts
         from benchmark_recorder.reporting.views import shown
@@ -71,21 +70,19 @@ class ReportMethods:
         names = version_names(versions)
         asked = self._about(names, query)
         cells = {name: self._store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
-        runs = _by_version(self._store.scan(asked, _RUNS), cells)
+        durations = {name: self._store.durations(replace(asked, versions=(name,))) for name in cells}
+        routed = _by_version(self._routed(asked, cells), cells)
         failed = _by_version(self._failed(asked, cells), cells)
         narrowed = bool(query)
         summaries = {
-            name: shown(
-                summarize_version(name, cells[name], Durations.of(runs[name]["execution_time"])), narrowed=narrowed
-            )
-            for name in cells
+            name: shown(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
         }
         joint = [
             shown(compare_all(self._store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
             for v1, v2 in pairwise(names)
         ]
-        attention = {name: what_to_look_at(summaries[name], cells[name], runs[name], failed[name]) for name in cells}
-        spread = distributions_of({name: runs[name]["execution_time"] for name in cells})
+        attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
+        spread = distributions_of({name: durations[name].ordered for name in cells})
         trends = self._trends(asked, cells)
         return Report(
             summaries=tuple(summaries[name] for name in names),
@@ -101,12 +98,16 @@ class ReportMethods:
             distributions=tuple(spread[name] for name in names),
         )
 
+    def _routed(self, asked: Query, cells: Mapping[str, Cells]) -> Columns:
+        """Expected and selected agents, where there are such."""
+        if not any(cell.routed for found in cells.values() for cell in found.cells):
+            return _none_of(_ROUTED)
+        return self._store.scan(asked, _ROUTED)
+
     def _failed(self, asked: Query, cells: Mapping[str, Cells]) -> Columns:
         """What is told of failed runs, which a store may have to look for in each record."""
-        import numpy as np
-
         if all(cell.success for found in cells.values() for cell in found.cells):
-            return dict.fromkeys(_FAILED, np.empty(0, dtype=object))
+            return _none_of(_FAILED)
         return self._store.scan(replace(asked, success=False), _FAILED)
 
     def _trends(self, asked: Query, cells: Mapping[str, Cells]) -> dict[str, Trend]:
@@ -128,8 +129,8 @@ class ReportMethods:
         return {name: trend_of(name, weekly, time_ns() // 1000, warnings) for name in cells}
 
 
-_RUNS: Final = ("version", "execution_time", "expected_agent", "agent_selected")
-"""Of each record: for percentiles, distributions and wrong routes."""
+_ROUTED: Final = ("version", "expected_agent", "agent_selected")
+"""Of each record: for wrong routes."""
 
 _FAILED: Final = ("version", "task_id", "error_type")
 """Of each that failed."""
@@ -145,6 +146,13 @@ def version_names(versions: object) -> list[str]:
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidQueryError(f"versions: expected the names of one or more versions, got {versions!r}")
     return names
+
+
+def _none_of(fields: Iterable[str]) -> Columns:
+    """Columns of texts without a record."""
+    import numpy as np
+
+    return dict.fromkeys(fields, np.empty(0, dtype=object))
 
 
 def _by_version(columns: Columns, versions: Iterable[str]) -> dict[str, Columns]:

@@ -74,7 +74,10 @@ def test_each_question_is_asked_once(recorder: BenchmarkRecorder) -> None:
     store = recorder.store
     assert isinstance(store, WatchedStore)
     report(recorder, "v1", "v2", "v1")
-    assert [fields for _, fields in store.scans] == [("version", "execution_time", "expected_agent", "agent_selected")]
+    assert [(query.versions, fields) for query, fields in store.scans] == [
+        (("v1",), ("execution_time",)),
+        (("v2",), ("execution_time",)),
+    ]
     assert [query.versions for query in store.summaries] == [
         *(("v1",), ("v2",)),  # each version
         *(("v1", "v2"), ("v2", "v1")),  # each with the one before it

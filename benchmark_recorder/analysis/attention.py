@@ -128,7 +128,7 @@ def what_to_look_at(summary: Summary, cells: Cells, runs: Columns, failed: Colum
     Args:
         summary: of its runs.
         cells: of the same runs.
-        runs: ``ROUTE_FIELDS`` of the same runs.
+        runs: ``ROUTE_FIELDS`` of the same runs; none where no route is known.
         failed: ``FAILURE_FIELDS`` of those that failed.
     """
     pairs = zip(runs["expected_agent"].tolist(), runs["agent_selected"].tolist(), strict=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import Doubt, compare, selftest, summarize_version
+from benchmark_recorder.durations import Durations
 from tests.analysis.histories import cells_of, runs
 
 
@@ -24,7 +25,7 @@ def said(doubts: tuple[Doubt, ...], code: str) -> str:
 )
 def test_one_run_is_no_runs(n: int, sentence: str) -> None:
     columns = runs("v", ["t"] * n)
-    summary = summarize_version("v", cells_of(columns), columns["execution_time"])
+    summary = summarize_version("v", cells_of(columns), Durations.of(columns["execution_time"]))
     assert said(summary.warnings, "p95_is_the_maximum") == sentence
 
 
@@ -85,7 +86,7 @@ def test_no_sentence_counts_one_as_many() -> None:
         for doubt in compare(cells, "v1", "v2", metric).warnings
     ]
     for version, columns in zip(("v1", "v2"), one, strict=True):
-        doubts += summarize_version(version, cells_of(columns), columns["execution_time"]).warnings
+        doubts += summarize_version(version, cells_of(columns), Durations.of(columns["execution_time"])).warnings
     assert len(doubts) >= 5
     for doubt in doubts:
         assert not re.search(r"\b1 (runs|tasks|records|commits|hosts)\b", doubt.sentence), doubt.sentence
