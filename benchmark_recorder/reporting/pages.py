@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.reporting.figures import moment
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Recorded
+from benchmark_recorder.reporting.pictures import effect_figures, tradeoff_figure
 from benchmark_recorder.reporting.sentences import sentence
-from benchmark_recorder.reporting.tables import comparison_table, list_table, task_lines, version_table
+from benchmark_recorder.reporting.tables import comparison_cards, comparison_table, list_table, task_lines, version_table
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis import Comparison, Doubt, JointComparison, Summary
@@ -70,6 +71,7 @@ def report_page(report: Report) -> Page:
         Heading(("Benchmark report: ", *versions[1:]), level=1),
         *(block for section in sections for block in section),
         *versions_section(report.summaries, footnotes),
+        *tradeoff_figure([summary for summary in report.summaries if summary.count]),
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),
@@ -91,9 +93,11 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapp
     return (
         heading,
         Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
+        *comparison_cards([c for c in told if c.v1_count and c.v2_count]),
         Bullets(bullets),
         *comparison_table([c for c in told if c.v1_count and c.v2_count]),
         *_tasks_section(told, texts),
+        *effect_figures(told),
     )
 
 
@@ -116,6 +120,7 @@ def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = No
         *(comparison_table([comparison]) if both else ()),
         *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
         *_tasks_section([comparison], texts or {}),
+        *effect_figures([comparison]),
         *footnotes.notes(),
     )
 

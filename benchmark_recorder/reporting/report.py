@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import JointComparison, Summary
 
-FORMATS = ("text", "markdown", "json")
+FORMATS = ("text", "markdown", "html", "json")
 
 
 class Health(Protocol):
@@ -86,15 +86,20 @@ def build_report(
 
 
 def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
-    """The report as ``"text"`` (80 columns), ``"markdown"`` or ``"json"``.
+    """The report as ``"text"`` (80 columns), ``"markdown"``, ``"html"`` (one file that loads nothing) or ``"json"``.
 
     Raises:
         InvalidQueryError: the format is none of these.
+        MissingDependencyError: what HTML needs is not installed.
     """
     check_format(format, FORMATS)
     if format == "json":
         return report_json(report)
     page = report_page(report)
+    if format == "html":
+        from benchmark_recorder.reporting.document import render_document
+
+        return render_document(page)
     return render_text(page) if format == "text" else render_markdown(page)
 
 

@@ -1,0 +1,180 @@
+"""A chart as SVG inside of an HTML page: the same data make the same bytes, and the page's colours are its own.
+
+The drawing is made once, and each colour in it is a custom property of the page's style sheet (``var(--ink)``). So it
+follows the reader's colour scheme, also while the page is open, and on paper; two drawings, one for each scheme, would
+take twice the bytes and say everything twice to a screen reader. Recorded names never pass through matplotlib: a
+stand-in of the same width is drawn, and the name is put in its place, so no name is mathematics, lacks a glyph, or ends
+an element.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from threading import Lock
+from typing import TYPE_CHECKING, Final, cast
+from xml.etree import ElementTree as ET
+
+from benchmark_recorder.reporting.charts import Course, Forest, Spread, Tradeoff
+from benchmark_recorder.reporting.drawing import MOST_OF_NAME, Style, draw, require_matplotlib
+from benchmark_recorder.reporting.encoders import squeeze, visible, width
+
+if TYPE_CHECKING:
+    from benchmark_recorder.reporting.charts import Chart, Colour
+
+WIDTH: Final = 380
+"""Of a drawing in its own units: about that of a phone, where a unit is then a pixel."""
+FONT: Final = 11.5
+_ROW: Final = 22
+_LETTER: Final = 0.56
+"""Mean width of a letter, in font sizes."""
+_NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
+_LINK: Final = "{http://www.w3.org/1999/xlink}href"
+_STAND_IN: Final = re.compile(r"@(\d{3})x*")
+_COLOURS: Final = ("ink", "muted", "rule", "good", "bad", "doubt", "calm", "accent", "second")
+_CODES: Final = {name: f"#0000{ordinal:02x}" for ordinal, name in enumerate(_COLOURS, 1)}
+"""What matplotlib draws in: no colour that it would choose itself."""
+_SETTINGS: Final = {
+    "font.family": "sans-serif",
+    "font.size": FONT,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "path.simplify": False,
+}
+_SETTINGS_LOCK: Final = Lock()
+"""matplotlib's settings are the whole process's."""
+
+
+def svg(chart: Chart, key: str, title: str, description: str) -> str:
+    """The drawing as one ``svg`` element.
+
+    Args:
+        chart: what is drawn.
+        key: begins each id in it, so it must be the only one of its kind in the page.
+        title: what it is, as plain text.
+        description: what there is to see.
+
+    Raises:
+        MissingDependencyError: there is no matplotlib.
+    """
+    require_matplotlib()
+    names: list[str] = []
+
+    def stand_in(name: str) -> str:
+        names.append(squeeze(visible(name), MOST_OF_NAME) or "(empty)")
+        return f"@{len(names) - 1:03}".ljust(width(names[-1]), "x")
+
+    style = Style(
+        ink=_CODES["ink"],
+        muted=_CODES["muted"],
+        rule=_CODES["rule"],
+        colours={cast("Colour", name): code for name, code in _CODES.items()},
+        label=stand_in,
+    )
+    drawn = _drawn(chart, style, key)
+    root = _cleaned(ET.fromstring(drawn), key, names)  # noqa: S314 - matplotlib wrote it, and no recorded text is in it
+    root.attrib = {
+        "class": "chart",
+        "viewBox": root.attrib["viewBox"],
+        "role": "img",
+        "aria-labelledby": f"{key}-title {key}-description",
+    }
+    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ET.Element(tag, {"id": f"{key}-{tag if tag == 'title' else 'description'}"})
+        element.text = visible(text, 1000)
+        root.insert(place, element)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _drawn(chart: Chart, style: Style, key: str) -> str:
+    """What matplotlib draws, with a figure of its own and none of its global state but for settings that it gets back."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    out = io.StringIO()
+    with _SETTINGS_LOCK, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**_SETTINGS, "svg.hashsalt": key})
+        height, box = _box(chart)
+        figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
+        axes = figure.add_axes(box)
+        for part in (figure.patch, axes.patch):
+            part.set_visible(False)
+        draw(chart, axes, style)
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return out.getvalue()
+
+
+def _box(chart: Chart) -> tuple[float, tuple[float, float, float, float]]:
+    """The drawing's height, and the axes' place in it: from the left, from below, width, height, as shares."""
+    left, below, above = 52.0, 40.0, 10.0
+    match chart:
+        case Forest(rows=rows):
+            left, inner = _beside([row.name for row in rows]), _ROW * max(2, len(rows))
+        case Spread(heaps=heaps):
+            left, inner = _beside([heap.name for heap in heaps]), 64 * max(2, len(heaps))
+        case Tradeoff() | Course():
+            inner, above = 210, 20.0
+    height = inner + below + above
+    return height, (left / WIDTH, below / height, (WIDTH - left - 14) / WIDTH, inner / height)
+
+
+def _beside(names: list[str]) -> float:
+    """Room for the names on the left."""
+    longest = max(min(MOST_OF_NAME, width(visible(name)) or 7) for name in names)
+    return 14 + longest * FONT * _LETTER
+
+
+def _cleaned(root: ET.Element, key: str, names: list[str]) -> ET.Element:
+    """Only what is seen: no metadata, no style of its own, no id that nothing refers to, the page's colours and font."""
+    used = set(re.findall(r"#([\w-]+)\)?", " ".join(value for e in root.iter() for value in _references(e))))
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in {f"{_NAMESPACE}metadata", f"{_NAMESPACE}style"}:
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_NAMESPACE)
+        element.attrib = {name: value for name, value in _attributes(element, key, used)}
+        if element.tag == "text" and (found := _STAND_IN.fullmatch(element.text or "")):
+            element.text = names[int(found[1])]
+        element.text, element.tail = (element.text or "").strip() or None, None
+    _drop_empty(root)
+    return root
+
+
+def _references(element: ET.Element) -> list[str]:
+    return [value for name, value in element.attrib.items() if name in {_LINK, "clip-path"}]
+
+
+def _attributes(element: ET.Element, key: str, used: set[str]) -> list[tuple[str, str]]:
+    found = []
+    for name, value in element.attrib.items():
+        if name == "id":
+            if value in used:
+                found.append(("id", f"{key}-{value}"))
+        elif name == _LINK:
+            found.append(("href", f"#{key}-{value[1:]}"))
+        elif name == "clip-path":
+            found.append((name, value.replace("#", f"#{key}-")))
+        elif name == "style":
+            found.append((name, _coloured(value)))
+        else:
+            found.append((name, value))
+    return found
+
+
+def _coloured(style: str) -> str:
+    """A style with the page's colours, in the page's font."""
+    parts = [part.strip() for part in style.split(";")]
+    kept = "; ".join(part for part in parts if part and not part.startswith("font-family"))
+    for name, code in _CODES.items():
+        kept = kept.replace(code, f"var(--{name})")
+    return kept
+
+
+def _drop_empty(element: ET.Element) -> None:
+    for child in list(element):
+        _drop_empty(child)
+        if child.tag in {"g", "defs"} and not len(child):
+            element.remove(child)
