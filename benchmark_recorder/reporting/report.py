@@ -13,8 +13,9 @@ from benchmark_recorder.reporting.text import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from benchmark_recorder.analysis import JointComparison, Summary
+    from benchmark_recorder.analysis import Attention, Distribution, JointComparison, Summary, Trend
 
 FORMATS = ("text", "markdown", "html", "json")
 
@@ -39,8 +40,16 @@ class Health(Protocol):
         """Records that a remote store has not confirmed."""
 
     @property
+    def pending_since(self) -> str | None:
+        """The time of the oldest of them as text."""
+
+    @property
     def quarantined(self) -> int:
         """Records that a remote store refused."""
+
+    @property
+    def failing_since(self) -> datetime | None:
+        """When this process's present trouble with a store began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,18 @@ class Report:
         comparisons: of each version with the one before it.
         basis: what it rests on.
         texts: of tasks without an id of their own, by the id that was made (see ``task_texts``).
+        attention: what to look at in each version, in the order of ``summaries``.
+        trends: of each version week over week, in the order of ``summaries``; all have the same weeks.
+        distributions: of each version's execution times, in the order of ``summaries``; all have the same bins.
     """
 
     summaries: tuple[Summary, ...]
     comparisons: tuple[JointComparison, ...]
     basis: Basis
     texts: Mapping[str, str] = field(default_factory=dict)
+    attention: tuple[Attention, ...] = ()
+    trends: tuple[Trend, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
 
 
 def build_report(
