@@ -36,6 +36,13 @@ _GREATEST: Final = 1e9
 Colour: TypeAlias = Literal["good", "bad", "doubt", "calm", "accent", "second"]
 """A verdict's tone, or, where versions are told apart: the newest, the one before it, and all others."""
 
+VERDICT_COLOURS: Final[dict[str, Colour]] = {
+    "improved": "good",
+    "regressed": "bad",
+    "inconclusive": "doubt",
+    "equivalent": "calm",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -167,7 +174,9 @@ def scaled(value: float | None, scale: float) -> float | None:
     return max(-_GREATEST, min(_GREATEST, value * scale))
 
 
-def mark(name: str, value: float | None, interval: Interval | None, scale: float, colour: Colour = "calm") -> Mark | None:
+def mark(
+    name: str, value: float | None, interval: Interval | None, scale: float, colour: Colour = "calm"
+) -> Mark | None:
     """A figure in the unit of its axis; ``None`` where it is undefined. A negative scale turns the interval round."""
     at = scaled(value, scale)
     if at is None:
@@ -182,7 +191,8 @@ def task_effects(comparison: Comparison) -> Forest | None:
     """The change of each task, the greatest first; ``None`` where fewer than two can be told apart."""
     better = METRICS[comparison.metric].better
     rows = sorted(
-        (row for row in comparison.tasks if row.effect is not None), key=lambda row: (-abs(row.effect or 0), row.task_id)
+        (row for row in comparison.tasks if row.effect is not None),
+        key=lambda row: (-abs(row.effect or 0), row.task_id),
     )
     tones: dict[int, Colour] = {1: "good", -1: "bad"}
     marks = [
@@ -201,11 +211,24 @@ def task_effects(comparison: Comparison) -> Forest | None:
     return Forest(found, _change_axis(comparison), _ends(comparison.metric), 100 * comparison.margin)
 
 
+def whole_effect(comparison: Comparison) -> Forest:
+    """The change over all tasks."""
+    one = mark(
+        comparison.v2,
+        comparison.effect,
+        comparison.interval,
+        100 * METRICS[comparison.metric].better,
+        VERDICT_COLOURS[comparison.verdict],
+    )
+    return Forest(
+        () if one is None else (one,), _change_axis(comparison), _ends(comparison.metric), 100 * comparison.margin
+    )
+
+
 def metric_effects(joint: JointComparison) -> Forest:
     """The improvement in each metric."""
-    tones: dict[str, Colour] = {"improved": "good", "regressed": "bad", "inconclusive": "doubt", "equivalent": "calm"}
     marks = (
-        mark(f"{METRICS[c.metric].noun} ({_symbol(c)})", c.effect, c.interval, 100, tones[c.verdict])
+        mark(f"{METRICS[c.metric].noun} ({_symbol(c)})", c.effect, c.interval, 100, VERDICT_COLOURS[c.verdict])
         for c in joint.comparisons.values()
     )
     return Forest(tuple(one for one in marks if one is not None), "improvement", ("worse", "better"))
@@ -270,7 +293,7 @@ def course(trends: Sequence[Trend], metric: str, unit: Unit, axis: str) -> Cours
         unit: of the axis.
         axis: what it is.
     """
-    shown = [trend for trend in trends if any(metric in week.values for week in trend.weeks)][-MOST_VERSIONS:]
+    shown = [trend for trend in trends if any(metric in week.figures for week in trend.weeks)][-MOST_VERSIONS:]
     starts = sorted({week.start for trend in shown for week in trend.weeks})
     if len(starts) < 2:
         return None
@@ -285,7 +308,7 @@ def course(trends: Sequence[Trend], metric: str, unit: Unit, axis: str) -> Cours
 def _line(trend: Trend, metric: str, unit: Unit, starts: Sequence[int], colour: Colour) -> Line:
     weeks = {week.start: week for week in trend.weeks}
     there = [weeks.get(start) for start in starts]
-    marks = tuple(_of(week.values.get(metric), trend.version, unit, colour) if week else None for week in there)
+    marks = tuple(_of(week.figures.get(metric), trend.version, unit, colour) if week else None for week in there)
     words: dict[str | None, Literal["good", "bad"] | None] = {"worse": "bad", "better": "good", None: None}
     flags = tuple(words[week.changes[metric].flag] if week and metric in week.changes else None for week in there)
     return Line(trend.version, marks, flags, colour)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from benchmark_recorder.errors import MissingDependencyError
 from benchmark_recorder.reporting.encoders import visible
 from benchmark_recorder.reporting.html import line_html
-from benchmark_recorder.reporting.page import Figure, Heading, Prose, Recorded, Status
+from benchmark_recorder.reporting.page import Cards, Figure, Heading, Prose, Recorded, Status
 from benchmark_recorder.reporting.svg import svg
 
 if TYPE_CHECKING:
@@ -48,10 +48,17 @@ class Group(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A heading, and what stands under it."""
+    """A heading, and what stands under it.
+
+    Attributes:
+        title: the heading; empty for what stands before the first one.
+        groups: from the top.
+        status: the verdict that the section gives, if it gives one.
+    """
 
     title: Line
     groups: tuple[Group, ...]
+    status: Status | None
 
 
 def render_document(page: Page) -> str:
@@ -73,17 +80,22 @@ def render_document(page: Page) -> str:
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
-    """What stands before the first heading of level 2 under no title, then each such heading with what is under it."""
+    """What stands before the first heading of level 2, then each such heading with what is under it."""
     numbers = count(1)
     title: Line = ()
     held: list[Block] = []
     for block in blocks:
         if isinstance(block, Heading) and block.level == 2:
-            yield Section(title, tuple(_groups(held, numbers)))
+            yield _section(title, held, numbers)
             title, held = block.line, []
         else:
             held.append(block)
-    yield Section(title, tuple(_groups(held, numbers)))
+    yield _section(title, held, numbers)
+
+
+def _section(title: Line, blocks: Iterable[Block], numbers: Iterator[int]) -> Section:
+    status = next((block.status for block in blocks if isinstance(block, Cards)), None)
+    return Section(title, tuple(_groups(blocks, numbers)), status)
 
 
 def _groups(blocks: Iterable[Block], numbers: Iterator[int]) -> Iterator[Group]:

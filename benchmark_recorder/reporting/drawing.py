@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import MissingDependencyError
 from benchmark_recorder.reporting.charts import Course, Forest, Spread, Tradeoff
-from benchmark_recorder.reporting.encoders import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +94,7 @@ def _forest(chart: Forest, axes: Axes, style: Style) -> None:
         axes.axvline(0, color=style.muted, linewidth=1)
     for place, row in enumerate(chart.rows):
         _across(axes, row, place, style)
-        _write(axes, -0.02, place, style.label(row.name), style.ink, beside=True)
+        _write_beside(axes, place, style.label(row.name), style.ink)
     axis = chart.axis if not chart.ends else f"{chart.ends[0]} ← {chart.axis} → {chart.ends[1]}"
     axes.set_xlabel(axis, color=style.muted)
 
@@ -122,9 +121,10 @@ def _tradeoff(chart: Tradeoff, axes: Axes, style: Style) -> None:
         axes.plot(x.reach, [y.value] * 2, color=colour, linewidth=1.5, solid_capstyle="round")
         axes.plot([x.value] * 2, y.reach, color=colour, linewidth=1.5, solid_capstyle="round")
         axes.plot([x.value], [y.value], marker="o", markersize=7, color=colour, linewidth=0)
-        _write(axes, x.value, y.value, style.label(x.name), style.ink)
+        side = -1 if x.value > sum(axes.get_xlim()) / 2 else 1  # there is room towards the middle
+        _write(axes, x.value, y.value, style.label(x.name), style.ink, offset=(7 * side, 5))
     axes.set_xlabel(chart.axes[0], color=style.muted)
-    axes.set_ylabel(chart.axes[1], color=style.muted)
+    _name_upright(axes, chart.axes[1], style)
 
 
 def _spread(chart: Spread, axes: Axes, style: Style) -> None:
@@ -142,7 +142,7 @@ def _spread(chart: Spread, axes: Axes, style: Style) -> None:
         axes.stairs(tops, chart.edges, baseline=None, color=colour, linewidth=1.2)
         axes.plot([heap.median] * 2, [place - 0.9, place], color=colour, linewidth=2.2)
         axes.axhline(place, color=style.rule, linewidth=0.8)
-        _write(axes, -0.02, place - 0.4, style.label(heap.name), style.ink, beside=True)
+        _write_beside(axes, place - 0.4, style.label(heap.name), style.ink)
     axes.set_xlabel(chart.axis, color=style.muted)
 
 
@@ -153,44 +153,61 @@ def _course(chart: Course, axes: Axes, style: Style) -> None:
     every = 1 + (len(chart.weeks) - 1) // 5
     axes.set_xticks(range(0, len(chart.weeks), every), [week[5:] for week in chart.weeks[::every]])
     _value_ticks(axes, "y", style)
-    for ordinal, line in enumerate(chart.lines):
+    ends = [
         _over_weeks(axes, line, (ordinal - (len(chart.lines) - 1) / 2) * 0.12, style)
+        for ordinal, line in enumerate(chart.lines)
+    ]
+    for line, end in zip(chart.lines, ends, strict=True):  # over all lines
+        if end is not None:
+            _write(axes, *end, style.label(line.name), style.ink, offset=(8, 0))
     axes.set_xlabel("week that begins on (UTC)", color=style.muted)
-    axes.set_ylabel(chart.axis, color=style.muted)
+    _name_upright(axes, chart.axis, style)
 
 
-def _over_weeks(axes: Axes, line: Line, aside: float, style: Style) -> None:
-    """One version's line, a little aside of the others', so that no interval hides another."""
+def _over_weeks(axes: Axes, line: Line, aside: float, style: Style) -> tuple[float, float] | None:
+    """One version's line, a little aside of the others', so that no interval hides another; where it ends."""
     colour = style.colours[line.colour]
     there = [(place + aside, mark) for place, mark in enumerate(line.marks) if mark is not None]
     axes.plot([x for x, _ in there], [mark.value for _, mark in there], color=colour, linewidth=1.6)
     for x, mark in there:
         axes.plot([x, x], mark.reach, color=colour, linewidth=1.2, alpha=0.6)
-    for place, (mark, flag) in enumerate(zip(line.marks, line.flags, strict=True)):
-        if mark is not None:
+    for place, (each, flag) in enumerate(zip(line.marks, line.flags, strict=True)):
+        if each is not None:
             inside = style.colours[flag] if flag else colour
             shape = {"bad": "v", "good": "^", None: "o"}[flag]
             size = 9 if flag else 6
-            axes.plot([place + aside], [mark.value], marker=shape, markersize=size, color=inside, linewidth=0)
-    if there:
-        x, last = there[-1]
-        _write(axes, x, last.value, style.label(line.name), style.ink)
+            axes.plot([place + aside], [each.value], marker=shape, markersize=size, color=inside, linewidth=0)
+    return (there[-1][0], there[-1][1].value) if there else None
 
 
-def _write(axes: Axes, x: float, y: float, text: str, colour: str, *, beside: bool = False) -> None:
-    """A recorded name: never mathematics."""
-    if beside:
-        where = axes.get_yaxis_transform()
-        axes.text(x, y, text, color=colour, ha="right", va="center", transform=where, parse_math=False)
-        return
+def _write(  # noqa: PLR0913 - a text's place
+    axes: Axes, x: float, y: float, text: str, colour: str, *, offset: tuple[float, float]
+) -> None:
+    """A recorded name near a point: never mathematics."""
     axes.annotate(
-        text, (x, y), (6, 6), textcoords="offset points", color=colour, parse_math=False, annotation_clip=True
+        text,
+        (x, y),
+        offset,
+        textcoords="offset points",
+        color=colour,
+        ha="left" if offset[0] > 0 else "right",
+        va="bottom" if offset[1] else "center",
+        parse_math=False,
     )
 
 
-def _value_ticks(
-    axes: Axes, axis: str, style: Style, *, plus: bool = False, logarithmic: bool = False
-) -> None:
+def _write_beside(axes: Axes, y: float, text: str, colour: str) -> None:
+    """A recorded name on the left of its row."""
+    where = axes.get_yaxis_transform()
+    axes.text(-0.02, y, text, color=colour, ha="right", va="center", transform=where, parse_math=False)
+
+
+def _name_upright(axes: Axes, name: str, style: Style) -> None:
+    """What the upright axis is, above it, where it is read without turning the head."""
+    axes.set_title(name, loc="left", color=style.muted, fontsize="medium", pad=10)
+
+
+def _value_ticks(axes: Axes, axis: str, style: Style, *, plus: bool = False, logarithmic: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     one = axes.xaxis if axis == "x" else axes.yaxis

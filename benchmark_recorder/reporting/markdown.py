@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.reporting.encoders import markdown, markdown_cell, markdown_prose
-from benchmark_recorder.reporting.page import PICTURES, Bullets, Heading, Notes, Paragraph, Prose, Recorded, Status, Table
+from benchmark_recorder.reporting.page import (
+    PICTURES,
+    Bullets,
+    Heading,
+    Notes,
+    Paragraph,
+    Prose,
+    Recorded,
+    Status,
+    Table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

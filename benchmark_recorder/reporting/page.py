@@ -109,9 +109,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """Metrics side by side, where there is room for such; their figures stand in a table as well."""
+    """Metrics side by side, where there is room for such; their figures stand in a table as well.
+
+    Attributes:
+        cards: one for each metric.
+        status: the verdict over all of them.
+    """
 
     cards: tuple[Card, ...]
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.reporting.figures import moment
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Recorded
-from benchmark_recorder.reporting.pictures import effect_figures, tradeoff_figure
+from benchmark_recorder.reporting.pictures import effect_figures, spread_figure, tradeoff_figure
 from benchmark_recorder.reporting.sentences import sentence
-from benchmark_recorder.reporting.tables import comparison_cards, comparison_table, list_table, task_lines, version_table
+from benchmark_recorder.reporting.tables import (
+    comparison_cards,
+    comparison_table,
+    list_table,
+    task_lines,
+    version_table,
+)
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis import Comparison, Doubt, JointComparison, Summary
@@ -71,6 +77,7 @@ def report_page(report: Report) -> Page:
         Heading(("Benchmark report: ", *versions[1:]), level=1),
         *(block for section in sections for block in section),
         *versions_section(report.summaries, footnotes),
+        *spread_figure(report.distributions),
         *tradeoff_figure([summary for summary in report.summaries if summary.count]),
         *footnotes.notes(),
         Heading(("Based on",)),
@@ -93,7 +100,7 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapp
     return (
         heading,
         Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
-        *comparison_cards([c for c in told if c.v1_count and c.v2_count]),
+        *comparison_cards(joint),
         Bullets(bullets),
         *comparison_table([c for c in told if c.v1_count and c.v2_count]),
         *_tasks_section(told, texts),

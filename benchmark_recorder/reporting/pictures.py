@@ -43,12 +43,10 @@ def _effects(comparison: Comparison) -> Figure | None:
     worse = sum((row.effect or 0) < 0 for row in out)
     hidden = sum(row.effect is not None for row in comparison.tasks) - len(rows)
     more = f", the {len(rows)} greatest of {len(rows) + hidden:,}" if hidden else ""
-    caption: Line = (
-        f"Change in {noun} by task{more}: ",
-        *(Recorded(comparison.v2), " against ", Recorded(comparison.v1)),
-    )
+    caption: Line = (f"Change in {noun} by task{more}",)
     description: Line = (
-        f"{len(rows)} tasks; {len(out)} stand out: {worse} worse, {len(out) - worse} better. "
+        *(Recorded(comparison.v2), " against ", Recorded(comparison.v1)),
+        f": {len(rows)} tasks, {len(out)} stand out: {worse} worse, {len(out) - worse} better. ",
         f"The greatest change is {_change(comparison, rows[0])} in ",
         Recorded(rows[0].task_id),
         ". Lines are 95 % intervals; the band is what does not matter.",
@@ -89,7 +87,7 @@ def spread_figure(distributions: Sequence[Distribution]) -> Page:
         ".",
     )
     header: tuple[Line, ...] = (("version",), ("runs",), *((f"p{p} ({unit.symbol})",) for p in _PERCENTILES))
-    rows = tuple(
+    rows: tuple[tuple[Line, ...], ...] = tuple(
         (
             (Recorded(d.version),),
             (f"{d.n:,}",),
@@ -117,9 +115,7 @@ def tradeoff_figure(summaries: Sequence[Summary]) -> Page:
         )
         for x, _ in chart.points
     )
-    return (
-        Figure(chart, ("Cost against success",), _corners(chart), Table(header, rows, "lrr")),
-    )
+    return (Figure(chart, ("Cost against success",), _corners(chart), Table(header, rows, "lrr")),)
 
 
 def _corners(chart: Tradeoff) -> Line:
@@ -134,7 +130,7 @@ def _corners(chart: Tradeoff) -> Line:
 def trend_figures(trends: Sequence[Trend]) -> Page:
     """Execution time, success and cost, week by week."""
     values = {
-        metric: [week.values[metric].value for trend in trends for week in trend.weeks if metric in week.values]
+        metric: [week.figures[metric].value for trend in trends for week in trend.weeks if metric in week.figures]
         for metric in ("execution_time", "success_rate", "cost")
     }
     names = {"execution_time": "mean execution time", "success_rate": "success rate", "cost": "cost a run"}
@@ -164,7 +160,7 @@ def _flags(chart: Course) -> Line:
 
 
 def _weeks_table(trends: Sequence[Trend], metric: str, chart: Course) -> Table:
-    values = {(t.version, w.start): w.values.get(metric) for t in trends for w in t.weeks}
+    values = {(t.version, w.start): w.figures.get(metric) for t in trends for w in t.weeks}
     starts = sorted({start for _, start in values})
     unit = UNITS[metric](e.value for e in values.values() if e is not None)
     header: tuple[Line, ...] = (("week of",), *((Recorded(line.name),) for line in chart.lines))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 from threading import Lock
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree import ElementTree as ET
 
 from benchmark_recorder.reporting.charts import Course, Forest, Spread, Tradeoff
@@ -20,6 +20,8 @@ from benchmark_recorder.reporting.drawing import MOST_OF_NAME, Style, draw, requ
 from benchmark_recorder.reporting.encoders import squeeze, visible, width
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmark_recorder.reporting.charts import Chart, Colour
 
 WIDTH: Final = 380
@@ -34,7 +36,7 @@ _STAND_IN: Final = re.compile(r"@(\d{3})x*")
 _COLOURS: Final = ("ink", "muted", "rule", "good", "bad", "doubt", "calm", "accent", "second")
 _CODES: Final = {name: f"#0000{ordinal:02x}" for ordinal, name in enumerate(_COLOURS, 1)}
 """What matplotlib draws in: no colour that it would choose itself."""
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, Any]] = {
     "font.family": "sans-serif",
     "font.size": FONT,
     "svg.fonttype": "none",
@@ -61,7 +63,7 @@ def svg(chart: Chart, key: str, title: str, description: str) -> str:
     names: list[str] = []
 
     def stand_in(name: str) -> str:
-        names.append(squeeze(visible(name), MOST_OF_NAME) or "(empty)")
+        names.append(_shown(name))
         return f"@{len(names) - 1:03}".ljust(width(names[-1]), "x")
 
     style = Style(
@@ -87,7 +89,7 @@ def svg(chart: Chart, key: str, title: str, description: str) -> str:
 
 
 def _drawn(chart: Chart, style: Style, key: str) -> str:
-    """What matplotlib draws, with a figure of its own and none of its global state but for settings that it gets back."""
+    """What matplotlib draws on a figure of its own; of its global state only settings change, and they come back."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -95,39 +97,46 @@ def _drawn(chart: Chart, style: Style, key: str) -> str:
     out = io.StringIO()
     with _SETTINGS_LOCK, mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update({**_SETTINGS, "svg.hashsalt": key})
+        for name, value in {**_SETTINGS, "svg.hashsalt": key}.items():
+            mpl.rcParams[name] = value  # type: ignore[index]  # its names are literals there
         height, box = _box(chart)
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
         axes = figure.add_axes(box)
         for part in (figure.patch, axes.patch):
             part.set_visible(False)
         draw(chart, axes, style)
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        canvas: Any = FigureCanvasSVG(figure)  # untyped there
+        canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return out.getvalue()
 
 
 def _box(chart: Chart) -> tuple[float, tuple[float, float, float, float]]:
     """The drawing's height, and the axes' place in it: from the left, from below, width, height, as shares."""
-    left, below, above = 52.0, 40.0, 10.0
+    left, right, below, above, inner = 52.0, 14.0, 40.0, 10.0, 210.0
     match chart:
         case Forest(rows=rows):
-            left, inner = _beside([row.name for row in rows]), _ROW * max(2, len(rows))
+            left, inner = _room_for(row.name for row in rows), _ROW * max(2, len(rows))
         case Spread(heaps=heaps):
-            left, inner = _beside([heap.name for heap in heaps]), 64 * max(2, len(heaps))
-        case Tradeoff() | Course():
-            inner, above = 210, 20.0
+            left, inner = _room_for(heap.name for heap in heaps), 64 * max(2, len(heaps))
+        case Tradeoff():
+            above = 30.0
+        case Course(lines=lines):
+            above, right = 30.0, _room_for(line.name for line in lines if line.marks[-1])
     height = inner + below + above
-    return height, (left / WIDTH, below / height, (WIDTH - left - 14) / WIDTH, inner / height)
+    return height, (left / WIDTH, below / height, (WIDTH - left - right) / WIDTH, inner / height)
 
 
-def _beside(names: list[str]) -> float:
-    """Room for the names on the left."""
-    longest = max(min(MOST_OF_NAME, width(visible(name)) or 7) for name in names)
-    return 14 + longest * FONT * _LETTER
+def _room_for(names: Iterable[str]) -> float:
+    """Room for names beside the axes."""
+    return 14 + max((width(_shown(name)) for name in names), default=0) * FONT * _LETTER
+
+
+def _shown(name: str) -> str:
+    return squeeze(visible(name), MOST_OF_NAME) or "(empty)"
 
 
 def _cleaned(root: ET.Element, key: str, names: list[str]) -> ET.Element:
-    """Only what is seen: no metadata, no style of its own, no id that nothing refers to, the page's colours and font."""
+    """Only what is seen, in the page's colours and font: no metadata, no style sheet, no id that nothing refers to."""
     used = set(re.findall(r"#([\w-]+)\)?", " ".join(value for e in root.iter() for value in _references(e))))
     for parent in list(root.iter()):
         for child in list(parent):
@@ -135,7 +144,7 @@ def _cleaned(root: ET.Element, key: str, names: list[str]) -> ET.Element:
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.removeprefix(_NAMESPACE)
-        element.attrib = {name: value for name, value in _attributes(element, key, used)}
+        element.attrib = dict(_attributes(element, key, used))
         if element.tag == "text" and (found := _STAND_IN.fullmatch(element.text or "")):
             element.text = names[int(found[1])]
         element.text, element.tail = (element.text or "").strip() or None, None

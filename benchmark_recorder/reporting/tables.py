@@ -23,7 +23,7 @@ from benchmark_recorder.reporting.sentences import WORDINGS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, Estimate, Interval, Summary, TaskRow
+    from benchmark_recorder.analysis import Comparison, Estimate, Interval, JointComparison, Summary, TaskRow
     from benchmark_recorder.reporting.page import Tone
 
 UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
@@ -47,7 +47,11 @@ TONES: Final[dict[str, Tone]] = {
     "regressed": "bad",
     "inconclusive": "doubt",
     "equivalent": "calm",
+    "better": "good",
+    "worse": "bad",
+    "mixed": "doubt",
 }
+"""Of the verdicts on one metric, and on all."""
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
@@ -113,9 +117,10 @@ def change_interval(interval: Interval | None, better: int) -> str:
     return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
 
 
-def comparison_cards(comparisons: Sequence[Comparison]) -> Page:
+def comparison_cards(joint: JointComparison) -> Page:
     """Each metric at a glance."""
-    return (Cards(tuple(map(_card, comparisons))),) if comparisons else ()
+    told = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
+    return (Cards(tuple(map(_card, told)), Status(joint.verdict, TONES[joint.verdict])),) if told else ()
 
 
 def _card(comparison: Comparison) -> Card:
@@ -124,7 +129,9 @@ def _card(comparison: Comparison) -> Card:
     noun = METRICS[comparison.metric].noun
     change = None if comparison.effect is None else better * comparison.effect
     interval = change_interval(comparison.interval, better)
-    values = f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
+    values = (
+        f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
+    )
     return Card(
         label=f"{noun[0].upper()}{noun[1:]}",
         status=Status(comparison.verdict, TONES[comparison.verdict]),

@@ -18,12 +18,28 @@ from benchmark_recorder.analysis import (
     SelfTest,
     Summary,
 )
+from benchmark_recorder.reporting.charts import durations, metric_effects, task_effects, whole_effect
 from benchmark_recorder.reporting.decisions import claims_page, gate_page, selftest_page
+from benchmark_recorder.reporting.frames import (
+    arrow_stream,
+    claims_frame,
+    comparison_frame,
+    gate_frame,
+    joint_frame,
+    selftest_frame,
+    summary_frame,
+    to_pandas,
+)
 from benchmark_recorder.reporting.html import render_html
 from benchmark_recorder.reporting.pages import comparison_page, joint_page, summary_page
+from benchmark_recorder.reporting.plotting import plot
 from benchmark_recorder.reporting.text import render_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
 
 R = TypeVar("R", bound=Result)
@@ -37,6 +53,21 @@ class View(Result):
     @abstractmethod
     def _page(self) -> Page:
         """What is shown."""
+
+    @abstractmethod
+    def _frame(self) -> Frame:
+        """The same as a table of plain columns."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame; which rows it has stands in ``reporting.frames``, and in docs/notebooks.md.
+
+        Raises:
+            MissingDependencyError: there is no pandas.
+        """
+        return to_pandas(self._frame())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return arrow_stream(self._frame(), requested_schema)
 
     def __str__(self) -> str:
         return render_text(self._page()).rstrip("\n")
@@ -58,6 +89,20 @@ class SummaryView(View, Summary):
     def _page(self) -> Page:
         return summary_page(self)
 
+    def _frame(self) -> Frame:
+        return summary_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Mean and percentiles of the execution times with their intervals, on matplotlib's axes.
+
+        Args:
+            ax: where; a new figure unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        return plot(durations(self), ax)
+
 
 class ComparisonView(View, Comparison):
     """Two versions on one metric."""
@@ -66,6 +111,20 @@ class ComparisonView(View, Comparison):
 
     def _page(self) -> Page:
         return comparison_page(self)
+
+    def _frame(self) -> Frame:
+        return comparison_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The change of each task with its interval, or of all runs where tasks cannot be told apart.
+
+        Args:
+            ax: matplotlib's axes; a new figure's unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        return plot(task_effects(self) or whole_effect(self), ax)
 
 
 class JointComparisonView(View, JointComparison):
@@ -76,6 +135,20 @@ class JointComparisonView(View, JointComparison):
     def _page(self) -> Page:
         return joint_page(self)
 
+    def _frame(self) -> Frame:
+        return joint_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The improvement in each metric with its interval.
+
+        Args:
+            ax: matplotlib's axes; a new figure's unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        return plot(metric_effects(self), ax)
+
 
 class ClaimReportView(View, ClaimReport):
     """Claims against the runs."""
@@ -84,6 +157,9 @@ class ClaimReportView(View, ClaimReport):
 
     def _page(self) -> Page:
         return claims_page(self)
+
+    def _frame(self) -> Frame:
+        return claims_frame(self)
 
 
 class GateResultView(View, GateResult):
@@ -94,6 +170,9 @@ class GateResultView(View, GateResult):
     def _page(self) -> Page:
         return gate_page(self)
 
+    def _frame(self) -> Frame:
+        return gate_frame(self)
+
 
 class SelfTestView(View, SelfTest):
     """The gate on one version against itself."""
@@ -102,6 +181,9 @@ class SelfTestView(View, SelfTest):
 
     def _page(self) -> Page:
         return selftest_page(self)
+
+    def _frame(self) -> Frame:
+        return selftest_frame(self)
 
 
 _VIEWS: Final[dict[type[Result], type[View]]] = {
