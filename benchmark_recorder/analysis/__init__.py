@@ -19,7 +19,7 @@ from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
 from benchmark_recorder.analysis.selftest import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
 from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
 from benchmark_recorder.analysis.tasks import TaskRow
-from benchmark_recorder.analysis.trend import TREND_METRICS, Change, Trend, Week, trend_of, week_starts
+from benchmark_recorder.analysis.trend import TREND_METRICS, WEEK, Change, Trend, Week, trend_of, week_starts
 
 __all__ = [
     "ATTENTION_FIELDS",
@@ -28,6 +28,7 @@ __all__ = [
     "SCOPES",
     "SELFTEST_FIELDS",
     "TREND_METRICS",
+    "WEEK",
     "Attention",
     "Change",
     "Claim",

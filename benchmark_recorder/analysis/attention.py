@@ -101,6 +101,8 @@ class Attention(Result):
         failure_classes: at most twenty, most frequent first.
         unlisted_failures: failed runs of classes that are not listed.
         cost_per_success: USD: all known costs for each success, with its 95 % interval; failures cost, too.
+        known_cost: USD: the sum of all known costs; ``None`` where none is known.
+        failed_cost: USD: what failed runs cost of it.
     """
 
     version: str
@@ -113,6 +115,8 @@ class Attention(Result):
     failure_classes: tuple[FailureClass, ...]
     unlisted_failures: int
     cost_per_success: Estimate
+    known_cost: float | None
+    failed_cost: float | None
 
 
 def what_to_look_at(summary: Summary, cells: Cells, columns: Columns) -> Attention:
@@ -136,6 +140,7 @@ def what_to_look_at(summary: Summary, cells: Cells, columns: Columns) -> Attenti
         expected_runs[expected] += n
     failed = ~columns["success"]
     classes = _classes(columns["error_type"][failed].tolist(), columns["task_id"][failed].tolist())
+    own = [cell for cell in cells.of(summary.version) if cell.cost.n]
     nothing = Estimate(None, None, 0, "ratio of sums, delta method on logarithms")
     return Attention(
         version=summary.version,
@@ -148,6 +153,8 @@ def what_to_look_at(summary: Summary, cells: Cells, columns: Columns) -> Attenti
         failure_classes=classes[:MOST_CLASSES],
         unlisted_failures=sum(one.runs for one in classes[MOST_CLASSES:]),
         cost_per_success=summary.estimates.get("cost_per_success", nothing),
+        known_cost=finite(sum(cell.cost.total for cell in own)) if own else None,
+        failed_cost=finite(sum(cell.cost.total for cell in own if not cell.success)) if own else None,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from benchmark_recorder.analysis import METRICS
@@ -14,7 +15,7 @@ from benchmark_recorder.reporting.figures import PERCENT, Unit, dollars, moment,
 from benchmark_recorder.reporting.sentences import WORDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import (
         Comparison,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Interval,
         JointComparison,
         Summary,
+        TaskRow,
         Trend,
     )
 
@@ -187,28 +189,34 @@ def mark(
     return Mark(name, at, scaled(low, scale), scaled(high, scale), colour)
 
 
-def task_effects(comparison: Comparison) -> Forest | None:
-    """The change of each task, the greatest first; ``None`` where fewer than two can be told apart."""
-    better = METRICS[comparison.metric].better
-    rows = sorted(
-        (row for row in comparison.tasks if row.effect is not None),
-        key=lambda row: (-abs(row.effect or 0), row.task_id),
-    )
-    tones: dict[int, Colour] = {1: "good", -1: "bad"}
+def ranked_tasks(comparison: Comparison) -> list[TaskRow]:
+    """The tasks that a chart shows: those that change most."""
+    known = (row for row in comparison.tasks if row.effect is not None)
+    return sorted(known, key=lambda row: (-abs(row.effect or 0), row.task_id))[:MOST_ROWS]
+
+
+def task_effects(comparison: Comparison, texts: Mapping[str, str] = MappingProxyType({})) -> Forest | None:
+    """The change of each task, the greatest first; ``None`` where fewer than two can be told apart.
+
+    Args:
+        comparison: whose tasks.
+        texts: of tasks whose ids were made from them, by id.
+    """
+    scale = 100 * METRICS[comparison.metric].better
     marks = [
-        mark(
-            row.task_id,
-            row.effect,
-            row.interval,
-            100 * better,
-            tones[1 if (row.effect or 0) > 0 else -1] if row.stands_out else "calm",
-        )
-        for row in rows[:MOST_ROWS]
+        mark(texts.get(row.task_id, row.task_id), row.effect, row.interval, scale, _colour(row))
+        for row in ranked_tasks(comparison)
     ]
     found = tuple(one for one in marks if one is not None)
     if len(found) < 2:
         return None
     return Forest(found, _change_axis(comparison), _ends(comparison.metric), 100 * comparison.margin)
+
+
+def _colour(row: TaskRow) -> Colour:
+    if not row.stands_out:
+        return "calm"
+    return "good" if (row.effect or 0) > 0 else "bad"
 
 
 def whole_effect(comparison: Comparison) -> Forest:

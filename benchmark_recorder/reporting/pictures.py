@@ -11,34 +11,40 @@ from benchmark_recorder.reporting.charts import (
     Tradeoff,
     cost_against_success,
     course,
+    ranked_tasks,
     spread,
     task_effects,
 )
 from benchmark_recorder.reporting.figures import PERCENT, number, seconds, signed
 from benchmark_recorder.reporting.page import Figure, Line, Page, Recorded, Table
-from benchmark_recorder.reporting.tables import UNITS, change_interval, estimate_text
+from benchmark_recorder.reporting.tables import UNITS, change_interval, estimate_text, task_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, Distribution, Summary, TaskRow, Trend
 
 _PERCENTILES = (5, 25, 50, 75, 95)
 
 
-def effect_figures(comparisons: Sequence[Comparison]) -> Page:
-    """The change of each task, for those metrics that are ratios or have a task that stands out."""
+def effect_figures(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> Page:
+    """The change of each task, for those metrics that are ratios or have a task that stands out.
+
+    Args:
+        comparisons: of the same two versions.
+        texts: of tasks whose ids were made from them, by id.
+    """
     told = [c for c in comparisons if c.kind == "ratio" or any(row.stands_out for row in c.tasks)]
-    return tuple(figure for figure in map(_effects, told) if figure is not None)
+    figures = (_effects(comparison, texts) for comparison in told)
+    return tuple(figure for figure in figures if figure is not None)
 
 
-def _effects(comparison: Comparison) -> Figure | None:
-    chart = task_effects(comparison)
+def _effects(comparison: Comparison, texts: Mapping[str, str]) -> Figure | None:
+    chart = task_effects(comparison, texts)
     if chart is None:
         return None
     noun = METRICS[comparison.metric].noun
-    by_id = {row.task_id: row for row in comparison.tasks}
-    rows = [by_id[mark.name] for mark in chart.rows]
+    rows = ranked_tasks(comparison)
     out = [row for row in rows if row.stands_out]
     worse = sum((row.effect or 0) < 0 for row in out)
     hidden = sum(row.effect is not None for row in comparison.tasks) - len(rows)
@@ -48,13 +54,13 @@ def _effects(comparison: Comparison) -> Figure | None:
         *(Recorded(comparison.v2), " against ", Recorded(comparison.v1)),
         f": {len(rows)} tasks, {len(out)} stand out: {worse} worse, {len(out) - worse} better. ",
         f"The greatest change is {_change(comparison, rows[0])} in ",
-        Recorded(rows[0].task_id),
+        Recorded(chart.rows[0].name),
         ". Lines are 95 % intervals; the band is what does not matter.",
     )
     header: tuple[Line, ...] = (("task",), ("change",), ("95 % interval",), ("runs",))
     cells = tuple(
         (
-            (Recorded(row.task_id),),
+            task_name(row.task_id, texts),
             (_change(comparison, row),),
             (change_interval(row.interval, METRICS[comparison.metric].better),),
             (f"{row.v1_count:,}+{row.v2_count:,}",),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.markdown import render_markdown
 from benchmark_recorder.reporting.pages import report_page
+from benchmark_recorder.reporting.sheet import report_csv
 from benchmark_recorder.reporting.text import render_text
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Attention, Distribution, JointComparison, Summary, Trend
 
-FORMATS = ("text", "markdown", "html", "json")
+FORMATS = ("text", "markdown", "html", "json", "csv")
 
 
 class Health(Protocol):
@@ -90,26 +91,18 @@ class Report:
     distributions: tuple[Distribution, ...] = ()
 
 
-def build_report(
-    summaries: Sequence[Summary],
-    comparisons: Sequence[JointComparison],
-    basis: Basis,
-    texts: Mapping[str, str] | None = None,
-) -> Report:
-    """A report on some versions, oldest first, each compared with the one before it."""
-    return Report(tuple(summaries), tuple(comparisons), basis, texts or {})
-
-
 def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
-    """The report as ``"text"`` (80 columns), ``"markdown"``, ``"html"`` (one file that loads nothing) or ``"json"``.
+    """The report as ``"text"`` (80 columns), ``"markdown"``, ``"html"`` (one file), ``"json"`` or ``"csv"``.
 
     Raises:
         InvalidQueryError: the format is none of these.
         MissingDependencyError: what HTML needs is not installed.
     """
-    check_format(format, FORMATS)
+    check_format(format)
     if format == "json":
         return report_json(report)
+    if format == "csv":
+        return report_csv(report)
     page = report_page(report)
     if format == "html":
         from benchmark_recorder.reporting.document import render_document
@@ -118,7 +111,7 @@ def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
     return render_text(page) if format == "text" else render_markdown(page)
 
 
-def check_format(format: object, known: Sequence[str]) -> None:  # noqa: A002 - the field's word
+def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noqa: A002 - the field's word
     """Raise ``InvalidQueryError`` unless the format is known."""
     if format not in known:
         shown = ascii(format)[:80] if isinstance(format, str) else f"a {type(format).__name__}"
@@ -128,11 +121,21 @@ def check_format(format: object, known: Sequence[str]) -> None:  # noqa: A002 - 
 def report_json(report: Report) -> str:
     """The report for programs."""
     basis = report.basis
-    health = {name: getattr(basis.health, name) for name in ("waiting", "lost", "invalid", "pending", "quarantined")}
     document = {
         "schema_version": SCHEMA_VERSION,
         "versions": report.summaries,
         "comparisons": report.comparisons,
-        "basis": {"store": basis.store, "query": basis.query, **health},
+        "attention": report.attention,
+        "trends": report.trends,
+        "distributions": report.distributions,
+        "basis": {
+            "store": basis.store,
+            "query": basis.query,
+            **{name: getattr(basis.health, name) for name in _HEALTH},
+            "failing_since": basis.health.failing_since and basis.health.failing_since.isoformat(),
+        },
     }
     return json_text(document, indent=2)
+
+
+_HEALTH: Final = ("waiting", "lost", "invalid", "pending", "pending_since", "quarantined")

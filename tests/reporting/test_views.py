@@ -27,7 +27,7 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Result]] = {
     "gate": lambda recorder, v1, v2: recorder.check_gate(v1, v2),
     "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
 }
-TAGS = {"div", "h3", "h4", "p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi"}
+TAGS = {"div", "h3", "h4", "p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi", "span"}
 
 each = pytest.mark.parametrize("ask", ANSWERS.values(), ids=ANSWERS)
 
