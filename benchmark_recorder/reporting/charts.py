@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.figures import PERCENT, Unit, dollars, moment, seconds
 from benchmark_recorder.reporting.sentences import WORDINGS
+from benchmark_recorder.reporting.tables import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -247,7 +248,7 @@ def _symbol(comparison: Comparison) -> str:
 
 
 def _change_axis(comparison: Comparison) -> str:
-    return f"change in {METRICS[comparison.metric].noun} ({_symbol(comparison)})"
+    return f"change in {LABELS[comparison.metric]} ({_symbol(comparison)})"
 
 
 def _ends(metric: str) -> tuple[str, str]:

@@ -76,7 +76,8 @@ def render_document(page: Page) -> str:
     title, *rest = page
     assert isinstance(title, Heading)
     head, *sections = _sections(rest)
-    return template.render(title=title.line, head=head, sections=sections)
+    # The template begins with its macros, which leave empty lines.
+    return template.render(title=title.line, head=head, sections=sections).lstrip()
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
@@ -122,7 +123,11 @@ def _template() -> Template:
     except ImportError as error:
         raise MissingDependencyError('HTML reports need jinja2: pip install "benchmark-recorder[report]"') from error
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
     )
     # line_html has encoded every text; to escape it again would show the escapes.
     environment.filters["line"] = lambda line: Markup(line_html(line))  # noqa: S704

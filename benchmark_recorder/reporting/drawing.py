@@ -96,7 +96,7 @@ def _forest(chart: Forest, axes: Axes, style: Style) -> None:
         _across(axes, row, place, style)
         _write_beside(axes, place, style.label(row.name), style.ink)
     axis = chart.axis if not chart.ends else f"{chart.ends[0]} ← {chart.axis} → {chart.ends[1]}"
-    axes.set_xlabel(axis, color=style.muted)
+    axes.set_xlabel(axis, color=style.muted, loc="right")  # it may need the room under the names
 
 
 def _across(axes: Axes, row: Mark, place: float, style: Style) -> None:

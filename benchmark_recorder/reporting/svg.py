@@ -3,14 +3,15 @@
 The drawing is made once, and each colour in it is a custom property of the page's style sheet (``var(--ink)``). So it
 follows the reader's colour scheme, also while the page is open, and on paper; two drawings, one for each scheme, would
 take twice the bytes and say everything twice to a screen reader. Recorded names never pass through matplotlib: a
-stand-in of the same width is drawn, and the name is put in its place, so no name is mathematics, lacks a glyph, or ends
-an element.
+stand-in is drawn, and the name is put in its place, for which there is room. So no name is mathematics, lacks a glyph,
+or ends an element.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree import ElementTree as ET
@@ -28,11 +29,11 @@ WIDTH: Final = 380
 """Of a drawing in its own units: about that of a phone, where a unit is then a pixel."""
 FONT: Final = 11.5
 _ROW: Final = 22
-_LETTER: Final = 0.56
-"""Mean width of a letter, in font sizes."""
+_MOST_ROOM: Final = 120
+"""For a name beside a chart."""
 _NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 _LINK: Final = "{http://www.w3.org/1999/xlink}href"
-_STAND_IN: Final = re.compile(r"@(\d{3})x*")
+_STAND_IN: Final = re.compile(r"@(\d{3})")
 _COLOURS: Final = ("ink", "muted", "rule", "good", "bad", "doubt", "calm", "accent", "second")
 _CODES: Final = {name: f"#0000{ordinal:02x}" for ordinal, name in enumerate(_COLOURS, 1)}
 """What matplotlib draws in: no colour that it would choose itself."""
@@ -64,7 +65,7 @@ def svg(chart: Chart, key: str, title: str, description: str) -> str:
 
     def stand_in(name: str) -> str:
         names.append(_shown(name))
-        return f"@{len(names) - 1:03}".ljust(width(names[-1]), "x")
+        return f"@{len(names) - 1:03}"
 
     style = Style(
         ink=_CODES["ink"],
@@ -112,7 +113,7 @@ def _drawn(chart: Chart, style: Style, key: str) -> str:
 
 def _box(chart: Chart) -> tuple[float, tuple[float, float, float, float]]:
     """The drawing's height, and the axes' place in it: from the left, from below, width, height, as shares."""
-    left, right, below, above, inner = 52.0, 14.0, 40.0, 10.0, 210.0
+    left, right, below, above, inner = 62.0, 22.0, 40.0, 10.0, 210.0
     match chart:
         case Forest(rows=rows):
             left, inner = _room_for(row.name for row in rows), _ROW * max(2, len(rows))
@@ -121,18 +122,34 @@ def _box(chart: Chart) -> tuple[float, tuple[float, float, float, float]]:
         case Tradeoff():
             above = 30.0
         case Course(lines=lines):
-            above, right = 30.0, _room_for(line.name for line in lines if line.marks[-1])
+            above, right = 30.0, _room_for(line.name for line in lines)
     height = inner + below + above
     return height, (left / WIDTH, below / height, (WIDTH - left - right) / WIDTH, inner / height)
 
 
 def _room_for(names: Iterable[str]) -> float:
     """Room for names beside the axes."""
-    return 14 + max((width(_shown(name)) for name in names), default=0) * FONT * _LETTER
+    return 14 + max((_extent(_shown(name)) for name in names), default=0)
 
 
 def _shown(name: str) -> str:
-    return squeeze(visible(name), MOST_OF_NAME) or "(empty)"
+    """A name that fits beside a chart."""
+    columns, whole = MOST_OF_NAME, visible(name) or "(empty)"
+    while _extent(shown := squeeze(whole, columns)) > _MOST_ROOM:
+        columns -= 1
+    return shown
+
+
+def _extent(text: str) -> float:
+    """How wide a text is, at most, in the fonts that browsers have; the widest of them is DejaVu Sans."""
+    return FONT * sum(_extents().get(sign, 0.66) if sign.isascii() else width(sign) for sign in text)
+
+
+@cache
+def _extents() -> dict[str, float]:
+    """Of signs that are much wider or narrower than most, in font sizes."""
+    classes = {0.4: "!'()*,-./:;I[]fijlrt| ", 0.87: "#&<=>ABCDGHKNOQRUVXY^_~+", 1.02: "%@MWmw"}
+    return {sign: size for size, signs in classes.items() for sign in signs}
 
 
 def _cleaned(root: ET.Element, key: str, names: list[str]) -> ET.Element:
