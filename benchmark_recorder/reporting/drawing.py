@@ -116,13 +116,13 @@ def _tradeoff(chart: Tradeoff, axes: Axes, style: Style) -> None:
     axes.set_ylim(*limits([y for _, y in chart.points], zero=False))
     for axis in ("x", "y"):
         _value_ticks(axes, axis, style)
-    for x, y in chart.points:
+    for ordinal, (x, y) in enumerate(chart.points):
         colour = style.colours[x.colour]
         axes.plot(x.reach, [y.value] * 2, color=colour, linewidth=1.5, solid_capstyle="round")
         axes.plot([x.value] * 2, y.reach, color=colour, linewidth=1.5, solid_capstyle="round")
         axes.plot([x.value], [y.value], marker="o", markersize=7, color=colour, linewidth=0)
         side = -1 if x.value > sum(axes.get_xlim()) / 2 else 1  # there is room towards the middle
-        _write(axes, x.value, y.value, style.label(x.name), style.ink, offset=(7 * side, 5))
+        _write(axes, x.value, y.value, style.label(x.name), style.ink, offset=(7 * side, -6 if ordinal % 2 else 6))
     axes.set_xlabel(chart.axes[0], color=style.muted)
     _name_upright(axes, chart.axes[1], style)
 
@@ -191,7 +191,7 @@ def _write(  # noqa: PLR0913 - a text's place
         textcoords="offset points",
         color=colour,
         ha="left" if offset[0] > 0 else "right",
-        va="bottom" if offset[1] else "center",
+        va={1: "bottom", 0: "center", -1: "top"}[(offset[1] > 0) - (offset[1] < 0)],
         parse_math=False,
     )
 

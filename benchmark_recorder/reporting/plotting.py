@@ -56,7 +56,7 @@ def plot(chart: Chart, ax: Axes | None = None) -> Axes:
 
 def drawable(name: str) -> str:
     """A recorded name as the fonts in use can draw it; what they lack is spelled as Python's escapes."""
-    shown = squeeze(visible(name), MOST_OF_NAME) or "(empty)"
+    shown = squeeze(visible(name).strip() or "(empty)", MOST_OF_NAME)
     if shown.isascii():
         return shown
     there = _characters()

@@ -31,6 +31,8 @@ FONT: Final = 11.5
 _ROW: Final = 22
 _MOST_ROOM: Final = 120
 """For a name beside a chart."""
+_WIDTHS: Final = (0.0, 0.85, 1.02)
+"""Of signs beyond ASCII that take so many columns of a terminal, in font sizes."""
 _NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 _LINK: Final = "{http://www.w3.org/1999/xlink}href"
 _STAND_IN: Final = re.compile(r"@(\d{3})")
@@ -134,7 +136,7 @@ def _room_for(names: Iterable[str]) -> float:
 
 def _shown(name: str) -> str:
     """A name that fits beside a chart."""
-    columns, whole = MOST_OF_NAME, visible(name) or "(empty)"
+    columns, whole = MOST_OF_NAME, visible(name).strip() or "(empty)"
     while _extent(shown := squeeze(whole, columns)) > _MOST_ROOM:
         columns -= 1
     return shown
@@ -142,7 +144,7 @@ def _shown(name: str) -> str:
 
 def _extent(text: str) -> float:
     """How wide a text is, at most, in the fonts that browsers have; the widest of them is DejaVu Sans."""
-    return FONT * sum(_extents().get(sign, 0.66) if sign.isascii() else width(sign) for sign in text)
+    return FONT * sum(_extents().get(sign, 0.66) if sign.isascii() else _WIDTHS[width(sign)] for sign in text)
 
 
 @cache
