@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from benchmark_recorder.reporting.encoders import visible
+from benchmark_recorder.reporting.encoders import terminal
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis import GateCheck, GateResult
@@ -20,7 +20,7 @@ def gate_junit(result: GateResult) -> str:
     cases = [_case(suite, check, fails=_fails(check, result)) for check in result.checks]
     suite.set("failures", str(cases.count("failure")))
     suite.set("skipped", str(cases.count("skipped")))
-    ET.SubElement(suite, "system-out").text = visible(result.sentence, 4096)
+    ET.SubElement(suite, "system-out").text = terminal(result.sentence, 4096)
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
@@ -37,7 +37,7 @@ def _fails(check: GateCheck, result: GateResult) -> bool:
 
 def _case(suite: ET.Element, check: GateCheck, *, fails: bool) -> str:
     case = ET.SubElement(suite, "testcase", classname="benchmark.gate", name=check.metric, time="0")
-    message = visible(check.sentence, 4096)
+    message = terminal(check.sentence, 4096)
     if fails:
         ET.SubElement(case, "failure", message=message, type=check.state)
         return "failure"

@@ -7,7 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from benchmark_recorder.reporting.encoders import csv_cell, visible
+from benchmark_recorder.reporting.encoders import csv_cell, terminal
 from benchmark_recorder.reporting.figures import day
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def report_csv(report: Report) -> str:
 
 def _cell(value: object) -> object:
     if isinstance(value, str):
-        return csv_cell(visible(value, MOST_OF_NAME))
+        return csv_cell(terminal(value, MOST_OF_NAME))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
