@@ -21,6 +21,8 @@ HEAVY = (
     "rich",
     "matplotlib",
     "jinja2",
+    "nanoarrow",
+    "pandas",
     "pytest",
 )
 

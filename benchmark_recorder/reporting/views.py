@@ -6,7 +6,7 @@ A view is the result: the same type, fields, keys and equality. Only printing it
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, overload
 
 from benchmark_recorder.analysis import (
     ClaimReport,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
-
-R = TypeVar("R", bound=Result)
 
 
 class View(Result):
@@ -196,7 +194,19 @@ _VIEWS: Final[dict[type[Result], type[View]]] = {
 }
 
 
-def shown(result: R, *, narrowed: bool = False) -> R:
+@overload
+def shown(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
+@overload
+def shown(result: Comparison, *, narrowed: bool = ...) -> ComparisonView: ...
+@overload
+def shown(result: JointComparison, *, narrowed: bool = ...) -> JointComparisonView: ...
+@overload
+def shown(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
+@overload
+def shown(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
+@overload
+def shown(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
+def shown(result: Result, *, narrowed: bool = False) -> Result:
     """The same result, with a face.
 
     Args:
@@ -209,7 +219,7 @@ def shown(result: R, *, narrowed: bool = False) -> R:
         fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in result.comparisons.items()}
     if narrowed:
         fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
-    return cast("R", _VIEWS[type(result)](**fields))
+    return _VIEWS[type(result)](**fields)
 
 
 def _about_some(doubt: Doubt) -> Doubt:

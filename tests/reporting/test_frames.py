@@ -62,18 +62,18 @@ def test_an_empty_table_has_the_same_columns_and_types(recorder: BenchmarkRecord
 
 def test_the_rows_are_the_results(recorder: BenchmarkRecorder) -> None:
     comparison = recorder.compare_versions("v1.0", "v2.0")
-    frame = comparison.to_pandas()  # type: ignore[attr-defined]
+    frame = comparison.to_pandas()
     assert frame["task_id"].tolist() == [row.task_id for row in comparison.tasks]
     assert frame["effect"].tolist() == [row.effect for row in comparison.tasks]
     assert frame["low"].tolist() == [row.interval.low for row in comparison.tasks if row.interval]
     joint = recorder.compare_all("v1.0", "v2.0")
-    verdicts = joint.to_pandas().set_index("metric")["verdict"]  # type: ignore[attr-defined]
+    verdicts = joint.to_pandas().set_index("metric")["verdict"]
     assert verdicts.to_dict() == {metric: c.verdict for metric, c in joint.comparisons.items()}
 
 
 def test_frames_of_versions_stack(recorder: BenchmarkRecorder) -> None:
     summaries = [recorder.get_historical_metrics(version) for version in ("v1.0", "v2.0")]
-    frames: list[pd.DataFrame] = [summary.to_pandas() for summary in summaries]  # type: ignore[attr-defined]
+    frames: list[pd.DataFrame] = [summary.to_pandas() for summary in summaries]
     stacked = pd.concat(frames)
     wide = stacked.pivot_table(index="figure", columns="version", values="value")
     assert wide.loc["mean", "v1.0"] == pytest.approx(summaries[0].mean)

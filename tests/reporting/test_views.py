@@ -130,7 +130,7 @@ def test_a_view_equals_the_plain_result_and_differs_from_another(recorder: Bench
     assert view == plain
     assert plain == view
     assert view != replace(view, margin=0.5)
-    assert view != view.to_dict()  # type: ignore[comparison-overlap]
+    assert view != view.to_dict()
 
 
 def test_the_comparisons_of_a_joint_one_are_views_too(recorder: BenchmarkRecorder) -> None:
