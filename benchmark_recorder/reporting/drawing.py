@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.reporting.charts import Chart, Colour, Line, Mark
 
-MOST_OF_NAME: Final = 18
-"""Columns of a name beside a chart."""
 _BEYOND: Final = 1.5
 """How far an interval may stretch the axis, in widths of what the points span; the rest is an arrow."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.reporting.drawing import MOST_OF_NAME, Style, draw, require_matplotlib
+from benchmark_recorder.reporting.drawing import Style, draw, require_matplotlib
 from benchmark_recorder.reporting.encoders import squeeze, visible
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.reporting.charts import Chart, Colour
 
+MOST_OF_NAME: Final = 32
+"""Columns of a name."""
 _COLOURS: Final[dict[Colour, str]] = {
     "good": "#2a9461",
     "bad": "#d1493b",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree import ElementTree as ET
 
 from benchmark_recorder.reporting.charts import Course, Forest, Spread, Tradeoff
-from benchmark_recorder.reporting.drawing import MOST_OF_NAME, Style, draw, require_matplotlib
+from benchmark_recorder.reporting.drawing import Style, draw, require_matplotlib
 from benchmark_recorder.reporting.encoders import squeeze, visible, width
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ WIDTH: Final = 380
 """Of a drawing in its own units: about that of a phone, where a unit is then a pixel."""
 FONT: Final = 11.5
 _ROW: Final = 22
+MOST_OF_NAME: Final = 18
+"""Columns of a name beside a chart."""
 _MOST_ROOM: Final = 120
-"""For a name beside a chart."""
+"""For such a name."""
 _WIDTHS: Final = (0.0, 0.85, 1.02)
 """Of signs beyond ASCII that take so many columns of a terminal, in font sizes."""
 _NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
