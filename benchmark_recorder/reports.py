@@ -70,7 +70,8 @@ class ReportMethods:
         names = version_names(versions)
         asked = self._about(names, query)
         cells = {name: self._store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
-        runs = _by_version(self._store.scan(asked, _FIELDS), cells)
+        runs = _by_version(self._store.scan(asked, _RUNS), cells)
+        failed = _by_version(self._failed(asked, cells), cells)
         narrowed = bool(query)
         summaries = {
             name: shown(summarize_version(name, cells[name], runs[name]["execution_time"]), narrowed=narrowed)
@@ -80,7 +81,7 @@ class ReportMethods:
             shown(compare_all(self._store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
             for v1, v2 in pairwise(names)
         ]
-        attention = {name: what_to_look_at(summaries[name], cells[name], runs[name]) for name in cells}
+        attention = {name: what_to_look_at(summaries[name], cells[name], runs[name], failed[name]) for name in cells}
         spread = distributions({name: runs[name]["execution_time"] for name in cells})
         trends = self._trends(asked, cells)
         return Report(
@@ -96,6 +97,14 @@ class ReportMethods:
             trends=tuple(trends[name] for name in names),
             distributions=tuple(spread[name] for name in names),
         )
+
+    def _failed(self, asked: Query, cells: Mapping[str, Cells]) -> Columns:
+        """What is told of failed runs, which a store may have to look for in each record."""
+        import numpy as np
+
+        if all(cell.success for found in cells.values() for cell in found.cells):
+            return dict.fromkeys(_FAILED, np.empty(0, dtype=object))
+        return self._store.scan(replace(asked, success=False), _FAILED)
 
     def _trends(self, asked: Query, cells: Mapping[str, Cells]) -> dict[str, Trend]:
         """Each version week over week: one question for each week, about all versions."""
@@ -116,8 +125,11 @@ class ReportMethods:
         return {name: trend_of(name, weekly, time_ns() // 1000, warnings) for name in cells}
 
 
-_FIELDS: Final = ("version", "task_id", "execution_time", "success", "expected_agent", "agent_selected", "error_type")
-"""Of each record: for percentiles, distributions and what to look at."""
+_RUNS: Final = ("version", "execution_time", "expected_agent", "agent_selected")
+"""Of each record: for percentiles, distributions and wrong routes."""
+
+_FAILED: Final = ("version", "task_id", "error_type")
+"""Of each that failed."""
 
 
 def version_names(versions: object) -> list[str]:

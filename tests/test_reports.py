@@ -68,12 +68,25 @@ def test_each_question_is_asked_once(recorder: BenchmarkRecorder) -> None:
     store = recorder.store
     assert isinstance(store, WatchedStore)
     report(recorder, "v1", "v2", "v1")
-    assert len(store.scans) == 1
+    assert [fields for _, fields in store.scans] == [("version", "execution_time", "expected_agent", "agent_selected")]
     assert [query.versions for query in store.summaries] == [
         *(("v1",), ("v2",)),  # each version
         *(("v1", "v2"), ("v2", "v1")),  # each with the one before it
         *[("v1", "v2", "v1")] * 3,  # each week
     ]
+
+
+def test_failed_runs_are_looked_for_only_where_there_are_some(recorder: BenchmarkRecorder) -> None:
+    record(recorder, "v1", 0, 1.0)
+    record(recorder, "v1", 0, 1.0, success=False, error_type="E")
+    store = recorder.store
+    assert isinstance(store, WatchedStore)
+    (found,) = report(recorder, "v1").attention
+    assert [(query.success, fields) for query, fields in store.scans][1:2] == [
+        (False, ("version", "task_id", "error_type"))
+    ]
+    assert (found.runs, found.failures, found.failure_classes[0].error_type) == (2, 1, "E")
+    assert report(recorder, "v1", success=True).attention[0].failures == 0
 
 
 def test_weeks_are_bounded_however_long_the_history_is(recorder: BenchmarkRecorder) -> None:

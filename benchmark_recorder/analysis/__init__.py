@@ -1,7 +1,8 @@
 """Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store."""
 
 from benchmark_recorder.analysis.attention import (
-    ATTENTION_FIELDS,
+    FAILURE_FIELDS,
+    ROUTE_FIELDS,
     Attention,
     Confusion,
     FailureClass,
@@ -22,9 +23,10 @@ from benchmark_recorder.analysis.tasks import TaskRow
 from benchmark_recorder.analysis.trend import TREND_METRICS, WEEK, Change, Trend, Week, trend_of, week_starts
 
 __all__ = [
-    "ATTENTION_FIELDS",
     "DEFAULT_CLAIMS",
+    "FAILURE_FIELDS",
     "METRICS",
+    "ROUTE_FIELDS",
     "SCOPES",
     "SELFTEST_FIELDS",
     "TREND_METRICS",

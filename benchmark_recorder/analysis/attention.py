@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns
 
-ATTENTION_FIELDS: Final = ("task_id", "success", "expected_agent", "agent_selected", "error_type")
-"""The columns that ``what_to_look_at`` needs."""
+ROUTE_FIELDS: Final = ("expected_agent", "agent_selected")
+"""The columns that ``what_to_look_at`` needs of all runs."""
+
+FAILURE_FIELDS: Final = ("error_type", "task_id")
+"""The columns that it needs of those that failed."""
 
 MOST_TASKS: Final = 5
 """Worst tasks that are named."""
@@ -119,33 +122,28 @@ class Attention(Result):
     failed_cost: float | None
 
 
-def what_to_look_at(summary: Summary, cells: Cells, columns: Columns) -> Attention:
+def what_to_look_at(summary: Summary, cells: Cells, runs: Columns, failed: Columns) -> Attention:
     """What to look at in one version.
 
     Args:
         summary: of its runs.
         cells: of the same runs.
-        columns: ``ATTENTION_FIELDS`` of the same runs.
+        runs: ``ROUTE_FIELDS`` of the same runs.
+        failed: ``FAILURE_FIELDS`` of those that failed.
     """
-    routes = Counter(
-        (expected, selected)
-        for expected, selected in zip(
-            columns["expected_agent"].tolist(), columns["agent_selected"].tolist(), strict=True
-        )
-        if expected is not None and selected is not None
-    )
+    pairs = zip(runs["expected_agent"].tolist(), runs["agent_selected"].tolist(), strict=True)
+    routes = Counter((expected, selected) for expected, selected in pairs if None not in {expected, selected})
     wrong = sorted((pair for pair in routes if pair[0] != pair[1]), key=lambda pair: (-routes[pair], pair))
     expected_runs = Counter[str]()
     for (expected, _), n in routes.items():
         expected_runs[expected] += n
-    failed = ~columns["success"]
-    classes = _classes(columns["error_type"][failed].tolist(), columns["task_id"][failed].tolist())
-    own = [cell for cell in cells.of(summary.version) if cell.cost.n]
+    classes = _classes(failed["error_type"].tolist(), failed["task_id"].tolist())
+    priced = [cell for cell in cells.of(summary.version) if cell.cost.n]
     nothing = Estimate(None, None, 0, "ratio of sums, delta method on logarithms")
     return Attention(
         version=summary.version,
-        runs=len(failed),
-        failures=int(failed.sum()),
+        runs=summary.count,
+        failures=sum(one.runs for one in classes),
         worst_tasks=_worst(cells, summary.version),
         routed=sum(routes.values()),
         misrouted=sum(routes[pair] for pair in wrong),
@@ -153,8 +151,8 @@ def what_to_look_at(summary: Summary, cells: Cells, columns: Columns) -> Attenti
         failure_classes=classes[:MOST_CLASSES],
         unlisted_failures=sum(one.runs for one in classes[MOST_CLASSES:]),
         cost_per_success=summary.estimates.get("cost_per_success", nothing),
-        known_cost=finite(sum(cell.cost.total for cell in own)) if own else None,
-        failed_cost=finite(sum(cell.cost.total for cell in own if not cell.success)) if own else None,
+        known_cost=finite(sum(cell.cost.total for cell in priced)) if priced else None,
+        failed_cost=finite(sum(cell.cost.total for cell in priced if not cell.success)) if priced else None,
     )
 
 

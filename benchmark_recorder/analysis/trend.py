@@ -55,10 +55,11 @@ class Change(Result):
             compared with themselves. ``None`` where undefined.
         interval: 95 %, of ``effect``; ``None`` where none can be given.
         p_value: two-sided, of no change; ``None`` where there is no test.
-        q_value: the same adjusted for looking at all weeks of this metric (Benjamini & Hochberg 1995).
+        q_value: the same adjusted for looking at all weeks and metrics of a version (Benjamini & Hochberg 1995).
         verdict: of the comparison: ``"improved"``, ``"regressed"``, ``"equivalent"`` or ``"inconclusive"``.
         flag: ``"worse"`` or ``"better"`` where ``effect`` is beyond 10 %, the verdict says the same, no change is
-            outside of ``interval``, and ``q_value`` is at most 0.10; else ``None``.
+            outside of ``interval`` (values that are fixed by design have none, and a test alone), and ``q_value`` is
+            at most 0.10; else ``None``.
         earlier_n: runs of the earlier week that count for the metric.
         later_n: of the later one.
         method: of ``effect`` and ``interval``.
@@ -161,13 +162,15 @@ def trend_of(version: str, weekly: Mapping[int, Cells], now: int, warnings: Sequ
 
 def _changes(cells: Mapping[int, tuple[Cell, ...]], against: Mapping[int, int]) -> dict[int, dict[str, Change]]:
     """By week and metric, the changes against the weeks that they are compared with."""
-    measured = {later: _measured(cells[earlier], earlier, cells[later], later) for later, earlier in against.items()}
-    changes: dict[int, dict[str, Change]] = {later: {} for later in measured}
-    for metric in TREND_METRICS:
-        found = {later: by_metric[metric] for later, by_metric in measured.items() if metric in by_metric}
-        q_values = benjamini_hochberg([_p_value(one.change) for one, _ in found.values()])
-        for (later, (one, both)), q in zip(found.items(), q_values, strict=True):
-            changes[later][metric] = _change(one, both, q)
+    measured = {
+        (later, metric): found
+        for later, earlier in against.items()
+        for metric, found in _measured(cells[earlier], earlier, cells[later], later).items()
+    }
+    q_values = benjamini_hochberg([_p_value(one.change) for one, _ in measured.values()])
+    changes: dict[int, dict[str, Change]] = {later: {} for later in against}
+    for ((later, metric), (one, both)), q in zip(measured.items(), q_values, strict=True):
+        changes[later][metric] = _change(one, both, q)
     return changes
 
 
@@ -229,7 +232,7 @@ def _relative(measured: Measured) -> tuple[float | None, Interval | None]:
 def _flag(
     effect: float | None, interval: Interval | None, p_value: float | None, q_value: float | None, verdict: Verdict
 ) -> Literal["worse", "better"] | None:
-    if effect is None or interval is None or q_value is None or abs(effect) <= NOTEWORTHY:
+    if effect is None or q_value is None or abs(effect) <= NOTEWORTHY:
         return None
     if q_value > FALSE_DISCOVERY_RATE or not is_significant(p_value, interval):
         return None

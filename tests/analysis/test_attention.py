@@ -20,7 +20,8 @@ def look(columns: dict[str, Any], **texts_of: list[str | None]) -> Attention:
     n = len(columns["success"])
     whole = {"error_type": texts([None] * n), **columns, **{name: texts(values) for name, values in texts_of.items()}}
     cells = cells_of(whole) if n else Cells()
-    return what_to_look_at(summarize_version("v", cells), cells, whole)
+    failed = {name: column[~columns["success"]] for name, column in whole.items()}
+    return what_to_look_at(summarize_version("v", cells), cells, whole, failed)
 
 
 def test_wrong_routes_are_counted_by_agent_most_frequent_first() -> None:

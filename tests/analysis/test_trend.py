@@ -145,6 +145,14 @@ def test_a_single_run_a_week_is_never_flagged() -> None:
     assert (change.flag, change.verdict, change.interval) == (None, "inconclusive", None)
 
 
+def test_values_that_are_fixed_by_design_are_flagged_by_a_test_alone() -> None:
+    found = trend(week(cost=np.full(40, 0.5)), week(cost=np.full(40, 0.6)))
+    change = found.weeks[1].changes["cost"]
+    assert change.effect == pytest.approx(-0.2)
+    assert (change.flag, change.interval) == ("worse", None)
+    assert "no_spread" in [doubt.code for doubt in change.warnings]
+
+
 def test_rates_change_relative_to_the_week_before_and_not_in_points() -> None:
     before, after = [True] * 160 + [False] * 40, [True] * 120 + [False] * 80
     found = trend(week(n=200, success=before), week(n=200, success=after))
@@ -174,24 +182,29 @@ def test_tasks_are_compared_with_themselves() -> None:
     assert time_of(trend(before, after)).flag is None
 
 
-def test_among_many_weeks_a_change_must_be_surer() -> None:
-    """The q-value is Benjamini and Hochberg's over the weeks of a metric, as scipy has it."""
-    found = trend(*(week(seed=seed, spread=0.4, n=20) for seed in range(8)))
-    changes = [one.changes["execution_time"] for one in found.weeks[1:]]
+def test_among_many_changes_one_must_be_surer() -> None:
+    """The q-value is Benjamini and Hochberg's over the weeks and metrics of a version, as scipy has it."""
+    found = trend(*(week(seed=seed, spread=0.4, n=20, cost=np.full(20, 1 + seed / 10)) for seed in range(8)))
+    changes = [change for one in found.weeks for change in one.changes.values()]
     p_values = [change.p_value for change in changes if change.p_value is not None]
-    assert [change.q_value for change in changes] == pytest.approx(stats.false_discovery_control(p_values).tolist())
+    assert len(p_values) == len(changes) == 7 * 3
+    expected = stats.false_discovery_control(p_values)
+    assert [change.q_value for change in changes] == pytest.approx(expected.tolist())
 
 
 def test_a_flag_needs_a_q_value_as_well() -> None:
-    """One week of seven that is sure by itself at 4 % is no news among them."""
+    """One change of several that is sure by itself at 4 % is no news among them."""
     times = np.exp(np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]))
     steady = runs("v", ["t"] * 6, time=times)
     slow = runs("v", ["t"] * 6, time=times * np.exp(0.50))
     alone, among = trend(steady, slow), trend(steady, steady, steady, steady, steady, steady, steady, slow)
-    assert time_of(alone).p_value == time_of(among, 7).p_value == pytest.approx(0.044, abs=0.001)
-    assert time_of(alone).flag == "worse"
+    p_value = stats.ttest_ind(np.log(slow["execution_time"]), np.log(times)).pvalue
+    assert (
+        time_of(alone).p_value == time_of(among, 7).p_value == pytest.approx(p_value) == pytest.approx(0.043, abs=1e-3)
+    )
+    assert (time_of(alone).q_value, time_of(alone).flag) == (pytest.approx(2 * p_value), "worse")
     assert time_of(among, 7).verdict == "regressed"
-    assert time_of(among, 7).q_value == pytest.approx(7 * 0.0437, rel=0.02)
+    assert time_of(among, 7).q_value == pytest.approx(14 * p_value)
     assert time_of(among, 7).flag is None
 
 

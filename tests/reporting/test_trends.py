@@ -35,13 +35,13 @@ def test_a_worse_week_is_flagged_and_a_better_one_celebrated_newest_first() -> N
 
 
 def test_each_week_has_a_row_with_its_figures_and_signs() -> None:
-    text = text_of(trend(week(), week(1.12), None, week(1.12), week(1.1, n=6)))
+    text = text_of(trend(week(), week(1.12), None, week(1.12), week(1.1, n=3)))
     assert [row.split() for row in rows(text)] == [
         ["2026-11-02", "40", f"{week()['execution_time'].mean():.2f}", "100.0"],
         ["2026-11-09", "40", f"{week(1.12)['execution_time'].mean():.2f}", "!", "+12.0", "%", "100.0", "~"],
         ["2026-11-16", "0", "-", "-"],
         ["2026-11-23", "40", f"{week(1.12)['execution_time'].mean():.2f}", "=", "100.0", "~"],
-        ["2026-11-30", "6", f"{week(1.1, n=6)['execution_time'].mean():.2f}", "~", "100.0", "~"],
+        ["2026-11-30", "3", f"{week(1.1, n=3)['execution_time'].mean():.2f}", "~", "100.0", "~"],
     ]
     assert "in the week before" in text
     assert "~: the runs do not tell" in text
