@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 PLACE = Path(__file__).parent.parent / "examples" / "compare_versions.ipynb"
 
 
+def read() -> NotebookNode:
+    found: NotebookNode = nbformat.read(PLACE, as_version=4)  # type: ignore[no-untyped-call]
+    return found
+
+
 @pytest.fixture(scope="module")
 def committed() -> NotebookNode:
-    return nbformat.read(PLACE, as_version=4)
+    return read()
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
         for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
             patch.setenv(variable, str(home))
         patch.setenv("PYTHONWARNINGS", "error:::benchmark_recorder")
-        notebook = nbformat.read(PLACE, as_version=4)
+        notebook = read()
         manager = AsyncKernelManager()
         assert manager.kernel_spec is not None
         manager.kernel_spec.argv[0] = sys.executable
