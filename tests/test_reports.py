@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,20 @@ import pytest
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
+from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.testing import make_document
+from tests.fakes.google_cloud import google_cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Query
     from benchmark_recorder.reporting import Report
+    from benchmark_recorder.stores.base import Store
 
 NOVEMBER = datetime(2026, 11, 2, tzinfo=UTC)
 """A Monday."""
@@ -178,3 +184,67 @@ def test_a_server_that_is_out_of_reach_leaves_a_report_that_says_so(tmp_path: Pa
     assert "included: 6 kept locally until that store confirms them, the oldest of 2026-11-02T00:00:00" in text
     assert "not included: mongodb://127.0.0.1:1/bench.executions could not be asked (never reached from here)" in text
     assert "so what other machines recorded is missing" in text
+
+
+@pytest.fixture(params=["json", "mongodb", "vertex"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A real file, a real server, and Google's own clients before fakes of their services."""
+    if request.param == "json":
+        yield JSONFileStore(tmp_path / "metrics.json")
+    elif request.param == "mongodb":
+        uri, database = request.getfixturevalue("mongodb_uri"), request.getfixturevalue("database")
+        with MongoDBStore(uri, database=database) as mongodb:
+            yield mongodb
+    else:
+        with google_cloud() as cloud:
+            cloud.set_up()
+            with cloud.store(deadline=30.0) as vertex:
+                yield vertex
+
+
+def test_every_store_gives_the_same_report(store: Store) -> None:
+    """Single runs of a task in a week, tasks of one version alone, failures and wrong routes of several kinds."""
+    rng = np.random.default_rng(0)
+    documents = [
+        make_document(
+            version=f"v{version}",
+            task_id=f"task {task if rng.random() < 0.9 else rng.integers(1000)}",
+            timestamp=(NOVEMBER + timedelta(days=7 * week, minutes=task)).isoformat(timespec="microseconds"),
+            execution_time=float(rng.lognormal(0, 0.1)) * (1.3 if week == 2 else 1.0),
+            success=bool(rng.random() < 0.8),
+            cost_estimated=float(rng.lognormal(-5, 0.1)),
+            expected_agent="a",
+            agent_selected=str(rng.choice(["a", "b", "c"])),
+            error_type=str(rng.choice(["E", "F"])),
+        )
+        for version in (1, 2)
+        for week in range(4)
+        for task in range(12)
+    ]
+    reference = MemoryStore()
+    for there in (reference, store):
+        there.append(documents)
+    found, expected = (
+        json.loads(BenchmarkRecorder(store=there).generate_report(["v1", "v2"], "json", until="2026-11-28T00:00:00Z"))
+        for there in (store, reference)
+    )
+    assert any(change["flag"] for week in expected["trends"][0]["weeks"] for change in week["changes"].values())
+    for name in ("versions", "comparisons", "attention", "trends", "distributions"):
+        assert_alike(found[name], expected[name], name)
+
+
+def assert_alike(found: Any, expected: Any, place: str) -> None:
+    """The same, but for the rounding of sums that were made in another order."""
+    assert type(found) is type(expected), place
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), place
+        for name in expected:
+            assert_alike(found[name], expected[name], f"{place}.{name}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), place
+        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_alike(one, other, f"{place}[{i}]")
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9), place
+    else:
+        assert found == expected, place

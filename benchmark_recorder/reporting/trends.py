@@ -26,12 +26,15 @@ _SIGNS: Final = {"worse": "!", "better": "*"}
 def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
     """What changed by more than 10 % from one week to another, and the weeks of the newest version that has some."""
     heading = Heading(("Week over week",))
+    trends = tuple({trend.version: trend for trend in trends}.values())
     compared = [trend for trend in trends if any(week.changes for week in trend.weeks)]
     if not compared:
         return _no_trend(heading, trends)
     lines = tuple(line for trend in reversed(compared) for line in _flags(trend, footnotes))
     told = Bullets(lines) if lines else Paragraph((_NOTHING,))
-    return heading, told, *_weeks(compared[-1])
+    newest = [trend for trend in trends if trend.weeks][-1]
+    short = (Paragraph(("All runs of ", Recorded(newest.version), " are of one week; a trend needs two.")),)
+    return heading, told, *(() if newest in compared else short), *_weeks(compared[-1])
 
 
 _NOTHING: Final = "No week differs from the one before it by more than 10 % as far as the runs can tell."
@@ -40,7 +43,7 @@ _NOTHING: Final = "No week differs from the one before it by more than 10 % as f
 def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
     reasons = dict.fromkeys(doubt.sentence for trend in trends for doubt in trend.warnings)
     if not reasons and any(trend.weeks for trend in trends):
-        reasons = {"All runs of a version are of one week; a trend needs two.": None}
+        reasons = {"The runs of each version are of one week; a trend needs two.": None}
     return (heading, *(Paragraph((reason,)) for reason in reasons)) if reasons else ()
 
 

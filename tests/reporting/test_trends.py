@@ -72,8 +72,16 @@ def test_doubts_about_a_flagged_week_are_footnotes() -> None:
 
 def test_one_week_is_no_trend() -> None:
     assert "a trend needs two" in text_of(trend(week()))
-    assert "a trend needs two" in text_of(trend(None, week(), None), trend())
+    assert "a trend needs two" in text_of(trend(None, week(), None), Trend("other", (), ()))
     assert text_of(trend()) == "\n"
+
+
+def test_a_new_version_of_one_week_is_told_beside_the_trend_of_the_old_one() -> None:
+    old, new = trend(week(), week(1.5)), trend(None, week())
+    text = text_of(old, Trend("new", new.weeks, ()), old)
+    assert "All runs of new are of one week; a trend needs two." in text
+    assert len(rows(text)) == 2
+    assert len(re.findall(r"^- !", text, re.MULTILINE)) == 1
 
 
 def test_why_there_is_no_trend_is_told_once() -> None:
