@@ -280,7 +280,7 @@ def cost_against_success(summaries: Sequence[Summary]) -> Tradeoff | None:
 
 
 def spread(distributions: Sequence[Distribution]) -> Spread | None:
-    """How long the runs of each version took; ``None`` where there are none."""
+    """How long the runs of each version took; ``None`` where there are none, or an axis cannot hold what they took."""
     shown = [d for d in distributions if d.n][-MOST_VERSIONS:]
     if not shown:
         return None
@@ -289,8 +289,12 @@ def spread(distributions: Sequence[Distribution]) -> Spread | None:
         Heap(d.version, tuple(count / d.n for count in d.counts), d.percentiles[50] * unit.scale, colour)
         for d, colour in zip(shown, _colours(len(shown)), strict=True)
     )
-    edges = tuple(edge * unit.scale for edge in shown[0].edges)
-    return Spread(heaps, edges, f"execution time ({unit.symbol})", shown[0].scale == "log")
+    logarithmic = shown[0].scale == "log"
+    least = 1 / _GREATEST if logarithmic else 0.0
+    edges = tuple(min(max(edge * unit.scale, least), _GREATEST) for edge in shown[0].edges)
+    if not edges[0] < edges[-1]:
+        return None
+    return Spread(heaps, edges, f"execution time ({unit.symbol})", logarithmic)
 
 
 def course(trends: Sequence[Trend], metric: str, unit: Unit, axis: str) -> Course | None:

@@ -147,6 +147,17 @@ def test_nothing_recorded_is_told_too(versions: list[str]) -> None:
     assert "svg" not in text.split("</style>")[1]
 
 
+@pytest.mark.parametrize("durations", [(0.0, 1e-300), (1.0, 1e300), (1e299, 1e300), (0.0, 0.0), (1.0, 1.0)])
+def test_durations_beyond_all_measure_are_told_without_a_warning(durations: tuple[float, float]) -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for run in range(12):
+        for version in ("v1", "v2"):
+            recorder.record_execution("x", durations[run % 2], run > 3, version, cost=run * 1e12)
+    report = recorder.generate_report(["v1", "v2"], "html")
+    Reader(report)
+    assert not re.search(r"\bnan\b|\binf\b", report)
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_in_every_field_are_shown_and_never_obeyed(text: str) -> None:
     recorder, versions = hostile_runs(text, tasks=2)
