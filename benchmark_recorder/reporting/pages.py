@@ -210,7 +210,7 @@ def _health_lines(basis: Basis) -> Iterator[Line]:
     if health.quarantined:
         yield (f"included: {health.quarantined:,} refused by that store and kept locally",)
     if health.failing_since:
-        yield (f"the store has failed since {health.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC",)
+        yield (f"writing there has failed since {health.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC",)
 
 
 def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:

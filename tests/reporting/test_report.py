@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.intake import Health
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import task_id_of
-from benchmark_recorder.reporting import FORMATS
+from benchmark_recorder.reporting import FORMATS, render
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
 
@@ -185,6 +188,29 @@ def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None
     quiet = BenchmarkRecorder(store=filled.store, on_invalid="log")
     quiet.record_execution("x", -1.0, True, "v1.0")
     assert "not included: 1 refused for their content" in quiet.generate_report(["v1.0"])
+
+
+def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> None:
+    report = filled._report(["v1.0"], {})
+    health = Health(
+        store="memory",
+        waiting=1,
+        lost=2,
+        pending=3,
+        pending_since="2026-11-28T10:00:00+00:00",
+        quarantined=4,
+        failing_since=datetime(2026, 11, 28, 12, 30, tzinfo=timezone(timedelta(hours=2))),
+    )
+    text = render(replace(report, basis=replace(report.basis, health=health)), "text")
+    assert text.endswith(
+        "- not included: 1 in memory, which could not be written yet\n"
+        "- not included: 2 lost, as they could not be written\n"
+        "- included: 3 kept locally until that store confirms them, the oldest of\n  2026-11-28T10:00:00+00:00\n"
+        "- included: 4 refused by that store and kept locally\n"
+        "- writing there has failed since 2026-11-28 10:30 UTC\n"
+    )
+    document = json.loads(render(replace(report, basis=replace(report.basis, health=health)), "json"))
+    assert document["basis"]["failing_since"] == "2026-11-28T12:30:00+02:00"
 
 
 def test_the_query_is_told(filled: BenchmarkRecorder) -> None:
