@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.errors import MissingDependencyError
+from benchmark_recorder.reporting.drawing import require_matplotlib
 from benchmark_recorder.reporting.encoders import visible
 from benchmark_recorder.reporting.html import line_html
 from benchmark_recorder.reporting.page import Cards, Figure, Heading, Prose, Recorded, Status
@@ -78,6 +79,12 @@ def render_document(page: Page) -> str:
     head, *sections = _sections(rest)
     # The template begins with its macros, which leave empty lines.
     return template.render(title=title.line, head=head, sections=sections).lstrip()
+
+
+def require_packages() -> None:
+    """Raise ``MissingDependencyError`` unless jinja2 and matplotlib are there."""
+    _template()
+    require_matplotlib()
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[Section]:

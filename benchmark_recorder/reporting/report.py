@@ -112,10 +112,19 @@ def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
 
 
 def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noqa: A002 - the field's word
-    """Raise ``InvalidQueryError`` unless the format is known."""
+    """Make sure that a report can be rendered so, before a store is asked for anything.
+
+    Raises:
+        InvalidQueryError: the format is not known.
+        MissingDependencyError: what HTML needs is not installed.
+    """
     if format not in known:
         shown = ascii(format)[:80] if isinstance(format, str) else f"a {type(format).__name__}"
         raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {shown}")
+    if format == "html":
+        from benchmark_recorder.reporting.document import require_packages
+
+        require_packages()
 
 
 def report_json(report: Report) -> str:

@@ -179,6 +179,8 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=r'pip install "benchmark-recorder\[report\]"'):
         recorder.generate_report(VERSIONS, "html")
+    with pytest.raises(MissingDependencyError, match=module):
+        BenchmarkRecorder(store=MemoryStore()).generate_report(["none"], "html")
 
 
 # In a browser ---------------------------------------------------------------------------------------------------------
