@@ -67,8 +67,10 @@ class Mark:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The ends that are there."""
-        return self.value if self.low is None else self.low, self.value if self.high is None else self.high
+        """The interval's ends: infinite where it is open, twice the value where there is none."""
+        if self.low is None and self.high is None:
+            return self.value, self.value
+        return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
 
 
 @dataclass(frozen=True, slots=True)

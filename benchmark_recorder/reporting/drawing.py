@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -69,9 +70,9 @@ def limits(marks: Sequence[Mark], *, zero: bool) -> tuple[float, float]:
     values = [m.value for m in marks] + [0.0] * zero
     least, most = min(values, default=0.0), max(values, default=1.0)
     span = most - least
-    if not span:
-        span = max((high - low for low, high in (m.reach for m in marks)), default=0.0) or abs(most) or 1.0
     ends = [end for m in marks for end in m.reach]
+    if not span:
+        span = max((abs(end - least) for end in ends if math.isfinite(end)), default=0.0) or abs(most) or 1.0
     low = max(min([least, *ends]), least - _BEYOND * span)
     high = min(max([most, *ends]), most + _BEYOND * span)
     pad = 0.05 * (high - low) or 0.5
@@ -102,11 +103,17 @@ def _across(axes: Axes, row: Mark, place: float, style: Style) -> None:
     colour = style.colours[row.colour]
     low, high = row.reach
     left, right = axes.get_xlim()
-    axes.plot([max(low, left), min(high, right)], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+    axes.plot(_seen(row, (left, right)), [place, place], color=colour, linewidth=2, solid_capstyle="round")
     for end, edge, arrow in ((low, left, 8), (high, right, 9)):  # CARETLEFTBASE, CARETRIGHTBASE
         if (end < edge) if arrow == 8 else (end > edge):
             axes.plot([edge], [place], marker=arrow, markersize=6, color=colour, linewidth=0)
     axes.plot([row.value], [place], marker="o", markersize=6.5, color=colour, linewidth=0)
+
+
+def _seen(mark: Mark, edges: tuple[float, float]) -> tuple[float, float]:
+    """What an axis shows of an interval."""
+    low, high = mark.reach
+    return max(low, edges[0]), min(high, edges[1])
 
 
 def _tradeoff(chart: Tradeoff, axes: Axes, style: Style) -> None:
@@ -116,8 +123,8 @@ def _tradeoff(chart: Tradeoff, axes: Axes, style: Style) -> None:
         _value_ticks(axes, axis, style)
     for ordinal, (x, y) in enumerate(chart.points):
         colour = style.colours[x.colour]
-        axes.plot(x.reach, [y.value] * 2, color=colour, linewidth=1.5, solid_capstyle="round")
-        axes.plot([x.value] * 2, y.reach, color=colour, linewidth=1.5, solid_capstyle="round")
+        axes.plot(_seen(x, axes.get_xlim()), [y.value] * 2, color=colour, linewidth=1.5, solid_capstyle="round")
+        axes.plot([x.value] * 2, _seen(y, axes.get_ylim()), color=colour, linewidth=1.5, solid_capstyle="round")
         axes.plot([x.value], [y.value], marker="o", markersize=7, color=colour, linewidth=0)
         side = -1 if x.value > sum(axes.get_xlim()) / 2 else 1  # there is room towards the middle
         _write(axes, x.value, y.value, style.label(x.name), style.ink, offset=(7 * side, -6 if ordinal % 2 else 6))
@@ -168,7 +175,7 @@ def _over_weeks(axes: Axes, line: Line, aside: float, style: Style) -> tuple[flo
     there = [(place + aside, mark) for place, mark in enumerate(line.marks) if mark is not None]
     axes.plot([x for x, _ in there], [mark.value for _, mark in there], color=colour, linewidth=1.6)
     for x, mark in there:
-        axes.plot([x, x], mark.reach, color=colour, linewidth=1.2, alpha=0.6)
+        axes.plot([x, x], _seen(mark, axes.get_ylim()), color=colour, linewidth=1.2, alpha=0.6)
     for place, (each, flag) in enumerate(zip(line.marks, line.flags, strict=True)):
         if each is not None:
             inside = style.colours[flag] if flag else colour

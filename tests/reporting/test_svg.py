@@ -106,6 +106,8 @@ def test_title_and_description_are_what_it_is_labelled_by() -> None:
         (Mark("a", 1e9, -1e9, 1e9), Mark("b", -1e9, None, 1e9)),
         (Mark("a", 1e-9, 0.0, 1e-8), Mark("b", 2e-9, 0.0, 1e9)),
         (Mark("a", 5.0, 5.0, 5.0), Mark("b", 5.0, 5.0, 5.0)),
+        (Mark("a", 5.0, None, 6.0), Mark("b", 5.0, 4.0, None)),
+        (Mark("a", 0.0, None, 0.0),),
     ],
 )
 def test_any_figures_can_be_drawn(marks: tuple[Mark, ...]) -> None:
@@ -120,3 +122,10 @@ def test_an_interval_that_dwarfs_the_points_ends_in_an_arrow() -> None:
     with_arrow = svg(Forest(rows, "x", ("less", "more")), "f", "a", "b")
     without = svg(Forest((rows[0], Mark("b", 2.0, 1.0, 3.0)), "x", ("less", "more")), "f", "a", "b")
     assert with_arrow.count("<use") == without.count("<use") + 1
+
+
+def test_an_open_interval_ends_in_an_arrow() -> None:
+    closed, opened = Mark("a", 1.0, 0.5, 1.5), Mark("a", 1.0, 0.5, None)
+    other = Mark("b", 2.0, 1.0, 3.0)
+    arrows = [svg(Forest((m, other), "x", ("less", "more")), "f", "a", "b").count("<use") for m in (closed, opened)]
+    assert arrows[1] == arrows[0] + 1
