@@ -63,7 +63,7 @@ class ReportMethods:
 
     def _report(self, versions: Sequence[str], query: QueryArguments) -> Report:
         """Everything that a report says."""
-        from benchmark_recorder.analysis import compare_all, distributions, summarize_version, what_to_look_at
+        from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
         from benchmark_recorder.reporting import Basis, Report
         from benchmark_recorder.reporting.tasks import task_texts
         from benchmark_recorder.reporting.views import shown
@@ -83,7 +83,7 @@ class ReportMethods:
             for v1, v2 in pairwise(names)
         ]
         attention = {name: what_to_look_at(summaries[name], cells[name], runs[name], failed[name]) for name in cells}
-        spread = distributions({name: runs[name]["execution_time"] for name in cells})
+        spread = distributions_of({name: runs[name]["execution_time"] for name in cells})
         trends = self._trends(asked, cells)
         return Report(
             summaries=tuple(summaries[name] for name in names),

@@ -27,6 +27,7 @@ COMMANDS = [
     "doctor",
     "export",
     "gate",
+    "import",
     "list",
     "prune",
     "record",
@@ -112,6 +113,7 @@ def test_the_help_of_each_command_has_an_example_that_is_right(command: str, sto
     assert shown.exit_code == 0
     example = re.search(r"Example: benchmark-recorder (.*)$", " ".join(shown.stdout.split()))
     assert example is not None
+    run("export", "--format", "jsonl", "--output", "runs.jsonl", "--store", store)  # for import
     assert run("--store", store, *shlex.split(example[1])).exit_code == 0
 
 
@@ -894,7 +896,7 @@ def in_a_terminal(*arguments: str) -> str:
 
 # The documentation ----------------------------------------------------------------------------------------------------
 
-PAGES = [Path(__file__).parent.parent / name for name in ("README.md", "docs/cli.md")]
+PAGES = [Path(__file__).parent.parent / name for name in ("README.md", "docs/cli.md", "docs/ci.md", "docs/formats.md")]
 
 
 def shown_commands(page: Path) -> list[list[str]]:
@@ -910,6 +912,8 @@ def test_every_command_that_a_page_shows_works(page: Path, tmp_path: Path) -> No
     assert commands
     with BenchmarkRecorder(tmp_path / "benchmarks" / "metrics.json") as recorder:
         record_runs(recorder, metadata={"tier": "gold"})
+    report = {"machine_info": {}, "datetime": "2026-01-01", "benchmarks": [{"name": "a", "stats": {"data": [1.5]}}]}
+    (tmp_path / "bench.json").write_text(json.dumps(report))  # a real one is in tests/exchange
     for command in commands:
         result = run(*command)
         assert result.exit_code == 0, (command, result.output)

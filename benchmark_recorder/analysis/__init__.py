@@ -11,7 +11,7 @@ from benchmark_recorder.analysis.attention import (
 )
 from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
 from benchmark_recorder.analysis.comparison import Comparison, compare
-from benchmark_recorder.analysis.distribution import Distribution, distributions
+from benchmark_recorder.analysis.distribution import Distribution, distributions_of
 from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
 from benchmark_recorder.analysis.joint import JointComparison, compare_all
 from benchmark_recorder.analysis.metrics import METRICS, SCOPES
@@ -61,7 +61,7 @@ __all__ = [
     "check_gate",
     "compare",
     "compare_all",
-    "distributions",
+    "distributions_of",
     "selftest",
     "summarize_version",
     "trend_of",

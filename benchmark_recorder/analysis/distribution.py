@@ -45,7 +45,7 @@ class Distribution(Result):
     scale: Scale
 
 
-def distributions(times: Mapping[str, NDArray[np.float64]]) -> dict[str, Distribution]:
+def distributions_of(times: Mapping[str, NDArray[np.float64]]) -> dict[str, Distribution]:
     """How the execution times of some versions are spread, over the same bins.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any, Final, TextIO
 
 import typer
 
+from benchmark_recorder.exchange import holds
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.encoders import terminal
@@ -56,8 +57,8 @@ def records(n: int) -> str:
 
 
 @contextmanager
-def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
-    """The file that the user named, or stdout for ``-``; never the store itself.
+def opened(output: str, recorder: BenchmarkRecorder, option: str = "--output") -> Iterator[TextIO]:
+    """The file that the user named with an option, or stdout for ``-``; never the store itself.
 
     A file is replaced by rename once all of it is written: who reads it meanwhile, and whoever comes after a failure,
     finds what stood there before. What is no file (a pipe, a device) is written to as it is.
@@ -65,9 +66,9 @@ def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
     if output == "-":
         yield sys.stdout
         return
-    path, store = Path(output), Path(recorder.store.name)
-    if path.exists() and store.exists() and path.samefile(store):
-        raise _bad_output(output, "the records live there")
+    path = Path(output)
+    if holds(recorder.store, path):
+        raise _bad_output(output, option, "the records live there")
     try:
         target = path.resolve()  # a link stays one
         if target.exists() and not target.is_file() and not target.is_dir():
@@ -77,7 +78,7 @@ def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
             with _replacing(target) as file:
                 yield file
     except OSError as error:
-        raise _bad_output(output, error.strerror or str(error)) from error
+        raise _bad_output(output, option, error.strerror or str(error)) from error
 
 
 @contextmanager
@@ -96,5 +97,5 @@ def _replacing(target: Path) -> Iterator[TextIO]:
         beside.unlink(missing_ok=True)
 
 
-def _bad_output(output: str, reason: str) -> typer.BadParameter:
-    return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint="--output")
+def _bad_output(output: str, option: str, reason: str) -> typer.BadParameter:
+    return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint=option)
