@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from benchmark_recorder.analysis import Comparison, JointComparison, Summary
+    from benchmark_recorder.reporting.verdict_views import ComparisonView, JointComparisonView
+    from benchmark_recorder.reporting.views import SummaryView
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -301,7 +302,7 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         version: str | Collection[str] | None = None,
         task_id: str | Collection[str] | None = None,
         **query: Unpack[Filters],
-    ) -> Summary:
+    ) -> SummaryView:
         """What happened: the figures of the matching executions, as attributes and as keys.
 
         Args:
@@ -332,7 +333,7 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         scope: Literal["suite", "tasks"] = "suite",
         margin: float | None = None,
         **query: Unpack[QueryArguments],
-    ) -> Comparison:
+    ) -> ComparisonView:
         """Is the new version better?
 
         Args:
@@ -360,7 +361,7 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         *,
         scope: Literal["suite", "tasks"] = "suite",
         **query: Unpack[QueryArguments],
-    ) -> JointComparison:
+    ) -> JointComparisonView:
         """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
         from benchmark_recorder.analysis import compare_all
         from benchmark_recorder.reporting.views import shown

@@ -48,11 +48,12 @@ class ReportMethods:
 
         Args:
             versions: oldest first.
-            format: ``"text"``, ``"markdown"``, ``"json"`` or ``"csv"``.
+            format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
             **query: which executions, but for ``version``.
 
         Raises:
             InvalidQueryError: the format or an argument is unknown or wrong.
+            MissingDependencyError: the extra ``report``, which HTML needs, is not installed.
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.reporting import check_format, render

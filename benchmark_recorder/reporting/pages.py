@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Final
 from benchmark_recorder.reporting.attention import attention_section
 from benchmark_recorder.reporting.figures import moment
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Recorded
+from benchmark_recorder.reporting.pictures import effect_figures, spread_figure, tradeoff_figure, trend_figures
 from benchmark_recorder.reporting.sentences import sentence
-from benchmark_recorder.reporting.tables import comparison_table, list_table, task_lines, version_table
+from benchmark_recorder.reporting.tables import (
+    comparison_cards,
+    comparison_table,
+    list_table,
+    task_lines,
+    version_table,
+)
 from benchmark_recorder.reporting.trends import trend_section
 
 if TYPE_CHECKING:
@@ -71,12 +78,17 @@ def report_page(report: Report) -> Page:
     for summary in report.summaries:
         versions += [", ", Recorded(summary.version)]
     verdicts = [block for joint in report.comparisons for block in comparison_section(joint, footnotes, report.texts)]
-    figures = versions_section(report.summaries, footnotes)
+    figures = (
+        *versions_section(report.summaries, footnotes),
+        *spread_figure(report.distributions),
+        *tradeoff_figure([summary for summary in report.summaries if summary.count]),
+    )
     return (
         Heading(("Benchmark report: ", *versions[1:]), level=1),
         *(verdicts or figures),
         *attention_section(report.attention, report.texts),
         *trend_section(report.trends, footnotes),
+        *trend_figures(report.trends),
         *(figures if verdicts else ()),
         *footnotes.notes(),
         Heading(("Based on",)),
@@ -99,9 +111,11 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapp
     return (
         heading,
         Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
+        *comparison_cards(joint),
         Bullets(bullets),
         *comparison_table([c for c in told if c.v1_count and c.v2_count]),
         *_tasks_section(told, texts),
+        *effect_figures(told, texts),
     )
 
 
@@ -124,6 +138,7 @@ def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = No
         *(comparison_table([comparison]) if both else ()),
         *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
         *_tasks_section([comparison], texts or {}),
+        *effect_figures([comparison], texts or {}),
         *footnotes.notes(),
     )
 

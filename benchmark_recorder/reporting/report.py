@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Attention, Distribution, JointComparison, Summary, Trend
 
-FORMATS = ("text", "markdown", "json", "csv")
+FORMATS = ("text", "markdown", "html", "json", "csv")
 
 
 class Health(Protocol):
@@ -92,10 +92,11 @@ class Report:
 
 
 def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
-    """The report as ``"text"`` (80 columns), ``"markdown"``, ``"json"`` or ``"csv"``.
+    """The report as ``"text"`` (80 columns), ``"markdown"``, ``"html"`` (one file), ``"json"`` or ``"csv"``.
 
     Raises:
         InvalidQueryError: the format is none of these.
+        MissingDependencyError: what HTML needs is not installed.
     """
     check_format(format)
     if format == "json":
@@ -103,14 +104,27 @@ def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
     if format == "csv":
         return report_csv(report)
     page = report_page(report)
+    if format == "html":
+        from benchmark_recorder.reporting.document import render_document
+
+        return render_document(page)
     return render_text(page) if format == "text" else render_markdown(page)
 
 
 def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noqa: A002 - the field's word
-    """Raise ``InvalidQueryError`` unless the format is known."""
+    """Make sure that a report can be rendered so, before a store is asked for anything.
+
+    Raises:
+        InvalidQueryError: the format is not known.
+        MissingDependencyError: what HTML needs is not installed.
+    """
     if format not in known:
         shown = ascii(format)[:80] if isinstance(format, str) else f"a {type(format).__name__}"
         raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {shown}")
+    if format == "html":
+        from benchmark_recorder.reporting.document import require_packages
+
+        require_packages()
 
 
 def report_json(report: Report) -> str:

@@ -17,13 +17,14 @@ from benchmark_recorder.reporting.figures import (
     signed,
     size,
 )
-from benchmark_recorder.reporting.page import Line, Page, Paragraph, Recorded, Table
+from benchmark_recorder.reporting.page import Card, Cards, Line, Page, Paragraph, Recorded, Status, Table
 from benchmark_recorder.reporting.sentences import WORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, Estimate, Interval, Summary, TaskRow
+    from benchmark_recorder.analysis import Comparison, Estimate, Interval, JointComparison, Summary, TaskRow
+    from benchmark_recorder.reporting.page import Tone
 
 UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
     "execution_time": seconds,
@@ -40,6 +41,17 @@ LABELS: Final = {
     "failure_rate": "failures",
     "routing_accuracy": "right agent",
 }
+
+TONES: Final[dict[str, Tone]] = {
+    "improved": "good",
+    "regressed": "bad",
+    "inconclusive": "doubt",
+    "equivalent": "calm",
+    "better": "good",
+    "worse": "bad",
+    "mixed": "doubt",
+}
+"""Of the verdicts on one metric, and on all."""
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
@@ -87,13 +99,13 @@ def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
         (number(comparison.v1_value, unit),),
         (number(comparison.v2_value, unit),),
         (signed(change, suffix),),
-        (_change_interval(comparison.interval, better),),
+        (change_interval(comparison.interval, better),),
         (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
-        ("~" if comparison.verdict == "inconclusive" else comparison.verdict,),
+        (Status("~" if comparison.verdict == "inconclusive" else comparison.verdict, TONES[comparison.verdict]),),
     )
 
 
-def _change_interval(interval: Interval | None, better: int) -> str:
+def change_interval(interval: Interval | None, better: int) -> str:
     """An effect's interval, in the direction in which the values change."""
     if interval is None:
         return UNDEFINED
@@ -103,6 +115,29 @@ def _change_interval(interval: Interval | None, better: int) -> str:
     if low is None:
         return f"below {signed(high)}"
     return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
+
+
+def comparison_cards(joint: JointComparison) -> Page:
+    """Each metric at a glance."""
+    told = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
+    return (Cards(tuple(map(_card, told)), Status(joint.verdict, TONES[joint.verdict])),) if told else ()
+
+
+def _card(comparison: Comparison) -> Card:
+    unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
+    better = METRICS[comparison.metric].better
+    noun = METRICS[comparison.metric].noun
+    change = None if comparison.effect is None else better * comparison.effect
+    interval = change_interval(comparison.interval, better)
+    values = (
+        f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
+    )
+    return Card(
+        label=f"{noun[0].upper()}{noun[1:]}",
+        status=Status(comparison.verdict, TONES[comparison.verdict]),
+        figure=signed(change, " %" if comparison.kind == "ratio" else " pt"),
+        details=((f"95 %: {interval}" if comparison.interval else "no interval",), (values,)),
+    )
 
 
 def task_lines(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> tuple[Line, ...]:
