@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection as SizedIterable
     from collections.abc import Iterator, Sequence
 
+    from bson.raw_bson import RawBSONDocument
     from pymongo import MongoClient
     from pymongo.collection import Collection
     from pymongo.errors import BulkWriteError
@@ -57,9 +57,6 @@ CLIENT_OPTIONS: Final = {
 
 ROWS_AT_ONCE: Final = 10_000
 """Documents that become arrays together."""
-
-YIELD_EVERY: Final = 100
-"""Documents after which other threads get their turn: whoever records must not wait for a batch to be encoded."""
 
 _DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = 10334
@@ -135,22 +132,15 @@ class MongoDBStore(Store):
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # noqa: ARG002
         """See ``Store.append``."""
-        from benchmark_recorder.stores._executions import NotStorableError, stored
+        from benchmark_recorder.stores._executions import Encoded
 
-        rows: dict[str, dict[str, Any]] = {}
-        reasons: dict[str, str] = {}
-        for number, document in enumerate(documents):
-            if not number % YIELD_EVERY:
-                time.sleep(0)
-            try:
-                rows.setdefault(document["record_id"], stored(document))
-            except NotStorableError as error:
-                reasons[document["record_id"]] = str(error)
+        encoded = Encoded.of(documents)
+        reasons = dict(encoded.reasons)
         new = 0
-        if rows:
+        if encoded.rows:
             with self._talking():
                 self._prepare()
-                new = self._insert(list(rows.values()), reasons)
+                new = self._insert(list(encoded.rows.values()), reasons)
         if reasons:
             raise RefusedRecordsError(
                 f"{self.name} refused {len(reasons)} of {len(documents)} records for their content: "
@@ -159,6 +149,12 @@ class MongoDBStore(Store):
                 new=new,
             )
         return new
+
+    def prepared(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """See ``Store.prepared``."""
+        from benchmark_recorder.stores._executions import Encoded
+
+        return Encoded.of(documents)
 
     def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
         """See ``Store.scan``."""
@@ -204,22 +200,23 @@ class MongoDBStore(Store):
 
     # Talking to the server --------------------------------------------------------------------------------------------
 
-    def _insert(self, rows: list[dict[str, Any]], reasons: dict[str, str]) -> int:
+    def _insert(self, rows: Sequence[RawBSONDocument], reasons: dict[str, str]) -> int:
         """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
-        from bson.errors import InvalidDocument
         from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
         collection = self._collection()
         try:
-            return len(collection.insert_many(rows, ordered=False).inserted_ids)
+            collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
             return _outcome_of(error, reasons)
-        except (DocumentTooLarge, InvalidDocument, OverflowError, OperationFailure) as error:
+        except (DocumentTooLarge, OperationFailure) as error:
             if isinstance(error, OperationFailure) and error.code != _TOO_LARGE:
                 raise
             if len(rows) == 1:
                 reasons[rows[0]["_id"]] = str(error)
                 return 0
+        else:
+            return len(rows)
         # Nobody says which one it is: halve until it is alone. Repeating is safe.
         middle = len(rows) // 2
         return self._insert(rows[:middle], reasons) + self._insert(rows[middle:], reasons)
