@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.collection import Collection
 
+    from benchmark_recorder.cells import Cell
     from benchmark_recorder.stores.base import Store
 
 RECORDS = 100_000
@@ -179,7 +180,7 @@ def reading(server: Mongod, _: Path, count: int, rounds: int) -> list[Line]:
         return [*lines, comparing(store, client)]
 
 
-def scanning(
+def scanning(  # noqa: PLR0917
     store: MongoDBStore,
     collection: Collection[Any],
     what: str,
@@ -200,7 +201,7 @@ def scanning(
 
 def comparing(store: MongoDBStore, client: MongoClient[Any]) -> Line:
     before = bytes_out(client)
-    cells = []
+    cells: list[Cell] = []
     seconds = took(lambda: cells.extend(store.summarize(Query.of(version=["v1", "v2"])).cells))
     moved = bytes_out(client) - before
     return Line("bytes moved by a comparison", [moved], "", f"{len(cells):,} cells, {seconds:.1f} s")
@@ -250,7 +251,7 @@ def peak(server: Mongod, folder: Path, count: int) -> float:
 # The caller -----------------------------------------------------------------------------------------------------------
 
 
-def outage(server: Mongod, folder: Path, _: int, rounds: int) -> list[Line]:
+def outage(server: Mongod, folder: Path, _count: int, rounds: int) -> list[Line]:
     found = [one_outage(server, made(folder / f"outage-{number}")) for number in range(rounds)]
     stop, go_on, _ = OUTAGE
     return [
