@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import dns.resolver
 import numpy as np
 import pytest
 
+from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, collect, tabulate
 from benchmark_recorder.errors import (
     ConfigurationError,
@@ -24,6 +27,7 @@ from benchmark_recorder.testing import StoreContract, assert_same_cells, make_do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pymongo import MongoClient
 
@@ -84,6 +88,42 @@ def test_nothing_is_sent_by_the_constructor_and_an_unreachable_server_is_an_erro
         for _ in range(2):
             with pytest.raises(StoreUnavailableError, match="mongodb://127.0.0.1:9/bench.executions cannot be reached"):
                 store.scan(Query(), ["time"])
+
+
+SRV = "mongodb+srv://alice:s3cret@cluster.invalid/bench?authSource=admin"
+
+
+def test_a_cluster_found_by_dns_is_named_without_asking_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the constructor asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "sendto", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    store = MongoDBStore(SRV)
+    assert store.name == "mongodb://cluster.invalid/bench.executions"
+    assert "s3cret" not in repr(store)
+
+
+def test_a_cluster_that_dns_does_not_find_is_behind_and_no_error_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A name server that is not there, instead of whichever this machine asks.
+    nobody = dns.resolver.Resolver(configure=False)
+    nobody.nameservers, nobody.port, nobody.lifetime = ["127.0.0.1"], 9, 0.5
+    monkeypatch.setattr(dns.resolver, "default_resolver", nobody)
+    with get_benchmark_recorder(SRV, journal=tmp_path / "metrics.json", strict=True) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+        assert not recorder.flush(5)
+        summary = recorder.get_historical_metrics("v1")
+        assert summary.count == 1
+        assert summary.warnings[0].code == "store_out_of_reach"
+        condition = recorder.store.condition()
+        assert condition is not None
+        assert condition.pending == 1
+        assert condition.failing_since is not None
+        assert str(condition.last_error).startswith("mongodb://cluster.invalid/bench.executions cannot be")
+    assert "s3cret" not in f"{condition} {summary.warnings} {caplog.text}"
 
 
 def test_a_client_that_was_given_is_never_closed(mongodb_client: MongoClient[Any], database: str) -> None:

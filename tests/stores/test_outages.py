@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,6 +120,60 @@ def test_a_kill_around_the_first_append_loses_nothing_that_was_acknowledged_a_hu
             assert store.deliver(lambda: True)
     with MongoDBStore(url) as remote:
         assert ids(remote) == ids_of(acknowledged)
+
+
+@forking
+def test_a_kill_at_any_moment_of_a_catch_up_loses_and_doubles_nothing(
+    tmp_path: Path, server: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("_delivery", "replication"):
+        monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 50)
+    path, url, rng = tmp_path / "metrics.json", server.url("bench"), random.Random(1)
+    history: list[Document] = []
+
+    def go_on_delivering(moment: float) -> None:
+        with replicated(path, url) as store:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the child where it stands, as SIGKILL does
+            signal.setitimer(signal.ITIMER_REAL, moment)
+            store.deliver(lambda: True)
+
+    with replicated(path, url) as store:
+        killed = 0
+        for seed in range(30):
+            history += (new := make_history(500, seed=seed))
+            store.append(new, fresh=True)
+            killed += in_a_child(partial(go_on_delivering, rng.uniform(0.02, 0.2))) == signal.SIGALRM
+            if seed % 8 == 7:
+                assert ids(store) == ids_of(history)
+        assert store.deliver(lambda: True)
+        assert ids(store.remote) == ids_of(history)
+        assert store.condition().pending == 0
+    assert killed > 10
+
+
+def test_an_answer_counts_each_record_once_at_every_moment_of_a_catch_up(
+    tmp_path: Path, server: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("_delivery", "replication"):
+        monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 100)
+    history = make_history(4000)
+    with replicated(tmp_path / "metrics.json", server.url("bench")) as store:
+        store.append(history[:1000])
+        assert store.deliver(lambda: True)
+        store.append(history[1000:], fresh=True)
+        expected = ids_of(history)
+        with ThreadPoolExecutor(1) as pool:
+            delivery = pool.submit(store.deliver, lambda: True)
+            pendings = set()
+            while not delivery.done():
+                assert ids(store) == expected
+                cells = store.summarize(Query())
+                assert not cells.caveats
+                assert sum(cell.n for cell in cells.cells) == len(history)
+                pendings.add(store.condition().pending)
+            assert delivery.result()
+        assert len(pendings) > 3
+        assert ids(store.remote) == expected
 
 
 RECORDING = """

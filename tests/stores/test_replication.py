@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,7 @@ import pytest
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
+from benchmark_recorder.stores._delivery import Delivery
 from benchmark_recorder.stores.base import Condition
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmark_recorder.records import Columns, Document
-    from benchmark_recorder.stores.base import Store
+    from benchmark_recorder.stores.base import Batch, Position, Store
 
 
 def replicated(folder: Path, remote: Store, deliver: Literal["background", "off"] = "background") -> ReplicatedStore:
@@ -337,6 +339,147 @@ def test_a_rewrite_of_the_journal_while_records_are_pending_loses_and_doubles_no
     assert sorted(ids(remote)) == sorted([*expected, *ids_of(later)])
     assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
     assert store.condition().pending == 0
+
+
+# Reading ahead --------------------------------------------------------------------------------------------------------
+
+
+class Watched(Remote):
+    """Does something during each send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.during: Callable[[int], None] = lambda _: None
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        new = super().append(documents, fresh=fresh)
+        self.during(len(self.sent))
+        return new
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
+    for module in ("_delivery", "replication"):
+        monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 5)
+    return 5
+
+
+@pytest.fixture
+def read_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
+    """The batches that were read ahead."""
+    batches: list[Batch] = []
+    read = Delivery._read_ahead
+
+    def note(delivery: Delivery, after: Position) -> Batch:
+        batches.append(batch := read(delivery, after))
+        return batch
+
+    monkeypatch.setattr(Delivery, "_read_ahead", note)
+    return batches
+
+
+def test_the_mark_names_exactly_the_batch_under_way_while_the_next_is_read_already(
+    tmp_path: Path, small_batches: int, read_ahead: list[Batch]
+) -> None:
+    remote, history = Watched(), make_history(23)
+    with replicated(tmp_path, remote, "off") as store:
+
+        def look(send: int) -> None:
+            mark = store._marks.read()
+            assert mark is not None
+            assert mark.attempted is not None
+            under_way = store.journal.read(mark.delivered, small_batches)
+            assert mark.attempted == under_way.position
+            assert ids(remote)[small_batches * (send - 1) :] == ids_of(under_way.documents)
+            assert sorted(ids(store)) == sorted(ids_of(history))
+
+        remote.during = look
+        store.append(history)
+        deliver(store)
+        assert remote.sent == [5, 5, 5, 5, 3]
+        assert ids(remote) == ids_of(history)
+        assert [len(batch.documents) for batch in read_ahead] == [5, 5, 5, 3]
+
+
+def test_a_batch_read_ahead_that_was_short_is_read_again_with_what_came_since(
+    tmp_path: Path, small_batches: int, read_ahead: list[Batch]
+) -> None:
+    remote, history, more = Watched(), make_history(7), make_history(4, seed=2)
+    with replicated(tmp_path, remote, "off") as store:
+
+        def record(send: int) -> None:
+            if send == 1:
+                while not read_ahead:
+                    time.sleep(0.001)
+                store.append(more)
+
+        remote.during = record
+        store.append(history)
+        deliver(store)
+        assert remote.sent == [5, 5, 1]
+        assert ids(remote) == ids_of([*history, *more])
+
+
+@pytest.mark.parametrize("rewrite", [*REWRITES, rewrite_without_marks], ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_a_rewrite_while_one_batch_is_sent_and_the_next_is_read_loses_and_doubles_nothing(
+    tmp_path: Path,
+    small_batches: int,
+    read_ahead: list[Batch],
+    rewrite: Callable[[JSONFileStore], None],
+    at: int,
+) -> None:
+    remote, history = Watched(), make_history(60)
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(history[:20])
+        deliver(store)
+        del remote.sent[:]
+        store.append(history[20:])
+        expected = ids_of(history)
+
+        def spoil(send: int) -> None:
+            if send == at:
+                while len(read_ahead) < at:
+                    time.sleep(0.001)
+                rewrite(journal_of(store))
+
+        del read_ahead[:]
+        remote.during = spoil
+        deliver(store)
+        assert store.deliver(lambda: True)
+        assert sorted(ids(remote)) == sorted(expected)
+        assert sorted(ids(store)) == sorted(expected)
+        assert store.condition().pending == 0
+
+
+def test_what_fails_while_it_is_read_ahead_fails_where_it_is_read_again(
+    tmp_path: Path, small_batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, history = Watched(), make_history(20)
+    monkeypatch.setattr(remote, "prepared", lambda _: 1 / 0)  # a third party's mistake
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(history)
+        deliver(store)
+        assert ids(remote) == ids_of(history)
+
+
+def test_an_outage_in_the_middle_sends_the_same_batch_again(tmp_path: Path, small_batches: int) -> None:
+    remote, history = Watched(), make_history(23)
+
+    def drop_the_reply(send: int) -> None:
+        if send == 3:
+            raise StoreUnavailableError("the reply was lost")
+
+    remote.during = drop_the_reply
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(history)
+        with pytest.raises(StoreUnavailableError):
+            store.deliver(lambda: True)
+        assert sorted(ids(store)) == sorted(ids_of(history))
+        assert store.condition().pending == 13
+        deliver(store)
+        assert remote.sent == [5, 5, 5, 5, 5, 3]
+        assert ids(remote) == ids_of(history)
 
 
 def test_what_prune_keeps_is_exactly_what_no_remote_store_has_confirmed(store: ReplicatedStore) -> None:
