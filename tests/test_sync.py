@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -116,6 +118,22 @@ def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path)
     assert done.exit_code == 4
     assert "mongodb://127.0.0.1:9/bench.executions cannot be reached" in done.output
     assert "s3cret" not in done.output
+
+
+def test_a_terminal_is_shown_how_far_it_is_and_a_pipe_is_not(journal: Path, url: str) -> None:
+    with get_benchmark_recorder(url) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+    with JSONFileStore(journal) as store:
+        store.append(make_history(2499), fresh=True)
+    seen, shown = pty.openpty()
+    command = [sys.executable, "-m", "benchmark_recorder", "--store", url, "sync"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=shown, check=True, timeout=60)
+    os.close(shown)
+    bar = os.read(seen, 1 << 16).decode()
+    os.close(seen)
+    assert "2500/2500" in bar
+    assert done.stdout.decode().startswith("0 pending")
+    assert run("--store", url, "sync").stderr == ""
 
 
 # --watch -------------------------------------------------------------------------------------------------------------

@@ -45,6 +45,9 @@ WRITE_SECONDS: Final = 10.0
 READ_SECONDS: Final = 120.0
 """How long one question may take: a scan of some ten million records."""
 
+CLOSE_SECONDS: Final = 0.5
+"""How long an exit waits for the server to be told that nobody will come back."""
+
 CLIENT_OPTIONS: Final = {
     "appname": "benchmark-recorder",
     "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
@@ -203,7 +206,11 @@ class MongoDBStore(Store):
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            import pymongo
+
+            # The driver says good-bye to the server first, and would wait long for one that hangs.
+            with pymongo.timeout(CLOSE_SECONDS):
+                client.close()
 
     # Talking to the server --------------------------------------------------------------------------------------------
 

@@ -15,8 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmark_recorder import get_benchmark_recorder
+from benchmark_recorder.cli import app
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores._marks import MarkFile
 from benchmark_recorder.stores.json_file import JSONFileStore
@@ -248,6 +250,63 @@ def test_a_flapping_server_is_no_matter_of_the_caller_and_gets_each_record_once(
         assert client["bench"]["executions"].count_documents({}) == 100
 
 
+@pytest.fixture
+def guarded(server: Mongod) -> Mongod:
+    """A server that asks who one is: a reader, and a writer who may not make indexes."""
+    with server.client() as client:
+        client.admin.command("createUser", "root", pwd="rootpw", roles=["root"])
+        client["bench"]["executions"].insert_one({"_id": "keeps the database there"})
+        client["bench"]["executions"].delete_many({})
+        resource = {"db": "bench", "collection": "executions"}
+        writing = [{"resource": resource, "actions": ["find", "insert"]}]
+        client["bench"].command("createRole", "writing", privileges=writing, roles=[])
+        client.admin.command("createUser", "reader", pwd="s3cret", roles=[{"role": "read", "db": "bench"}])
+        client.admin.command("createUser", "writer", pwd="s3cret", roles=[{"role": "writing", "db": "bench"}])
+    server.stop()
+    key = server.folder / "key"
+    key.write_text("c2VjcmV0c2VjcmV0c2VjcmV0")
+    key.chmod(0o400)
+    server.start("--auth", "--keyFile", str(key))
+    server.await_primary(username="root", password="rootpw")
+    return server
+
+
+@pytest.mark.parametrize("user", ["reader:wr0ng", "reader:s3cret", "nobody:s3cret"])
+def test_who_may_not_write_is_behind_and_told_so_and_the_password_never(
+    tmp_path: Path, guarded: Mongod, user: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, password = guarded.url("bench", user), user.partition(":")[2]
+    with get_benchmark_recorder(url, journal=tmp_path / "metrics.json", strict=True) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+        assert not recorder.flush(3)
+        health = recorder.health()
+        assert health.failing_since is not None
+        assert "uthentication failed" in str(health.last_error) or "not authorized" in str(health.last_error)
+        assert (health.pending, health.waiting, health.lost, health.quarantined) == (1, 0, 0, 0)
+        summary = recorder.get_historical_metrics("v1")
+        assert summary.count == 1
+        told = f"{health} {recorder!r} {recorder.store!r} {summary.warnings} {recorder.generate_report(['v1'])}"
+    monkeypatch.setenv("BENCHMARK_RECORDER_JOURNAL", str(tmp_path / "metrics.json"))
+    for command in ("sync", "doctor", "list"):
+        told += CliRunner().invoke(app, ["--store", url, command]).output
+    assert password not in told + caplog.text
+    assert "mongodb://127.0.0.1" in caplog.text
+
+
+def test_who_may_only_write_and_read_records_needs_no_index_and_nothing_else(tmp_path: Path, guarded: Mongod) -> None:
+    url = guarded.url("bench", "writer:s3cret")
+    with get_benchmark_recorder(url, journal=tmp_path / "metrics.json") as recorder:
+        for version in ("v1", "v2"):
+            recorder.record_execution("task", 1.0, True, version)
+        assert recorder.flush(60)
+        assert recorder.health().ok
+        summary = recorder.get_historical_metrics("v1")
+        assert summary.count == 1
+        assert "store_out_of_reach" not in {warning.code for warning in summary.warnings}
+    with guarded.client(username="root", password="rootpw") as client:
+        assert list(client["bench"]["executions"].index_information()) == ["_id_"]
+
+
 def test_a_validator_that_refuses_some_records_holds_nothing_else_up(tmp_path: Path, server: Mongod) -> None:
     with server.client() as client:
         client["bench"].create_collection("executions", validator={"version": {"$ne": "v2"}})
@@ -273,6 +332,35 @@ def test_no_exit_hangs_on_a_server_that_does_not_answer(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with JSONFileStore(path) as journal:
         assert len(ids(journal)) == 3
+
+
+def test_no_exit_hangs_on_a_server_that_hangs_whether_records_wait_or_not(tmp_path: Path, server: Mongod) -> None:
+    program = (
+        "import sys; from benchmark_recorder import get_benchmark_recorder\n"
+        "recorder = get_benchmark_recorder(sys.argv[1], journal=sys.argv[2])\n"
+        "recorder.record_execution('task', 1.0, True, 'v1')\n"
+        "print(recorder.flush(60), flush=True); sys.stdin.readline()\n"
+        "for _ in range(int(sys.argv[3])): recorder.record_execution('task', 1.0, True, 'v1')\n"
+    )
+    path = tmp_path / "metrics.json"
+    for more in (0, 1):
+        # The driver itself would not notice for ten minutes.
+        command = [sys.executable, "-W", "error", "-c", program, server.url("bench") + "&heartbeatFrequencyMS=600000"]
+        with subprocess.Popen(
+            [*command, str(path), str(more)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "True\n"
+            server.signal(signal.SIGSTOP)
+            try:
+                process.communicate("go on\n", timeout=60)
+            finally:
+                process.kill()
+                server.signal(signal.SIGCONT)
+            assert process.returncode == 0
+    with replicated(path, server.url("bench")) as store:
+        assert store.deliver(lambda: True)
+        assert len(ids(store.remote)) == 3
 
 
 def test_a_process_that_ends_at_once_has_delivered_where_the_server_answers(tmp_path: Path, server: Mongod) -> None:
