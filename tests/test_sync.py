@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -157,13 +158,17 @@ def first_line(process: subprocess.Popen[str], stream: Literal["stdout", "stderr
     return file.readline()
 
 
+def holds(url: str, recorded: int) -> bool:
+    return count(url) == recorded
+
+
 def attempts(journal: Path) -> bool:
     return any(mark is not None and mark.attempted for mark in (file.read() for file in marks_of(str(journal))))
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not holds():
+    while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -177,7 +182,7 @@ def test_watch_delivers_what_is_recorded_meanwhile_and_ends_with_zero(
         for recorded in range(1, 4):
             with get_benchmark_recorder(url) as recorder:
                 recorder.record_execution("task", 1.0, True, "v1")
-            wait_until(lambda wanted=recorded: count(url) == wanted)
+            wait_until(partial(holds, url, recorded))
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
@@ -25,6 +27,7 @@ from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import make_document, make_history
+from tests.stores.proxy import Door
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,6 +233,11 @@ def fail(server: Mongod, times: int, command: str = "insert", **what: Any) -> No
         client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": times}, "data": data})
 
 
+def step_down(server: Mongod) -> None:
+    with server.client() as client:
+        client.admin.command({"replSetStepDown": 1, "force": True})
+
+
 def test_a_flapping_server_is_no_matter_of_the_caller_and_gets_each_record_once(tmp_path: Path, server: Mongod) -> None:
     troubles: list[Callable[[], None]] = [
         lambda: fail(server, 4, closeConnection=True),
@@ -237,6 +245,7 @@ def test_a_flapping_server_is_no_matter_of_the_caller_and_gets_each_record_once(
         lambda: fail(server, 3, errorCode=11600),
         lambda: fail(server, 2, blockConnection=True, blockTimeMS=300),
         lambda: fail(server, 1, command="createIndexes", errorCode=13),
+        lambda: step_down(server),
     ]
     url = server.url("bench") + "&heartbeatFrequencyMS=500"
     with get_benchmark_recorder(url, journal=tmp_path / "metrics.json", strict=True) as recorder:
@@ -245,9 +254,53 @@ def test_a_flapping_server_is_no_matter_of_the_caller_and_gets_each_record_once(
             for _ in range(20):
                 recorder.record_execution("task", 1.0, True, "v1")
             assert recorder.flush(60)
-        assert recorder.get_historical_metrics("v1").count == 100
+        assert recorder.get_historical_metrics("v1").count == 120
     with server.client() as client:
-        assert client["bench"]["executions"].count_documents({}) == 100
+        assert client["bench"]["executions"].count_documents({}) == 120
+
+
+def test_a_reply_that_is_lost_after_the_server_applied_a_batch_doubles_nothing(tmp_path: Path, server: Mongod) -> None:
+    with Door(server.port) as door, server.client() as client:
+        url = f"mongodb://127.0.0.1:{door.port}/bench?directConnection=true"
+        with get_benchmark_recorder(url, journal=tmp_path / "metrics.json", strict=True) as recorder:
+            recorder.record_execution("task", 1.0, True, "v1")
+            assert recorder.flush(60)
+            for times in (1, 2, 3, 5):  # the driver itself tries twice
+                before = door.dropped
+                door.drop(times)
+                for _ in range(20):
+                    recorder.record_execution("task", 1.0, True, "v1")
+                assert recorder.flush(60)
+                assert door.dropped - before == times
+            assert recorder.health().pending == 0
+            assert recorder.get_historical_metrics("v1").count == 81
+        assert client["bench"]["executions"].count_documents({}) == 81
+
+
+def test_the_callers_thread_never_touches_the_network(
+    tmp_path: Path, server: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used_by: set[threading.Thread] = set()
+
+    def noting(name: str) -> Callable[..., Any]:
+        use = getattr(socket.socket, name)
+
+        def note(*arguments: Any, **options: Any) -> Any:
+            used_by.add(threading.current_thread())
+            return use(*arguments, **options)
+
+        return note
+
+    for name in ("connect", "send", "sendall", "recv", "recv_into"):
+        monkeypatch.setattr(socket.socket, name, noting(name))
+    recorder = get_benchmark_recorder(server.url("bench"), journal=tmp_path / "metrics.json")
+    for _ in range(200):
+        recorder.record_execution("task", 1.0, True, "v1")
+        recorder.health()
+    assert recorder.flush(60)
+    assert used_by
+    assert threading.current_thread() not in used_by
+    recorder.close()
 
 
 @pytest.fixture
