@@ -121,6 +121,15 @@ def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path)
     assert "s3cret" not in done.output
 
 
+def test_doctor_shows_the_hosts_of_a_url_and_none_of_its_secrets(journal: Path) -> None:
+    options = "authMechanismProperties=AWS_SESSION_TOKEN:s3cret&tlsCertificateKeyFilePassword=s3cret"
+    for more in ((), ("--json",)):
+        done = run("--store", f"mongodb://user:s3cret@127.0.0.1:9/bench?{options}", "doctor", *more)
+        assert done.exit_code == 0, done.output
+        assert "mongodb://***@127.0.0.1:9/bench" in done.output
+        assert "s3cret" not in done.output
+
+
 def test_a_terminal_is_shown_how_far_it_is_and_a_pipe_is_not(journal: Path, url: str) -> None:
     with get_benchmark_recorder(url) as recorder:
         recorder.record_execution("task", 1.0, True, "v1")

@@ -11,16 +11,15 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from benchmark_recorder.errors import (
     ConfigurationError,
-    MissingDependencyError,
     RefusedRecordsError,
     StoreFormatError,
     StoreUnavailableError,
 )
+from benchmark_recorder.stores._mongodb_client import address, check_names, connect, hosts_of, require_driver
 from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
@@ -28,14 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bson.raw_bson import RawBSONDocument
-    from pymongo import MongoClient
     from pymongo.collection import Collection
     from pymongo.errors import BulkWriteError
 
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns, Document, Query
-
-    Client: TypeAlias = MongoClient[dict[str, Any]]
+    from benchmark_recorder.stores._mongodb_client import Client
 
 logger = logging.getLogger("benchmark_recorder")
 
@@ -47,16 +44,6 @@ READ_SECONDS: Final = 120.0
 
 CLOSE_SECONDS: Final = 0.5
 """How long an exit waits for the server to be told that nobody will come back."""
-
-CLIENT_OPTIONS: Final = {
-    "appname": "benchmark-recorder",
-    "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
-    "connectTimeoutMS": 2000,
-    "heartbeatFrequencyMS": 3000,  # a server that hangs is noticed after this and the connect timeout
-    "socketTimeoutMS": 150_000,  # the last resort: longer than the longest question
-    "retryWrites": True,
-}
-"""Unless the URL says otherwise."""
 
 ROWS_AT_ONCE: Final = 1000
 """Documents that become arrays together: they stay in the processor's cache, and ten times as many take half as long
@@ -105,16 +92,16 @@ class MongoDBStore(Store):
         *,
         expire_after_days: float | None = None,
     ) -> None:
-        _require_driver()
+        require_driver()
         if expire_after_days is not None and not expire_after_days > 0:
             raise ConfigurationError(f"expire_after_days: expected a number above 0, got {expire_after_days!r}")
         self._uri = uri_or_client if isinstance(uri_or_client, str) else None
         self._given = None if isinstance(uri_or_client, str) else uri_or_client
-        hosts, named = _address(uri_or_client) if isinstance(uri_or_client, str) else (None, None)
+        hosts, named = address(uri_or_client) if isinstance(uri_or_client, str) else (None, None)
         self._database = database or named
         if not self._database:
             raise ConfigurationError("database: name one, in the URL (mongodb://host/database) or as an argument")
-        _check_names(self._database, collection)
+        check_names(self._database, collection)
         self._collection_name = collection
         self._hosts = hosts
         self._expire_after_days = expire_after_days
@@ -132,7 +119,7 @@ class MongoDBStore(Store):
     @property
     def name(self) -> str:
         """``mongodb://host/database.collection``, without the user and the password."""
-        hosts = self._hosts if self._hosts is not None else _hosts_of(self._given)
+        hosts = self._hosts if self._hosts is not None else hosts_of(self._given)
         return f"mongodb://{hosts}/{self._database}.{self._collection_name}"
 
     # Store ------------------------------------------------------------------------------------------------------------
@@ -316,7 +303,7 @@ class MongoDBStore(Store):
             self._begin_anew()
         with self._lock:
             if self._client is None:
-                self._client = _connect(self._uri)
+                self._client = connect(self._uri)
             return self._client
 
     @contextmanager
@@ -344,54 +331,6 @@ _SIMPLE: Final = {"locale": "simple"}
 
 _FIELD: Final = {"record_id": "_id"}
 _TELLS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
-
-
-def _require_driver() -> None:
-    try:
-        import pymongo
-    except ImportError as error:
-        raise MissingDependencyError(
-            'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"'
-        ) from error
-    if pymongo.version_tuple < (4, 13):
-        raise MissingDependencyError(
-            f"the MongoDB store needs pymongo 4.13, and this is {pymongo.version}: "
-            'pip install "benchmark-recorder[mongodb]"'
-        )
-
-
-def _address(uri: str) -> tuple[str, str | None]:
-    """The hosts and the database of a URL, without asking a name server and without its secrets."""
-    parts = urlsplit(uri)
-    if parts.scheme not in {"mongodb", "mongodb+srv"}:
-        raise ConfigurationError(f"a MongoDB URL begins with mongodb:// or mongodb+srv://, not {parts.scheme!r}")
-    hosts = parts.netloc.rpartition("@")[2]
-    if not hosts:
-        raise ConfigurationError("the MongoDB URL names no host; the form is mongodb://host/database")
-    return unquote(hosts), unquote(parts.path.lstrip("/")) or None
-
-
-def _hosts_of(client: Client | None) -> str:
-    """What a given client was told; asks nobody."""
-    seeds = getattr(client, "_topology_settings", None)
-    known = sorted(getattr(seeds, "seeds", ()))
-    return ",".join(f"{host}:{port}" if port else host for host, port in known) or "given client"
-
-
-def _check_names(database: str, collection: str) -> None:
-    if any(character in database for character in '/\\. "$*<>:|?\0'):
-        raise ConfigurationError(f"database: {database!r} is no name for one")
-    if not collection or collection.startswith("system.") or any(c in collection for c in "$\0"):
-        raise ConfigurationError(f"collection: {collection!r} is no name for one")
-
-
-def _connect(uri: str | None) -> Client:
-    from pymongo import MongoClient
-
-    assert uri is not None
-    given = {option.partition("=")[0].lower() for option in urlsplit(uri).query.split("&")}
-    options: dict[str, Any] = {name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in given}
-    return MongoClient(uri, connect=False, **options)
 
 
 def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import dns.resolver
 import numpy as np
@@ -59,6 +60,25 @@ def test_its_name_holds_neither_user_nor_password_nor_options() -> None:
     store = MongoDBStore("mongodb://alice:s3cret@one.invalid:27017,two.invalid/bench?authSource=admin")
     assert store.name == "mongodb://one.invalid:27017,two.invalid/bench.executions"
     assert "s3cret" not in repr(store)
+
+
+@pytest.mark.parametrize("secret", ["s3/cr3t", "s3?cr3t", "s3#cr3t", "12/cr3t", "12?cr3t", "12#cr3t", "s3:cr3t/1"])
+def test_a_password_that_was_not_quoted_is_an_error_that_shows_nothing_of_it(secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="as urllib.parse.quote_plus does") as refused:
+        MongoDBStore(f"mongodb://alice:{secret}@one.invalid/bench")
+    assert "cr3t" not in str(refused.value)
+    assert "alice" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["localhost", "localhost:1", "[::1]:27017", "[::1]", "a.invalid:1,b.invalid", "10.0.0.1:27017", "%2Ftmp%2Fm.sock"],
+)
+def test_a_host_is_whatever_the_driver_takes_for_one(hosts: str) -> None:
+    store = MongoDBStore(f"mongodb://alice:p%40ss%2Fword@{hosts}/bench?appName=a@b")
+    assert store.name == f"mongodb://{unquote(hosts)}/bench.executions"
+    with store:
+        assert store._connected() is store._connected()
 
 
 def test_a_url_without_a_database_is_a_configuration_error() -> None:
