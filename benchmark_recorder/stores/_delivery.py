@@ -59,10 +59,11 @@ class Delivery:
         """
         if self._is_attached:
             return
-        with self._marks.held():
-            if self._marks.read() is None:
-                end = self._journal.end()
-                self._marks.write(Mark(self._remote.name, end, _now(), end))
+        if self._marks.read() is None:  # without the lock, which a question may hold for as long as the server takes
+            with self._marks.held():
+                if self._marks.read() is None:
+                    end = self._journal.end()
+                    self._marks.write(Mark(self._remote.name, end, _now(), end))
         self._is_attached = True
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:

@@ -283,3 +283,13 @@ def test_a_removed_mark_means_that_everything_is_delivered_again(store: Replicat
     deliver(store)
     assert ids(remote) == ids_of([*history, *more])
     assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
+
+
+def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
+    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_recorder.stores._marks.MARK_SECONDS", 0.1)
+    store.append(make_history(5))
+    with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
+        other.append(make_history(5, seed=2))
+    assert store.condition().pending == 10
