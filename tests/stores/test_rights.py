@@ -9,16 +9,22 @@ from typer.testing import CliRunner
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.cli import app
+from tests.stores.mongod import Mongod
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.stores.mongod import Mongod
 
-
-@pytest.fixture
-def guarded(server: Mongod) -> Mongod:
+@pytest.fixture(scope="module")
+def guarded(mongod_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     """A server that asks who one is: a reader, and a writer who may not make indexes."""
+    with Mongod(mongod_path, tmp_path_factory.mktemp("mongod")) as server:
+        guard(server)
+        yield server
+
+
+def guard(server: Mongod) -> None:
     with server.client() as client:
         client.admin.command("createUser", "root", pwd="rootpw", roles=["root"])
         client["bench"]["executions"].insert_one({"_id": "keeps the database there"})
@@ -34,7 +40,6 @@ def guarded(server: Mongod) -> Mongod:
     key.chmod(0o400)
     server.start("--auth", "--keyFile", str(key))
     server.await_primary(username="root", password="rootpw")
-    return server
 
 
 @pytest.mark.parametrize("user", ["reader:wr0ng", "reader:s3cret", "nobody:s3cret"])
@@ -44,7 +49,7 @@ def test_who_may_not_write_is_behind_and_told_so_and_the_password_never(
     url, password = guarded.url("bench", user), user.partition(":")[2]
     with get_benchmark_recorder(url, journal=tmp_path / "metrics.json", strict=True) as recorder:
         recorder.record_execution("task", 1.0, True, "v1")
-        assert not recorder.flush(3)
+        assert not recorder.flush(1)
         health = recorder.health()
         assert health.failing_since is not None
         assert "uthentication failed" in str(health.last_error) or "not authorized" in str(health.last_error)
