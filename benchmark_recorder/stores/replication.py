@@ -276,12 +276,13 @@ class ReplicatedStore(Store):
         pending, _ = (0, None) if mark is None else self._pending(mark)
         confirmed = None if mark is None or mark.confirmed_at is None else _text(mark.confirmed_at)
         reached = "it was never reached from here" if confirmed is None else f"it was last reached at {confirmed}"
+        waiting = "1 record waits" if pending == 1 else f"{pending:,} records wait"
         figures: dict[str, Any] = {"store": self.remote.name, "last_confirmed": confirmed, "pending": pending}
         return Caveat(
             "store_out_of_reach",
             f"{self.remote.name} could not be asked ({reached}), so these figures are from the local journal alone: "
-            f"what other machines recorded is missing, and so is what was pruned here. {pending:,} records wait to be "
-            f"delivered. The reason: {error}",
+            f"what other machines recorded is missing, and so is what was pruned here. {waiting} to be delivered. "
+            f"The reason: {error}",
             figures | {"error": str(error)},
         )
 

@@ -357,6 +357,29 @@ def test_no_exit_hangs_on_a_server_that_hangs_whether_records_wait_or_not(tmp_pa
         assert len(ids(store.remote)) == 3
 
 
+def test_a_question_to_a_server_that_hangs_is_answered_from_the_journal_and_later_from_both(
+    tmp_path: Path, server: Mongod
+) -> None:
+    impatient = "&heartbeatFrequencyMS=500&connectTimeoutMS=500&serverSelectionTimeoutMS=500"
+    with MongoDBStore(server.url("bench")) as another_machine:
+        another_machine.append([make_document(version="v1")])
+    with get_benchmark_recorder(server.url("bench") + impatient, journal=tmp_path / "metrics.json") as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+        assert recorder.flush(60)
+        assert recorder.get_historical_metrics("v1").count == 2
+        server.signal(signal.SIGSTOP)
+        recorder.record_execution("task", 1.0, True, "v1")
+        summary = recorder.get_historical_metrics("v1")
+        assert summary.count == 2
+        assert summary.warnings[0].code == "store_out_of_reach"
+        assert "1 record waits to be delivered" in str(summary.warnings[0])
+        server.signal(signal.SIGCONT)
+        assert recorder.flush(60)
+        summary = recorder.get_historical_metrics("v1")
+        assert summary.count == 3
+        assert "store_out_of_reach" not in {warning.code for warning in summary.warnings}
+
+
 def test_a_process_that_ends_at_once_has_delivered_where_the_server_answers(tmp_path: Path, server: Mongod) -> None:
     program = (
         "import sys; from benchmark_recorder import get_benchmark_recorder\n"
