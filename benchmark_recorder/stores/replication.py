@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -234,8 +234,11 @@ class ReplicatedStore(Store):
     @contextmanager
     def _here(self, query: Query) -> Iterator[_Here]:
         """This side of a question: what the journal and the quarantine count, and the remote store must not."""
-        with self._marks.held(shared=True):
+        with ExitStack() as stack:
             mark = self._marks.read()
+            if mark is not None:  # where there is none, whoever makes it, at a first record, must not wait
+                stack.enter_context(self._marks.held(shared=True))
+                mark = self._marks.read()
             refused = [entry.document for entry in self._quarantine.of(self.remote.name).values()]
             ids = {document["record_id"] for document in refused}
 

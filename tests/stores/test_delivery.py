@@ -14,10 +14,10 @@ from benchmark_recorder.testing import make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from benchmark_recorder.records import Document
+    from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Batch, Position
 
 
@@ -293,3 +293,21 @@ def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
     with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
         other.append(make_history(5, seed=2))
     assert store.condition().pending == 10
+
+
+def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
+    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_recorder.stores._marks.MARK_SECONDS", 0.1)
+    scan = remote.scan
+
+    def take_long(query: Query, fields: Collection[str]) -> Columns:
+        with replicated(tmp_path, remote, "off") as other:
+            other.append(make_history(5))
+        return scan(query, fields)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "scan", take_long)
+        assert ids(store) == []
+    assert store.condition().pending == 5
+    assert len(ids(store)) == 5
