@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from benchmark_recorder.analysis import Claim, ClaimReport, GateResult, SelfTest
+    from benchmark_recorder.analysis import Claim
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.recorder import QueryArguments
     from benchmark_recorder.records import Query
+    from benchmark_recorder.reporting.verdict_views import ClaimReportView, GateResultView, SelfTestView
     from benchmark_recorder.stores.base import Store
 
 
@@ -37,7 +38,7 @@ class DecisionMethods:
         *,
         scope: Literal["suite", "tasks"] = "suite",
         **query: Unpack[QueryArguments],
-    ) -> ClaimReport:
+    ) -> ClaimReportView:
         """Does the new version do what was claimed?
 
         Args:
@@ -71,7 +72,7 @@ class DecisionMethods:
         target: float | None = 20,
         scope: Literal["suite", "tasks"] = "suite",
         **query: Unpack[QueryArguments],
-    ) -> GateResult:
+    ) -> GateResultView:
         """May the candidate be merged?
 
         Args:
@@ -145,7 +146,7 @@ class DecisionMethods:
         seed: int = 0,
         scope: Literal["suite", "tasks"] = "suite",
         **query: Unpack[QueryArguments],
-    ) -> SelfTest:
+    ) -> SelfTestView:
         """How often would the gate block this version against itself?
 
         Args:

@@ -198,6 +198,7 @@ def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def timestamp_micros(text: str) -> int:
@@ -206,8 +207,11 @@ def timestamp_micros(text: str) -> int:
     Raises:
         ValueError: it is no ISO 8601 text, or a time that is in no year from 1 to 9999 in UTC.
     """
+    moment = datetime.fromisoformat(text)
     try:
-        return (datetime.fromisoformat(text).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+        if moment.tzinfo is not UTC:  # ours are: to convert them takes as long as all the rest
+            moment = moment.astimezone(UTC)
+        return (moment - _EPOCH) // _MICROSECOND
     except OverflowError as error:
         raise ValueError(str(error)) from error
 
@@ -258,8 +262,8 @@ class Query:
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
-        without: the records with these ids are not asked for. This and the next are replication's, not a caller's.
-        apart: tasks that get cells of their own in any case.
+        without: the records with these ids are not asked for; this is replication's, not a caller's.
+        apart: tasks that get cells of their own in any case; this is for replication and for reports.
     """
 
     versions: tuple[str, ...] | None = None

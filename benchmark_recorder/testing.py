@@ -156,6 +156,7 @@ class StoreContract:
         one, other = make_document(), make_document()
         assert store.append([one, other, one]) == 2
         assert store.append([one | {"success": False}]) == 0
+        assert store.append(store.prepared([one, other])) == 0
         assert store.append([]) == 0
         assert _documents(store) == [_with_all_fields(one), _with_all_fields(other)]
         assert sum(cell.n for cell in store.summarize(Query()).cells) == 2

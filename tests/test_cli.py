@@ -262,9 +262,69 @@ def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
     assert run("report", "v1.0", "--gate", "--store", store).exit_code == 2
 
 
+def test_a_report_as_html_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
+    asked = ("report", "v1.0", "v2.0", "--last-days", "7", "--format", "html", "--store", store)
+    assert run(*asked, "--output", "report.html").exit_code == 0
+    written = Path("report.html").read_text(encoding="utf-8")
+    assert written.startswith("<!DOCTYPE html>")
+    assert run(*asked).stdout == written
+
+
+def test_without_jinja_a_report_as_html_says_what_to_install(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark_recorder.reporting import document
+
+    document._template.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = run("report", "v1.0", "--format", "html", "--output", "r.html", "--store", store)
+    assert result.exit_code == 2
+    assert 'pip install "benchmark-recorder[report]"' in one_line(result)
+    assert not Path("r.html").exists()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("r.txt").write_text("old")
+    Path("r.txt").chmod(0o640)
+    Path("link.txt").symlink_to("r.txt")
+    asked = ("report", "v1.0", "--output", "link.txt", "--store", store)
+
+    def fail(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "replace", fail)
+        assert "No space left" in run(*asked).stderr
+    assert Path("r.txt").read_text() == "old"
+    assert sorted(path.name for path in Path().iterdir()) == ["link.txt", "r.txt", "runs.json"]
+    assert run(*asked).exit_code == 0
+    assert Path("r.txt").read_text().startswith("Benchmark report: v1.0")
+    assert Path("link.txt").is_symlink()
+    assert Path("r.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_new_file_is_made_with_the_users_own_mask(store: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        assert run("report", "v1.0", "--output", "r.txt", "--store", store).exit_code == 0
+    finally:
+        os.umask(before)
+    assert Path("r.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_is_no_file_is_written_to(store: Path) -> None:
+    assert run("report", "v1.0", "--output", "/dev/null", "--store", store).exit_code == 0
+    assert Path("/dev/null").is_char_device()
+
+
 def test_a_report_goes_to_a_file(store: Path) -> None:
     assert run("report", "v1.0", "--format", "markdown", "--output", "r.md", "--store", store).stdout == ""
     assert Path("r.md").read_text().startswith("# Benchmark report")
+
+
+def test_a_report_as_csv_keeps_its_line_ends(store: Path) -> None:
+    expected = BenchmarkRecorder(store).generate_report(["v1.0", "v2.0"], "csv")
+    assert process("report", "v1.0", "v2.0", "--format", "csv", "--output", "r.csv", "--store", store).stdout == ""
+    assert Path("r.csv").read_bytes().decode() == expected
+    assert len(list(csv.DictReader(io.StringIO(expected, newline="")))) == expected.count("\r\n") - 1
 
 
 @pytest.mark.parametrize("command", READING)

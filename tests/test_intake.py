@@ -4,17 +4,19 @@ import gc
 import json
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
-from benchmark_recorder.intake import MAX_WAITING, Intake
+from benchmark_recorder.intake import MAX_WAITING, Intake, _close_outstanding
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_document
@@ -329,6 +331,27 @@ def test_what_an_exception_from_a_signal_handler_interrupts_is_looked_for() -> N
     assert store.written == [document["record_id"]]
 
 
+def test_an_interrupt_at_any_moment_of_an_outage_leaves_no_lock_behind(store: SwitchedStore) -> None:
+    intake = Intake(store)
+    store.off = outage(unchanged=True)
+    document, rng = make_document(), random.Random(1)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    answers = 0
+    try:
+        for _ in range(1000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.000_05, 0.000_3))
+                while True:
+                    intake.append(document)
+            except KeyboardInterrupt:  # and while its traceback holds on to everything
+                with ThreadPoolExecutor(1) as pool:
+                    answers += pool.submit(intake.health).result(timeout=10).waiting > 0
+            intake._waiting.clear()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert answers > 500
+
+
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_second_outage_is_told_like_the_first_where_nothing_waited(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture, *, strict: bool
@@ -422,3 +445,15 @@ def test_what_waits_is_written_when_the_program_ends_though_its_recorder_was_not
     program.write_text(ENDING)
     subprocess.run([sys.executable, program, where], cwd=tmp_path, check=True)
     assert len(json.loads((tmp_path / "metrics.json").read_text())["metrics"]) == 1
+
+
+def test_at_the_end_a_loss_that_is_made_an_error_keeps_no_other_records_from_being_written() -> None:
+    stores = [SwitchedStore() for _ in range(10)]
+    for store in stores:
+        store.off = outage()
+        Intake(store).append(make_document())
+    for store in stores[::2]:
+        store.off = None
+    with pytest.raises(RuntimeWarning, match="1 records could not be written"):  # warnings are errors in these tests
+        _close_outstanding()
+    assert [len(store.ids()) for store in stores] == [1, 0] * 5

@@ -22,6 +22,8 @@ HEAVY = (
     "rich",
     "matplotlib",
     "jinja2",
+    "nanoarrow",
+    "pandas",
     "pytest",
 )
 

@@ -1,19 +1,32 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.cli import app
 from benchmark_recorder.records import Query
+from benchmark_recorder.stores._marks import marks_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.testing import make_document, make_history
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.stores.mongod import Mongod
 
 
 def run(*arguments: Any) -> Result:
@@ -106,3 +119,116 @@ def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path)
     assert done.exit_code == 4
     assert "mongodb://127.0.0.1:9/bench.executions cannot be reached" in done.output
     assert "s3cret" not in done.output
+
+
+def test_doctor_shows_the_hosts_of_a_url_and_none_of_its_secrets(journal: Path) -> None:
+    options = "authMechanismProperties=AWS_SESSION_TOKEN:s3cret&tlsCertificateKeyFilePassword=s3cret"
+    for more in ((), ("--json",)):
+        done = run("--store", f"mongodb://user:s3cret@127.0.0.1:9/bench?{options}", "doctor", *more)
+        assert done.exit_code == 0, done.output
+        assert "mongodb://***@127.0.0.1:9/bench" in done.output
+        assert "s3cret" not in done.output
+
+
+def test_a_terminal_is_shown_how_far_it_is_and_a_pipe_is_not(journal: Path, url: str) -> None:
+    with get_benchmark_recorder(url) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+    with JSONFileStore(journal) as store:
+        store.append(make_history(2499), fresh=True)
+    seen, shown = pty.openpty()
+    command = [sys.executable, "-m", "benchmark_recorder", "--store", url, "sync"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=shown, check=True, timeout=60)
+    os.close(shown)
+    bar = os.read(seen, 1 << 16).decode()
+    os.close(seen)
+    assert "2500/2500" in bar
+    assert done.stdout.decode().startswith("0 pending")
+    assert run("--store", url, "sync").stderr == ""
+
+
+# --watch -------------------------------------------------------------------------------------------------------------
+
+WATCH = [sys.executable, "-W", "error", "-m", "benchmark_recorder"]
+
+
+@contextmanager
+def watching(url: str) -> Iterator[subprocess.Popen[str]]:
+    command = [*WATCH, "--store", url, "sync", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: subprocess.Popen[str], stream: Literal["stdout", "stderr"] = "stdout") -> str:
+    file = process.stdout if stream == "stdout" else process.stderr
+    assert file is not None
+    return file.readline()
+
+
+def holds(url: str, recorded: int) -> bool:
+    return count(url) == recorded
+
+
+def attempts(journal: Path) -> bool:
+    return any(mark is not None and mark.attempted for mark in (file.read() for file in marks_of(str(journal))))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_watch_delivers_what_is_recorded_meanwhile_and_ends_with_zero(
+    journal: Path, url: str, number: signal.Signals
+) -> None:
+    with watching(url) as process:
+        assert first_line(process).startswith("0 pending, 0 in quarantine for mongodb://")
+        for recorded in range(1, 4):
+            with get_benchmark_recorder(url) as recorder:
+                recorder.record_execution("task", 1.0, True, "v1")
+            wait_until(partial(holds, url, recorded))
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert output.startswith("0 pending, 0 in quarantine for mongodb://")
+
+
+def test_watch_waits_for_a_server_that_is_down_and_tells_it_once(journal: Path, tmp_path: Path, server: Mongod) -> None:
+    url = server.url("bench") + "&serverSelectionTimeoutMS=200"
+    server.kill()
+    with get_benchmark_recorder(url) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+    with watching(url) as process:
+        told = first_line(process, "stderr")
+        assert "cannot be reached" in told
+        server.start()
+        server.await_primary()
+        wait_until(lambda: count(url) == 1)
+        told = first_line(process, "stderr")
+        assert told.endswith("takes records again\n")
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert output.splitlines()[-1].startswith("0 pending")
+
+
+def test_a_second_signal_ends_watch_as_it_ends_any_program(journal: Path, server: Mongod) -> None:
+    url = server.url("bench") + "&heartbeatFrequencyMS=600000"
+    with get_benchmark_recorder(url) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+    with watching(url) as process:
+        first_line(process)
+        server.signal(signal.SIGSTOP)  # a send is under way, and will be for a while
+        with get_benchmark_recorder(url) as recorder:
+            recorder.record_execution("task", 1.0, True, "v1")
+        wait_until(lambda: attempts(journal))
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == -signal.SIGTERM

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 
-class Result(Mapping[str, Any]):
-    """A frozen dataclass that is also a mapping of its fields: ``m.mean``, ``m["mean"]``, ``**m``."""
+class Result:
+    """A frozen dataclass that also reads as a mapping of its fields: ``m.mean``, ``m["mean"]``, ``**m``.
+
+    It has a mapping's methods, but does not inherit from ``Mapping``: polars takes every ``Mapping`` for a dict of
+    columns, and would never ask a result for its table.
+    """
 
     __slots__ = ()
 
@@ -24,6 +28,29 @@ class Result(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.__dataclass_fields__)  # type: ignore[attr-defined]
 
+    def __contains__(self, key: object) -> bool:
+        return key in self.__dataclass_fields__  # type: ignore[attr-defined]
+
+    def keys(self) -> KeysView[str]:
+        """The fields' names."""
+        return KeysView(self._mapping)
+
+    def values(self) -> ValuesView[Any]:
+        """Their values."""
+        return ValuesView(self._mapping)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Both."""
+        return ItemsView(self._mapping)
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+        """One value, or something else where there is no such field."""
+        return getattr(self, key) if key in self else default
+
+    @property
+    def _mapping(self) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self)  # all that a view asks for is here
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, texts and numbers, all the way down; what is not finite is ``None``."""
         return {name: _plain(value) for name, value in self.items()}
@@ -33,7 +60,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401
     """One value as JSON has it."""
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping | Result):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]

@@ -18,8 +18,8 @@ from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.encoders import terminal
 from benchmark_recorder.stores.json_file import JSONFileStore
 
-_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)")
-"""User and password of a URL."""
+_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
+"""A URL's user and password, and its options that hold passwords or tokens."""
 
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")

@@ -1,5 +1,9 @@
 """How an answer leaves: plain where it is piped, with its verdicts coloured where a person looks."""
 
+import errno
+import os
+import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +58,11 @@ def records(n: int) -> str:
 
 @contextmanager
 def opened(output: str, recorder: BenchmarkRecorder, option: str = "--output") -> Iterator[TextIO]:
-    """The file that the user named with an option, or stdout for ``-``; never the store itself."""
+    """The file that the user named with an option, or stdout for ``-``; never the store itself.
+
+    A file is replaced by rename once all of it is written: who reads it meanwhile, and whoever comes after a failure,
+    finds what stood there before. What is no file (a pipe, a device) is written to as it is.
+    """
     if output == "-":
         yield sys.stdout
         return
@@ -62,11 +70,31 @@ def opened(output: str, recorder: BenchmarkRecorder, option: str = "--output") -
     if holds(recorder.store, path):
         raise _bad_output(output, option, "the records live there")
     try:
-        file = path.open("w", encoding="utf-8", newline="")
+        target = path.resolve()  # a link stays one
+        if target.exists() and not target.is_file() and not target.is_dir():
+            with target.open("w", encoding="utf-8", newline="") as file:
+                yield file
+        else:
+            with _replacing(target) as file:
+                yield file
     except OSError as error:
         raise _bad_output(output, option, error.strerror or str(error)) from error
-    with file:
-        yield file
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[TextIO]:
+    """A new file that takes the target's place, and its permissions, at the end."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with beside.open("x", encoding="utf-8", newline="") as file:
+            if target.exists():
+                beside.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield file
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _bad_output(output: str, option: str, reason: str) -> typer.BadParameter:

@@ -1,14 +1,15 @@
 """``sync``: what waits in the journal goes to the remote store; a history moves from one store to another."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
 from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.interruption import Interruption
 from benchmark_recorder.cli.options import resolved
 from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
@@ -26,7 +27,9 @@ WATCH_SECONDS: Final = 1.0
 def sync(  # noqa: PLR0913 - options
     recorder: BenchmarkRecorder,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on delivering until interrupted.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on delivering until SIGINT or SIGTERM, then exit with 0.")
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Deliver also what was in the journal before it got a remote store.")
     ] = False,
@@ -55,33 +58,46 @@ def sync(  # noqa: PLR0913 - options
     if quarantined:
         with _progress(store.condition().quarantined) as report:
             store.delivery.deliver_quarantined(report)
-    _deliver(store)
-    while watch:
+    if watch:
         _keep_on(store)
+    else:
+        _deliver(store, lambda: True)
 
 
-def _deliver(store: ReplicatedStore) -> None:
-    """Everything that is pending; says what is left."""
+def _deliver(store: ReplicatedStore, go_on: Callable[[], bool]) -> None:
+    """Everything that is pending, with a progress bar; says what is left."""
     with _progress(store.condition().pending) as report:
-        delivered = store.deliver(lambda: True, report)
-    condition = store.condition()
-    if not delivered:
+        delivered = store.deliver(go_on, report)
+    if not delivered and go_on():
         typer.echo(f"another process is delivering to {terminal(store.name)}")
+    _tell(store)
+
+
+def _tell(store: ReplicatedStore) -> None:
+    condition = store.condition()
     typer.echo(f"{condition.pending:,} pending, {condition.quarantined:,} in quarantine for {terminal(store.name)}")
 
 
 def _keep_on(store: ReplicatedStore) -> None:
-    """One look after a pause; trouble makes the pause longer, and is told."""
-    pause = WATCH_SECONDS
-    while True:
-        time.sleep(pause)
-        try:
-            store.deliver(lambda: True)
-        except StoreError as error:
-            pause = min(2 * pause, 16 * WATCH_SECONDS)
-            complain(str(error))
-        else:
-            return
+    """Look again and again, until interrupted; trouble makes the pauses longer, and is told once while it lasts."""
+    interruption = Interruption()
+    deliver: Callable[[Callable[[], bool]], object] = partial(_deliver, store)
+    pause, trouble = WATCH_SECONDS, ""
+    with interruption.awaited():
+        while not interruption.has_come:
+            try:
+                deliver(lambda: not interruption.has_come)
+            except StoreError as error:
+                pause = min(2 * pause, 16 * WATCH_SECONDS)
+                if not trouble:
+                    complain(str(error))
+                trouble = str(error)
+            else:
+                if trouble:
+                    complain(f"{store.name} takes records again")
+                pause, trouble, deliver = WATCH_SECONDS, "", store.deliver
+            interruption.pause(pause)
+    _tell(store)
 
 
 def _copy(source: str, target: str) -> None:

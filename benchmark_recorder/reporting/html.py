@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.reporting.encoders import html_text
-from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Table
+from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Status, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,9 @@ def render_html(page: Page) -> str:
 def _lines(block: Block) -> Iterator[str]:
     match block:
         case Heading(line, level):
-            yield f"<h{level + 2}>{_text(line)}</h{level + 2}>"
+            yield f"<h{level + 2}>{line_html(line)}</h{level + 2}>"
         case Paragraph(line):
-            yield f"<p>{_text(line)}</p>"
+            yield f"<p>{line_html(line)}</p>"
         case Bullets(lines):
             yield _list("ul", lines)
         case Notes(lines):
@@ -40,19 +40,20 @@ def _lines(block: Block) -> Iterator[str]:
 
 
 def _list(tag: str, lines: tuple[Line, ...]) -> str:
-    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
+    items = "".join(f"<li>{line_html(line)}</li>" for line in lines)
     return f"<{tag}>{items}</{tag}>"
 
 
 def _row(tag: str, cells: tuple[Line, ...], align: str) -> str:
     sides = ("left" if side == "l" else "right" for side in align)
     placed = (
-        f'<{tag} style="text-align: {side}">{_text(cell)}</{tag}>' for cell, side in zip(cells, sides, strict=True)
+        f'<{tag} style="text-align: {side}">{line_html(cell)}</{tag}>' for cell, side in zip(cells, sides, strict=True)
     )
     return f"<tr>{''.join(placed)}</tr>"
 
 
-def _text(line: Line) -> str:
+def line_html(line: Line) -> str:
+    """The markup of one line; all that is not ours is encoded here."""
     return "".join(map(_span, line))
 
 
@@ -60,4 +61,6 @@ def _span(span: Span) -> str:
     if isinstance(span, Recorded):
         # A name in a script that runs from right to left leaves the figures around it where they are.
         return f"<bdi>{html_text(span.text)}</bdi>"
+    if isinstance(span, Status):
+        return f'<span class="status {span.tone}">{escape(span.word)}</span>'
     return html_text(span.text, 1000) if isinstance(span, Prose) else escape(span)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.reporting.encoders import markdown, markdown_cell, markdown_prose
-from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Table
+from benchmark_recorder.reporting.page import (
+    PICTURES,
+    Bullets,
+    Heading,
+    Notes,
+    Paragraph,
+    Prose,
+    Recorded,
+    Status,
+    Table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +25,7 @@ if TYPE_CHECKING:
 
 def render_markdown(page: Page) -> str:
     """The page; tables are not split, as their readers can scroll."""
-    return "\n\n".join("\n".join(_lines(block)) for block in page) + "\n"
+    return "\n\n".join("\n".join(_lines(block)) for block in page if not isinstance(block, PICTURES)) + "\n"
 
 
 def _lines(block: Block) -> Iterator[str]:
@@ -51,7 +61,7 @@ def _span(span: Span) -> str:
         return markdown(span.text)
     if isinstance(span, Prose):
         return markdown_prose(span.text)
-    return _ours(span)
+    return _ours(span.word if isinstance(span, Status) else span)
 
 
 def _ours(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a reader gets, before it is text or Markdown: headings, paragraphs, tables, notes.
+"""What a reader gets, before it is text, Markdown or HTML: headings, paragraphs, tables, pictures, notes.
 
 Texts that were recorded stay marked as such, so that each renderer encodes them for its own output, once.
 """
@@ -6,7 +6,10 @@ Texts that were recorded stay marked as such, so that each renderer encodes them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from benchmark_recorder.reporting.charts import Chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,19 @@ class Prose:
     text: str
 
 
-Span: TypeAlias = str | Recorded | Prose
+Tone: TypeAlias = Literal["good", "bad", "doubt", "calm"]
+"""What a verdict means to a reader: well, ill, undecided, or nothing to act on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A verdict in one word of ours, which an output may colour; the word says it without the colour."""
+
+    word: str
+    tone: Tone
+
+
+Span: TypeAlias = str | Recorded | Prose | Status
 Line: TypeAlias = tuple[Span, ...]
 """Plain ``str`` parts are ours and need no encoding but for the output's own signs."""
 
@@ -75,5 +90,55 @@ class Table:
     splits: bool = False
 
 
-Block: TypeAlias = Heading | Paragraph | Bullets | Notes | Table
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One metric at a glance.
+
+    Attributes:
+        label: of the metric.
+        status: its verdict.
+        figure: the change.
+        details: its interval, and the values that it is a change of.
+    """
+
+    label: str
+    status: Status
+    figure: str
+    details: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Metrics side by side, where there is room for such; their figures stand in a table as well.
+
+    Attributes:
+        cards: one for each metric.
+        status: the verdict over all of them.
+    """
+
+    cards: tuple[Card, ...]
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture, where there are such.
+
+    Attributes:
+        chart: what is drawn.
+        caption: what it shows, in a few words.
+        description: what there is to see, for who does not see it.
+        table: the same figures.
+    """
+
+    chart: Chart
+    caption: Line
+    description: Line
+    table: Table
+
+
+Block: TypeAlias = Heading | Paragraph | Bullets | Notes | Table | Cards | Figure
+PICTURES: tuple[type[Block], ...] = (Cards, Figure)
+"""What only a document shows: text, Markdown and notebooks leave it out, and lose no figure by it."""
+
 Page: TypeAlias = tuple[Block, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.reporting.encoders import fit, squeeze, terminal, width
-from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Table
+from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Status, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +49,8 @@ def _text(line: Line) -> str:
 def _span(span: Span) -> str:
     if isinstance(span, Recorded):
         return terminal(span.text)
+    if isinstance(span, Status):
+        return span.word
     return terminal(span.text, 1000) if isinstance(span, Prose) else span
 
 

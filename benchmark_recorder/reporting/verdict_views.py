@@ -14,7 +14,10 @@ from benchmark_recorder.analysis import (
 from benchmark_recorder.reporting.views import View
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from benchmark_recorder.analysis import Result
+    from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
 
 
@@ -28,6 +31,25 @@ class ComparisonView(View, Comparison):
 
         return comparison_page(self)
 
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import comparison_frame
+
+        return comparison_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The change of each task with its interval, or of all runs where tasks cannot be told apart.
+
+        Args:
+            ax: matplotlib's axes; a new figure's unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        from benchmark_recorder.reporting.charts import task_effects, whole_effect
+        from benchmark_recorder.reporting.plotting import plot
+
+        return plot(task_effects(self) or whole_effect(self), ax)
+
 
 class JointComparisonView(View, JointComparison):
     """Two versions on all metrics."""
@@ -38,6 +60,25 @@ class JointComparisonView(View, JointComparison):
         from benchmark_recorder.reporting.pages import joint_page
 
         return joint_page(self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import joint_frame
+
+        return joint_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The improvement in each metric with its interval.
+
+        Args:
+            ax: matplotlib's axes; a new figure's unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        from benchmark_recorder.reporting.charts import metric_effects
+        from benchmark_recorder.reporting.plotting import plot
+
+        return plot(metric_effects(self), ax)
 
 
 class ClaimReportView(View, ClaimReport):
@@ -50,6 +91,11 @@ class ClaimReportView(View, ClaimReport):
 
         return claims_page(self)
 
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import claims_frame
+
+        return claims_frame(self)
+
 
 class GateResultView(View, GateResult):
     """What CI is told."""
@@ -61,6 +107,11 @@ class GateResultView(View, GateResult):
 
         return gate_page(self)
 
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import gate_frame
+
+        return gate_frame(self)
+
 
 class SelfTestView(View, SelfTest):
     """The gate on one version against itself."""
@@ -71,6 +122,11 @@ class SelfTestView(View, SelfTest):
         from benchmark_recorder.reporting.decisions import selftest_page
 
         return selftest_page(self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import selftest_frame
+
+        return selftest_frame(self)
 
 
 VIEWS: Final[dict[type[Result], type[View]]] = {

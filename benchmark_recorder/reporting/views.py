@@ -1,22 +1,31 @@
 """What the recorder returns: the analysis's results, with a face for people.
 
 A view is the result: the same type, fields, keys and equality. Only printing it, and showing it in a notebook, differ.
-What they are shown with is imported when they are: most answers are only read by programs. So are the views of verdicts
-(``verdict_views``): a question about one version needs no comparison.
+What they are shown with is imported when they are shown.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, overload
 
 from benchmark_recorder.analysis import Doubt, Result, Summary
 from benchmark_recorder.analysis.deferred import fields_as_they_are
 
 if TYPE_CHECKING:
-    from benchmark_recorder.reporting.page import Page
+    import pandas as pd
+    from matplotlib.axes import Axes
 
-R = TypeVar("R", bound=Result)
+    from benchmark_recorder.analysis import ClaimReport, Comparison, GateResult, JointComparison, SelfTest
+    from benchmark_recorder.reporting.frames import Frame
+    from benchmark_recorder.reporting.page import Page
+    from benchmark_recorder.reporting.verdict_views import (
+        ClaimReportView,
+        ComparisonView,
+        GateResultView,
+        JointComparisonView,
+        SelfTestView,
+    )
 
 
 class View(Result):
@@ -27,6 +36,25 @@ class View(Result):
     @abstractmethod
     def _page(self) -> Page:
         """What is shown."""
+
+    @abstractmethod
+    def _frame(self) -> Frame:
+        """The same as a table of plain columns."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame; which rows it has stands in ``reporting.frames``, and in docs/notebooks.md.
+
+        Raises:
+            MissingDependencyError: there is no pandas.
+        """
+        from benchmark_recorder.reporting.frames import to_pandas
+
+        return to_pandas(self._frame())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        from benchmark_recorder.reporting.frames import arrow_stream
+
+        return arrow_stream(self._frame(), requested_schema)
 
     def __str__(self) -> str:
         from benchmark_recorder.reporting.text import render_text
@@ -54,6 +82,25 @@ class SummaryView(View, Summary):
 
         return summary_page(self)
 
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import summary_frame
+
+        return summary_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Mean and percentiles of the execution times with their intervals, on matplotlib's axes.
+
+        Args:
+            ax: where; a new figure unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        from benchmark_recorder.reporting.charts import durations
+        from benchmark_recorder.reporting.plotting import plot
+
+        return plot(durations(self), ax)
+
 
 def _view_of(kind: type[Result]) -> type[View]:
     if kind is Summary:
@@ -63,7 +110,19 @@ def _view_of(kind: type[Result]) -> type[View]:
     return VIEWS[kind]
 
 
-def shown(result: R, *, narrowed: bool = False) -> R:
+@overload
+def shown(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
+@overload
+def shown(result: Comparison, *, narrowed: bool = ...) -> ComparisonView: ...
+@overload
+def shown(result: JointComparison, *, narrowed: bool = ...) -> JointComparisonView: ...
+@overload
+def shown(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
+@overload
+def shown(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
+@overload
+def shown(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
+def shown(result: Result, *, narrowed: bool = False) -> Result:
     """The same result, with a face.
 
     Args:
@@ -76,7 +135,7 @@ def shown(result: R, *, narrowed: bool = False) -> R:
         fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in comparisons.items()}
     if narrowed:
         fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
-    return cast("R", _view_of(type(result))(**fields))
+    return _view_of(type(result))(**fields)
 
 
 def _about_some(doubt: Doubt) -> Doubt:

@@ -2,7 +2,8 @@
 
 A batch is: write down in the mark up to where it goes, send it, move the mark over it. Whoever comes after a kill
 sends the same records again, which is safe, because a store counts one id once; whoever reads in between leaves the
-batch's records out of the remote side.
+batch's records out of the remote side. While one batch is sent, the next is read ahead, and no more than that: it is
+attempted only when the mark has moved over the one before it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.stores._ahead import Ahead, one_ahead
 from benchmark_recorder.stores._marks import Mark, MarkFile
 from benchmark_recorder.stores.base import PlaceLostError, Position
 
@@ -57,10 +59,11 @@ class Delivery:
         """
         if self._is_attached:
             return
-        with self._marks.held():
-            if self._marks.read() is None:
-                end = self._journal.end()
-                self._marks.write(Mark(self._remote.name, end, _now(), end))
+        if self._marks.read() is None:  # without the lock, which a question may hold for as long as the server takes
+            with self._marks.held():
+                if self._marks.read() is None:
+                    end = self._journal.end()
+                    self._marks.write(Mark(self._remote.name, end, _now(), end))
         self._is_attached = True
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
@@ -80,7 +83,7 @@ class Delivery:
             try:
                 batch = self._next()
                 while batch.documents:
-                    following = self._confirm(batch, self._send(batch.documents))
+                    following = self._send_and_confirm(batch)
                     if report is not None:
                         report(len(batch.documents))
                     if not go_on():
@@ -101,7 +104,7 @@ class Delivery:
             if not mine:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
             # Only as far as the mark: a reader takes what is behind it from the journal.
-            for part in _parts(_up_to(_documents(self._journal, None), self._mark().delivered)):
+            for part in self._prepared(_up_to(_documents(self._journal, None), self._mark().delivered)):
                 self._refuse(part, self._send(part))
                 report(len(part))
             with self._marks.held():
@@ -124,15 +127,29 @@ class Delivery:
             report(len(batch))
         return still
 
+    def _send_and_confirm(self, batch: Batch) -> Batch:
+        """Bring one batch there; the next one, written down as attempted."""
+        if len(batch.documents) < BATCH:
+            return self._confirm(batch, self._send(batch.documents))
+        ahead = Ahead(lambda: self._read_ahead(batch.position))
+        try:
+            return self._confirm(batch, self._send(batch.documents), ahead)
+        finally:
+            ahead.wait()
+
+    def _read_ahead(self, after: Position) -> Batch:
+        batch = self._journal.read(after, BATCH)
+        return replace(batch, documents=self._remote.prepared(batch.documents))
+
     def _next(self) -> Batch:
         """The next batch, written down as attempted."""
         with self._marks.held():
             return self._attempt(self._mark())
 
-    def _attempt(self, mark: Mark) -> Batch:
+    def _attempt(self, mark: Mark, ahead: Batch | None = None) -> Batch:
         """What is behind a mark, written down as attempted together with the rest of the mark."""
         try:
-            batch = self._journal.read(mark.delivered, BATCH)
+            batch = ahead or self._journal.read(mark.delivered, BATCH)
         except PlaceLostError:
             self._write(replace(mark, attempted=None))
             raise
@@ -151,14 +168,17 @@ class Delivery:
             return dict(error.reasons)
         return {}
 
-    def _confirm(self, batch: Batch, reasons: dict[str, str]) -> Batch:
+    def _confirm(self, batch: Batch, reasons: dict[str, str], ahead: Ahead[Batch] | None = None) -> Batch:
         """Move the mark over a batch; the next one, written down as attempted in the same stroke."""
         self._refuse(batch.documents, reasons)
+        following = None if ahead is None else _whole(ahead)
         with self._marks.held():
             mark = self._mark()
             # As it is written now: a rewrite of the journal meanwhile has moved it.
             delivered = mark.attempted or batch.position
-            return self._attempt(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()))
+            if delivered != batch.position:
+                following = None  # read from a place that is not the mark's any more
+            return self._attempt(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()), following)
 
     def _refuse(self, documents: Sequence[Document], reasons: dict[str, str]) -> None:
         if reasons:
@@ -180,12 +200,16 @@ class Delivery:
         with self._marks.held():
             mark = self._mark()
             end = self._journal.end()
-        for part in _parts(_up_to(newer(self._journal, mark), end)):
+        for part in self._prepared(_up_to(newer(self._journal, mark), end)):
             self._refuse(part, self._send(part))
             if report is not None:
                 report(len(part))
         with self._marks.held():
             self._marks.write(replace(self._mark(), delivered=end, attempted=None, confirmed_at=_now()))
+
+    def _prepared(self, documents: Iterator[Document]) -> Iterator[Sequence[Document]]:
+        """Some at a time, the next ones made ready while the ones before are sent."""
+        return one_ahead(map(self._remote.prepared, _parts(documents)))
 
 
 def newer(journal: Journal, mark: Mark) -> Iterator[Document]:
@@ -195,6 +219,15 @@ def newer(journal: Journal, mark: Mark) -> Iterator[Document]:
     except PlaceLostError:
         since = mark.attached_at - _GRACE
         yield from (document for document in _documents(journal, None) if _is_since(document, since))
+
+
+def _whole(ahead: Ahead[Batch]) -> Batch | None:
+    """What was read ahead; ``None`` where it must be read again: it failed, or was short and may have grown since."""
+    try:
+        batch = ahead.result()
+    except Exception:  # noqa: BLE001 - whatever it is, reading again meets it where it can be dealt with
+        return None
+    return batch if len(batch.documents) == BATCH else None
 
 
 def _documents(journal: Journal, after: Position | None) -> Iterator[Document]:

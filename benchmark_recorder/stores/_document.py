@@ -84,11 +84,10 @@ def find_layout(fd: int, size: int) -> Layout | None:
     Looks at the first line and at the last bytes, however large the document is.
     """
     head = _first_line(fd, size)
-    if HEADER.startswith(head):
-        # Also a header that a killed process left incomplete: nothing was recorded yet.
-        if len(head) == size:
-            return Layout(0, 0, size)
-    elif not _is_header(head):
+    if HEADER.startswith(head) and size <= len(head) + (head != HEADER):
+        # Also an empty line, and a header that a killed process left incomplete: nothing was recorded yet.
+        return Layout(0, 0, size)
+    if head != HEADER and not _is_header(head):  # an empty line begins the header, but does not make it ours
         return None
     header = len(head)
     first = read_at(fd, header + 1, header + 3)

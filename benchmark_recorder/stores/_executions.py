@@ -21,6 +21,7 @@ import hashlib
 import json
 import math
 import sys
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +30,9 @@ import msgspec
 from benchmark_recorder.records import METRIC_FIELDS, timestamp_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from bson.raw_bson import RawBSONDocument
 
     from benchmark_recorder.records import Document
 
@@ -50,12 +53,20 @@ TEXTS: Final = frozenset(
 NUMBERS: Final = frozenset({"execution_time", "cost_estimated", "difficulty"})
 COUNTS: Final = frozenset({"input_tokens", "output_tokens"})
 
+YIELD_EVERY: Final = 100
+"""Records after which other threads get their turn: whoever records must not wait for a batch to be encoded."""
+
 LONG_TAG: Final = 256
 """Characters from which a tag is replaced by its hash, so that a large value is not stored twice."""
 
 _GREATEST: Final = sys.float_info.max
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - BSON takes a naive datetime as UTC, in half the time
-_PLAIN: Final = frozenset(METRIC_FIELDS) - {"record_id", "metadata"}
+_KINDS: Final[dict[str, frozenset[type]]] = {
+    name: frozenset({str if name in TEXTS else int if name in COUNTS else bool, type(None)})
+    for name in METRIC_FIELDS
+    if name not in {"record_id", "metadata", *NUMBERS}
+}
+"""What a field's value may be, where it is stored as it is."""
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
@@ -63,6 +74,40 @@ decode = msgspec.json.Decoder().decode
 
 class NotStorableError(ValueError):
     """A record's content cannot be a document; the reason is its text."""
+
+
+class Encoded(tuple["Document", ...]):  # noqa: SLOT001 - a tuple cannot have any
+    """Records with what is stored of them, encoded already.
+
+    Attributes:
+        rows: by the record's id, in BSON.
+        reasons: why others cannot be stored, by the record's id.
+    """
+
+    rows: dict[str, RawBSONDocument]
+    reasons: dict[str, str]
+
+    @classmethod
+    def of(cls, documents: Sequence[Document]) -> Encoded:
+        """Encode records that may be encoded already."""
+        if isinstance(documents, cls):
+            return documents
+        from bson import encode as in_bson
+        from bson.errors import BSONError
+        from bson.raw_bson import RawBSONDocument
+
+        made = cls(documents)
+        made.rows, made.reasons = {}, {}
+        for number, document in enumerate(documents):
+            if not number % YIELD_EVERY:
+                time.sleep(0)
+            record_id = document["record_id"]
+            try:
+                if record_id not in made.rows:
+                    made.rows[record_id] = RawBSONDocument(in_bson(stored(document)))
+            except (NotStorableError, BSONError, OverflowError, UnicodeError) as error:
+                made.reasons[record_id] = str(error)
+        return made
 
 
 def stored(document: Document) -> dict[str, Any]:
@@ -82,18 +127,17 @@ def stored(document: Document) -> dict[str, Any]:
     }
     others = {}
     for name, value in document.items():
-        kind = type(value)
-        if name in TEXTS:
-            if kind is not str and value is not None:
-                raise NotStorableError(f"its {name} is {_shown(value)}")
+        if name in _KINDS:
+            if type(value) not in _KINDS[name]:
+                raise NotStorableError(f"its {name} is a {type(value).__name__}")
+            if type(value) is int and not -(2**63) <= value < 2**63:
+                raise NotStorableError(f"its {name} is a whole number of more than 64 bits")
             row[name] = value
         elif name in NUMBERS:
-            row[name] = value if kind is float and -_GREATEST <= value <= _GREATEST else _number(name, value)
-        elif name in _PLAIN:
-            row[name] = _plain(name, value)
+            row[name] = value if type(value) is float and -_GREATEST <= value <= _GREATEST else _number(name, value)
         elif name == "metadata":
             row["metadata"] = encode(value).decode()
-            row["tags"] = [tag(key, inner) for key, inner in value.items()] if value and kind is dict else []
+            row["tags"] = [tag(key, inner) for key, inner in value.items()] if value and type(value) is dict else []
         elif name != "record_id":
             others[name] = value
     cost = row.get("cost_estimated") or 0.0
@@ -103,30 +147,17 @@ def stored(document: Document) -> dict[str, Any]:
     return row
 
 
-def _plain(name: str, value: object) -> object:
-    if name in COUNTS:
-        if value is None or (type(value) is int and -(2**63) <= value < 2**63):
-            return value
-    elif value is None or isinstance(value, bool):
-        return value
-    raise NotStorableError(f"its {name} is {_shown(value)}")
-
-
 def _number(name: str, value: object) -> float | None:
     """A double, so that the server calculates with what Python would; one that is not finite is absent."""
     if value is None:
         return None
     if type(value) not in {int, float}:
-        raise NotStorableError(f"its {name} is {_shown(value)}")
+        raise NotStorableError(f"its {name} is a {type(value).__name__}")
     try:
         number = float(value)  # type: ignore[arg-type]
     except OverflowError as error:
         raise NotStorableError(f"its {name} is beyond what a double can hold") from error
     return number if math.isfinite(number) else None
-
-
-def _shown(value: object) -> str:
-    return "a whole number of more than 64 bits" if type(value) is int else f"a {type(value).__name__}"
 
 
 def tag(key: str, value: object) -> str:

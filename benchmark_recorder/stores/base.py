@@ -59,6 +59,14 @@ class Store(ABC):
             StoreError: none, or not all, of the documents are here; to repeat the call is safe.
         """
 
+    def prepared(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """The same documents, with the part of ``append``'s work done that needs nobody else.
+
+        Replication asks for it ahead, in another thread, while an earlier batch is on its way. ``append`` must take
+        what is returned as it takes the documents themselves; what it would refuse is refused there, not here.
+        """
+        return documents
+
     @abstractmethod
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
@@ -155,7 +163,7 @@ class Position(NamedTuple):
 class Batch:
     """Consecutive records of a journal, and the place behind the last of them."""
 
-    documents: tuple[Document, ...]
+    documents: Sequence[Document]
     position: Position
 
 

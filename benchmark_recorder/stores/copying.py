@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError
 from benchmark_recorder.records import Query
+from benchmark_recorder.stores._ahead import one_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
 
 BATCH: Final = 1000
@@ -46,8 +48,8 @@ def copy(source: Store, target: Store, report: Callable[[int], None]) -> Copied:
     """
     read = new = 0
     refused: dict[str, str] = {}
-    documents = source.documents(Query())
-    while batch := list(islice(documents, BATCH)):
+    # The next ones are read and made ready while the target takes these.
+    for batch in one_ahead(map(target.prepared, _batches(source.documents(Query())))):
         try:
             new += target.append(batch)
         except RefusedRecordsError as error:
@@ -56,3 +58,8 @@ def copy(source: Store, target: Store, report: Callable[[int], None]) -> Copied:
         read += len(batch)
         report(len(batch))
     return Copied(read, new, refused)
+
+
+def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
+    while batch := list(islice(documents, BATCH)):
+        yield batch

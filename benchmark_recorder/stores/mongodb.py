@@ -8,34 +8,31 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from benchmark_recorder.errors import (
     ConfigurationError,
-    MissingDependencyError,
     RefusedRecordsError,
     StoreFormatError,
     StoreUnavailableError,
 )
+from benchmark_recorder.stores._mongodb_client import address, check_names, connect, hosts_of, require_driver
 from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection as SizedIterable
     from collections.abc import Iterator, Sequence
 
-    from pymongo import MongoClient
+    from bson.raw_bson import RawBSONDocument
     from pymongo.collection import Collection
     from pymongo.errors import BulkWriteError
 
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns, Document, Query
-
-    Client: TypeAlias = MongoClient[dict[str, Any]]
+    from benchmark_recorder.stores._mongodb_client import Client
 
 logger = logging.getLogger("benchmark_recorder")
 
@@ -45,21 +42,15 @@ WRITE_SECONDS: Final = 10.0
 READ_SECONDS: Final = 120.0
 """How long one question may take: a scan of some ten million records."""
 
-CLIENT_OPTIONS: Final = {
-    "appname": "benchmark-recorder",
-    "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
-    "connectTimeoutMS": 2000,
-    "heartbeatFrequencyMS": 3000,  # a server that hangs is noticed after this and the connect timeout
-    "socketTimeoutMS": 150_000,  # the last resort: longer than the longest question
-    "retryWrites": True,
-}
-"""Unless the URL says otherwise."""
+CLOSE_SECONDS: Final = 0.5
+"""How long an exit waits for the server to be told that nobody will come back."""
 
-ROWS_AT_ONCE: Final = 10_000
-"""Documents that become arrays together."""
+ROWS_AT_ONCE: Final = 1000
+"""Documents that become arrays together: they stay in the processor's cache, and ten times as many take half as long
+again."""
 
-YIELD_EVERY: Final = 100
-"""Documents after which other threads get their turn: whoever records must not wait for a batch to be encoded."""
+WHOLE_AT_ONCE: Final = 10_000
+"""Whole documents in one reply: some 10 MB. Of single fields a reply has what the server chooses, up to 16 MB."""
 
 _DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = 10334
@@ -101,16 +92,16 @@ class MongoDBStore(Store):
         *,
         expire_after_days: float | None = None,
     ) -> None:
-        _require_driver()
+        require_driver()
         if expire_after_days is not None and not expire_after_days > 0:
             raise ConfigurationError(f"expire_after_days: expected a number above 0, got {expire_after_days!r}")
         self._uri = uri_or_client if isinstance(uri_or_client, str) else None
         self._given = None if isinstance(uri_or_client, str) else uri_or_client
-        hosts, named = _address(uri_or_client) if isinstance(uri_or_client, str) else (None, None)
+        hosts, named = address(uri_or_client) if isinstance(uri_or_client, str) else (None, None)
         self._database = database or named
         if not self._database:
             raise ConfigurationError("database: name one, in the URL (mongodb://host/database) or as an argument")
-        _check_names(self._database, collection)
+        check_names(self._database, collection)
         self._collection_name = collection
         self._hosts = hosts
         self._expire_after_days = expire_after_days
@@ -128,29 +119,22 @@ class MongoDBStore(Store):
     @property
     def name(self) -> str:
         """``mongodb://host/database.collection``, without the user and the password."""
-        hosts = self._hosts if self._hosts is not None else _hosts_of(self._given)
+        hosts = self._hosts if self._hosts is not None else hosts_of(self._given)
         return f"mongodb://{hosts}/{self._database}.{self._collection_name}"
 
     # Store ------------------------------------------------------------------------------------------------------------
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # noqa: ARG002
         """See ``Store.append``."""
-        from benchmark_recorder.stores._executions import NotStorableError, stored
+        from benchmark_recorder.stores._executions import Encoded
 
-        rows: dict[str, dict[str, Any]] = {}
-        reasons: dict[str, str] = {}
-        for number, document in enumerate(documents):
-            if not number % YIELD_EVERY:
-                time.sleep(0)
-            try:
-                rows.setdefault(document["record_id"], stored(document))
-            except NotStorableError as error:
-                reasons[document["record_id"]] = str(error)
+        encoded = Encoded.of(documents)
+        reasons = dict(encoded.reasons)
         new = 0
-        if rows:
+        if encoded.rows:
             with self._talking():
                 self._prepare()
-                new = self._insert(list(rows.values()), reasons)
+                new = self._insert(list(encoded.rows.values()), reasons)
         if reasons:
             raise RefusedRecordsError(
                 f"{self.name} refused {len(reasons)} of {len(documents)} records for their content: "
@@ -160,19 +144,28 @@ class MongoDBStore(Store):
             )
         return new
 
+    def prepared(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """See ``Store.prepared``."""
+        from benchmark_recorder.stores._executions import Encoded
+
+        return Encoded.of(documents)
+
     def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
         """See ``Store.scan``."""
-        import numpy as np
-
         from benchmark_recorder.records import COLUMNS
+        from benchmark_recorder.stores._columns import GrowingColumn
+        from benchmark_recorder.stores._executions import decode
 
-        names = tuple(fields)
-        parts: dict[str, list[Any]] = {name: [np.empty(0, COLUMNS[name])] for name in names}
-        for rows in self._rows(query, [_FIELD.get(name, name) for name in names]):
+        columns = {name: GrowingColumn(COLUMNS[name]) for name in fields}
+        for rows in self._rows(query, [_FIELD.get(name, name) for name in columns]):
             with _ours(self.name):
-                for name in names:
-                    parts[name].append(_column(rows, name))
-        return {name: np.concatenate(parts[name]) for name in names}
+                for name, column in columns.items():
+                    field = _FIELD.get(name, name)
+                    values = [row.get(field) for row in rows]
+                    if name == "metadata":
+                        values = [None if text is None else decode(text) for text in values]
+                    column.extend(values)
+        return {name: column.finished() for name, column in columns.items()}
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
@@ -200,26 +193,31 @@ class MongoDBStore(Store):
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            import pymongo
+
+            # The driver says good-bye to the server first, and would wait long for one that hangs.
+            with pymongo.timeout(CLOSE_SECONDS):
+                client.close()
 
     # Talking to the server --------------------------------------------------------------------------------------------
 
-    def _insert(self, rows: list[dict[str, Any]], reasons: dict[str, str]) -> int:
+    def _insert(self, rows: Sequence[RawBSONDocument], reasons: dict[str, str]) -> int:
         """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
-        from bson.errors import InvalidDocument
         from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
         collection = self._collection()
         try:
-            return len(collection.insert_many(rows, ordered=False).inserted_ids)
+            collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
             return _outcome_of(error, reasons)
-        except (DocumentTooLarge, InvalidDocument, OverflowError, OperationFailure) as error:
+        except (DocumentTooLarge, OperationFailure) as error:
             if isinstance(error, OperationFailure) and error.code != _TOO_LARGE:
                 raise
             if len(rows) == 1:
                 reasons[rows[0]["_id"]] = str(error)
                 return 0
+        else:
+            return len(rows)
         # Nobody says which one it is: halve until it is alone. Repeating is safe.
         middle = len(rows) // 2
         return self._insert(rows[:middle], reasons) + self._insert(rows[middle:], reasons)
@@ -238,7 +236,7 @@ class MongoDBStore(Store):
                 projection,
                 sort=sort,
                 collation=_SIMPLE,
-                batch_size=ROWS_AT_ONCE,
+                batch_size=WHOLE_AT_ONCE if fields is None else 0,
                 max_time_ms=int(READ_SECONDS * 1000),
             )
         with cursor:
@@ -305,7 +303,7 @@ class MongoDBStore(Store):
             self._begin_anew()
         with self._lock:
             if self._client is None:
-                self._client = _connect(self._uri)
+                self._client = connect(self._uri)
             return self._client
 
     @contextmanager
@@ -335,54 +333,6 @@ _FIELD: Final = {"record_id": "_id"}
 _TELLS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
 
 
-def _require_driver() -> None:
-    try:
-        import pymongo
-    except ImportError as error:
-        raise MissingDependencyError(
-            'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"'
-        ) from error
-    if pymongo.version_tuple < (4, 13):
-        raise MissingDependencyError(
-            f"the MongoDB store needs pymongo 4.13, and this is {pymongo.version}: "
-            'pip install "benchmark-recorder[mongodb]"'
-        )
-
-
-def _address(uri: str) -> tuple[str, str | None]:
-    """The hosts and the database of a URL, without asking a name server and without its secrets."""
-    parts = urlsplit(uri)
-    if parts.scheme not in {"mongodb", "mongodb+srv"}:
-        raise ConfigurationError(f"a MongoDB URL begins with mongodb:// or mongodb+srv://, not {parts.scheme!r}")
-    hosts = parts.netloc.rpartition("@")[2]
-    if not hosts:
-        raise ConfigurationError("the MongoDB URL names no host; the form is mongodb://host/database")
-    return unquote(hosts), unquote(parts.path.lstrip("/")) or None
-
-
-def _hosts_of(client: Client | None) -> str:
-    """What a given client was told; asks nobody."""
-    seeds = getattr(client, "_topology_settings", None)
-    known = sorted(getattr(seeds, "seeds", ()))
-    return ",".join(f"{host}:{port}" if port else host for host, port in known) or "given client"
-
-
-def _check_names(database: str, collection: str) -> None:
-    if any(character in database for character in '/\\. "$*<>:|?\0'):
-        raise ConfigurationError(f"database: {database!r} is no name for one")
-    if not collection or collection.startswith("system.") or any(c in collection for c in "$\0"):
-        raise ConfigurationError(f"collection: {collection!r} is no name for one")
-
-
-def _connect(uri: str | None) -> Client:
-    from pymongo import MongoClient
-
-    assert uri is not None
-    given = {option.partition("=")[0].lower() for option in urlsplit(uri).query.split("&")}
-    options: dict[str, Any] = {name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in given}
-    return MongoClient(uri, connect=False, **options)
-
-
 def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
     """How many documents of a partly refused batch were new; the refusals are added to ``reasons``.
 
@@ -407,23 +357,6 @@ def _reason(error: Exception) -> str:
     """The driver's words, in one line of bounded length."""
     text = " ".join(str(error).partition(", full error:")[0].split())
     return text if len(text) <= 300 else f"{text[:300]}..."
-
-
-def _column(rows: list[dict[str, Any]], name: str) -> Any:  # noqa: ANN401
-    import numpy as np
-
-    from benchmark_recorder.records import COLUMNS
-    from benchmark_recorder.stores._executions import decode
-
-    kind, field = COLUMNS[name], _FIELD.get(name, name)
-    values = [row.get(field) for row in rows]
-    if name == "metadata":
-        values = [None if text is None else decode(text) for text in values]
-    elif kind == "float64":
-        values = [np.nan if value is None else value for value in values]
-    column = np.empty(len(values), dtype=kind)
-    column[:] = values
-    return column
 
 
 @contextmanager

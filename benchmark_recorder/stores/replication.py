@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -234,8 +234,11 @@ class ReplicatedStore(Store):
     @contextmanager
     def _here(self, query: Query) -> Iterator[_Here]:
         """This side of a question: what the journal and the quarantine count, and the remote store must not."""
-        with self._marks.held(shared=True):
+        with ExitStack() as stack:
             mark = self._marks.read()
+            if mark is not None:  # where there is none, whoever makes it, at a first record, must not wait
+                stack.enter_context(self._marks.held(shared=True))
+                mark = self._marks.read()
             refused = [entry.document for entry in self._quarantine.of(self.remote.name).values()]
             ids = {document["record_id"] for document in refused}
 
@@ -276,12 +279,13 @@ class ReplicatedStore(Store):
         pending, _ = (0, None) if mark is None else self._pending(mark)
         confirmed = None if mark is None or mark.confirmed_at is None else _text(mark.confirmed_at)
         reached = "it was never reached from here" if confirmed is None else f"it was last reached at {confirmed}"
+        waiting = "1 record waits" if pending == 1 else f"{pending:,} records wait"
         figures: dict[str, Any] = {"store": self.remote.name, "last_confirmed": confirmed, "pending": pending}
         return Caveat(
             "store_out_of_reach",
             f"{self.remote.name} could not be asked ({reached}), so these figures are from the local journal alone: "
-            f"what other machines recorded is missing, and so is what was pruned here. {pending:,} records wait to be "
-            f"delivered. The reason: {error}",
+            f"what other machines recorded is missing, and so is what was pruned here. {waiting} to be delivered. "
+            f"The reason: {error}",
             figures | {"error": str(error)},
         )
 

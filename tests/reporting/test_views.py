@@ -27,7 +27,7 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Result]] = {
     "gate": lambda recorder, v1, v2: recorder.check_gate(v1, v2),
     "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
 }
-TAGS = {"div", "h3", "h4", "p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi"}
+TAGS = {"div", "h3", "h4", "p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi", "span"}
 
 each = pytest.mark.parametrize("ask", ANSWERS.values(), ids=ANSWERS)
 
@@ -122,6 +122,19 @@ def test_a_view_is_the_result_it_shows(recorder: BenchmarkRecorder, ask: Any) ->
         hash(answer)
 
 
+def test_a_result_reads_as_a_mapping_of_its_fields(recorder: BenchmarkRecorder) -> None:
+    summary = recorder.get_historical_metrics("v1.0")
+    assert list(summary) == list(summary.keys()) == [name for name, _ in summary.items()]
+    assert list(summary.values()) == [summary[name] for name in summary]
+    assert dict(**summary) == dict(summary) == dict(summary.items())
+    assert "mean" in summary
+    assert "mode" not in summary
+    assert summary.get("mean") == summary.mean
+    assert summary.get("mode", 1) == 1
+    with pytest.raises(KeyError, match="'mode'; there are version, count"):
+        summary["mode"]
+
+
 def test_a_view_equals_the_plain_result_and_differs_from_another(recorder: BenchmarkRecorder) -> None:
     view = recorder.compare_versions("v1.0", "v2.0")
     plain = compare(recorder.store.summarize(Query.of(version=("v1.0", "v2.0"))), "v1.0", "v2.0")
@@ -130,7 +143,7 @@ def test_a_view_equals_the_plain_result_and_differs_from_another(recorder: Bench
     assert view == plain
     assert plain == view
     assert view != replace(view, margin=0.5)
-    assert view != dict(view)
+    assert view != view.to_dict()
 
 
 def test_the_comparisons_of_a_joint_one_are_views_too(recorder: BenchmarkRecorder) -> None:

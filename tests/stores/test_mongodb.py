@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+import dns.resolver
 import numpy as np
 import pytest
 
+from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, collect, tabulate
 from benchmark_recorder.errors import (
     ConfigurationError,
@@ -24,6 +28,7 @@ from benchmark_recorder.testing import StoreContract, assert_same_cells, make_do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pymongo import MongoClient
 
@@ -57,6 +62,25 @@ def test_its_name_holds_neither_user_nor_password_nor_options() -> None:
     assert "s3cret" not in repr(store)
 
 
+@pytest.mark.parametrize("secret", ["s3/cr3t", "s3?cr3t", "s3#cr3t", "12/cr3t", "12?cr3t", "12#cr3t", "s3:cr3t/1"])
+def test_a_password_that_was_not_quoted_is_an_error_that_shows_nothing_of_it(secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="as urllib.parse.quote_plus does") as refused:
+        MongoDBStore(f"mongodb://alice:{secret}@one.invalid/bench")
+    assert "cr3t" not in str(refused.value)
+    assert "alice" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["localhost", "localhost:1", "[::1]:27017", "[::1]", "a.invalid:1,b.invalid", "10.0.0.1:27017", "%2Ftmp%2Fm.sock"],
+)
+def test_a_host_is_whatever_the_driver_takes_for_one(hosts: str) -> None:
+    store = MongoDBStore(f"mongodb://alice:p%40ss%2Fword@{hosts}/bench?appName=a@b")
+    assert store.name == f"mongodb://{unquote(hosts)}/bench.executions"
+    with store:
+        assert store._connected() is store._connected()
+
+
 def test_a_url_without_a_database_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="name one, in the URL"):
         MongoDBStore("mongodb://localhost")
@@ -84,6 +108,57 @@ def test_nothing_is_sent_by_the_constructor_and_an_unreachable_server_is_an_erro
         for _ in range(2):
             with pytest.raises(StoreUnavailableError, match="mongodb://127.0.0.1:9/bench.executions cannot be reached"):
                 store.scan(Query(), ["time"])
+
+
+SRV = "mongodb+srv://alice:s3cret@cluster.invalid/bench?authSource=admin"
+
+
+def test_a_cluster_found_by_dns_is_named_without_asking_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the constructor asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "sendto", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    store = MongoDBStore(SRV)
+    assert store.name == "mongodb://cluster.invalid/bench.executions"
+    assert "s3cret" not in repr(store)
+
+
+def test_a_cluster_that_dns_does_not_find_is_behind_and_no_error_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A name server that is not there, instead of whichever this machine asks.
+    nobody = dns.resolver.Resolver(configure=False)
+    nobody.nameservers, nobody.port, nobody.lifetime = ["127.0.0.1"], 9, 0.5
+    monkeypatch.setattr(dns.resolver, "default_resolver", nobody)
+    with get_benchmark_recorder(SRV, journal=tmp_path / "metrics.json", strict=True) as recorder:
+        recorder.record_execution("task", 1.0, True, "v1")
+        assert not recorder.flush(5)
+        summary = recorder.get_historical_metrics("v1")
+        assert summary.count == 1
+        assert summary.warnings[0].code == "store_out_of_reach"
+        condition = recorder.store.condition()
+        assert condition is not None
+        assert condition.pending == 1
+        assert condition.failing_since is not None
+        assert str(condition.last_error).startswith("mongodb://cluster.invalid/bench.executions cannot be")
+    assert "s3cret" not in f"{condition} {summary.warnings} {caplog.text}"
+
+
+def test_the_client_is_patient_for_two_seconds_unless_the_url_says_otherwise() -> None:
+    for options, seconds in (("", 2.0), ("?serverselectiontimeoutms=500", 0.5)):
+        with MongoDBStore(f"mongodb://127.0.0.1:9/bench{options}") as store:
+            given = store._connected().options
+            assert given.server_selection_timeout == seconds
+            assert given.pool_options.connect_timeout == 2.0
+            assert given.retry_writes
+            assert given.pool_options.appname == "benchmark-recorder"
+
+
+def test_a_write_is_confirmed_by_the_majority_whatever_the_url_says() -> None:
+    with MongoDBStore("mongodb://127.0.0.1:9/bench?w=1&journal=false") as store:
+        assert store._collection().write_concern.document["w"] == "majority"
 
 
 def test_a_client_that_was_given_is_never_closed(mongodb_client: MongoClient[Any], database: str) -> None:
@@ -330,23 +405,3 @@ def test_a_stopped_server_is_given_up_after_some_seconds(server: Mongod) -> None
         with pytest.raises(StoreUnavailableError):
             victim.append(make_history(5))
         server.signal(signal.SIGCONT)
-
-
-def test_a_wrong_password_and_missing_rights_are_errors_without_the_password(server: Mongod) -> None:
-    with server.client() as client:
-        client.admin.command("createUser", "root", pwd="rootpw", roles=["root"])
-        client.admin.command("createUser", "reader", pwd="s3cret", roles=[{"role": "read", "db": "bench"}])
-        client["bench"]["executions"].insert_one({"_id": "keeps the database there"})
-    server.stop()
-    key = server.folder / "key"
-    key.write_text("c2VjcmV0c2VjcmV0c2VjcmV0")
-    key.chmod(0o400)
-    server.start("--auth", "--keyFile", str(key))
-    server.await_primary(username="root", password="rootpw")
-    for credentials, expected in (("reader:wr0ng", "[Aa]uthentication failed"), ("reader:s3cret", "not authorized")):
-        with (
-            MongoDBStore(server.url("bench", credentials)) as store,
-            pytest.raises(StoreUnavailableError, match=expected) as unavailable,
-        ):
-            store.append([make_document()])
-        assert credentials.partition(":")[2] not in str(unavailable.value)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import Condition
@@ -16,18 +15,13 @@ from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history
+from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from benchmark_recorder.records import Columns, Document
-    from benchmark_recorder.stores.base import Store
-
-
-def replicated(folder: Path, remote: Store, deliver: Literal["background", "off"] = "background") -> ReplicatedStore:
-    path = folder / "benchmarks" / "metrics.json"
-    return ReplicatedStore(JSONFileStore(path), remote, beside=path, deliver=deliver)
+    from benchmark_recorder.records import Document
 
 
 class TestReplicatedMemoryContract(StoreContract):
@@ -87,40 +81,6 @@ class TestReplicatedMongoDBContract(StoreContract):
 # Single steps, in front of a remote store that does as it is told -----------------------------------------------------
 
 
-class Remote(MemoryStore):
-    """In memory, and out of reach or picky on request."""
-
-    is_remote = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_down = False
-        self.refused_versions: set[str] = set()
-        self.sent: list[int] = []
-
-    @property
-    def name(self) -> str:
-        return "remote://somewhere"
-
-    def _reach(self) -> None:
-        if self.is_down:
-            raise StoreUnavailableError("nobody answers")
-
-    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
-        self._reach()
-        self.sent.append(len(documents))
-        taken = [document for document in documents if document["version"] not in self.refused_versions]
-        new = super().append(taken, fresh=fresh)
-        reasons = {d["record_id"]: "not that version" for d in documents if d["version"] in self.refused_versions}
-        if reasons:
-            raise RefusedRecordsError("refused", reasons=reasons)
-        return new
-
-    def scan(self, query: Query, fields: Collection[str]) -> Columns:
-        self._reach()
-        return super().scan(query, fields)
-
-
 @pytest.fixture
 def remote() -> Remote:
     return Remote()
@@ -130,24 +90,6 @@ def remote() -> Remote:
 def store(tmp_path: Path, remote: Remote) -> Iterator[ReplicatedStore]:
     with replicated(tmp_path, remote, "off") as store:
         yield store
-
-
-def ids(store: Store) -> list[str]:
-    found: list[str] = store.scan(Query(), ["record_id"])["record_id"].tolist()
-    return found
-
-
-def ids_of(history: Iterable[Document]) -> list[str]:
-    return [document["record_id"] for document in history]
-
-
-def deliver(store: ReplicatedStore) -> None:
-    assert store.deliver(lambda: True)
-
-
-def journal_of(store: ReplicatedStore) -> JSONFileStore:
-    assert isinstance(store.journal, JSONFileStore)
-    return store.journal
 
 
 def test_records_reach_the_remote_store_in_batches_of_at_most_a_thousand(
@@ -265,118 +207,6 @@ def test_what_is_refused_for_its_content_goes_to_quarantine_and_still_counts(
     assert sorted(ids(remote)) == sorted(ids_of(history))
     assert sorted(ids(store)) == sorted(ids_of(history))
     assert store.condition().quarantined == 0
-
-
-# Rewrites of the journal ----------------------------------------------------------------------------------------------
-
-
-def rewrite_prune(journal: JSONFileStore) -> None:
-    journal.prune(2**62)
-
-
-def rewrite_compact(journal: JSONFileStore) -> None:
-    journal.compact()
-
-
-def rewrite_clear(journal: JSONFileStore) -> None:
-    journal.clear()
-
-
-def rewrite_by_hand(journal: JSONFileStore) -> None:
-    """As an editor does: the same records, differently laid out, by rename."""
-    beside = journal.path.with_suffix(".new")
-    beside.write_text(json.dumps(json.loads(journal.path.read_text()), indent=2))
-    beside.replace(journal.path)
-
-
-def rewrite_without_delivered(journal: JSONFileStore) -> None:
-    """By a tool that knows nothing of marks, and removes the record that the mark names."""
-    content = json.loads(journal.path.read_text())
-    content["metrics"] = content["metrics"][25:]
-    journal.path.write_text(json.dumps(content))
-
-
-def rewrite_without_marks(journal: JSONFileStore) -> None:
-    for mark in journal.path.with_name("metrics.json.d").glob("*.mark"):
-        mark.unlink()
-
-
-REWRITES = (
-    rewrite_prune,
-    rewrite_compact,
-    rewrite_clear,
-    rewrite_by_hand,
-    rewrite_without_delivered,
-)
-
-
-@pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.__name__)
-@pytest.mark.parametrize("in_flight", [False, True], ids=["between batches", "in flight"])
-def test_a_rewrite_of_the_journal_while_records_are_pending_loses_and_doubles_nothing(
-    store: ReplicatedStore, remote: Remote, rewrite: Callable[[JSONFileStore], None], in_flight: bool
-) -> None:
-    history = make_history(40)
-    for document in history[:20]:
-        store.append([document], fresh=True)
-    deliver(store)
-    for document in history[20:]:
-        store.append([document], fresh=True)
-    expected = ids_of(history)
-    if in_flight:
-        store.delivery._next()
-        remote.append(history[20:28])
-    if rewrite is rewrite_without_delivered:
-        # That tool did remove five pending records; three of them had arrived.
-        expected = ids_of([*history[:20], *(history[20:25] if in_flight else []), *history[25:]])
-    rewrite(journal_of(store))
-    assert sorted(ids(store)) == sorted(expected)
-    later = make_history(3, seed=5)
-    store.append(later)
-    assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
-    deliver(store)
-    assert sorted(ids(remote)) == sorted([*expected, *ids_of(later)])
-    assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
-    assert store.condition().pending == 0
-
-
-def test_what_prune_keeps_is_exactly_what_no_remote_store_has_confirmed(store: ReplicatedStore) -> None:
-    history = make_history(30)
-    store.append(history[:20])
-    deliver(store)
-    store.append(history[20:])
-    assert journal_of(store).prune(2**62) == 20
-    assert ids(store.journal) == ids_of(history[20:])
-    assert journal_of(store).prune(2**62, unconfirmed=True) == 10
-    assert store.condition().pending == 0
-    store.append(later := make_history(4, seed=3))
-    deliver(store)
-    assert ids(store) == ids_of([*history[:20], *later])
-
-
-def test_a_rewrite_during_a_send_moves_the_mark_that_is_confirmed_afterwards(
-    store: ReplicatedStore, remote: Remote
-) -> None:
-    store.append(history := make_history(10))
-    deliver(store)
-    store.append(more := make_history(10, seed=2))
-    batch = store.delivery._next()
-    reasons = store.delivery._send(batch.documents)
-    journal_of(store).prune(2**62)
-    store.append(last := make_history(5, seed=3))
-    store.delivery._confirm(batch, reasons)
-    assert store.condition().pending == 5
-    deliver(store)
-    assert ids(remote) == ids_of([*history, *more, *last])
-
-
-def test_a_removed_mark_means_that_everything_is_delivered_again(store: ReplicatedStore, remote: Remote) -> None:
-    store.append(history := make_history(30))
-    deliver(store)
-    store.append(more := make_history(5, seed=2))
-    rewrite_without_marks(journal_of(store))
-    deliver(store)
-    assert ids(remote) == ids_of([*history, *more])
-    assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
 
 
 def test_confirmed_records_leave_the_journal_when_they_are_old_enough(tmp_path: Path, remote: Remote) -> None:

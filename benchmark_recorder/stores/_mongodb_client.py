@@ -1,0 +1,101 @@
+"""MongoDB clients: what a URL says without asking anybody, and the driver's own settings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+    Client: TypeAlias = MongoClient[dict[str, Any]]
+
+CLIENT_OPTIONS: Final = {
+    "appname": "benchmark-recorder",
+    "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
+    "connectTimeoutMS": 2000,
+    "heartbeatFrequencyMS": 3000,  # a server that hangs is noticed after this and the connect timeout
+    "socketTimeoutMS": 150_000,  # the last resort: longer than the longest question
+    "retryWrites": True,
+}
+"""Unless the URL says otherwise."""
+
+
+def require_driver() -> None:
+    """Nothing, where pymongo is installed and new enough.
+
+    Raises:
+        MissingDependencyError: it is not.
+    """
+    try:
+        import pymongo
+    except ImportError as error:
+        raise MissingDependencyError(
+            'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"'
+        ) from error
+    if pymongo.version_tuple < (4, 13):
+        raise MissingDependencyError(
+            f"the MongoDB store needs pymongo 4.13, and this is {pymongo.version}: "
+            'pip install "benchmark-recorder[mongodb]"'
+        )
+
+
+def address(uri: str) -> tuple[str, str | None]:
+    """The hosts and the database of a URL, without asking a name server and without its secrets.
+
+    Raises:
+        ConfigurationError: it is no MongoDB URL, or so written that a part of its password may look like a host.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in {"mongodb", "mongodb+srv"}:
+        raise ConfigurationError(f"a MongoDB URL begins with mongodb:// or mongodb+srv://, not {parts.scheme!r}")
+    hosts = parts.netloc.rpartition("@")[2]
+    if not hosts:
+        raise ConfigurationError("the MongoDB URL names no host; the form is mongodb://host/database")
+    behind = (parts.path, parts.fragment, parts.query.partition("=")[0])
+    if any("@" in part for part in behind) or not all(map(_HOST.fullmatch, hosts.split(","))):
+        raise ConfigurationError(
+            "the MongoDB URL cannot be read; in its user and its password write / ? # : @ and % as "
+            "urllib.parse.quote_plus does"
+        )
+    return unquote(hosts), unquote(parts.path.lstrip("/")) or None
+
+
+_HOST: Final = re.compile(r"(?:\[[^\]]+\]|[^:\[\]]+)(?::\d+)?")
+"""``host``, ``host:port``, ``[address]:port``, or the quoted path of a socket."""
+
+
+def hosts_of(client: Client | None) -> str:
+    """What a given client was told; asks nobody."""
+    seeds = getattr(client, "_topology_settings", None)
+    known = sorted(getattr(seeds, "seeds", ()))
+    return ",".join(f"{host}:{port}" if port else host for host, port in known) or "given client"
+
+
+def check_names(database: str, collection: str) -> None:
+    """Nothing, where the server takes these names.
+
+    Raises:
+        ConfigurationError: it would not.
+    """
+    if any(character in database for character in '/\\. "$*<>:|?\0'):
+        raise ConfigurationError(f"database: {database!r} is no name for one")
+    if not collection or collection.startswith("system.") or any(c in collection for c in "$\0"):
+        raise ConfigurationError(f"collection: {collection!r} is no name for one")
+
+
+def connect(uri: str | None) -> Client:
+    """A client that has not asked for anything yet; the URL's options win over ours.
+
+    Raises:
+        pymongo.errors.PyMongoError: the URL is wrong, or the name server does not answer (``mongodb+srv``).
+    """
+    from pymongo import MongoClient
+
+    assert uri is not None
+    given = {option.partition("=")[0].lower() for option in urlsplit(uri).query.split("&")}
+    options: dict[str, Any] = {name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in given}
+    return MongoClient(uri, connect=False, **options)

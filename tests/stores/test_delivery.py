@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.stores._delivery import Delivery
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.testing import make_history
+from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores.base import Batch, Position
+
+
+@pytest.fixture
+def remote() -> Remote:
+    return Remote()
+
+
+@pytest.fixture
+def store(tmp_path: Path, remote: Remote) -> Iterator[ReplicatedStore]:
+    with replicated(tmp_path, remote, "off") as store:
+        yield store
+
+
+# Rewrites of the journal ----------------------------------------------------------------------------------------------
+
+
+def rewrite_prune(journal: JSONFileStore) -> None:
+    journal.prune(2**62)
+
+
+def rewrite_compact(journal: JSONFileStore) -> None:
+    journal.compact()
+
+
+def rewrite_clear(journal: JSONFileStore) -> None:
+    journal.clear()
+
+
+def rewrite_by_hand(journal: JSONFileStore) -> None:
+    """As an editor does: the same records, differently laid out, by rename."""
+    beside = journal.path.with_suffix(".new")
+    beside.write_text(json.dumps(json.loads(journal.path.read_text()), indent=2))
+    beside.replace(journal.path)
+
+
+def rewrite_without_delivered(journal: JSONFileStore) -> None:
+    """By a tool that knows nothing of marks, and removes the record that the mark names."""
+    content = json.loads(journal.path.read_text())
+    content["metrics"] = content["metrics"][25:]
+    journal.path.write_text(json.dumps(content))
+
+
+def rewrite_without_marks(journal: JSONFileStore) -> None:
+    for mark in journal.path.with_name("metrics.json.d").glob("*.mark"):
+        mark.unlink()
+
+
+REWRITES = (
+    rewrite_prune,
+    rewrite_compact,
+    rewrite_clear,
+    rewrite_by_hand,
+    rewrite_without_delivered,
+)
+
+
+@pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("in_flight", [False, True], ids=["between batches", "in flight"])
+def test_a_rewrite_of_the_journal_while_records_are_pending_loses_and_doubles_nothing(
+    store: ReplicatedStore, remote: Remote, rewrite: Callable[[JSONFileStore], None], in_flight: bool
+) -> None:
+    history = make_history(40)
+    for document in history[:20]:
+        store.append([document], fresh=True)
+    deliver(store)
+    for document in history[20:]:
+        store.append([document], fresh=True)
+    expected = ids_of(history)
+    if in_flight:
+        store.delivery._next()
+        remote.append(history[20:28])
+    if rewrite is rewrite_without_delivered:
+        # That tool did remove five pending records; three of them had arrived.
+        expected = ids_of([*history[:20], *(history[20:25] if in_flight else []), *history[25:]])
+    rewrite(journal_of(store))
+    assert sorted(ids(store)) == sorted(expected)
+    later = make_history(3, seed=5)
+    store.append(later)
+    assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
+    deliver(store)
+    assert sorted(ids(remote)) == sorted([*expected, *ids_of(later)])
+    assert sorted(ids(store)) == sorted([*expected, *ids_of(later)])
+    assert store.condition().pending == 0
+
+
+# Reading ahead --------------------------------------------------------------------------------------------------------
+
+
+class Watched(Remote):
+    """Does something during each send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.during: Callable[[int], None] = lambda _: None
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        new = super().append(documents, fresh=fresh)
+        self.during(len(self.sent))
+        return new
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
+    for module in ("_delivery", "replication"):
+        monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 5)
+    return 5
+
+
+@pytest.fixture
+def read_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
+    """The batches that were read ahead."""
+    batches: list[Batch] = []
+    read = Delivery._read_ahead
+
+    def note(delivery: Delivery, after: Position) -> Batch:
+        batches.append(batch := read(delivery, after))
+        return batch
+
+    monkeypatch.setattr(Delivery, "_read_ahead", note)
+    return batches
+
+
+def test_the_mark_names_exactly_the_batch_under_way_while_the_next_is_read_already(
+    tmp_path: Path, small_batches: int, read_ahead: list[Batch]
+) -> None:
+    remote, history = Watched(), make_history(23)
+    with replicated(tmp_path, remote, "off") as store:
+
+        def look(send: int) -> None:
+            mark = store._marks.read()
+            assert mark is not None
+            assert mark.attempted is not None
+            under_way = store.journal.read(mark.delivered, small_batches)
+            assert mark.attempted == under_way.position
+            assert ids(remote)[small_batches * (send - 1) :] == ids_of(under_way.documents)
+            assert sorted(ids(store)) == sorted(ids_of(history))
+
+        remote.during = look
+        store.append(history)
+        deliver(store)
+        assert remote.sent == [5, 5, 5, 5, 3]
+        assert ids(remote) == ids_of(history)
+        assert [len(batch.documents) for batch in read_ahead] == [5, 5, 5, 3]
+
+
+def test_a_batch_read_ahead_that_was_short_is_read_again_with_what_came_since(
+    tmp_path: Path, small_batches: int, read_ahead: list[Batch]
+) -> None:
+    remote, history, more = Watched(), make_history(7), make_history(4, seed=2)
+    with replicated(tmp_path, remote, "off") as store:
+
+        def record(send: int) -> None:
+            if send == 1:
+                while not read_ahead:
+                    time.sleep(0.001)
+                store.append(more)
+
+        remote.during = record
+        store.append(history)
+        deliver(store)
+        assert remote.sent == [5, 5, 1]
+        assert ids(remote) == ids_of([*history, *more])
+
+
+@pytest.mark.parametrize("rewrite", [*REWRITES, rewrite_without_marks], ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_a_rewrite_while_one_batch_is_sent_and_the_next_is_read_loses_and_doubles_nothing(
+    tmp_path: Path,
+    small_batches: int,
+    read_ahead: list[Batch],
+    rewrite: Callable[[JSONFileStore], None],
+    at: int,
+) -> None:
+    remote, history = Watched(), make_history(60)
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(history[:20])
+        deliver(store)
+        del remote.sent[:]
+        store.append(history[20:])
+        expected = ids_of(history)
+
+        def spoil(send: int) -> None:
+            if send == at:
+                while len(read_ahead) < at:
+                    time.sleep(0.001)
+                rewrite(journal_of(store))
+
+        del read_ahead[:]
+        remote.during = spoil
+        deliver(store)
+        assert store.deliver(lambda: True)
+        assert sorted(ids(remote)) == sorted(expected)
+        assert sorted(ids(store)) == sorted(expected)
+        assert store.condition().pending == 0
+
+
+def test_what_fails_while_it_is_read_ahead_fails_where_it_is_read_again(
+    tmp_path: Path, small_batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, history = Watched(), make_history(20)
+    monkeypatch.setattr(remote, "prepared", lambda _: 1 / 0)  # a third party's mistake
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(history)
+        deliver(store)
+        assert ids(remote) == ids_of(history)
+
+
+def test_an_outage_in_the_middle_sends_the_same_batch_again(tmp_path: Path, small_batches: int) -> None:
+    remote, history = Watched(), make_history(23)
+
+    def drop_the_reply(send: int) -> None:
+        if send == 3:
+            raise StoreUnavailableError("the reply was lost")
+
+    remote.during = drop_the_reply
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(history)
+        with pytest.raises(StoreUnavailableError):
+            store.deliver(lambda: True)
+        assert sorted(ids(store)) == sorted(ids_of(history))
+        assert store.condition().pending == 13
+        deliver(store)
+        assert remote.sent == [5, 5, 5, 5, 5, 3]
+        assert ids(remote) == ids_of(history)
+
+
+def test_what_prune_keeps_is_exactly_what_no_remote_store_has_confirmed(store: ReplicatedStore) -> None:
+    history = make_history(30)
+    store.append(history[:20])
+    deliver(store)
+    store.append(history[20:])
+    assert journal_of(store).prune(2**62) == 20
+    assert ids(store.journal) == ids_of(history[20:])
+    assert journal_of(store).prune(2**62, unconfirmed=True) == 10
+    assert store.condition().pending == 0
+    store.append(later := make_history(4, seed=3))
+    deliver(store)
+    assert ids(store) == ids_of([*history[:20], *later])
+
+
+def test_a_rewrite_during_a_send_moves_the_mark_that_is_confirmed_afterwards(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append(history := make_history(10))
+    deliver(store)
+    store.append(more := make_history(10, seed=2))
+    batch = store.delivery._next()
+    reasons = store.delivery._send(batch.documents)
+    journal_of(store).prune(2**62)
+    store.append(last := make_history(5, seed=3))
+    store.delivery._confirm(batch, reasons)
+    assert store.condition().pending == 5
+    deliver(store)
+    assert ids(remote) == ids_of([*history, *more, *last])
+
+
+def test_a_removed_mark_means_that_everything_is_delivered_again(store: ReplicatedStore, remote: Remote) -> None:
+    store.append(history := make_history(30))
+    deliver(store)
+    store.append(more := make_history(5, seed=2))
+    rewrite_without_marks(journal_of(store))
+    deliver(store)
+    assert ids(remote) == ids_of([*history, *more])
+    assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
+
+
+def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
+    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_recorder.stores._marks.MARK_SECONDS", 0.1)
+    store.append(make_history(5))
+    with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
+        other.append(make_history(5, seed=2))
+    assert store.condition().pending == 10
+
+
+def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
+    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_recorder.stores._marks.MARK_SECONDS", 0.1)
+    scan = remote.scan
+
+    def take_long(query: Query, fields: Collection[str]) -> Columns:
+        with replicated(tmp_path, remote, "off") as other:
+            other.append(make_history(5))
+        return scan(query, fields)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "scan", take_long)
+        assert ids(store) == []
+    assert store.condition().pending == 5
+    assert len(ids(store)) == 5
