@@ -44,7 +44,8 @@ recorder.close()
 WITH: Final = {
     "mongodb": """
 from benchmark_recorder import get_benchmark_recorder
-recorder = get_benchmark_recorder("mongodb://127.0.0.1:9/benchmarks?serverSelectionTimeoutMS=50", journal="mongodb.json")
+url = "mongodb://127.0.0.1:9/benchmarks?serverSelectionTimeoutMS=50"
+recorder = get_benchmark_recorder(url, journal="mongodb.json")
 recorder.record_execution("a task", 1.0, True, "v1.0")
 assert recorder.get_historical_metrics().count == 1
 assert recorder.health().pending == 1
