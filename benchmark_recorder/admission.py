@@ -1,4 +1,7 @@
-"""The door: every document that wants to be stored is validated and normalised here, once."""
+"""The door: what wants to be stored is validated and normalised here, once, unless it is plain already.
+
+Imported for the first execution that is not (see ``plain``).
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,13 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from benchmark_recorder.errors import InvalidRecordError
-from benchmark_recorder.records import MAX_TEXT, Document, plain_text, shown
+from benchmark_recorder.plain import is_plain_metadata
+from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Document, plain_text, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
-
-MAX_METADATA_BYTES: Final = 16 * 1024
-"""Bytes of a record's metadata as JSON."""
 
 MAX_METADATA_DEPTH: Final = 32
 """Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
@@ -112,7 +113,7 @@ def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Docu
         admitted = _validate_execution(execution)
     except ValidationError:
         return _normalised(*_mend(execution, names, _validate_execution), names)
-    if admitted["metadata"] and not _is_plain(admitted["metadata"]):
+    if admitted["metadata"] and not is_plain_metadata(admitted["metadata"]):
         return _normalised(admitted, (), names)
     return admitted, ()
 
@@ -172,29 +173,6 @@ def _normalised(
         raise _too_large(f"{size:,} bytes as JSON", name)
     admitted["metadata"] = plain
     return admitted, (*notes, *(f"{name} {note}" for note in seen))
-
-
-def _is_plain(metadata: dict[str, Any]) -> bool:
-    """Whether metadata is of the common kind that needs no walk: flat, small, ASCII, finite."""
-    size = 0
-    for key, value in metadata.items():
-        kind = type(value)
-        if kind is str:
-            if not value.isascii():
-                return False
-            size += len(value)
-        elif kind is float:
-            if not math.isfinite(value):
-                return False
-        elif kind is int:
-            if not -(2**63) <= value < 2**63:
-                return False
-        elif value is not None and kind is not bool:
-            return False
-        if type(key) is not str or not key.isascii():
-            return False
-        size += len(key) + 32
-    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
 
 
 def _too_large(size: str, name: str) -> InvalidRecordError:

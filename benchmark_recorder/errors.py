@@ -69,7 +69,15 @@ class StoreFormatError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """The place cannot be reached, read or written at the moment."""
+    """The place cannot be reached, read or written at the moment.
+
+    Attributes:
+        unchanged: whether what was to be written is certainly not there, so that a repetition need not look for it.
+    """
+
+    def __init__(self, message: str, *, unchanged: bool = False) -> None:
+        super().__init__(message)
+        self.unchanged = unchanged
 
 
 class StoreSetupError(StoreUnavailableError):

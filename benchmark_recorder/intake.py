@@ -20,8 +20,10 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.errors import StoreUnavailableError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmark_recorder.errors import InvalidRecordError
     from benchmark_recorder.records import Document
@@ -72,6 +74,16 @@ class Health:
         return not (self.waiting or self.lost or self.invalid or self.quarantined or self.failing_since)
 
 
+class _Waiting:
+    """A document that waits, and whether it cannot be in the journal already."""
+
+    __slots__ = ("document", "fresh")
+
+    def __init__(self, document: Document, *, fresh: bool) -> None:
+        self.document = document
+        self.fresh = fresh
+
+
 class Intake:
     """The way of documents into a journal.
 
@@ -83,7 +95,8 @@ class Intake:
     def __init__(self, journal: Store, *, strict: bool = False) -> None:
         self._journal = journal
         self._strict = strict
-        self._waiting: deque[Document] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._writing = False
         self._lost = self._invalid = self._normalised = 0
         self._failing_since: datetime | None = None
         self._last_error: str | None = None
@@ -115,7 +128,7 @@ class Intake:
             if self._strict:
                 raise
             with self._locked():
-                self._keep(document, error)
+                self._keep(document, error, fresh=fresh and _is_unchanged(error))
         else:
             if self._failing_since is not None:  # nothing waited: it was strict, or closed
                 with self._locked():
@@ -134,7 +147,7 @@ class Intake:
         silence.
         """
         with self._locked():
-            if self._write_waiting():
+            if self._write_waiting() or self._writing:
                 return
             loss = (
                 f"{len(self._waiting)} records could not be written to {self._journal.name} before the end, and are "
@@ -183,35 +196,53 @@ class Intake:
         """Records keep their order: what waits goes first."""
         with self._locked():
             if self._waiting and (monotonic() < self._next_attempt or not self._write_waiting()):
-                self._keep(document, None)
+                self._keep(document, None, fresh=fresh)
                 return
         self.append(document, fresh=fresh)
 
     def _write_waiting(self) -> bool:
         """Try the oldest one alone first: during an outage that is all that an attempt costs."""
+        if self._writing:  # a signal handler in the middle of this: who was interrupted goes on
+            return False
         began = monotonic()
+        self._writing = True
         try:
             while self._waiting:
-                batch = tuple(self._waiting)[: None if self._failing_since is None else 1]
-                # Not fresh: trouble after the write (a failed fsync) may have left the record there.
-                self._journal.append(batch)
-                for document in batch:
-                    if self._waiting and self._waiting[0] is document:  # else a signal handler has written it
-                        self._waiting.popleft()
+                self._write(tuple(self._waiting)[: None if self._failing_since is None else 1])
                 self._recovered()
         except Exception as error:  # noqa: BLE001 - also a third party's store must not hurt the caller
             self._failed(error)
             took = monotonic() - began
             self._next_attempt = began + 11 * took if took > SLOW_SECONDS else 0.0
+        finally:
+            self._writing = False
         if not self._waiting:
             _outstanding.discard(self)
         return not self._waiting
 
-    def _keep(self, document: Document, error: Exception | None) -> None:
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        """Write the first ones of those that wait.
+
+        The journal is asked to look for them only where they may be there already: that takes long in a large one, and
+        it is the caller's time.
+        """
+        fresh = all(waiting.fresh for waiting in batch)
+        for waiting in batch:
+            waiting.fresh = False  # whatever interrupts this
+        try:
+            self._journal.append([waiting.document for waiting in batch], fresh=fresh)
+        except StoreUnavailableError as error:
+            for waiting in batch:
+                waiting.fresh = fresh and error.unchanged
+            raise
+        for _ in batch:
+            self._waiting.popleft()
+
+    def _keep(self, document: Document, error: Exception | None, *, fresh: bool) -> None:
         if error is not None:
             self._failed(error)
         if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(document)
+            self._waiting.append(_Waiting(document, fresh=fresh))
             _remember(self)
             return
         self._lost += 1
@@ -265,10 +296,15 @@ class Intake:
         self._depth = 0
         self._unsaid.clear()
         self._waiting.clear()
+        self._writing = False
         self._lost = self._invalid = self._normalised = 0
         self._failing_since = self._last_error = None
         self._next_attempt = 0.0
         self._overflowing = False
+
+
+def _is_unchanged(error: Exception) -> bool:
+    return isinstance(error, StoreUnavailableError) and error.unchanged
 
 
 _intakes: weakref.WeakSet[Intake] = weakref.WeakSet()

@@ -9,12 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
-from benchmark_recorder.admission import admit, admit_execution
 from benchmark_recorder.commit import find_commit
 from benchmark_recorder.decisions import DecisionMethods
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, InvalidRecordError
 from benchmark_recorder.intake import Health, Intake
 from benchmark_recorder.measurement import Measurement, tracked
+from benchmark_recorder.plain import are_plain, is_plain
 from benchmark_recorder.predecessor import PredecessorMethods
 from benchmark_recorder.records import (
     METRIC_FIELDS,
@@ -165,8 +165,13 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         """
         if not self._enabled:
             return
-        execution: Document = {
+        record_id, now = stamp()
+        document: Document = {
+            "record_id": record_id,
+            "timestamp": now,
             "version": version,
+            "git_commit": self._commit,
+            "task_id": task_id,
             "task_description": task,
             "execution_time": duration,
             "success": success,
@@ -175,28 +180,26 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             "difficulty": difficulty,
             "metadata": {} if metadata is None else metadata,
         }
+        plain = is_plain(task, duration, success, version, agent_selected, cost, difficulty, metadata)
         # By identity: to compare may run a caller's code, or fail (an array, pandas' NA).
         if not (task_id is expected_agent is error_type is model is None and input_tokens is output_tokens is None):
             optional = (task_id, expected_agent, error_type, model, input_tokens, output_tokens)
-            execution.update(
-                (name, value) for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None
-            )
-        try:
-            admitted, notes = admit_execution(execution, ARGUMENT_NAMES)
-            when = None if timestamp is None else timestamp_text(timestamp)
-        except InvalidRecordError as error:
-            if self._raise_invalid:
-                raise
-            self._intake.count_invalid(error)
-            return
-        record_id, now = stamp()
-        document: Document = {
-            "record_id": record_id,
-            "timestamp": when or now,
-            "git_commit": self._commit,
-            "task_id": task_id_of(task),
-            **admitted,
-        }
+            said = {name: value for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None}
+            document.update(said)
+            plain = plain and are_plain(said)
+        notes: tuple[str, ...] = ()
+        if plain and timestamp is None:
+            document["metadata"] = document["metadata"].copy()  # the caller's may change while the record waits
+        else:
+            try:
+                notes = _admit(document, timestamp)
+            except InvalidRecordError as error:
+                if self._raise_invalid:
+                    raise
+                self._intake.count_invalid(error)
+                return
+        if task_id is None:
+            document["task_id"] = task_id_of(task)
         if cost is not None and not document["cost_estimated"]:
             document["cost_known"] = True
         if self._host is not None:
@@ -214,6 +217,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         """
         if not self._enabled:
             return
+        from benchmark_recorder.admission import admit
+
         fresh_id, _ = stamp()
         try:
             document = _document_of(metric)
@@ -450,6 +455,18 @@ class _Known(TypedDict, total=False):
 
 _OPTIONAL: Final = ("task_id", "expected_agent", "error_type", "model", "input_tokens", "output_tokens")
 _ALWAYS_THERE: Final = frozenset(METRIC_FIELDS[:11]) - {"metadata"}
+
+
+def _admit(document: Document, timestamp: datetime | str | None) -> tuple[str, ...]:
+    """Put what is to be stored in the place of what a caller said; what was normalised."""
+    from benchmark_recorder.admission import admit_execution
+
+    said = {name: value for name, value in document.items() if name != "task_id" or value is not None}
+    admitted, notes = admit_execution(said, ARGUMENT_NAMES)
+    document.update(admitted)
+    if timestamp is not None:
+        document["timestamp"] = timestamp_text(timestamp)
+    return notes
 
 
 def _document_of(metric: BenchmarkMetric) -> Document:

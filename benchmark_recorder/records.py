@@ -31,6 +31,9 @@ Columns: TypeAlias = "Mapping[str, NDArray[Any]]"
 MAX_TEXT: Final = 4096
 """Characters of a text field; a longer one is cut with a marker."""
 
+MAX_METADATA_BYTES: Final = 16 * 1024
+"""Bytes of a record's metadata as JSON."""
+
 COLUMNS: Final[Mapping[str, str]] = {
     "record_id": "object",
     "timestamp": "object",  # the text as stored

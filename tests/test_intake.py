@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class SwitchedStore(MemoryStore):
     """A store with a switch: while it is off, nothing can be written."""
 
-    off: Exception | None = None
+    off: BaseException | None = None
     after_writing = False
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
@@ -51,8 +51,27 @@ def store() -> Iterator[SwitchedStore]:
     store.off = None  # so that what still waits can be written when the tests end
 
 
-def outage() -> StoreUnavailableError:
-    return StoreUnavailableError("/data/metrics.json: no space left on device")
+class ListStore(SwitchedStore):
+    """Takes what is said to be fresh at its word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+        self.looked_for = 0
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        if self.off is not None and not self.after_writing:
+            raise self.off
+        if not fresh:
+            self.looked_for += len(documents)
+        self.written += [d["record_id"] for d in documents if fresh or d["record_id"] not in self.written]
+        if self.off is not None:
+            raise self.off
+        return len(documents)
+
+
+def outage(*, unchanged: bool = False) -> StoreUnavailableError:
+    return StoreUnavailableError("/data/metrics.json: no space left on device", unchanged=unchanged)
 
 
 def test_a_document_goes_straight_into_the_journal(store: SwitchedStore) -> None:
@@ -232,29 +251,82 @@ def test_a_log_handler_may_ask_for_health_and_may_record(store: SwitchedStore) -
     assert len(store.ids()) == 4
 
 
-def test_a_signal_handler_may_record_while_waiting_records_are_written() -> None:
-    class Interrupting(SwitchedStore):
+@pytest.mark.parametrize("unchanged", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_signal_handler_may_record_while_waiting_records_are_written(*, unchanged: bool, first: bool) -> None:
+    class Interrupting(ListStore):
         def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+            interrupt = self.off is None and len(late) and signal.raise_signal
+            if interrupt and first:
+                interrupt(signal.SIGUSR1)
             count = super().append(documents, fresh=fresh)
-            if not fresh:
-                signal.raise_signal(signal.SIGUSR1)
+            if interrupt and not first:
+                interrupt(signal.SIGUSR1)
             return count
 
     store = Interrupting()
     intake = Intake(store)
     documents = [make_document() for _ in range(4)]
     late = [documents[3]]
-    before = signal.signal(signal.SIGUSR1, lambda *_: intake.append(late.pop()) if late else None)
+
+    def record(*_: object) -> None:
+        if late:
+            intake.append(late.pop())
+            assert not intake.flush()
+            intake.close()
+
+    before = signal.signal(signal.SIGUSR1, record)
     try:
-        store.off = outage()
+        store.off = outage(unchanged=unchanged)
         for document in documents[:2]:
             intake.append(document)
         store.off = None
         intake.append(documents[2])
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert sorted(store.ids()) == sorted(document["record_id"] for document in documents)
+    assert sorted(store.written) == sorted(document["record_id"] for document in documents)
     assert intake.health().ok
+
+
+@pytest.mark.parametrize(("unchanged", "looked_for"), [(True, 0), (False, 1)])
+def test_waiting_records_are_looked_for_only_where_they_may_have_been_written(
+    *, unchanged: bool, looked_for: int
+) -> None:
+    store = ListStore()
+    intake = Intake(store)
+    store.off = outage(unchanged=unchanged)
+    for _ in range(3):
+        intake.append(make_document())
+    store.off = None
+    intake.append(make_document())
+    assert len(store.written) == 4
+    assert store.looked_for == looked_for
+    assert intake.health().ok
+
+
+def test_a_record_that_was_given_its_id_is_looked_for_after_an_outage_too() -> None:
+    store = ListStore()
+    intake = Intake(store)
+    store.off = outage(unchanged=True)
+    intake.append(make_document(), fresh=False)
+    store.off = None
+    intake.append(make_document())
+    assert store.looked_for == 1
+
+
+def test_what_an_exception_from_a_signal_handler_interrupts_is_looked_for() -> None:
+    store = ListStore()
+    intake = Intake(store)
+    document = make_document()
+    store.off = outage(unchanged=True)
+    intake.append(document)
+    store.off = KeyboardInterrupt()
+    store.after_writing = True
+    with pytest.raises(KeyboardInterrupt):
+        intake.flush()
+    store.off = None
+    assert intake.flush()
+    assert store.written == [document["record_id"]]
 
 
 @pytest.mark.parametrize("strict", [True, False])

@@ -9,6 +9,7 @@ import pytest
 import benchmark_recorder
 
 HEAVY = (
+    "pydantic",
     "numpy",
     "scipy",
     "tenacity",

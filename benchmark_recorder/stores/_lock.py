@@ -65,7 +65,8 @@ def lock(fd: int, path: str, *, shared: bool = False, seconds: float = LOCK_SECO
                 since = f" for more than {seconds:g} s" if seconds else " still"
                 raise StoreUnavailableError(
                     f"{path} is locked by another process{since}; find it with `lslocks` or `fuser {path}`, and let it "
-                    "go on or end it"
+                    "go on or end it",
+                    unchanged=True,
                 ) from None
         except OSError as error:
             raise unavailable(error, path, "lock") from error
@@ -100,8 +101,8 @@ _ADVICE: Final = {
 }
 
 
-def unavailable(error: OSError, path: str, verb: str) -> StoreUnavailableError:
+def unavailable(error: OSError, path: str, verb: str, *, unchanged: bool = True) -> StoreUnavailableError:
     """What the system said, about which file, and what to do."""
     advice = _ADVICE.get(error.errno or 0, "try again once that is mended")
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return StoreUnavailableError(f"cannot {verb} {path}: {reason}; {advice}")
+    return StoreUnavailableError(f"cannot {verb} {path}: {reason}; {advice}", unchanged=unchanged)

@@ -19,16 +19,15 @@ from benchmark_recorder.stores._document import (
     HEADER,
     JOINT,
     Layout,
-    convert,
     encode,
     find_layout,
     not_ours,
-    read_at,
 )
 from benchmark_recorder.stores._glance import make_glance
 from benchmark_recorder.stores._identities import Identities, id_of
 from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores._rewrite import back_up, is_retired, replace, sync_folder
+from benchmark_recorder.stores._mending import mend, take_over
+from benchmark_recorder.stores._rewrite import is_retired, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
@@ -48,6 +47,9 @@ LOOK_SECONDS: Final = 0.010
 notices: to look at the path and the tail costs more than the write, so each record cannot afford it."""
 
 _CLOSING_BYTES: Final = len(CLOSING)
+
+_FEW_BYTES: Final = 8192
+"""What is read at once of what others wrote: a page or two, some twenty records."""
 
 
 class Held(NamedTuple):
@@ -80,9 +82,9 @@ class Tail:
     def _begin_anew(self) -> None:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
         self._mutex = threading.Lock()
-        self._layout = Layout(0, 0)
+        self._inside = False  # whether somebody who has taken the mutex is at work
         self._inode: tuple[int, int] | None = None
-        self._end, self._joint = 0, b""
+        self._header, self._end, self._joint = 0, 0, b""
         self._next_look = 0.0
         self._in_vain = False
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
@@ -100,30 +102,36 @@ class Tail:
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        if not self._mutex.acquire(True, self._patience):  # noqa: FBT003 - a keyword costs a tenth of the write
-            raise self._busy()
+        mutex = self._mutex
+        # To try costs a third of waiting with a deadline; a keyword would cost a tenth of the write.
+        if not mutex.acquire(False) or mutex is not self._mutex:  # noqa: FBT003
+            mutex = self._wait(self._patience)
         try:
-            try:
-                as_left = self._is_as_left()
-            except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
-                as_left = False
-            if not as_left:
+            self._inside = True
+            if not self._is_as_left():
                 self._settle(self._patience)
             self._write(lines)
         finally:
-            self._unlock()
-            self._mutex.release()
+            # Line by line as in _alone: Ctrl-C may come at the beginning of a function.
+            self._inside = False
+            try:
+                if self._fd >= 0:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+            finally:
+                mutex.release()
 
     def _is_as_left(self) -> bool:
         """Take the lock; whether the document ends where this process or others of ours left it."""
-        fd = self._fd
         try:
-            fcntl.flock(fd, _LOCK_NOW)
-        except BlockingIOError:
-            self._lock(self._patience)
-        size = self._glance(fd)
-        as_left = size == self._end + _CLOSING_BYTES or (size >= 0 and self._follow())
-        return as_left and (monotonic() < self._next_look or self._look())
+            try:
+                fcntl.flock(self._fd, _LOCK_NOW)
+            except BlockingIOError:
+                self._lock(self._patience)
+            size = self._glance(self._fd)
+            as_left = size == self._end + _CLOSING_BYTES or self._follow(size)
+            return as_left and (monotonic() < self._next_look or self._look())
+        except (OSError, ValueError):  # not open yet, most likely; whatever it is, it will be said again
+            return False
 
     def append_new(self, documents: Sequence[Document]) -> int:
         """Write the records whose ids the document does not hold; how many that were.
@@ -154,8 +162,8 @@ class Tail:
             self._undo()
             raise unavailable(error, self.path, "write to") from error
         if not end:
-            self._layout = Layout(len(HEADER), len(HEADER))
-        self._end = end + len(content) - len(CLOSING)
+            self._header = len(HEADER)
+        self._end = end + written - _CLOSING_BYTES
         self._joint = JOINT
         self._unconfirmed.append(lines)
         if self._sync:
@@ -174,7 +182,7 @@ class Tail:
         try:
             os.fdatasync(self._fd)
         except OSError as error:
-            raise unavailable(error, self.path, "sync") from error
+            raise unavailable(error, self.path, "sync", unchanged=False) from error
 
     # Holding ----------------------------------------------------------------------------------------------------------
 
@@ -190,16 +198,43 @@ class Tail:
             StoreFormatError: the file holds something else; it was not touched.
         """
         seconds = self._patience if seconds is None else seconds
-        if not self._mutex.acquire(timeout=seconds):
-            raise self._busy()
+        with self._alone(seconds):
+            self._settle(seconds)
+            yield Held(self._fd, self._document, Layout(self._header, self._end))
+
+    @contextmanager
+    def _alone(self, seconds: float) -> Iterator[None]:
+        """No other thread of this process is in here, and nothing stays locked behind."""
+        mutex = self._wait(seconds)
         try:
-            try:
-                self._settle(seconds)
-                yield Held(self._fd, self._document, Layout(self._layout.header, self._end))
-            finally:
-                self._unlock()
+            self._inside = True
+            yield
         finally:
-            self._mutex.release()
+            self._inside = False
+            try:
+                if self._fd >= 0:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+            finally:
+                mutex.release()
+
+    def _wait(self, seconds: float) -> threading.Lock:
+        """Take the mutex, or a new one where nobody is inside although it is taken.
+
+        Ctrl-C in the moment between taking it and ``try`` leaves it behind so. A thread that has taken the old one
+        meanwhile sees before it goes inside that another is in its place.
+        """
+        for _ in range(2):
+            mutex, fresh = self._mutex, threading.Lock()
+            if mutex.acquire(timeout=seconds):
+                if mutex is self._mutex:
+                    return mutex
+            elif self._inside:
+                break
+            elif mutex is self._mutex:
+                self._mutex = fresh
+        raise StoreUnavailableError(
+            f"{self.path} is being written by another thread for too long; try again", unchanged=True
+        )
 
     def forget(self) -> None:
         """The document was replaced by who holds it: open it anew next time."""
@@ -222,7 +257,7 @@ class Tail:
     def close(self) -> None:
         """Let go of the document; a later append opens it again."""
         self.confirm()
-        with self._mutex:
+        with self._alone(self._patience):
             self._let_go()
 
     def _settle(self, seconds: float) -> None:
@@ -244,7 +279,7 @@ class Tail:
             except OSError as error:
                 raise unavailable(error, self.path, "read") from error
             if not found:
-                self._take_over()
+                take_over(self._fd, self._document, self.path)
                 self._let_go()
                 continue
             if self._adrift:
@@ -276,7 +311,7 @@ class Tail:
             raise not_ours(self.path, "it is not a regular file")
         self._fd, self._inode = fd, (status.st_dev, status.st_ino)
         self._glance = make_glance()
-        self._layout, self._end = Layout(0, 0), 0
+        self._header, self._end = 0, 0
         self._identities = Identities()
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
@@ -305,7 +340,7 @@ class Tail:
     def _find(self) -> bool:
         """Find the tail, and mend it; whether the document is of our form."""
         size = os.fstat(self._fd).st_size
-        if self._end and self._follow():
+        if self._follow(size):
             return True
         # Not where it was left, so nothing that was known of it holds any more.
         self._identities = Identities()
@@ -313,49 +348,30 @@ class Tail:
         if layout is None:
             return False
         if layout.torn:
-            self._mend(layout, size)
+            mend(self._fd, self._document, layout)
         self._adopt(layout)
         return True
 
-    def _follow(self) -> bool:
+    def _follow(self, size: int) -> bool:
         """Move on to where others of ours went on from the place that was left; whether that is what happened."""
-        size = os.lseek(self._fd, 0, os.SEEK_END)
-        if size < self._end + len(CLOSING) or os.pread(self._fd, 4, size - len(CLOSING)) != CLOSING:
+        end, grown = self._end, size - self._end
+        if not self._header or grown < _CLOSING_BYTES:
             return False
-        if os.pread(self._fd, 2, self._end) not in {JOINT, b"\n{", CLOSING[:2]}:
+        # What a few others wrote is read whole: one call costs less than two.
+        behind = os.pread(self._fd, min(grown, _FEW_BYTES), end)
+        closing = behind[-_CLOSING_BYTES:] if grown <= _FEW_BYTES else os.pread(self._fd, 4, size - _CLOSING_BYTES)
+        if closing != CLOSING or not behind.startswith((JOINT, b"\n{", CLOSING)):
             return False
-        if self._layout.header:
-            self._adopt(Layout(self._layout.header, size - len(CLOSING)))
-        return self._layout.header > 0
+        if grown > _CLOSING_BYTES:
+            self._end, self._joint = size - _CLOSING_BYTES, JOINT
+        return True
 
     def _adopt(self, layout: Layout) -> None:
-        self._layout, self._end = layout, layout.end
+        self._header, self._end = layout.header, layout.end
         if layout.end > layout.header:
             self._joint = JOINT
         else:
             self._joint = b"\n" if layout.header else HEADER + b"\n"
-
-    def _mend(self, layout: Layout, size: int) -> None:
-        """Cut a document behind its last whole record."""
-        torn = read_at(self._fd, layout.end, size)
-        if b"\n" in torn.strip(b",\n \0"):
-            # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
-            back_up(self._document, [read_at(self._fd, 0, size)])
-        os.ftruncate(self._fd, layout.end)
-        if layout.header:
-            os.pwrite(self._fd, CLOSING, layout.end)
-        logger.warning("%s ended in a cut record (%d bytes), which was removed", self.path, layout.torn)
-
-    def _take_over(self) -> None:
-        """Replace an older document by the same one in our form."""
-        content = read_at(self._fd, 0, os.fstat(self._fd).st_size)
-        converted = convert(content, self.path)
-        try:
-            if converted.layout.torn:
-                back_up(self._document, [content])
-        except OSError as error:
-            raise unavailable(error, self.path, "back up") from error
-        replace(self._document, self._fd, [converted.content])
 
     def _bring_in(self) -> None:
         """Write what went to a file that was moved away into the one that stands at the path now."""
@@ -368,24 +384,17 @@ class Tail:
     def _known(self) -> set[str]:
         """The ids in the locked document."""
         try:
-            return self._identities.of(self._fd, self._layout.header, self._end)
+            return self._identities.of(self._fd, self._header, self._end)
         except (msgspec.DecodeError, EOFError) as error:
             raise StoreFormatError(
                 f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
                 "aside"
             ) from error
 
-    def _unlock(self) -> None:
-        if self._fd >= 0:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-
     def _let_go(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd, self._inode = -1, None
-
-    def _busy(self) -> StoreUnavailableError:
-        return StoreUnavailableError(f"{self.path} is being written by another thread for too long; try again")
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""

@@ -2,11 +2,14 @@
 
 ``python -m tests.stores.crowd many METHOD PATH PROCESSES THREADS RECORDS``: all at once.
 ``python -m tests.stores.crowd killed PATH MOMENTS``: 4 at once, one of them killed at each moment.
-Both write ``PATH.acknowledged``: the ids of the records whose call returned.
+``python -m tests.stores.crowd together PATH PROCESSES RECORDS``: each opens the file and records at the same moment.
+``python -m tests.stores.crowd interrupted PATH MOMENTS``: one, into whose work Ctrl-C comes at each moment.
+All write ``PATH.acknowledged``: the ids of the records whose call returned.
 """
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import random
@@ -75,6 +78,25 @@ def many(method: str, path: str, processes: int, threads: int, records: int) -> 
         assert child.exitcode == 0
 
 
+def together(path: str, processes: int, records: int) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(processes)
+
+    def work() -> None:
+        acknowledged = acknowledgements(path)
+        with JSONFileStore(path) as store:
+            barrier.wait(60)
+            for _ in range(records):
+                record(store, acknowledged)
+
+    children = [context.Process(target=work) for _ in range(processes)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+
+
 def killed(path: str, moments: int) -> None:
     rng = random.Random(moments)
     store = JSONFileStore(path)
@@ -108,11 +130,40 @@ def recording_child(store: JSONFileStore, acknowledged: int, seed: int) -> int:
         os._exit(1)
 
 
+def interrupted(path: str, moments: int) -> None:
+    rng = random.Random(moments)
+    store = JSONFileStore(path)
+    store._tail._patience = 0.000_01  # far below the time between two moments
+    record(store, acknowledgements(path))
+    told: list[str] = []
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    for _ in range(moments):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.000_05, 0.000_3))
+            while True:
+                document = make_document()
+                store.append([document], fresh=True)
+                told.append(document["record_id"])
+        except KeyboardInterrupt:
+            pass
+        with store.path.open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    os.write(acknowledgements(path), "".join(f"{record_id}\n" for record_id in told).encode())
+    store.append([make_document()], fresh=True)
+
+
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "many":
         start_method, file, *numbers = arguments
         many(start_method, file, *map(int, numbers))
+    elif command == "together":
+        file, *numbers = arguments
+        together(file, *map(int, numbers))
+    elif command == "interrupted":
+        file, *numbers = arguments
+        interrupted(file, *map(int, numbers))
     else:
-        killed(arguments[0], int(arguments[1]))
-    print(len(Path(arguments[1 if command == "many" else 0]).read_bytes()))
+        file, *numbers = arguments
+        killed(file, *map(int, numbers))
+    print(len(Path(file).read_bytes()))

@@ -98,6 +98,15 @@ def test_a_record_whose_call_returned_survives_a_kill(tmp_path: Path) -> None:
     assert ids == [*read, after["record_id"]]
 
 
+def test_a_program_that_is_interrupted_at_any_moment_loses_nothing_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    run_crowd("interrupted", path, 2000)
+    ids, told = ids_in(path), acknowledged(path)
+    assert len(told) > 2000
+    assert len(set(ids)) == len(ids)
+    assert set(told) <= set(ids)
+
+
 def test_a_reader_with_a_shared_lock_always_sees_a_whole_document(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     JSONFileStore(path).append([make_document()])
@@ -157,7 +166,21 @@ def test_clear_loses_nothing_that_is_appended_meanwhile(tmp_path: Path) -> None:
     assert sorted(ids) == sorted(told)
 
 
-def test_two_processes_take_an_old_file_over_at_one_moment_and_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_that_take_an_old_file_over_at_one_moment_lose_nothing(tmp_path: Path, processes: int) -> None:
+    old = [{name: value for name, value in document.items() if name != "record_id"} for document in make_history(3000)]
+    for moment in range(5):
+        path = tmp_path / f"{moment}.json"
+        path.write_text(json.dumps({"metrics": old}, indent=2), encoding="utf-8")
+        run_crowd("together", path, processes, 20)
+        content = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        kept = [{name: value for name, value in record.items() if name != "record_id"} for record in content[:3000]]
+        assert kept == old
+        assert len(acknowledged(path)) == processes * 20
+        assert sorted(record["record_id"] for record in content[3000:]) == sorted(acknowledged(path))
+
+
+def test_threads_that_take_an_old_file_over_at_one_moment_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     old = [{name: value for name, value in document.items() if name != "record_id"} for document in make_history(3000)]
     path.write_text(json.dumps({"metrics": old}, indent=2), encoding="utf-8")

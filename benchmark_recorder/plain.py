@@ -1,0 +1,84 @@
+"""Executions that need no admission: every value is already what is stored.
+
+Most are. They are told apart in a fraction of the time that validation takes, and a program that records no others
+never imports pydantic. A no is never a refusal: ``admission`` decides on all others.
+"""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_COUNTS: Final = frozenset({"input_tokens", "output_tokens"})
+
+
+def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way of each record
+    task: object,
+    duration: object,
+    success: object,
+    version: object,
+    agent_selected: object,
+    cost: object,
+    difficulty: object,
+    metadata: object,
+) -> bool:
+    """Whether all of these would be stored as they are: built-in types, in range, texts ASCII and not too long.
+
+    A subclass is not plain, nor is a whole number where a float is stored.
+    """
+    return (
+        type(task) is str
+        and task.isascii()
+        and len(task) <= MAX_TEXT
+        and type(duration) is float
+        and 0.0 <= duration < inf
+        and type(success) is bool
+        and type(version) is str
+        and version.isascii()
+        and 0 < len(version) <= MAX_TEXT
+        and (
+            agent_selected is None
+            or (type(agent_selected) is str and agent_selected.isascii() and len(agent_selected) <= MAX_TEXT)
+        )
+        and (cost is None or (type(cost) is float and 0.0 <= cost < inf))
+        and (difficulty is None or (type(difficulty) is float and 0.0 <= difficulty <= 1.0))
+        and (metadata is None or (type(metadata) is dict and is_plain_metadata(metadata)))
+    )
+
+
+def are_plain(optional: Mapping[str, object]) -> bool:
+    """The same for fields that most executions leave out, by name; none is ``None``."""
+    return all(
+        type(value) is int and 0 <= value < 2**63
+        if name in _COUNTS
+        else type(value) is str and value.isascii() and 0 < len(value) <= MAX_TEXT
+        for name, value in optional.items()
+    )
+
+
+def is_plain_metadata(metadata: dict[str, Any]) -> bool:
+    """Whether metadata is of the common kind that needs no walk: flat, small, ASCII, finite."""
+    size = 0
+    for key, value in metadata.items():
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return False
+            size += len(value)
+        elif kind is float:
+            if not isfinite(value):
+                return False
+        elif kind is int:
+            if not -(2**63) <= value < 2**63:
+                return False
+        elif value is not None and kind is not bool:
+            return False
+        if type(key) is not str or not key.isascii():
+            return False
+        size += len(key) + 32
+    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark_recorder import BenchmarkRecorder, MemoryStore
+from benchmark_recorder.admission import admit_execution
+from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
+from benchmark_recorder.plain import are_plain, is_plain, is_plain_metadata
+from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Query
+from tests.hostile import HOSTILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark_recorder.records import Document
+
+EXECUTION: dict[str, Any] = {
+    "task": "Create a landing page",
+    "duration": 3.4,
+    "success": True,
+    "version": "v2.0",
+    "agent_selected": "builder_agent",
+    "cost": 0.00012,
+    "difficulty": 0.2,
+    "metadata": {"run": "nightly", "attempt": 2, "share": 0.5, "cached": True, "parent": None},
+}
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Seconds(float):
+    __slots__ = ()
+
+
+class Agent(StrEnum):
+    BUILDER = "builder_agent"
+
+
+TEXTS = st.sampled_from([*HOSTILE.values(), "", "a task", "é", Text("a"), Agent.BUILDER]) | st.text(max_size=10)
+NUMBERS = (
+    st.sampled_from(
+        [
+            0,
+            1,
+            -1,
+            True,
+            0.0,
+            -0.0,
+            1.0,
+            math.nan,
+            math.inf,
+            1e308,
+            Seconds(1.0),
+            np.float64(1.0),
+            Decimal(1),
+            "1",
+            10**400,
+        ]
+    )
+    | st.floats()
+)
+ODD = st.sampled_from([b"bytes", [], (), 1.5, object()])
+OPTIONAL = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("task_id", "expected_agent", "error_type", "model"), TEXTS | ODD),
+        **dict.fromkeys(("input_tokens", "output_tokens"), NUMBERS | st.integers() | ODD),
+    },
+)
+METADATA = st.dictionaries(TEXTS, TEXTS | NUMBERS | st.none() | st.lists(st.integers(), max_size=2) | ODD, max_size=3)
+
+
+def stored(**execution: Any) -> dict[str, Any] | None:
+    """What a recorder makes of an execution; ``None`` where it refuses."""
+    store = MemoryStore()
+    try:
+        BenchmarkRecorder(store=store).record_execution(**execution)
+    except InvalidRecordError:
+        return None
+    (document,) = store.documents(Query())
+    return document
+
+
+@settings(max_examples=400)
+@given(
+    task=TEXTS | ODD | st.none(),
+    duration=NUMBERS | ODD | st.none(),
+    success=st.sampled_from([True, False, 0, 1, None, "yes", np.True_]),
+    version=TEXTS | ODD | st.none(),
+    agent_selected=TEXTS | ODD | st.none(),
+    cost=NUMBERS | ODD | st.none(),
+    difficulty=NUMBERS | ODD | st.none(),
+    metadata=METADATA | ODD | st.none(),
+    optional=OPTIONAL,
+)
+def test_what_is_plain_is_what_admission_would_store(optional: dict[str, Any], **execution: Any) -> None:
+    if not (is_plain(**execution) and are_plain(optional)):
+        return
+    said = {
+        "version": execution["version"],
+        "task_description": execution["task"],
+        "execution_time": execution["duration"],
+        "success": execution["success"],
+        "agent_selected": execution["agent_selected"],
+        "cost_estimated": 0.0 if execution["cost"] is None else execution["cost"],
+        "difficulty": execution["difficulty"],
+        "metadata": execution["metadata"] or {},
+        **optional,
+    }
+    admitted, notes = admit_execution(dict(said), {})
+    assert notes == ()
+    assert repr(sorted(admitted.items())) == repr(sorted(said.items()))
+
+
+@pytest.mark.parametrize("name", EXECUTION)
+def test_an_ordinary_execution_is_plain_with_or_without_a_field(name: str) -> None:
+    assert is_plain(**EXECUTION)
+    if name not in {"task", "duration", "success", "version"}:
+        assert is_plain(**{**EXECUTION, name: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task", Text("a task")),
+        ("task", "x" * (MAX_TEXT + 1)),
+        ("task", "a\ud800"),
+        ("duration", 3),
+        ("duration", Seconds(3.4)),
+        ("duration", np.float64(3.4)),
+        ("duration", -1.0),
+        ("duration", math.inf),
+        ("duration", math.nan),
+        ("success", 1),
+        ("version", ""),
+        ("agent_selected", Agent.BUILDER),
+        ("cost", 0),
+        ("cost", math.nan),
+        ("difficulty", 1.5),
+        ("metadata", OrderedDict(a=1)),
+        ("metadata", {"deep": {}}),
+        ("metadata", {1: "a"}),
+        ("metadata", {"a": math.nan}),
+        ("metadata", {"a": 2**63}),
+        ("metadata", {"a": "x" * MAX_METADATA_BYTES}),
+    ],
+)
+def test_what_has_to_be_looked_at_is_not_plain(name: str, value: object) -> None:
+    assert not is_plain(**{**EXECUTION, name: value})
+
+
+@pytest.mark.parametrize(
+    "optional",
+    [{"task_id": ""}, {"model": "é"}, {"error_type": 7}, {"input_tokens": True}, {"input_tokens": -1}, {"model": 3}],
+)
+def test_optional_fields_that_have_to_be_looked_at_are_not_plain(optional: dict[str, Any]) -> None:
+    assert are_plain({"model": "a-model", "input_tokens": 12, "output_tokens": 0, "task_id": "t-1"})
+    assert not are_plain(optional)
+
+
+def test_metadata_that_fits_however_it_is_escaped_is_plain() -> None:
+    assert is_plain_metadata({})
+    assert is_plain_metadata({"a": "\x01" * 1000})
+    assert not is_plain_metadata({"a": "\x01" * (MAX_METADATA_BYTES // 8)})
+
+
+def test_a_plain_execution_and_one_that_is_not_are_stored_alike() -> None:
+    plain, odd = stored(**EXECUTION, model="m"), stored(**{**EXECUTION, "task": Text(EXECUTION["task"])}, model="m")
+    assert plain is not None
+    assert odd is not None
+    changing = ("record_id", "timestamp")
+    assert list(plain) == list(odd)
+    assert {n: v for n, v in plain.items() if n not in changing} == {n: v for n, v in odd.items() if n not in changing}
+
+
+class BrokenStore(MemoryStore):
+    """Cannot be written until it is mended."""
+
+    broken = True
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        if self.broken:
+            raise StoreUnavailableError("cannot write")
+        return super().append(documents, fresh=fresh)
+
+
+def test_metadata_that_the_caller_changes_while_the_record_waits_is_stored_as_it_was() -> None:
+    store, metadata = BrokenStore(), {"run": "first"}
+    recorder = BenchmarkRecorder(store=store)
+    recorder.record_execution("a task", 1.0, True, "v1", metadata=metadata)
+    metadata["run"] = "second"
+    store.broken = False
+    recorder.flush()
+    (document,) = store.documents(Query())
+    assert document["metadata"] == {"run": "first"}
