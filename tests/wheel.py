@@ -1,8 +1,8 @@
 """The built wheel, installed as a user installs it: fresh environments outside of the checkout, each extra alone.
 
 ``python tests/wheel.py`` builds the source distribution, and from that the wheel; looks at what is in them; and makes
-an environment without extras, one for each extra that the wheel names, and so on to ``all``. In each one it records,
-compares, reports and runs the command, and holds what a missing extra says against the pip line that installs it.
+an environment without extras, and one for each extra that the wheel names. In each one it records, compares, reports
+and runs the command, and holds what a missing extra says against the pip line that installs it.
 """
 
 from __future__ import annotations
@@ -64,6 +64,16 @@ from benchmark_recorder import get_benchmark_recorder
 report = get_benchmark_recorder("metrics.json").generate_report(["v1.0", "v2.0"], "html")
 assert report.lstrip().lower().startswith("<!doctype html>") and "v2.0" in report
 """,
+    "pandas": """
+from benchmark_recorder import get_benchmark_recorder
+frame = get_benchmark_recorder("metrics.json").get_historical_metrics(version="v2.0").to_pandas()
+assert set(frame["version"]) == {"v2.0"}
+""",
+    "arrow": """
+from benchmark_recorder import get_benchmark_recorder
+stream = get_benchmark_recorder("metrics.json").get_historical_metrics(version="v2.0").__arrow_c_stream__()
+assert "arrow_array_stream" in repr(stream)
+""",
 }
 """What works with each extra; no server is needed, since records wait in the local file."""
 
@@ -71,6 +81,8 @@ WITHOUT: Final = {
     "mongodb": 'get_benchmark_recorder("mongodb://127.0.0.1/benchmarks")',
     "vertex": 'get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="genesis-production")',
     "report": 'get_benchmark_recorder("metrics.json").generate_report(["v1.0", "v2.0"], "html")',
+    "pandas": 'get_benchmark_recorder("metrics.json").get_historical_metrics().to_pandas()',
+    "arrow": 'get_benchmark_recorder("metrics.json").get_historical_metrics().__arrow_c_stream__()',
 }
 """What asks for each extra; where it is missing, the error has the line that installs it."""
 
@@ -105,18 +117,19 @@ def build(folder: Path) -> Path:
     """The path of the wheel, which is built from the source distribution, after a look into both."""
     run(sys.executable, "-m", "build", "--outdir", folder, ROOT, where=folder.parent)
     [wheel], [source] = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / PACKAGE).rglob("*.py")}
+    files = [path for path in (ROOT / PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    package = {path.relative_to(ROOT).as_posix() for path in files}
+    assert f"{PACKAGE}/py.typed" in package
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
     own = {name for name in inside if PurePosixPath(name).parts[0] == PACKAGE}
     described = {name.partition(".dist-info/")[2] for name in inside - own}
-    assert modules | {f"{PACKAGE}/py.typed"} <= own, sorted(modules - own)
-    assert not [name for name in own if "__pycache__" in name or "/tests/" in name]
+    assert own == package, sorted(own ^ package)
     assert described == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}, described
     with tarfile.open(source) as archive:
         names = {PurePosixPath(*PurePosixPath(name).parts[1:]).as_posix() for name in archive.getnames()}
     beside = {name for name in names if PurePosixPath(name).parts[:1] not in {(PACKAGE,), ()}}
-    assert modules | {f"{PACKAGE}/py.typed", "LICENSE", "pyproject.toml"} <= names
+    assert package | {"LICENSE", "pyproject.toml"} <= names, sorted(package - names)
     assert beside <= SOURCES, sorted(beside - SOURCES)
     print(f"{wheel.name}: {len(inside)} files; {source.name}: {len(names)} files", flush=True)
     return wheel
