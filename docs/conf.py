@@ -19,7 +19,7 @@ copyright = "the authors of benchmark_recorder, Apache-2.0"  # noqa: A001 - Sphi
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["conf.py"]
 html_theme = "furo"
-html_title = f"benchmark_recorder {release}"
+html_title = f"benchmark-recorder {release}"
 html_copy_source = False
 html_show_sphinx = False
 
@@ -37,8 +37,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Python's, numpy's and pytest's own objects: their documentation is on other sites, and none is fetched to build.
     (r"py:.*", r"(?!benchmark_recorder).*"),
-    # What the recorder is put together from: its methods are shown as its own.
-    (r"py:class", r"benchmark_recorder\.(decisions\.DecisionMethods|predecessor\.PredecessorMethods|recorder\._Known)"),
+    (r"py:class", r"benchmark_recorder\.recorder\._Known"),  # keyword arguments, told in words
 ]
 
 
