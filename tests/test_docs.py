@@ -54,13 +54,20 @@ def test_a_pages_python_runs_from_top_to_bottom_in_an_empty_folder(page: Path, t
 def test_a_pages_commands_work_and_print_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a folder whose default store holds runs of v1.0 and v2.0; ``$ echo $?`` shows the status of the one before."""
+    """In a folder whose default store holds runs of v1.0 and v2.0; ``$ echo $?`` shows the status of the one before.
+
+    A block of Python whose first line is ``# name.py`` is there as that file; so is a test for pytest-benchmark.
+    """
     monkeypatch.chdir(tmp_path)
     for name in [*os.environ]:
         if name.startswith("GITHUB_"):
             monkeypatch.delenv(name)
     with BenchmarkRecorder(tmp_path / "benchmarks" / "metrics.json") as recorder:
         record_runs(recorder, metadata={"tier": "gold"})
+    (tmp_path / "test_speed.py").write_text("def test_speed(benchmark):\n    benchmark(sum, [1, 2])\n")
+    for block in blocks(page, "python"):
+        if name := re.match(r"# (\w+\.py)\n", block.text):
+            (tmp_path / name[1]).write_text(block.text)
     shown = commands(page)
     for command, later in zip(shown, [*shown[1:], None], strict=True):
         if command.line == "echo $?":
@@ -86,7 +93,9 @@ def run(command: Command) -> tuple[int, str]:
             return result.exit_code, result.output
         case ["make", target]:
             return process("make", "-n", target, f"PYTHON={sys.executable}", where=ROOT)
-        case [".venv/bin/pytest" | "pytest", *arguments]:
+        case ["pytest", *arguments]:
+            return process(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, where=Path.cwd())
+        case [".venv/bin/pytest", *arguments]:
             selection = [word for word in arguments if word not in {"-v", "-s"}]
             return process(sys.executable, "-m", "pytest", "--collect-only", "-q", *selection, where=ROOT)
         case [("python" | ".venv/bin/python"), path, *arguments] if path.startswith("examples/"):
