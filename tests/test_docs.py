@@ -87,24 +87,27 @@ def run(command: Command) -> tuple[int, str]:
     words = shlex.split(command.line, comments=True)
     environment = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
     words = [word for word in words if not re.match(r"[A-Z_]+=", word)]
+    where, python = Path.cwd(), (sys.executable, "-m")
     match words:
         case ["benchmark-recorder", *arguments] if not {"|", ">", "&&"} & set(words):
             result = CliRunner().invoke(app, arguments, env=environment)
             return result.exit_code, result.output
-        case ["make", target]:
-            return process("make", "-n", target, f"PYTHON={sys.executable}", where=ROOT)
-        case ["pytest", *arguments]:
-            return process(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, where=Path.cwd())
-        case [".venv/bin/pytest", *arguments]:
-            selection = [word for word in arguments if word not in {"-v", "-s"}]
-            return process(sys.executable, "-m", "pytest", "--collect-only", "-q", *selection, where=ROOT)
-        case [("python" | ".venv/bin/python"), path, *arguments] if path.startswith("examples/"):
-            return process(sys.executable, str(ROOT / path), *arguments, where=Path.cwd(), **environment)
-        case [("python" | ".venv/bin/python"), path, *_]:
-            return process(sys.executable, "-m", "py_compile", str(ROOT / path), where=ROOT)
         case ["pip", "install", requirement]:
             return 0 if requirement == "." or is_ours(Requirement(requirement)) else 1, "no such package or extra"
-    pytest.fail(f"say in {Path(__file__).name} how to run `{command.line}`")
+        case ["make", target]:
+            where, argv = ROOT, ["make", "-n", target, f"PYTHON={sys.executable}"]
+        case ["pytest", *arguments]:
+            argv = [*python, "pytest", "-p", "no:cacheprovider", *arguments]
+        case [".venv/bin/pytest", *arguments]:
+            selection = [word for word in arguments if word not in {"-v", "-s"}]
+            where, argv = ROOT, [*python, "pytest", "--collect-only", "-q", *selection]
+        case ["python" | ".venv/bin/python", path, *arguments] if path.startswith("examples/"):
+            argv = [sys.executable, str(ROOT / path), *arguments]
+        case ["python" | ".venv/bin/python", path, *_]:
+            argv = [*python, "py_compile", str(ROOT / path)]
+        case _:
+            pytest.fail(f"say in {Path(__file__).name} how to run `{command.line}`")
+    return process(*argv, where=where, **environment)
 
 
 def process(*command: str, where: Path, **environment: str) -> tuple[int, str]:
