@@ -66,8 +66,8 @@ def test_a_pages_commands_work_and_print_what_is_shown(
         record_runs(recorder, metadata={"tier": "gold"})
     (tmp_path / "test_speed.py").write_text("def test_speed(benchmark):\n    benchmark(sum, [1, 2])\n")
     for block in blocks(page, "python"):
-        if name := re.match(r"# (\w+\.py)\n", block.text):
-            (tmp_path / name[1]).write_text(block.text)
+        if file := re.match(r"# (\w+\.py)\n", block.text):
+            (tmp_path / file[1]).write_text(block.text)
     shown = commands(page)
     for command, later in zip(shown, [*shown[1:], None], strict=True):
         if command.line == "echo $?":
