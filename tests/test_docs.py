@@ -111,6 +111,7 @@ def run(command: Command) -> tuple[int, str]:
 
 
 def process(*command: str, where: Path, **environment: str) -> tuple[int, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         command,
         cwd=where,
@@ -118,7 +119,7 @@ def process(*command: str, where: Path, **environment: str) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        env={**inherited, "PYTHONIOENCODING": "utf-8", **environment},
     )
     return done.returncode, done.stdout
 
