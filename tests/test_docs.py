@@ -81,8 +81,8 @@ def test_a_pages_commands_work_and_print_what_is_shown(
 def run(command: Command) -> tuple[int, str]:
     """Run a command as far as a test may; its status, and what it printed.
 
-    The library's own command and the examples are run as they stand. What installs, takes minutes or changes the
-    checkout is looked at: the target, the selection of tests, the extra must be there.
+    The library's own command, the examples and the suite are run as they stand. What installs, takes minutes or changes
+    the checkout is looked at: the target, the selection of tests, the extra, the program must be there.
     """
     words = shlex.split(command.line, comments=True)
     environment = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
@@ -101,7 +101,7 @@ def run(command: Command) -> tuple[int, str]:
         case [".venv/bin/pytest", *arguments]:
             selection = [word for word in arguments if word not in {"-v", "-s"}]
             where, argv = ROOT, [*python, "pytest", "--collect-only", "-q", *selection]
-        case ["python" | ".venv/bin/python", path, *arguments] if path.startswith("examples/"):
+        case ["python" | ".venv/bin/python", path, *arguments] if path.startswith("examples/") or not arguments:
             argv = [sys.executable, str(ROOT / path), *arguments]
         case ["python" | ".venv/bin/python", path, *_]:
             argv = [*python, "py_compile", str(ROOT / path)]
