@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import os
@@ -213,6 +214,25 @@ def test_the_configuration_page_names_the_arguments_that_there_are() -> None:
     arguments = inspect.signature(get_benchmark_recorder).parameters
     settings = {field.name for field in fields(Settings)} - {"origins", "disabled"}
     assert arguments.keys() - {"enable_vertex_ai", "vertex_project_id"} == settings
+
+
+def test_what_troubleshooting_quotes_is_what_the_package_says() -> None:
+    said = "\n".join(map(sentences, (ROOT / "benchmark_recorder").rglob("*.py")))
+    quoted = re.findall(r"(?:^- |says:\s+)\*([^*]+)\*", prose(ROOT / "docs" / "troubleshooting.md"), re.MULTILINE)
+    fragments = [part.strip() for quote in quoted for part in " ".join(quote.split()).split("...") if part.strip()]
+    assert len(fragments) > 5
+    assert [fragment for fragment in fragments if fragment not in said] == []
+
+
+def sentences(path: Path) -> str:
+    """The texts in a module's code, a line each; what is filled in is left out."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            found.append("".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+    return "\n".join(found)
 
 
 def test_the_reference_has_every_public_name() -> None:

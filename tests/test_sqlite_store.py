@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +85,21 @@ def test_the_page_shows_the_store_whole() -> None:
     assert inspect.getsource(SQLiteStore) in shown
     source = (ROOT / "examples" / "sqlite_store.py").read_text(encoding="utf-8")
     assert shown.strip() == source.partition('"""\n')[2].strip()
+
+
+def test_the_tests_that_the_page_shows_are_found_and_pass(tmp_path: Path) -> None:
+    [shown] = blocks(PAGE, "py")
+    (tmp_path / "test_store.py").write_text(shown.text)
+    (tmp_path / "sqlite_store.py").write_text((ROOT / "examples" / "sqlite_store.py").read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "order or hostile or threads"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stdout
+    found = re.search(r"(\d+) passed, (\d+) deselected", done.stdout)
+    assert found is not None
+    assert (int(found[1]), int(found[1]) + int(found[2]) > 35) == (3, True)
