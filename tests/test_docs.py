@@ -229,7 +229,7 @@ def sentences(path: Path) -> str:
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.JoinedStr):
-            found.append("".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values))
+            found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.append(node.value)
     return "\n".join(found)
