@@ -7,29 +7,36 @@
     recorder = get_benchmark_recorder()
     recorder.record_execution(task="Create landing page", duration=3.4, success=True, version="v2.0")
     print(recorder.get_historical_metrics(version="v2.0").mean)
+
+The names below are imported on first use: pytest imports this package in every run where it is installed.
+PYTEST_DONT_REWRITE: nor does it warn of a program that has imported this package before it calls pytest.
 """
 
-from benchmark_recorder.config import get_benchmark_recorder
-from benchmark_recorder.errors import (
-    BenchmarkRecorderError,
-    ConfigurationError,
-    InvalidQueryError,
-    InvalidRecordError,
-    MissingDependencyError,
-    RefusedRecordsError,
-    StoreError,
-    StoreFormatError,
-    StoreSetupError,
-    StoreUnavailableError,
-)
-from benchmark_recorder.intake import Health
-from benchmark_recorder.measurement import Measurement
-from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import BenchmarkMetric
-from benchmark_recorder.stores.json_file import JSONFileStore
-from benchmark_recorder.stores.memory import MemoryStore
-from benchmark_recorder.stores.mongodb import MongoDBStore
-from benchmark_recorder.stores.vertex import VertexStore
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from benchmark_recorder.config import get_benchmark_recorder
+    from benchmark_recorder.errors import (
+        BenchmarkRecorderError,
+        ConfigurationError,
+        InvalidQueryError,
+        InvalidRecordError,
+        MissingDependencyError,
+        RefusedRecordsError,
+        StoreError,
+        StoreFormatError,
+        StoreSetupError,
+        StoreUnavailableError,
+    )
+    from benchmark_recorder.intake import Health
+    from benchmark_recorder.measurement import Measurement
+    from benchmark_recorder.recorder import BenchmarkRecorder
+    from benchmark_recorder.records import BenchmarkMetric
+    from benchmark_recorder.stores.json_file import JSONFileStore
+    from benchmark_recorder.stores.memory import MemoryStore
+    from benchmark_recorder.stores.mongodb import MongoDBStore
+    from benchmark_recorder.stores.vertex import VertexStore
 
 __version__ = "0.1.0"
 
@@ -54,3 +61,28 @@ __all__ = [
     "VertexStore",
     "get_benchmark_recorder",
 ]
+
+_HOMES: typing.Final = {
+    "BenchmarkMetric": "records",
+    "BenchmarkRecorder": "recorder",
+    "Health": "intake",
+    "JSONFileStore": "stores.json_file",
+    "Measurement": "measurement",
+    "MemoryStore": "stores.memory",
+    "MongoDBStore": "stores.mongodb",
+    "VertexStore": "stores.vertex",
+    "get_benchmark_recorder": "config",
+}
+"""Where what is no error is defined."""
+
+
+def __getattr__(name: str) -> typing.Any:  # noqa: ANN401 - any of the above
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

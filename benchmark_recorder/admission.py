@@ -224,13 +224,14 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
             return None
         case dict():
             room.take(len(value))
-            for key in value:
+            items = tuple(value.items())  # at once: the caller's may change at any moment
+            for key, _ in items:
                 if not isinstance(key, str):
                     raise InvalidRecordError(f"{path}: expected keys that are texts, got {shown(key)}", field=path)
-            return {_encodable(k, notes): _plain(v, _inside(path, k), notes, room, depth + 1) for k, v in value.items()}
+            return {_encodable(k, notes): _plain(v, _inside(path, k), notes, room, depth + 1) for k, v in items}
         case list() | tuple():
             room.take(len(value))
-            return [_plain(v, f"{path}[{i}]"[:200], notes, room, depth + 1) for i, v in enumerate(value)]
+            return [_plain(v, f"{path}[{i}]"[:200], notes, room, depth + 1) for i, v in enumerate(tuple(value))]
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         room.look(getattr(value, "size", 1))
         return _plain(value.tolist(), path, notes, room, depth + 1)

@@ -14,7 +14,7 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -325,8 +325,9 @@ def _remember(intake: Intake) -> None:
 
 @atexit.register
 def _close_outstanding() -> None:
-    for intake in tuple(_outstanding):
-        intake.close()
+    with ExitStack() as ends:  # each of them, also where a warning is made an error
+        for intake in tuple(_outstanding):
+            ends.callback(intake.close)
 
 
 def _forget_parents() -> None:

@@ -166,6 +166,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         if not self._enabled:
             return
         record_id, now = stamp()
+        if type(metadata) is dict:
+            metadata = metadata.copy()  # first of all: the caller's may change at any moment
         document: Document = {
             "record_id": record_id,
             "timestamp": now,
@@ -188,9 +190,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
             document.update(said)
             plain = plain and are_plain(said)
         notes: tuple[str, ...] = ()
-        if plain and timestamp is None:
-            document["metadata"] = document["metadata"].copy()  # the caller's may change while the record waits
-        else:
+        if not plain or timestamp is not None:
             try:
                 notes = _admit(document, timestamp)
             except InvalidRecordError as error:
@@ -198,6 +198,7 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
                     raise
                 self._intake.count_invalid(error)
                 return
+            task = str.__str__(task)  # of a subclass: the text alone; digests are kept, with what they were made of
         if task_id is None:
             document["task_id"] = task_id_of(task)
         if cost is not None and not document["cost_estimated"]:

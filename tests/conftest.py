@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from benchmark_recorder.config import ENVIRONMENT
 
-pytest_plugins = ["tests.stores.server"]
+pytest_plugins = ["pytester", "tests.stores.server"]
 
 # A shared machine is slow at times, which is no failure; and what CI tries must not differ from run to run.
 settings.register_profile("local", deadline=None)

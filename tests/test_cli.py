@@ -28,6 +28,7 @@ COMMANDS = [
     "doctor",
     "export",
     "gate",
+    "import",
     "list",
     "prune",
     "record",
@@ -113,6 +114,7 @@ def test_the_help_of_each_command_has_an_example_that_is_right(command: str, sto
     assert shown.exit_code == 0
     example = re.search(r"Example: benchmark-recorder (.*)$", " ".join(shown.stdout.split()))
     assert example is not None
+    run("export", "--format", "jsonl", "--output", "runs.jsonl", "--store", store)  # for import
     assert run("--store", store, *shlex.split(example[1])).exit_code == 0
 
 

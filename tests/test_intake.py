@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
-from benchmark_recorder.intake import MAX_WAITING, Intake
+from benchmark_recorder.intake import MAX_WAITING, Intake, _close_outstanding
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_document
@@ -422,3 +422,15 @@ def test_what_waits_is_written_when_the_program_ends_though_its_recorder_was_not
     program.write_text(ENDING)
     subprocess.run([sys.executable, program, where], cwd=tmp_path, check=True)
     assert len(json.loads((tmp_path / "metrics.json").read_text())["metrics"]) == 1
+
+
+def test_at_the_end_a_loss_that_is_made_an_error_keeps_no_other_records_from_being_written() -> None:
+    stores = [SwitchedStore() for _ in range(10)]
+    for store in stores:
+        store.off = outage()
+        Intake(store).append(make_document())
+    for store in stores[::2]:
+        store.off = None
+    with pytest.raises(RuntimeWarning, match="1 records could not be written"):  # warnings are errors in these tests
+        _close_outstanding()
+    assert [len(store.ids()) for store in stores] == [1, 0] * 5

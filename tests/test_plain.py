@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import math
+import signal
 from collections import OrderedDict
 from decimal import Decimal
 from enum import StrEnum
@@ -19,7 +21,8 @@ from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Query
 from tests.hostile import HOSTILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from benchmark_recorder.records import Document
 
@@ -204,3 +207,49 @@ def test_metadata_that_the_caller_changes_while_the_record_waits_is_stored_as_it
     recorder.flush()
     (document,) = store.documents(Query())
     assert document["metadata"] == {"run": "first"}
+
+
+@pytest.mark.parametrize("optional", [{}, {"model": "m", "error_type": "Timeout", "input_tokens": 3}])
+@pytest.mark.parametrize("wrap", [lambda metadata: metadata, lambda metadata: {"inner": metadata}])
+def test_metadata_that_changes_while_it_is_looked_at_breaks_neither_its_record_nor_the_ones_behind(
+    wrap: Callable[[dict[str, Any]], dict[str, Any]], optional: dict[str, Any], tmp_path: Path
+) -> None:
+    metadata: dict[str, Any] = {f"key {number}": number for number in range(40)}
+    changes = 0
+
+    def change(*_: object) -> None:
+        nonlocal changes
+        changes += 1
+        if metadata.pop("new", None) is None:
+            metadata["new"] = object() if changes % 4 == 1 else "text"  # the one is no JSON, the other is
+
+    recorder = BenchmarkRecorder(tmp_path / "metrics.json", on_invalid="log")
+    before = signal.signal(signal.SIGALRM, change)
+    recorded = 0
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1.1e-4)
+    try:
+        while changes < 1000:
+            recorder.record_execution("a task", 1.0, True, "v1", metadata=wrap(metadata), **optional)
+            recorded += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    health = recorder.health()
+    assert health.waiting == 0
+    stored = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["metrics"]
+    assert len(stored) == recorded - health.invalid
+
+
+def test_the_id_of_a_task_is_made_of_its_text_whatever_a_subclass_makes_of_it() -> None:
+    class Node(str):
+        __slots__ = ()
+        __hash__ = None  # type: ignore[assignment]
+
+        def encode(self, *_: object) -> bytes:
+            raise TypeError
+
+    store = MemoryStore()
+    BenchmarkRecorder(store=store).record_execution(Node("a task"), 1.0, True, "v1")
+    BenchmarkRecorder(store=store).record_execution("a task", 1.0, True, "v1")
+    first, second = store.documents(Query())
+    assert first["task_id"] == second["task_id"]

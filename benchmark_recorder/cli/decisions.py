@@ -1,5 +1,6 @@
 """``claims``, ``gate`` and ``selftest``: what CI asks."""
 
+import math
 import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark_recorder.cli.absence import no_data
-from benchmark_recorder.cli.app import app
+from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved, two_versions
 from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
 from benchmark_recorder.cli.reading import Baseline, Candidate, Scope, ScopeOption
+from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
 
 if TYPE_CHECKING:
@@ -86,6 +88,36 @@ def _write(result: "GateResult", form: GateFormat, output: str, recorder: Benchm
         file.write(text)
 
 
+def _percent(text: str) -> float | None:
+    """A target as the user writes it: ``30``, ``30%`` or ``none``.
+
+    Raises:
+        InvalidQueryError: it is something else.
+    """
+    if text.strip().lower() == "none":
+        return None
+    try:
+        percent = float(text.strip().removesuffix("%"))
+    except ValueError:
+        percent = math.nan
+    if not -math.inf < percent < 100:
+        raise InvalidQueryError(f"--target: expected percent below 100, or none, got {ascii(text)[:80]}")
+    return percent
+
+
+def _tell_runner(result: "GateResult") -> None:
+    """Inside GitHub Actions: annotations, and the job's summary; the gate's verdict does not depend on them."""
+    from benchmark_recorder.reporting.workflow import append_summary, commands
+
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for command in commands(result):
+            typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
+    try:
+        append_summary(result, os.environ)
+    except OSError as error:
+        complain(f"GITHUB_STEP_SUMMARY: cannot write {error.filename}: {error.strerror}")
+
+
 @app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail --format markdown")
 @resolved
 def gate(  # noqa: PLR0913 - options
@@ -98,6 +130,13 @@ def gate(  # noqa: PLR0913 - options
         Policy, typer.Option(help="default: evidence and size; literal: the guide's thresholds on points.")
     ] = Policy.DEFAULT,
     on_inconclusive: Annotated[Reaction, typer.Option(help="What to do where the runs do not tell.")] = Reaction.WARN,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="PERCENT",
+            help="An alert warns where less of the time is saved; none: where no saving is asked for.",
+        ),
+    ] = "20",
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
     baseline_days: Annotated[
         float | None,
@@ -109,13 +148,16 @@ def gate(  # noqa: PLR0913 - options
     scope: ScopeOption = Scope.SUITE,
     format: Annotated[GateFormat, typer.Option(help="How to write the verdict.")] = GateFormat.TEXT,  # noqa: A002
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
+    comment: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the body of a pull request's comment there as well.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Block a candidate that is worse: slower, failing more, or dearer, by more than is tolerated and not by chance.
 
     Inside GitHub Actions the verdict becomes an annotation, and its page is appended to the job's summary.
     """
-    from benchmark_recorder.reporting.workflow import append_summary, commands
+    from benchmark_recorder.reporting.comment import gate_comment
 
     if baseline_days is None and baseline_file is None:
         two_versions(v1, v2)
@@ -124,6 +166,7 @@ def gate(  # noqa: PLR0913 - options
         v2,
         policy=policy.value,
         on_inconclusive=on_inconclusive.value,
+        target=_percent(target),
         coverage=coverage,
         baseline_days=baseline_days,
         baseline_file=baseline_file,
@@ -131,10 +174,10 @@ def gate(  # noqa: PLR0913 - options
         **query,
     )
     _write(result, GateFormat.JSON if as_json else format, output, recorder)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for command in commands(result):
-            typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
-    append_summary(result, os.environ)
+    if comment is not None:
+        with opened(comment, recorder, "--comment") as file:
+            file.write(gate_comment(result))
+    _tell_runner(result)
     if result.state == "no_data":
         no_data(recorder, [v2] if baseline_file else [v1, v2])
     raise typer.Exit(result.exit_code)

@@ -8,6 +8,7 @@ from typing import Any, Final, TextIO
 
 import typer
 
+from benchmark_recorder.exchange import holds
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.encoders import terminal
@@ -52,21 +53,21 @@ def records(n: int) -> str:
 
 
 @contextmanager
-def opened(output: str, recorder: BenchmarkRecorder) -> Iterator[TextIO]:
-    """The file that the user named, or stdout for ``-``; never the store itself."""
+def opened(output: str, recorder: BenchmarkRecorder, option: str = "--output") -> Iterator[TextIO]:
+    """The file that the user named with an option, or stdout for ``-``; never the store itself."""
     if output == "-":
         yield sys.stdout
         return
-    path, store = Path(output), Path(recorder.store.name)
-    if path.exists() and store.exists() and path.samefile(store):
-        raise _bad_output(output, "the records live there")
+    path = Path(output)
+    if holds(recorder.store, path):
+        raise _bad_output(output, option, "the records live there")
     try:
         file = path.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise _bad_output(output, error.strerror or str(error)) from error
+        raise _bad_output(output, option, error.strerror or str(error)) from error
     with file:
         yield file
 
 
-def _bad_output(output: str, reason: str) -> typer.BadParameter:
-    return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint="--output")
+def _bad_output(output: str, option: str, reason: str) -> typer.BadParameter:
+    return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint=option)

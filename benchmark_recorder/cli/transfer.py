@@ -1,19 +1,18 @@
-"""``export``: records for other programs."""
+"""``export`` and ``import``: records for other programs, and from them."""
 
 from enum import StrEnum
-from itertools import chain, count
 from typing import Annotated, Any
 
 import typer
 
 from benchmark_recorder.cli.absence import no_data
-from benchmark_recorder.cli.app import app
-from benchmark_recorder.cli.options import resolved
-from benchmark_recorder.cli.output import opened, records
-from benchmark_recorder.predecessor import CSV_FIELDS
+from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.options import AsJSON, resolved
+from benchmark_recorder.cli.output import opened, print_json, records
+from benchmark_recorder.config import effective_settings
+from benchmark_recorder.exchange import export_records, import_file
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
-from benchmark_recorder.reporting import print_csv, print_json, print_jsonl
 from benchmark_recorder.reporting.encoders import terminal
 
 
@@ -23,6 +22,9 @@ class Format(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     JSON = "json"
+    JUNIT = "junit"
+    SMALLER = "customSmallerIsBetter"
+    BIGGER = "customBiggerIsBetter"
 
 
 @app.command(epilog="Example: benchmark-recorder export --format csv --version v2.0 --output v2.csv")
@@ -31,25 +33,66 @@ def export(
     recorder: BenchmarkRecorder,
     query_with_version: dict[str, Any],
     *,
-    format: Annotated[Format, typer.Option(help="json is the form of the store's own file.")] = Format.CSV,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Format,
+        typer.Option(
+            help="csv, jsonl and json (the form of the store's own file) can be imported; junit has a test case for "
+            "each run; the last two are what github-action-benchmark calls its tool, and take one --version."
+        ),
+    ] = Format.CSV,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
 ) -> None:
-    """Export records: JSON with every field of theirs, CSV with those that we know."""
+    """Export records: JSON with every field of theirs, CSV with those that we know; or figures for other programs."""
     query = Query.of(**query_with_version)
-    documents = recorder.store.documents(query)
-    first = next(documents, None)
-    if first is None:
+    if format in {Format.SMALLER, Format.BIGGER} and len(query.versions or ()) != 1:
+        raise typer.BadParameter(f"{format.value} tells the figures of one version; name it", param_hint="--version")
+    if next(recorder.store.documents(query), None) is None:
         no_data(recorder, query.versions or ())
     with opened(output, recorder) as file:
-        if format is Format.CSV:
-            columns = recorder.store.scan(query, CSV_FIELDS)
-            written = len(columns[CSV_FIELDS[0]])
-            print_csv(columns, file)
-        else:
-            numbers = count(1)
-            numbered = zip(chain([first], documents), numbers, strict=False)
-            write = print_json if format is Format.JSON else print_jsonl
-            write((document for document, _ in numbered), file)
-            written = next(numbers) - 1
+        written = export_records(recorder.store, file, format.value, query)
     if output != "-":
         typer.echo(f"wrote {records(written)} to {terminal(output)}", err=True)
+
+
+@app.command("import", epilog="Example: benchmark-recorder import runs.jsonl")
+@resolved
+def import_(
+    recorder: BenchmarkRecorder,
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="JSON lines, CSV, our JSON or pytest-benchmark's JSON, told apart by its content.",
+        ),
+    ],
+    *,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of records that name none; for pytest-benchmark's files instead of the commit."
+        ),
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Import the records of a file; what is there already is not added again.
+
+    All of the file is checked first: where a line is wrong, nothing is imported.
+    """
+    settings = effective_settings()
+    if settings.disabled:
+        complain("not imported: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
+        return
+    done = import_file(path, recorder.store, version=version, keep_text=settings.store_task_text)
+    for note in done.notes:
+        complain(note)
+    if as_json:
+        print_json(imported=done)
+    else:
+        typer.echo(
+            f"{records(done.read)} in {terminal(path)} ({done.form}), {done.new:,} of them new in "
+            f"{terminal(recorder.store.name)}"
+        )
+    if done.refused:
+        complain(f"{records(len(done.refused))} refused by the store: {next(iter(done.refused.values()))}")
+    if done.refused or not done.read:
+        raise typer.Exit(Code.NO_DATA)

@@ -26,6 +26,7 @@ _SPREADSHEET_SIGNS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 _CSV_BREAKING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARKDOWN_SIGNS: Final = re.compile(r"[\\`*_\[\]<>|~&$@#]|:(?=//)|(?<=\bwww)\.|^[-+](?=\s)")
+_ISSUE: Final = re.compile(r"\b(gh-)(?=\d)", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"^(\d+)([.)])")
 _LOG_COMMAND: Final = re.compile(r"(?:(?<=\s)|^):+(?=:)|:{2,}(?=:)|#(?=#)")
 """``::`` where a word begins (GitHub) and ``##`` anywhere (Azure, TeamCity, old GitHub): a wrapped line may begin
@@ -80,7 +81,8 @@ def markdown_prose(text: str, limit: int = 1000) -> str:
     """For a sentence of ours with recorded names in it: every sign escaped, no mention, no link."""
     shown = _MARKDOWN_SIGNS.sub(r"\\\g<0>", visible(text, limit).lstrip())
     shown = _NUMBERED.sub(r"\1\\\2", shown)
-    # A word joiner, which has no width, keeps @user from being told and #1 from being linked.
+    # A word joiner, which has no width, keeps @user from being told, and #1 and GH-1 from being linked.
+    shown = _ISSUE.sub("\\g<1>\u2060", shown)
     return shown.replace("\\@", "@\u2060").replace("\\#", "\\#\u2060")
 
 
@@ -90,9 +92,17 @@ def html_text(text: str, limit: int = MAX_SHOWN) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """For a text column of a CSV file: never a formula, and nothing that stops a reader; else as recorded."""
+    """For a text column of a CSV file: never a formula, and nothing that stops a reader; else as recorded.
+
+    A text that looks as if it had got its apostrophe here already gets one more, so that it reads back as it was.
+    """
     plain = _CSV_BREAKING.sub("\ufffd", text)
-    return f"'{plain}" if plain.startswith(_SPREADSHEET_SIGNS) else plain
+    return f"'{plain}" if plain.lstrip("'").startswith(_SPREADSHEET_SIGNS) else plain
+
+
+def without_apostrophe(cell: str) -> str:
+    """The text of a cell that ``csv_cell`` wrote."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_SPREADSHEET_SIGNS) else cell
 
 
 def workflow_message(text: str) -> str:

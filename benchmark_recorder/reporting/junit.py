@@ -1,14 +1,21 @@
-"""A gate as JUnit XML, which every CI system reads."""
+"""JUnit XML, which every CI system reads: a gate, or executions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, Final, TextIO
 from xml.etree import ElementTree as ET
 
 from benchmark_recorder.reporting.encoders import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmark_recorder.analysis import GateCheck, GateResult
+    from benchmark_recorder.records import Columns
+
+JUNIT_FIELDS: Final = ("version", "task_id", "task_description", "execution_time", "success", "error_type")
+"""The columns that ``print_junit`` needs."""
 
 
 def gate_junit(result: GateResult) -> str:
@@ -45,3 +52,32 @@ def _case(suite: ET.Element, check: GateCheck, *, fails: bool) -> str:
         ET.SubElement(case, "skipped", message=message)
         return "skipped"
     return "passed"
+
+
+def print_junit(columns: Columns, file: TextIO) -> None:
+    """One test case for each execution, under its version as the class; a failure tells the class of its error."""
+    rows = [dict(zip(JUNIT_FIELDS, row, strict=True)) for row in zip(*_lists(columns), strict=True)]
+    failures = sum(not row["success"] for row in rows)
+    seconds = math.fsum(_seconds(row) for row in rows)
+    counts = f'tests="{len(rows)}" failures="{failures}" time="{seconds:.6f}"'
+    file.write(f'<testsuites>\n  <testsuite name="executions" {counts}>\n')
+    file.writelines(f"    {_execution(row)}\n" for row in rows)
+    file.write("  </testsuite>\n</testsuites>\n")
+
+
+def _lists(columns: Columns) -> Iterator[list[Any]]:
+    return (columns[name].tolist() for name in JUNIT_FIELDS)
+
+
+def _execution(row: dict[str, Any]) -> str:
+    name = visible(row["task_description"] or row["task_id"] or "")
+    case = ET.Element("testcase", classname=visible(row["version"]), name=name, time=f"{_seconds(row):.6f}")
+    if not row["success"]:
+        ET.SubElement(case, "failure", message=visible(row["error_type"] or "failed"))
+    return ET.tostring(case, encoding="unicode")
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    """Older files may hold runs without a time."""
+    seconds: float = row["execution_time"]
+    return seconds if math.isfinite(seconds) else 0.0

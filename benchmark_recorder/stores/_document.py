@@ -22,12 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.records import legacy_record_id
+from benchmark_recorder.identity import identified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from benchmark_recorder.records import Document
 
 SCHEMA_VERSION: Final = 1
 HEADER: Final = b'{"schema_version": 1, "metrics": ['
@@ -86,11 +84,10 @@ def find_layout(fd: int, size: int) -> Layout | None:
     Looks at the first line and at the last bytes, however large the document is.
     """
     head = _first_line(fd, size)
-    if HEADER.startswith(head):
-        # Also a header that a killed process left incomplete: nothing was recorded yet.
-        if len(head) == size:
-            return Layout(0, 0, size)
-    elif not _is_header(head):
+    if HEADER.startswith(head) and size <= len(head) + (head != HEADER):
+        # Also an empty line, and a header that a killed process left incomplete: nothing was recorded yet.
+        return Layout(0, 0, size)
+    if head != HEADER and not _is_header(head):  # an empty line begins the header, but does not make it ours
         return None
     header = len(head)
     first = read_at(fd, header + 1, header + 3)
@@ -212,7 +209,8 @@ def convert(content: bytes, path: str) -> Converted:
     top, documents, torn = _parse(content, path)
     _check(top, documents, path)
     header = header_of(top)
-    lines = [encode(document) for document in _with_ids(documents)]
+    given = {document["record_id"] for document in documents if isinstance(document.get("record_id"), str)}
+    lines = [encode(document) for document in identified(documents, given)]
     whole = assemble(header, lines)
     return Converted(whole, Layout(len(header), len(whole) - len(CLOSING), torn), len(lines))
 
@@ -300,28 +298,6 @@ def _check(top: dict[str, Any], documents: list[Any], path: str) -> None:
         for name in ("timestamp", "version", "execution_time", "success"):
             if name not in document:
                 raise not_ours(path, f"entry {number} of its metrics has no {name}")
-
-
-def _with_ids(documents: list[Document]) -> Iterator[Document]:
-    """Each record with its id, and each id once."""
-    given = {document["record_id"] for document in documents if isinstance(document.get("record_id"), str)}
-    seen: set[str] = set()
-    ordinals: dict[str, int] = {}
-    for document in documents:
-        record_id = document.get("record_id")
-        if isinstance(record_id, str):
-            if record_id not in seen:
-                seen.add(record_id)
-                yield document
-            continue
-        content = {name: value for name, value in document.items() if name != "record_id"}
-        first = legacy_record_id(content, 0)
-        ordinal = ordinals.get(first, 0)
-        # An identical record may have been taken over, and so have got this id, before the older recorder came back.
-        while (record_id := legacy_record_id(content, ordinal)) in given:
-            ordinal += 1
-        ordinals[first] = ordinal + 1
-        yield {"record_id": record_id, **content}
 
 
 def not_ours(path: str, reason: str) -> StoreFormatError:

@@ -26,11 +26,11 @@ def make_glance() -> Callable[[int], int]:
     """
     if not sys.platform.startswith("linux"):
         return _glance
-    import ctypes
-
     try:
+        import ctypes
+
         statx = ctypes.CDLL(None).statx
-    except (AttributeError, OSError):  # an old C library
+    except (ImportError, AttributeError, OSError):  # the interpreter is ending, or an old C library
         return _glance
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
     links = ctypes.c_uint32.from_buffer(buffer, _NLINK_OFFSET)

@@ -71,6 +71,8 @@ class Tail:
         durability: ``"fsync"`` waits for the disk.
     """
 
+    _fd = -1  # also of one that was never finished, as by a copy that failed
+
     def __init__(self, path: str, durability: Literal["process", "fsync"]) -> None:
         self.path = path
         self._sync = durability == "fsync"
@@ -140,7 +142,10 @@ class Tail:
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        with self.held():
+        mutex = self._wait(self._patience)
+        try:
+            self._inside = True
+            self._settle(self._patience)
             known = self._known()
             new: dict[str, Document] = {}
             for document in documents:
@@ -148,7 +153,17 @@ class Tail:
                     new.setdefault(document["record_id"], document)
             if new:
                 self._write(JOINT.join([encode(document) for document in new.values()]))
+            elif self._sync:
+                self._wait_for_disk()  # they may be there because only the wait for the disk failed before
             return len(new)
+        finally:
+            # As in append, and not by held: a generator that Ctrl-C left behind holds its locks until it is collected.
+            self._inside = False
+            try:
+                if self._fd >= 0:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+            finally:
+                mutex.release()
 
     def _write(self, lines: bytes) -> None:
         """Write over the closing bytes, or leave everything as it was. The lock is held."""
@@ -159,8 +174,7 @@ class Tail:
             while written < len(content):  # a second try says why the first one was short
                 written += os.pwrite(self._fd, content[written:], end + written)
         except OSError as error:
-            self._undo()
-            raise unavailable(error, self.path, "write to") from error
+            raise unavailable(error, self.path, "write to", unchanged=self._undo()) from error
         if not end:
             self._header = len(HEADER)
         self._end = end + written - _CLOSING_BYTES
@@ -169,14 +183,19 @@ class Tail:
         if self._sync:
             self._wait_for_disk()
 
-    def _undo(self) -> None:
-        """Put the closing back where it was; what cannot be put back now is mended by the next append."""
+    def _undo(self) -> bool:
+        """Put the closing back where it was; whether that is done.
+
+        What cannot be put back now is mended by the next append, which keeps the records that are there whole.
+        """
         try:
             os.ftruncate(self._fd, self._end + len(CLOSING) if self._end else 0)
             if self._end:
                 os.pwrite(self._fd, CLOSING, self._end)
         except OSError as error:
             logger.warning("%s was left with a cut record, which the next append removes: %s", self.path, error)
+            return False
+        return True
 
     def _wait_for_disk(self) -> None:
         try:
@@ -309,10 +328,10 @@ class Tail:
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             raise not_ours(self.path, "it is not a regular file")
-        self._fd, self._inode = fd, (status.st_dev, status.st_ino)
-        self._glance = make_glance()
         self._header, self._end = 0, 0
         self._identities = Identities()
+        self._fd, self._inode = fd, (status.st_dev, status.st_ino)
+        self._glance = make_glance()
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
 
@@ -392,9 +411,13 @@ class Tail:
             ) from error
 
     def _let_go(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd, self._inode = -1, None
+        fd, self._fd, self._inode = self._fd, -1, None  # first: a number that was given back is soon somebody else's
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        """A descriptor is closed with whoever dropped it, as a file is."""
+        self._let_go()
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""

@@ -17,9 +17,11 @@ from benchmark_recorder.reporting.encoders import (
     fit,
     markdown,
     markdown_cell,
+    markdown_prose,
     terminal,
     visible,
     width,
+    without_apostrophe,
     workflow_message,
     workflow_property,
 )
@@ -133,6 +135,15 @@ def test_a_csv_cell_is_no_formula_and_reads_back(text: str) -> None:
 def test_a_formula_gets_an_apostrophe_and_nothing_else(sign: str) -> None:
     assert csv_cell(f"{sign}1+1") == f"'{sign}1+1"
     assert csv_cell(f"1{sign}1") == f"1{sign}1"
+
+
+@given(any_text | st.text("'=a+"))
+def test_the_apostrophe_of_a_csv_cell_comes_off_again_and_no_other(text: str) -> None:
+    assert without_apostrophe(csv_cell(text)) == csv_cell(f"x{text}")[1:]
+
+
+def test_no_sentence_refers_to_an_issue() -> None:
+    assert markdown_prose("GH-1 gh-22 #3 high-4") == "GH-\u20601 gh-\u206022 \\#\u20603 high-4"
 
 
 @hostile

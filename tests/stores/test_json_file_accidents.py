@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import errno
+import fcntl
+import gc
 import json
 import logging
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -16,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder import BenchmarkRecorder
+from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.testing import make_document, make_history
@@ -498,3 +503,139 @@ def test_readers_do_without_a_lock_that_is_not_given_back(
     with caplog.at_level(logging.DEBUG, "benchmark_recorder"), JSONFileStore(store.path)._tail.held():
         assert store.scan(Query(), ["record_id"])["record_id"].tolist() == ids
     assert "reading without the lock" in caplog.text
+
+
+# Somebody else's file, and descriptors ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b'\n{"results": [\n1\n]}', b'\n{"a": 1}\n', b'\n{"a": 1,\n "b": 2}\n'])
+def test_somebody_elses_document_behind_an_empty_line_is_not_touched(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_bytes(content)
+    with JSONFileStore(path) as store, pytest.raises(StoreFormatError, match="not a file of benchmark records"):
+        append(store)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{", b"{\n", b'{"schema_version": 1, "metrics": [\n'])
+def test_a_file_with_no_more_than_the_beginning_of_a_header_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_bytes(content)
+    with JSONFileStore(path) as store:
+        assert append(store) == ids_in(path)
+
+
+def test_an_old_document_behind_an_empty_line_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_bytes(b'\n{"metrics": []}')
+    with JSONFileStore(path) as store:
+        assert append(store) == ids_in(path)
+
+
+def test_a_store_that_is_dropped_gives_its_descriptor_back(tmp_path: Path) -> None:
+    append(JSONFileStore(tmp_path / "metrics.json"))
+    gc.collect()
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(20):
+        append(JSONFileStore(tmp_path / "metrics.json"))
+    gc.collect()
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_copy_that_fails_leaves_the_original_as_it_was(store: JSONFileStore) -> None:
+    ids = append(store)
+    with pytest.raises(TypeError, match="cannot pickle"):
+        copy.deepcopy(store)
+    gc.collect()
+    ids += append(store)
+    assert ids_in(store.path) == ids
+
+
+def test_an_interrupt_while_the_document_is_closed_leaves_no_descriptor_of_somebody_else_in_its_place(
+    store: JSONFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = append(store)
+
+    def close_and_interrupt(fd: int, close: Callable[[int], None] = os.close) -> None:
+        close(fd)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", close_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.close()
+    with (tmp_path / "theirs").open("w+b") as theirs:  # gets the number that was given back
+        ids += append(store)
+        assert theirs.read() == b""
+    assert ids_in(store.path) == ids
+
+
+def test_a_record_that_is_there_whole_though_its_write_failed_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = BenchmarkRecorder(tmp_path / "metrics.json")
+    recorder.record_execution("a task", 1.0, True, "v1")
+    size = (tmp_path / "metrics.json").stat().st_size
+    line = size - len(b'{"schema_version": 1, "metrics": [\n\n]}')
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, largest_file(size + line + 1):  # all but one byte of the closing fits
+        patch.setattr(os, "ftruncate", refuse)
+        recorder.record_execution("a task", 1.0, True, "v1")
+    assert recorder.health().waiting == 1
+    recorder.record_execution("a task", 1.0, True, "v1")
+    ids = ids_in(tmp_path / "metrics.json")
+    assert (len(ids), len(set(ids))) == (3, 3)
+
+
+def test_a_record_that_the_disk_did_not_confirm_is_confirmed_by_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, attempts = JSONFileStore(tmp_path / "metrics.json", durability="fsync"), 0
+    (document,) = make_history(1)
+
+    def refuse(_: int) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", refuse)
+        for fresh in (True, False):  # the second one is there already, and not on the disk for all that is known
+            with pytest.raises(StoreUnavailableError, match="cannot sync"):
+                store.append([document], fresh=fresh)
+    assert attempts == 2
+    assert store.append([document]) == 0
+    assert ids_in(store.path) == [document["record_id"]]
+    store.close()
+
+
+def test_an_interrupt_while_records_are_looked_for_leaves_no_lock_behind_though_its_traceback_is_kept(
+    store: JSONFileStore,
+) -> None:
+    append(store)
+    history = make_history(20_000)
+    store._tail._patience = 0.05
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    kept: list[BaseException] = []
+    try:
+        for attempt in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.000_05 + attempt % 50 * 0.000_01)
+                for document in history:
+                    store.append([document])
+            except KeyboardInterrupt as interrupt:
+                kept.append(interrupt)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            with store.path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(kept) == 300
+    append(store)
+    ids = ids_in(store.path)
+    assert len(ids) == len(set(ids))

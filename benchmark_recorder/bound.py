@@ -1,0 +1,110 @@
+"""A recorder that knows already what it records: one version, one task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from benchmark_recorder.measurement import RECORDED, Measurement, tracked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from benchmark_recorder.recorder import BenchmarkRecorder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BoundRecorder:
+    """What the pytest fixture ``benchmark_recorder`` is.
+
+    Unlike ``BenchmarkRecorder.measure`` it raises what is wrong with a record: in a test, that is a failure.
+
+    Args:
+        recorder: takes the records.
+        version: of the orchestrator.
+        task: the task's text.
+        known: what else is the same in each record: any other attribute of ``Measurement``.
+        ignored: exceptions that end a measured block without a record, because they say nothing about the execution.
+
+    Attributes:
+        recorder: takes the records, and answers questions about them.
+        version: of the orchestrator.
+        task: the task's text.
+        count: records that were made here.
+
+    Raises:
+        TypeError: something is known that no record has.
+    """
+
+    def __init__(
+        self,
+        recorder: BenchmarkRecorder,
+        *,
+        version: str,
+        task: str,
+        known: Mapping[str, Any] | None = None,
+        ignored: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self.recorder = recorder
+        self.version = version
+        self.task = task
+        self.count = 0
+        self._known = dict(known or {})
+        self._ignored = ignored
+        unknown = [name for name in self._known if name not in RECORDED]
+        if unknown:
+            raise TypeError(f"unknown {', '.join(unknown)}; known are {', '.join(RECORDED)}")
+
+    def __call__(self, function: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
+        """Call a function, plain or ``async def``, and record how it went; an exception is a failure, and passes on.
+
+        Returns:
+            What the function returned; of an ``async def`` one something to await.
+        """
+        return tracked(function, lambda _: self.measure(), None, None)(*arguments, **keywords)
+
+    def measure(self, task: str | None = None, **known: Any) -> Measurement:  # noqa: ANN401 - as Measurement has it
+        """Time a block of code and record it: ``with benchmark_recorder.measure() as run:``; ``async with`` too.
+
+        Args:
+            task: the task's text, if it is another one.
+            **known: any other attribute of ``Measurement`` that is known beforehand.
+        """
+        run = _Run(self._record, task or self.task, **{"version": self.version, **self._known, **known})
+        run.ignored = self._ignored
+        return run
+
+    def record(self, duration: float, success: bool = True, *, task: str | None = None, **known: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - as record_execution has it
+        """Record an execution that was timed elsewhere.
+
+        Args:
+            duration: seconds.
+            success: whether it succeeded.
+            task: the task's text, if it is another one.
+            **known: any other argument of ``record_execution``.
+
+        Raises:
+            InvalidRecordError: an argument is wrong.
+            StoreError: the record could not be written.
+        """
+        told = {"version": self.version, "task": task or self.task, **self._known, **known}
+        self._record(**told | {"duration": duration, "success": success})
+
+    def _record(self, **arguments: Any) -> None:  # noqa: ANN401
+        self.recorder.record_execution(**arguments)
+        self.count += 1
+
+
+class _Run(Measurement):
+    """A measurement that some exceptions end without a record."""
+
+    __slots__ = ("ignored",)
+    ignored: tuple[type[BaseException], ...]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or not issubclass(kind, self.ignored):
+            super().__exit__(kind, error, trace)

@@ -1,0 +1,98 @@
+"""Records of a store into files for other programs."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.predecessor import CSV_FIELDS
+from benchmark_recorder.records import Query
+from benchmark_recorder.reporting import json_text, print_csv, print_json, print_jsonl
+
+if TYPE_CHECKING:
+    import os
+
+    from benchmark_recorder.stores.base import Store
+
+_FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
+FORMS: Final = ("csv", "jsonl", "json", "junit", *_FIGURES)
+"""What an export can be; the last two are what github-action-benchmark calls its ``tool``."""
+
+
+def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Query | None = None) -> int:
+    """Write the matching records to a file; see ``export_records``.
+
+    Raises:
+        InvalidQueryError: the form is unknown, or needs a version, or the path is where the records live.
+        StoreError: the store cannot be read.
+        OSError: the file cannot be written.
+    """
+    query = query or Query()
+    _check(form, query)
+    if holds(store, path):
+        raise InvalidQueryError(f"path: the records live in {path}; name another file")
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        return export_records(store, file, form, query)
+
+
+def export_records(store: Store, file: TextIO, form: str, query: Query | None = None) -> int:
+    """Write the matching records; how many that were.
+
+    ``csv``, ``jsonl`` and ``json`` can be imported again; the others are figures for other programs.
+
+    Args:
+        store: is only read.
+        file: text, opened with ``newline=""``.
+        form: one of ``FORMS``; the last two take the records of one version.
+        query: which records; all unless given.
+
+    Raises:
+        InvalidQueryError: the form is unknown, or needs a version.
+        StoreError: the store cannot be read.
+    """
+    query = query or Query()
+    _check(form, query)
+    if form == "csv":
+        columns = store.scan(query, CSV_FIELDS)
+        print_csv(columns, file)
+        return len(columns[CSV_FIELDS[0]])
+    if form == "junit":
+        from benchmark_recorder.reporting.junit import JUNIT_FIELDS, print_junit
+
+        columns = store.scan(query, JUNIT_FIELDS)
+        print_junit(columns, file)
+        return len(columns[JUNIT_FIELDS[0]])
+    if form in _FIGURES:
+        return _print_figures(store, file, form, query)
+    numbers = count()
+    numbered = (document for document, _ in zip(store.documents(query), numbers, strict=False))
+    (print_json if form == "json" else print_jsonl)(numbered, file)
+    return next(numbers)
+
+
+def holds(store: Store, path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the file, or the journal, that a store keeps its records in."""
+    journal: Store = getattr(store, "journal", store)
+    target, places = Path(path), [Path(place.name) for place in (store, journal)]
+    return target.exists() and any(place.exists() and target.samefile(place) for place in places)
+
+
+def _check(form: str, query: Query) -> None:
+    if form not in FORMS:
+        raise InvalidQueryError(f"form: expected one of {', '.join(FORMS)}, got {ascii(form)[:80]}")
+    if form in _FIGURES and (query.versions is None or len(query.versions) != 1):
+        raise InvalidQueryError(f"version: expected the one whose figures {form} tells, so that its chart goes on")
+
+
+def _print_figures(store: Store, file: TextIO, form: str, query: Query) -> int:
+    assert query.versions is not None
+    from benchmark_recorder.analysis import summarize_version
+    from benchmark_recorder.reporting.github_action_benchmark import bigger_is_better, smaller_is_better
+
+    times = store.scan(query, ("execution_time",))["execution_time"]
+    summary = summarize_version(query.versions[0], store.summarize(query), times)
+    figures = smaller_is_better(summary) if form == "customSmallerIsBetter" else bigger_is_better(summary)
+    file.write(json_text(figures, indent=2) + "\n")
+    return summary.count

@@ -1,0 +1,177 @@
+"""A file's records into a store: all of its lines are checked before the first one is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmark_recorder.errors import (
+    InvalidRecordError,
+    RefusedRecordsError,
+    StoreError,
+    StoreFormatError,
+    StoreUnavailableError,
+)
+from benchmark_recorder.exchange import lines, pytest_benchmark, table
+from benchmark_recorder.exchange.entry import Entry, admitted, prepared
+from benchmark_recorder.exchange.recognition import Form, recognise
+from benchmark_recorder.identity import identified
+from benchmark_recorder.records import Query
+from benchmark_recorder.stores.json_file import JSONFileStore
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterator
+
+    from benchmark_recorder.stores.base import Store
+
+BATCH: Final = 1000
+"""Records in memory at a time."""
+
+MOST_NOTES: Final = 10
+"""Of what differs; a file of a million lines may have as many."""
+
+_SOME_ID: Final = "0" * 32
+_KNOWN_FORMS: Final = (
+    "JSON lines, CSV under a row of names (at least execution_time and success), the JSON of this recorder, or that of "
+    "pytest-benchmark"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        form: of the file: ``"json"``, ``"jsonl"``, ``"csv"`` or ``"pytest-benchmark"``.
+        read: records in the file.
+        new: of those, the ones that the store did not have.
+        notes: what differs from what the file says, in sentences.
+        refused: why the store refused some for their content, by id.
+    """
+
+    form: str
+    read: int
+    new: int
+    notes: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def import_file(
+    path: str | os.PathLike[str],
+    store: Store,
+    *,
+    version: str | None = None,
+    keep_text: bool = True,
+) -> Imported:
+    """Import the records of a file, whose form is told by its content; to repeat it adds nothing.
+
+    A record keeps its id. One without an id gets one from its content and its ordinal among identical ones.
+
+    Args:
+        path: of JSON lines, CSV, our JSON or pytest-benchmark's JSON.
+        store: keeps what it has: a record whose id is there already is left as it is.
+        version: of records that tell none; of all where pytest-benchmark wrote the file.
+        keep_text: whether tasks' texts are kept.
+
+    Raises:
+        InvalidRecordError: a line is wrong; the message names file, line and field, and nothing was imported.
+        StoreFormatError: the file has none of the known forms.
+        StoreUnavailableError: the file cannot be read, or the store failed halfway; says how many records are in.
+        StoreError: the store failed before the first record was in.
+    """
+    try:
+        source = _Source(Path(path), version)
+        given, read, notes = _check(source)
+        new, refused = _store(source, given, store, keep_text=keep_text)
+    except OSError as error:
+        raise StoreUnavailableError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StoreFormatError(f"{path}: cannot be read: it is not UTF-8 text") from error
+    except InvalidRecordError as error:
+        raise InvalidRecordError(f"{path}, {error}", field=error.field) from error
+    return Imported(source.form, read, new, (*source.notes, *notes), refused)
+
+
+class _Source:
+    """A file that can be read again and again."""
+
+    def __init__(self, path: Path, version: str | None) -> None:
+        if not path.is_file():
+            raise StoreUnavailableError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+        form = recognise(_first_line(path), path.read_bytes)
+        if form is None:
+            raise StoreFormatError(f"{path}: expected {_KNOWN_FORMS}; it is none of them")
+        self._path = path
+        self._version = version
+        self.form = form
+        self.notes: tuple[str, ...] = ()
+
+    def entries(self) -> Iterator[Entry]:
+        """What the file tells, from its beginning."""
+        for entry in self._entries():
+            yield prepared(entry, self._version)
+
+    def _entries(self) -> Iterator[Entry]:
+        if self.form is Form.JSON:
+            with JSONFileStore(self._path) as store:
+                for number, document in enumerate(store.documents(Query()), 1):
+                    yield Entry(f"record {number}", document)
+        elif self.form is Form.JSONL:
+            with self._path.open("rb") as file:
+                yield from lines.entries(file)
+        elif self.form is Form.CSV:
+            with self._path.open(encoding="utf-8-sig", newline="") as file:
+                yield from table.entries(file, table.delimiter_of(_first_line(self._path).decode("utf-8-sig")) or ",")
+        else:
+            report = json.loads(self._path.read_bytes())
+            self.notes = pytest_benchmark.notes(report)
+            yield from pytest_benchmark.entries(report, self._version)
+
+
+def _first_line(path: Path) -> bytes:
+    """The first one that is not blank; empty where there is none."""
+    with path.open("rb") as file:
+        return next((line for line in file if line.strip()), b"")
+
+
+def _check(source: _Source) -> tuple[set[str], int, tuple[str, ...]]:
+    """The ids that the file gives, how many records it holds, and what will differ; an error if one is wrong."""
+    given: set[str] = set()
+    notes: list[str] = []
+    read = 0
+    for entry in source.entries():
+        read += 1
+        record_id = entry.document.get("record_id")
+        if record_id is None:
+            entry.document["record_id"] = _SOME_ID
+        else:
+            given.add(str(record_id))
+        _, found = admitted(entry)
+        if len(notes) < MOST_NOTES:
+            notes += [f"{entry.place}: {note}" for note in found]
+    return given, read, tuple(notes)
+
+
+def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: bool) -> tuple[int, dict[str, str]]:
+    """How many were new, and why some were refused."""
+    new = 0
+    refused: dict[str, str] = {}
+    documents = identified((entry.document for entry in source.entries()), given)
+    records = (admitted(Entry("a record", document), keep_text=keep_text)[0] for document in documents)
+    while batch := list(islice(records, BATCH)):
+        try:
+            new += store.append(batch)
+        except RefusedRecordsError as error:
+            refused |= error.reasons
+            new += error.new
+        except StoreError as error:
+            if not new:
+                raise
+            raise StoreUnavailableError(
+                f"{error}; {new:,} records were imported before that, and to repeat the import adds the others"
+            ) from error
+    return new, refused

@@ -1,0 +1,113 @@
+"""pytest-benchmark's JSON: each of its rounds is a run that succeeded.
+
+A benchmark that failed is not in its files. A file of ``--benchmark-json`` holds every round; one of
+``--benchmark-save`` only figures, unless ``--benchmark-save-data`` was given: then the mean stands for all rounds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.exchange.entry import Entry, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmark_recorder.records import Document
+
+MOST_ROUNDS: Final = 1000
+"""Of one benchmark: a fast function has a hundred thousand, which tell no more than a thousand of them do."""
+
+_NO_COMMIT: Final = frozenset({"", "unknown", "unversioned"})
+
+
+def is_report(top: Document) -> bool:
+    """Whether a JSON document is one of pytest-benchmark's."""
+    return isinstance(top.get("benchmarks"), list) and "machine_info" in top and "datetime" in top
+
+
+def entries(report: Document, version: str | None = None) -> Iterator[Entry]:
+    """One entry for each round, or for the mean where there are no rounds.
+
+    Args:
+        report: the whole file.
+        version: of all entries; the commit unless given.
+
+    Raises:
+        InvalidRecordError: a benchmark has no name or no figures.
+    """
+    common = _common(report)
+    if version is not None:
+        common["version"] = version
+    for number, benchmark in enumerate(report["benchmarks"], 1):
+        place = f"benchmark {number}"
+        stats = benchmark.get("stats") if isinstance(benchmark, dict) else None
+        if not isinstance(stats, dict):
+            raise wrong(place, "stats: is missing")
+        name = benchmark.get("fullname") or benchmark.get("name")
+        if not isinstance(name, str):
+            raise wrong(place, "fullname: is missing")
+        about = {key: benchmark[key] for key in ("group", "params", "extra_info") if benchmark.get(key)}
+        about["pytest_benchmark"] = {key: stats[key] for key in ("rounds", "iterations") if key in stats}
+        for seconds, which in _timings(stats):
+            metadata = {**about, "pytest_benchmark": {**about["pytest_benchmark"], **which}}
+            yield Entry(place, {**common, "task_description": name, "execution_time": seconds, "metadata": metadata})
+
+
+def _timings(stats: Document) -> Iterator[tuple[Any, Document]]:
+    """Seconds, and which round they are of."""
+    rounds = _rounds({"stats": stats})
+    if not rounds:
+        yield stats.get("mean"), {key: stats[key] for key in ("stddev", "min", "max", "median") if key in stats}
+        return
+    step = -(-len(rounds) // MOST_ROUNDS)
+    for index in range(0, len(rounds), step):
+        yield rounds[index], {"round": index + 1}
+
+
+def _rounds(benchmark: Any) -> list[Any]:  # noqa: ANN401 - whatever stands there
+    """The timings of a benchmark's rounds; none where it has figures alone."""
+    stats = benchmark.get("stats") if isinstance(benchmark, dict) else None
+    data = stats.get("data") if isinstance(stats, dict) else None
+    return data if isinstance(data, list) else []
+
+
+def _common(report: Document) -> Document:
+    """What is the same in all entries: time, commit, machine, and the commit as the version."""
+    told: Document = {"timestamp": _moment(report["datetime"]), "success": True}
+    commit, machine = report.get("commit_info"), report.get("machine_info")
+    found = commit.get("id") if isinstance(commit, dict) else None
+    if isinstance(found, str) and found not in _NO_COMMIT:
+        told |= {"git_commit": found, "version": found[:12]}
+    node = machine.get("node") if isinstance(machine, dict) else None
+    if isinstance(node, str) and node:
+        told["host"] = node
+    return told
+
+
+def _moment(text: Any) -> Any:  # noqa: ANN401 - whatever stands there; what is no time is refused later
+    """Its times are UTC; older releases did not say so."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return text
+    return moment.replace(tzinfo=UTC).isoformat() if moment.tzinfo is None else text
+
+
+def notes(report: Document) -> tuple[str, ...]:
+    """What the entries leave out of a report, in sentences."""
+    rounds = [len(_rounds(one)) for one in report["benchmarks"]]
+    means, many = rounds.count(0), sum(n > MOST_ROUNDS for n in rounds)
+    said = []
+    if means:
+        said.append(
+            f"{means:,} of {len(rounds):,} benchmarks have no single rounds: each became one record of its mean "
+            "(pytest --benchmark-json FILE, or --benchmark-save-data, keeps the rounds)"
+        )
+    if many:
+        said.append(
+            f"{many:,} of {len(rounds):,} benchmarks have more than {MOST_ROUNDS:,} rounds: at most so many were "
+            "taken, evenly spaced"
+        )
+    return tuple(said)
