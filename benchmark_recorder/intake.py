@@ -14,20 +14,23 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from benchmark_recorder.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmark_recorder.errors import InvalidRecordError
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 logger = logging.getLogger("benchmark_recorder")
 logger.addHandler(logging.NullHandler())
@@ -127,18 +130,14 @@ class Intake:
         except Exception as error:
             if self._strict:
                 raise
-            with self._locked():
-                self._keep(document, error, fresh=fresh and _is_unchanged(error))
+            self._alone(self._keep, document, error, fresh=fresh and _is_unchanged(error))
         else:
             if self._failing_since is not None:  # nothing waited: it was strict, or closed
-                with self._locked():
-                    if not self._waiting:
-                        self._recovered()
+                self._alone(self._recovered_if_empty)
 
     def flush(self) -> bool:
         """Write what waits; whether nothing waits any more."""
-        with self._locked():
-            return self._write_waiting()
+        return self._alone(self._write_waiting)
 
     def close(self) -> None:
         """Write what waits; what still cannot be written is lost.
@@ -146,24 +145,13 @@ class Intake:
         That is logged and also a ``RuntimeWarning``: a program that never set up logging must not lose records in
         silence.
         """
-        with self._locked():
-            if self._write_waiting() or self._writing:
-                return
-            loss = (
-                f"{len(self._waiting)} records could not be written to {self._journal.name} before the end, and are "
-                f"lost: {self._last_error}"
-            )
-            self._lost += len(self._waiting)
-            self._say(logging.ERROR, "%s", loss)
-            self._waiting.clear()
-            _outstanding.discard(self)
-        warnings.warn(loss, RuntimeWarning, stacklevel=2)
+        loss = self._alone(self._give_up)
+        if loss is not None:
+            warnings.warn(loss, RuntimeWarning, stacklevel=2)
 
     def count_unwritten(self, error: Exception) -> None:
-        """A strict recorder could not write a record, and its caller must not be told by an exception."""
-        with self._locked():
-            self._lost += 1
-            self._failed(error, "records are lost until they can be written: %s")
+        """A record could not be written and is lost, and its caller must not be told by an exception."""
+        self._alone(self._lose, error)
 
     def count_invalid(self, error: InvalidRecordError) -> None:
         """A recording was refused, and the caller wants it logged, not raised."""
@@ -194,11 +182,32 @@ class Intake:
 
     def _append_behind(self, document: Document, *, fresh: bool) -> None:
         """Records keep their order: what waits goes first."""
-        with self._locked():
-            if self._waiting and (monotonic() < self._next_attempt or not self._write_waiting()):
-                self._keep(document, None, fresh=fresh)
-                return
-        self.append(document, fresh=fresh)
+        if not self._alone(self._kept_behind, document, fresh=fresh):
+            self.append(document, fresh=fresh)
+
+    def _kept_behind(self, document: Document, *, fresh: bool) -> bool:
+        if self._waiting and (monotonic() < self._next_attempt or not self._write_waiting()):
+            self._keep(document, None, fresh=fresh)
+            return True
+        return False
+
+    def _give_up(self) -> str | None:
+        """Write what waits, or let go of it; what is lost then."""
+        if self._write_waiting() or self._writing:
+            return None
+        loss = (
+            f"{len(self._waiting)} records could not be written to {self._journal.name} before the end, and are "
+            f"lost: {self._last_error}"
+        )
+        self._lost += len(self._waiting)
+        self._say(logging.ERROR, "%s", loss)
+        self._waiting.clear()
+        _outstanding.discard(self)
+        return loss
+
+    def _lose(self, error: Exception) -> None:
+        self._lost += 1
+        self._failed(error, "records are lost until they can be written: %s")
 
     def _write_waiting(self) -> bool:
         """Try the oldest one alone first: during an outage that is all that an attempt costs."""
@@ -270,21 +279,29 @@ class Intake:
             self._next_attempt = 0.0
             self._say(logging.WARNING, "%s can be written again", self._journal.name)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _recovered_if_empty(self) -> None:
+        if not self._waiting:
+            self._recovered()
+
+    def _alone(self, act: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
+        """Do it under the lock, then log what was to be said.
+
+        No generator does this: one that Ctrl-C left behind holds the lock until it is collected.
+        """
         with self._lock:
             depth = self._depth
             self._depth = depth + 1
             try:
-                yield
+                done = act(*arguments, **keywords)
             finally:
                 self._depth = depth
         while not depth and self._unsaid:
             try:
                 level, message, values = self._unsaid.popleft()
             except IndexError:  # another thread has said it
-                return
+                break
             logger.log(level, message, *values)
+        return done
 
     def _say(self, level: int, message: str, *values: object) -> None:
         """Log it once the lock is free."""

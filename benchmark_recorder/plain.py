@@ -27,23 +27,27 @@ def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way o
     difficulty: object,
     metadata: object,
 ) -> bool:
-    """Whether all of these would be stored as they are: built-in types, in range, texts ASCII and not too long.
+    """Whether all of these would be stored as they are: built-in types, in range, texts not too long and no surrogates.
 
     A subclass is not plain, nor is a whole number where a float is stored.
     """
     return (
         type(task) is str
-        and task.isascii()
         and len(task) <= MAX_TEXT
+        and (task.isascii() or _is_unicode(task))
         and type(duration) is float
         and 0.0 <= duration < inf
         and type(success) is bool
         and type(version) is str
-        and version.isascii()
         and 0 < len(version) <= MAX_TEXT
+        and (version.isascii() or _is_unicode(version))
         and (
             agent_selected is None
-            or (type(agent_selected) is str and agent_selected.isascii() and len(agent_selected) <= MAX_TEXT)
+            or (
+                type(agent_selected) is str
+                and len(agent_selected) <= MAX_TEXT
+                and (agent_selected.isascii() or _is_unicode(agent_selected))
+            )
         )
         and (cost is None or (type(cost) is float and 0.0 <= cost < inf))
         and (difficulty is None or (type(difficulty) is float and 0.0 <= difficulty <= 1.0))
@@ -56,18 +60,27 @@ def are_plain(optional: Mapping[str, object]) -> bool:
     return all(
         type(value) is int and 0 <= value < 2**63
         if name in _COUNTS
-        else type(value) is str and value.isascii() and 0 < len(value) <= MAX_TEXT
+        else type(value) is str and 0 < len(value) <= MAX_TEXT and (value.isascii() or _is_unicode(value))
         for name, value in optional.items()
     )
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether a text is without surrogates, which no encoding takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_plain_metadata(metadata: dict[str, Any]) -> bool:
-    """Whether metadata is of the common kind that needs no walk: flat, small, ASCII, finite."""
+    """Whether metadata is of the common kind that needs no walk: flat, small, finite."""
     size = 0
     for key, value in metadata.items():
         kind = type(value)
         if kind is str:
-            if not value.isascii():
+            if not (value.isascii() or _is_unicode(value)):
                 return False
             size += len(value)
         elif kind is float:
@@ -78,7 +91,7 @@ def is_plain_metadata(metadata: dict[str, Any]) -> bool:
                 return False
         elif value is not None and kind is not bool:
             return False
-        if type(key) is not str or not key.isascii():
+        if type(key) is not str or not (key.isascii() or _is_unicode(key)):
             return False
         size += len(key) + 32
     return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
@@ -26,6 +24,7 @@ from benchmark_recorder.records import (
     task_id_of,
     timestamp_text,
 )
+from benchmark_recorder.reports import ReportMethods
 from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class QueryArguments(Filters, total=False):
     task_id: str | Collection[str] | None
 
 
-class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
+class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
     """Records executions in one store, and answers questions about them.
 
     Safe to use from any thread, from asyncio (call it directly) and after a fork.
@@ -193,10 +192,8 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         if not plain or timestamp is not None:
             try:
                 notes = _admit(document, timestamp)
-            except InvalidRecordError as error:
-                if self._raise_invalid:
-                    raise
-                self._intake.count_invalid(error)
+            except (InvalidRecordError, ImportError, OSError) as error:
+                self._refuse(error)
                 return
             task = str.__str__(task)  # of a subclass: the text alone; digests are kept, with what they were made of
         if task_id is None:
@@ -218,20 +215,31 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         """
         if not self._enabled:
             return
-        from benchmark_recorder.admission import admit
-
         fresh_id, _ = stamp()
         try:
+            from benchmark_recorder.admission import admit
+
             document = _document_of(metric)
             given_id = document.setdefault("record_id", fresh_id) is not fresh_id
             document["timestamp"] = timestamp_text(metric.timestamp)
             admitted, notes = admit(document)
-        except InvalidRecordError as error:
-            if self._raise_invalid:
-                raise
-            self._intake.count_invalid(error)
+        except (InvalidRecordError, ImportError, OSError) as error:
+            self._refuse(error)
             return
         self._put(admitted, notes, fresh=not given_id)
+
+    def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
+        """Say what is wrong, as the caller wants it said.
+
+        What validates is imported late, and may not be to be had: no descriptor is left, or a signal handler records in
+        the middle of that import. The record is lost then, and counted as such.
+        """
+        if not isinstance(error, InvalidRecordError):
+            self._intake.count_unwritten(error)
+        elif self._raise_invalid:
+            raise error
+        else:
+            self._intake.count_invalid(error)
 
     def _put(self, document: Document, notes: tuple[str, ...], *, fresh: bool = True) -> None:
         if notes:
@@ -360,45 +368,17 @@ class BenchmarkRecorder(DecisionMethods, PredecessorMethods):
         cells = self._store.summarize(self._pair(v1, v2, query))
         return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query))
 
-    def generate_report(
-        self,
-        versions: Sequence[str],
-        format: str = "text",  # noqa: A002 - the field's word
-        **query: Unpack[QueryArguments],
-    ) -> str:
-        """How are we doing: what people read, for some versions, each compared with the one before it.
-
-        Args:
-            versions: oldest first.
-            format: ``"text"``, ``"markdown"`` or ``"json"``.
-            **query: which executions, but for ``version``.
-
-        Raises:
-            InvalidQueryError: the format or an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.reporting import Basis, build_report, render
-        from benchmark_recorder.reporting.tasks import task_texts
-
-        names = _version_names(versions)
-        if "version" in query:
-            raise InvalidQueryError("version: the report is about the versions; leave this argument out")
-        joint = [self.compare_all(v1, v2, **query) for v1, v2 in pairwise(names)]
-        report = build_report(
-            [self.get_historical_metrics(version, **query) for version in names],
-            joint,
-            Basis(store=self._store.name, health=self.health(), query=dict(query)),
-            task_texts(self._store.scan, [one for each in joint for one in each.comparisons.values()]),
-        )
-        return render(report, format)
-
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
         for name, version in (("v1", v1), ("v2", v2)):
             if not isinstance(version, str) or not version:
                 raise InvalidQueryError(f"{name}: expected the name of a version, got {version!r}")
+        return self._about((v1, v2), query)
+
+    def _about(self, versions: Sequence[str], query: QueryArguments) -> Query:
+        """What a caller asks about some versions; what waits is written before the answer."""
         if "version" in query:
-            raise InvalidQueryError("version: the two versions are compared; leave this argument out")
-        asked = _query(version=(v1, v2), **query)
+            raise InvalidQueryError("version: the versions are named already; leave this argument out")
+        asked = _query(version=tuple(versions), **query)
         self._intake.flush()
         return asked
 
@@ -482,13 +462,6 @@ def _document_of(metric: BenchmarkMetric) -> Document:
     if document["cost_estimated"] is None:  # unknown
         document["cost_estimated"] = 0.0
     return document
-
-
-def _version_names(versions: object) -> list[str]:
-    names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise InvalidQueryError(f"versions: expected the names of one or more versions, got {versions!r}")
-    return names
 
 
 _KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)

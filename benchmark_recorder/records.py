@@ -258,8 +258,8 @@ class Query:
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
-        without: the records with these ids are not asked for. This and the next are replication's, not a caller's.
-        apart: tasks that get cells of their own in any case.
+        without: the records with these ids are not asked for; this is replication's, not a caller's.
+        apart: tasks that get cells of their own in any case; this is for replication and for reports.
     """
 
     versions: tuple[str, ...] | None = None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from benchmark_recorder.records import BenchmarkMetric, Query
 
 if TYPE_CHECKING:
     from benchmark_recorder.recorder import BenchmarkRecorder
@@ -44,3 +47,38 @@ def record_runs(
                         **fields,
                     }
                 )
+
+
+def record_hostile(recorder: BenchmarkRecorder, text: str) -> list[str]:
+    """Record runs that have a text in every field that can hold one, so that every part of a report speaks of it.
+
+    Two versions in two weeks: the newer one is faster, then slower by half; half of the runs of a task fail and take
+    another agent than the expected one; the runs come from two hosts.
+
+    Returns:
+        The names of the versions, as they were stored.
+    """
+    names = [text, f"{text[:4000]}2"]
+    for version, name in enumerate(names):
+        for run in range(24):
+            later, good = run % 2, run // 2 % 2 == 0
+            factor = (1.0, 0.5 * (1 + later))[version]
+            recorder.record(
+                BenchmarkMetric(
+                    timestamp=(datetime(2026, 11, 4, tzinfo=UTC) + timedelta(days=7 * later, minutes=run)).isoformat(),
+                    version=name,
+                    git_commit=text if good else f"{text[:4000]}3",
+                    task_id=text,
+                    task_description=text,
+                    execution_time=factor * (1 + run / 1000),
+                    success=good or version == 0,
+                    agent_selected=text if good else f"{text[:4000]}4",
+                    cost_estimated=0.001 * (1 + run / 1000),
+                    metadata={text[:500]: text[:500]},
+                    expected_agent=text,
+                    error_type=None if good else text,
+                    host=text if good else f"{text[:4000]}5",
+                    model=text,
+                )
+            )
+    return list(dict.fromkeys(recorder.store.scan(Query(), ("version",))["version"].tolist()))

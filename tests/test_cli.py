@@ -268,6 +268,13 @@ def test_a_report_goes_to_a_file(store: Path) -> None:
     assert Path("r.md").read_text().startswith("# Benchmark report")
 
 
+def test_a_report_as_csv_keeps_its_line_ends(store: Path) -> None:
+    expected = BenchmarkRecorder(store).generate_report(["v1.0", "v2.0"], "csv")
+    assert process("report", "v1.0", "v2.0", "--format", "csv", "--output", "r.csv", "--store", store).stdout == ""
+    assert Path("r.csv").read_bytes().decode() == expected
+    assert len(list(csv.DictReader(io.StringIO(expected, newline="")))) == expected.count("\r\n") - 1
+
+
 @pytest.mark.parametrize("command", READING)
 def test_every_reading_command_prints_json_with_a_schema_version(command: str, store: Path) -> None:
     result = run(*READING[command], "--json", "--store", store)

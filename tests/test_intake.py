@@ -4,11 +4,13 @@ import gc
 import json
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -327,6 +329,27 @@ def test_what_an_exception_from_a_signal_handler_interrupts_is_looked_for() -> N
     store.off = None
     assert intake.flush()
     assert store.written == [document["record_id"]]
+
+
+def test_an_interrupt_at_any_moment_of_an_outage_leaves_no_lock_behind(store: SwitchedStore) -> None:
+    intake = Intake(store)
+    store.off = outage(unchanged=True)
+    document, rng = make_document(), random.Random(1)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    answers = 0
+    try:
+        for _ in range(1000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.000_05, 0.000_3))
+                while True:
+                    intake.append(document)
+            except KeyboardInterrupt:  # and while its traceback holds on to everything
+                with ThreadPoolExecutor(1) as pool:
+                    answers += pool.submit(intake.health).result(timeout=10).waiting > 0
+            intake._waiting.clear()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert answers > 500
 
 
 @pytest.mark.parametrize("strict", [True, False])

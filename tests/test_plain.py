@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import sys
 from collections import OrderedDict
 from decimal import Decimal
 from enum import StrEnum
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark_recorder import BenchmarkRecorder, MemoryStore
+from benchmark_recorder import BenchmarkMetric, BenchmarkRecorder, MemoryStore
 from benchmark_recorder.admission import admit_execution
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
 from benchmark_recorder.plain import are_plain, is_plain, is_plain_metadata
@@ -165,11 +166,35 @@ def test_what_has_to_be_looked_at_is_not_plain(name: str, value: object) -> None
 
 @pytest.mark.parametrize(
     "optional",
-    [{"task_id": ""}, {"model": "é"}, {"error_type": 7}, {"input_tokens": True}, {"input_tokens": -1}, {"model": 3}],
+    [
+        {"task_id": ""},
+        {"model": "\ud800"},
+        {"error_type": 7},
+        {"input_tokens": True},
+        {"input_tokens": -1},
+        {"model": 3},
+    ],
 )
 def test_optional_fields_that_have_to_be_looked_at_are_not_plain(optional: dict[str, Any]) -> None:
     assert are_plain({"model": "a-model", "input_tokens": 12, "output_tokens": 0, "task_id": "t-1"})
     assert not are_plain(optional)
+
+
+def test_texts_of_any_language_are_plain() -> None:
+    assert is_plain(**{**EXECUTION, "task": "창작", "version": "v2-é", "agent_selected": "строитель"})
+    assert is_plain_metadata({"ключ": "値"})
+    assert not is_plain_metadata({"\udfff": 1})
+    assert not is_plain_metadata({"a": "\ud800"})
+
+
+def test_what_cannot_be_validated_at_the_moment_is_counted_and_never_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "benchmark_recorder.admission", None)
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    recorder.record_execution("a task", 1, True, "v1")
+    recorder.record(BenchmarkMetric("2026-01-01T00:00:00+00:00", "v1", None, "t", "a task", 1.0, True, None, 0.0))
+    recorder.record_execution("a task", 1.0, True, "v1")
+    assert recorder.health().lost == 2
+    assert len(list(recorder.store.documents(Query()))) == 1
 
 
 def test_metadata_that_fits_however_it_is_escaped_is_plain() -> None:

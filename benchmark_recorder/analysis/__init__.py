@@ -1,7 +1,17 @@
 """Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store."""
 
+from benchmark_recorder.analysis.attention import (
+    FAILURE_FIELDS,
+    ROUTE_FIELDS,
+    Attention,
+    Confusion,
+    FailureClass,
+    WorstTask,
+    what_to_look_at,
+)
 from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
 from benchmark_recorder.analysis.comparison import Comparison, compare
+from benchmark_recorder.analysis.distribution import Distribution, distributions_of
 from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
 from benchmark_recorder.analysis.joint import JointComparison, compare_all
 from benchmark_recorder.analysis.metrics import METRICS, SCOPES
@@ -10,18 +20,28 @@ from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
 from benchmark_recorder.analysis.selftest import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
 from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
 from benchmark_recorder.analysis.tasks import TaskRow
+from benchmark_recorder.analysis.trend import TREND_METRICS, WEEK, Change, Trend, Week, trend_of, week_starts
 
 __all__ = [
     "DEFAULT_CLAIMS",
+    "FAILURE_FIELDS",
     "METRICS",
+    "ROUTE_FIELDS",
     "SCOPES",
     "SELFTEST_FIELDS",
+    "TREND_METRICS",
+    "WEEK",
+    "Attention",
+    "Change",
     "Claim",
     "ClaimReport",
     "ClaimResult",
     "Comparison",
+    "Confusion",
+    "Distribution",
     "Doubt",
     "Estimate",
+    "FailureClass",
     "FalseBlocks",
     "GateCheck",
     "GateResult",
@@ -34,10 +54,17 @@ __all__ = [
     "SelfTest",
     "Summary",
     "TaskRow",
+    "Trend",
+    "Week",
+    "WorstTask",
     "check_claims",
     "check_gate",
     "compare",
     "compare_all",
+    "distributions_of",
     "selftest",
     "summarize_version",
+    "trend_of",
+    "week_starts",
+    "what_to_look_at",
 ]

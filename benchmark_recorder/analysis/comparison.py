@@ -122,7 +122,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
     interval, narrow = measured.interval(0.95), measured.interval(0.90)
     p_value = change.p_value if change and not isinstance(change, Point) else None
     significant = is_significant(p_value, interval)
-    verdict = _verdict(measured, margin, significant=significant)
+    verdict = verdict_of(measured, margin, significant=significant)
     beside = _beside(measured, cells)
     return Comparison(
         metric=metric.name,
@@ -153,8 +153,8 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
     )
 
 
-def _verdict(measured: Measured, margin: float, *, significant: bool) -> Verdict:
-    """Equivalence wins: a change that is surely smaller than the margin matters to nobody."""
+def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
+    """What the evidence amounts to; equivalence wins: a change surely smaller than the margin matters to nobody."""
     change = measured.change
     if change is None:
         return "inconclusive"

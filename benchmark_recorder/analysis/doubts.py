@@ -56,8 +56,8 @@ def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iter
     if metric in {None, "cost"} and whole.unknown_cost:
         yield Doubt(
             "unknown_costs",
-            f"The cost of {whole.unknown_cost:,} of {_runs(whole.n)} of {version} is unknown; they are left out, "
-            "not taken as free.",
+            f"The cost of {whole.unknown_cost:,} of {run_count(whole.n)} of {version} is unknown; "
+            f"{'it is' if whole.unknown_cost == 1 else 'they are'} left out, not taken as free.",
             {"version": version, "unknown": whole.unknown_cost, "runs": whole.n},
         )
     if metric in {None, "execution_time"}:
@@ -74,8 +74,9 @@ def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iter
             )
 
 
-def _runs(n: int) -> str:
-    return f"{n:,} run" if n == 1 else f"{n:,} runs"
+def run_count(n: int) -> str:
+    """So many runs, in words."""
+    return f"{n:,} run{'' if n == 1 else 's'}"
 
 
 def _missing(sides: Mapping[str, Cell | None]) -> Iterator[Doubt]:
@@ -179,11 +180,11 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
     }
     lacks = {"cost": "has no known cost for", "routing_accuracy": "has no known route for"}
     others = f"tasks that the other version {lacks.get(measured.metric.name, 'did not run')}"
-    counts = f"{rest[0]:,} of {_runs(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
+    counts = f"{rest[0]:,} of {run_count(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
     if there.matched:
         yield Doubt(
             "different_tasks",
-            f"{counts} are of {others}; only the {len(there.pairs):,} common tasks are compared.",
+            f"{counts} are of {others}; only {_common(len(there.pairs))} compared.",
             figures,
         )
     else:
@@ -193,6 +194,10 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Doubt]:
             "look like a change.",
             figures,
         )
+
+
+def _common(tasks: int) -> str:
+    return "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
 
 
 def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Doubt]:
@@ -276,7 +281,7 @@ def _zeros(version: str, whole: Cell) -> Iterator[Doubt]:
     if zeros:
         yield Doubt(
             "zero_durations",
-            f"{_runs(zeros)} of {version} took no time at all; ratios leave them out.",
+            f"{run_count(zeros)} of {version} took no time at all; ratios leave {'it' if zeros == 1 else 'them'} out.",
             {"version": version, "zeros": zeros, "runs": whole.n},
         )
 
@@ -287,7 +292,7 @@ def _heavy(version: str, moments: Moments, greatest: float, what: str) -> Iterat
         share = min(1.0, greatest / moments.total)
         yield Doubt(
             f"one_run_dominates_{what}",
-            f"One of {_runs(moments.n)} of {version} makes up {100 * share:.0f} % of the {what} of all: means and "
+            f"One of {moments.n:,} runs of {version} makes up {100 * share:.0f} % of the {what} of all: means and "
             "sums hang on it.",
             {"version": version, "share": share, "greatest": greatest, "runs": moments.n},
         )

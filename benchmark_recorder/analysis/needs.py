@@ -182,6 +182,8 @@ def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
 
 def _sentence(aim: str, runs: int | None, per_task: int | None, tasks: int | None, cost: float | None) -> str:
     more_tasks = f"about {tasks:,} more tasks, each run as often as these," if tasks else ""
+    if tasks == 1:
+        more_tasks = "about one more task, run as often as these,"
     if runs is None:
         return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
     price = f", about ${cost:,.2f}" if cost else ""

@@ -375,6 +375,12 @@ def _repeats(found: FalseBlocks) -> str:
     return f", drawn from only {found.different:,.0f} possible splits" if found.different < found.splits else ""
 
 
+def _left_out(single: int, runs: int) -> str:
+    if single == 1:
+        return f"1 of {runs:,} runs is of a task that was run once; it is left out."
+    return f"{single:,} of {runs:,} runs are of tasks that were run once; they are left out."
+
+
 def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:
     found = []
     if not history.tasks:
@@ -389,7 +395,7 @@ def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:
         found.append(
             Doubt(
                 "single_runs",
-                f"{runs - len(history.task):,} of {runs:,} runs are of tasks that were run once; they are left out.",
+                _left_out(runs - len(history.task), runs),
                 {"runs": runs, "left_out": runs - len(history.task)},
             )
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from benchmark_recorder.analysis.doubts import store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.doubts import run_count, store_doubts, unknown_version, version_doubts
 from benchmark_recorder.analysis.duplicates import recorded_twice
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
@@ -175,7 +175,7 @@ def _doubts(version: str, whole: Cell, ordered: NDArray[np.float64]) -> tuple[Do
         found.append(
             Doubt(
                 "p95_is_the_maximum",
-                f"With {len(ordered)} runs of {version} the 95th percentile hangs on the longest run alone.",
+                f"With {run_count(len(ordered))} of {version} the 95th percentile hangs on the longest run alone.",
                 {"version": version, "runs": len(ordered), "needed": 21},
             )
         )

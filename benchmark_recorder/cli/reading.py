@@ -141,7 +141,7 @@ def report(  # noqa: PLR0913 - options
     versions: Annotated[list[str], typer.Argument(metavar="VERSION...", help="Oldest first.")],
     query: dict[str, Any],
     *,
-    format: Annotated[str, typer.Option(help="text, markdown or json.")] = "text",  # noqa: A002 - the option's name
+    format: Annotated[str, typer.Option(help="text, markdown, json or csv.")] = "text",  # noqa: A002 - the option's name
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
     gate: Annotated[bool, typer.Option("--gate", help="End as `gate` does on the last two versions.")] = False,
     as_json: AsJSON = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text, print_json, print_jsonl
-    from benchmark_recorder.reporting.report import FORMATS, Basis, Report, build_report, render
+    from benchmark_recorder.reporting.report import FORMATS, Basis, Report, check_format, render
     from benchmark_recorder.reporting.spreadsheet import print_csv, write_csv
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Basis",
     "Report",
-    "build_report",
+    "check_format",
     "json_text",
     "print_csv",
     "print_json",
@@ -29,7 +29,7 @@ __all__ = [
 
 _HOMES: Final = {
     **dict.fromkeys(("SCHEMA_VERSION", "json_text", "print_json", "print_jsonl"), "documents"),
-    **dict.fromkeys(("FORMATS", "Basis", "Report", "build_report", "render"), "report"),
+    **dict.fromkeys(("FORMATS", "Basis", "Report", "check_format", "render"), "report"),
     **dict.fromkeys(("print_csv", "write_csv"), "spreadsheet"),
 }
 

@@ -101,6 +101,13 @@ def count(n: int) -> str:
 
 def moment(micros: int | None) -> str:
     """Microseconds since 1970 as a time of UTC, to the minute."""
-    if micros is None:
-        return UNDEFINED
-    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros):%Y-%m-%d %H:%M}"
+    return UNDEFINED if micros is None else f"{_utc(micros):%Y-%m-%d %H:%M}"
+
+
+def day(micros: int) -> str:
+    """Microseconds since 1970 as a day of UTC."""
+    return f"{_utc(micros):%Y-%m-%d}"
+
+
+def _utc(micros: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from xml.etree import ElementTree as ET
 
-from benchmark_recorder.reporting.encoders import visible
+from benchmark_recorder.reporting.encoders import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def gate_junit(result: GateResult) -> str:
     cases = [_case(suite, check, fails=_fails(check, result)) for check in result.checks]
     suite.set("failures", str(cases.count("failure")))
     suite.set("skipped", str(cases.count("skipped")))
-    ET.SubElement(suite, "system-out").text = visible(result.sentence, 4096)
+    ET.SubElement(suite, "system-out").text = terminal(result.sentence, 4096)
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
@@ -44,7 +44,7 @@ def _fails(check: GateCheck, result: GateResult) -> bool:
 
 def _case(suite: ET.Element, check: GateCheck, *, fails: bool) -> str:
     case = ET.SubElement(suite, "testcase", classname="benchmark.gate", name=check.metric, time="0")
-    message = visible(check.sentence, 4096)
+    message = terminal(check.sentence, 4096)
     if fails:
         ET.SubElement(case, "failure", message=message, type=check.state)
         return "failure"
@@ -70,10 +70,10 @@ def _lists(columns: Columns) -> Iterator[list[Any]]:
 
 
 def _execution(row: dict[str, Any]) -> str:
-    name = visible(row["task_description"] or row["task_id"] or "")
-    case = ET.Element("testcase", classname=visible(row["version"]), name=name, time=f"{_seconds(row):.6f}")
+    name = terminal(row["task_description"] or row["task_id"] or "")
+    case = ET.Element("testcase", classname=terminal(row["version"]), name=name, time=f"{_seconds(row):.6f}")
     if not row["success"]:
-        ET.SubElement(case, "failure", message=visible(row["error_type"] or "failed"))
+        ET.SubElement(case, "failure", message=terminal(row["error_type"] or "failed"))
     return ET.tostring(case, encoding="unicode")
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.reporting.attention import attention_section
 from benchmark_recorder.reporting.figures import moment
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Recorded
 from benchmark_recorder.reporting.sentences import sentence
 from benchmark_recorder.reporting.tables import comparison_table, list_table, task_lines, version_table
+from benchmark_recorder.reporting.trends import trend_section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmark_recorder.analysis import Comparison, Doubt, JointComparison, Summary
-    from benchmark_recorder.reporting.report import Report
+    from benchmark_recorder.reporting.report import Basis, Report
 
 
 MOST_OF_NAME: Final = 60
@@ -65,11 +70,14 @@ def report_page(report: Report) -> Page:
     versions: list[str | Recorded] = []
     for summary in report.summaries:
         versions += [", ", Recorded(summary.version)]
-    sections = [comparison_section(joint, footnotes, report.texts) for joint in report.comparisons]
+    verdicts = [block for joint in report.comparisons for block in comparison_section(joint, footnotes, report.texts)]
+    figures = versions_section(report.summaries, footnotes)
     return (
         Heading(("Benchmark report: ", *versions[1:]), level=1),
-        *(block for section in sections for block in section),
-        *versions_section(report.summaries, footnotes),
+        *(verdicts or figures),
+        *attention_section(report.attention, report.texts),
+        *trend_section(report.trends, footnotes),
+        *(figures if verdicts else ()),
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),
@@ -168,20 +176,36 @@ def _basis_lines(report: Report) -> list[Line]:
         for name, value in asked.items():
             parts += [", ", f"{name} is ", Recorded(_shown(value))]
         lines.append(("only where ", *parts[1:]))
+    return [*lines, *_health_lines(basis), *_outage_lines(report.summaries)]
+
+
+def _health_lines(basis: Basis) -> Iterator[Line]:
+    """What is not in the figures, and what is, though it is not yet where it belongs."""
+    health = basis.health
     for n, what in (
-        (basis.health.waiting, "in memory, which could not be written yet"),
-        (basis.health.lost, "lost, as they could not be written"),
-        (basis.health.invalid, "refused for their content"),
+        (health.waiting, "in memory, which could not be written yet"),
+        (health.lost, "lost, as they could not be written"),
+        (health.invalid, "refused for their content"),
     ):
         if n:
-            lines.append((f"not included: {n:,} {what}",))
-    for n, what in (
-        (basis.health.pending, "kept locally until that store confirms them"),
-        (basis.health.quarantined, "refused by that store and kept locally"),
-    ):
-        if n:
-            lines.append((f"included: {n:,} {what}",))
-    return lines
+            yield (f"not included: {n:,} {what}",)
+    if health.pending:
+        oldest: Line = (", the oldest of ", Recorded(health.pending_since)) if health.pending_since else ()
+        yield f"included: {health.pending:,} kept locally until that store confirms them", *oldest
+    if health.quarantined:
+        yield (f"included: {health.quarantined:,} refused by that store and kept locally",)
+    if health.failing_since:
+        yield (f"writing there has failed since {health.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC",)
+
+
+def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
+    """That a store was out of reach: since when, and what is missing for it."""
+    doubts = {doubt.sentence: doubt for summary in summaries for doubt in summary.warnings}
+    for figures in (doubt.figures for doubt in doubts.values() if doubt.code == "store_out_of_reach"):
+        last = figures["last_confirmed"]
+        reached: Line = ("last reached at ", Recorded(last)) if last else ("never reached from here",)
+        missing = "), so what other machines recorded is missing; how much that is cannot be told from here"
+        yield "not included: ", Recorded(figures["store"]), " could not be asked (", *reached, missing
 
 
 def _shown(value: object) -> str:

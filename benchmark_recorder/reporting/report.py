@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.markdown import render_markdown
 from benchmark_recorder.reporting.pages import report_page
+from benchmark_recorder.reporting.sheet import report_csv
 from benchmark_recorder.reporting.text import render_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from benchmark_recorder.analysis import JointComparison, Summary
+    from benchmark_recorder.analysis import Attention, Distribution, JointComparison, Summary, Trend
 
-FORMATS = ("text", "markdown", "json")
+FORMATS = ("text", "markdown", "json", "csv")
 
 
 class Health(Protocol):
@@ -39,8 +41,16 @@ class Health(Protocol):
         """Records that a remote store has not confirmed."""
 
     @property
+    def pending_since(self) -> str | None:
+        """The time of the oldest of them as text."""
+
+    @property
     def quarantined(self) -> int:
         """Records that a remote store refused."""
+
+    @property
+    def failing_since(self) -> datetime | None:
+        """When this process's present trouble with a store began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +77,36 @@ class Report:
         comparisons: of each version with the one before it.
         basis: what it rests on.
         texts: of tasks without an id of their own, by the id that was made (see ``task_texts``).
+        attention: what to look at in each version, in the order of ``summaries``.
+        trends: of each version week over week, in the order of ``summaries``; all have the same weeks.
+        distributions: of each version's execution times, in the order of ``summaries``; all have the same bins.
     """
 
     summaries: tuple[Summary, ...]
     comparisons: tuple[JointComparison, ...]
     basis: Basis
     texts: Mapping[str, str] = field(default_factory=dict)
-
-
-def build_report(
-    summaries: Sequence[Summary],
-    comparisons: Sequence[JointComparison],
-    basis: Basis,
-    texts: Mapping[str, str] | None = None,
-) -> Report:
-    """A report on some versions, oldest first, each compared with the one before it."""
-    return Report(tuple(summaries), tuple(comparisons), basis, texts or {})
+    attention: tuple[Attention, ...] = ()
+    trends: tuple[Trend, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
 
 
 def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
-    """The report as ``"text"`` (80 columns), ``"markdown"`` or ``"json"``.
+    """The report as ``"text"`` (80 columns), ``"markdown"``, ``"json"`` or ``"csv"``.
 
     Raises:
         InvalidQueryError: the format is none of these.
     """
-    check_format(format, FORMATS)
+    check_format(format)
     if format == "json":
         return report_json(report)
+    if format == "csv":
+        return report_csv(report)
     page = report_page(report)
     return render_text(page) if format == "text" else render_markdown(page)
 
 
-def check_format(format: object, known: Sequence[str]) -> None:  # noqa: A002 - the field's word
+def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noqa: A002 - the field's word
     """Raise ``InvalidQueryError`` unless the format is known."""
     if format not in known:
         shown = ascii(format)[:80] if isinstance(format, str) else f"a {type(format).__name__}"
@@ -108,11 +116,21 @@ def check_format(format: object, known: Sequence[str]) -> None:  # noqa: A002 - 
 def report_json(report: Report) -> str:
     """The report for programs."""
     basis = report.basis
-    health = {name: getattr(basis.health, name) for name in ("waiting", "lost", "invalid", "pending", "quarantined")}
     document = {
         "schema_version": SCHEMA_VERSION,
         "versions": report.summaries,
         "comparisons": report.comparisons,
-        "basis": {"store": basis.store, "query": basis.query, **health},
+        "attention": report.attention,
+        "trends": report.trends,
+        "distributions": report.distributions,
+        "basis": {
+            "store": basis.store,
+            "query": basis.query,
+            **{name: getattr(basis.health, name) for name in _HEALTH},
+            "failing_since": basis.health.failing_since and basis.health.failing_since.isoformat(),
+        },
     }
     return json_text(document, indent=2)
+
+
+_HEALTH: Final = ("waiting", "lost", "invalid", "pending", "pending_since", "quarantined")

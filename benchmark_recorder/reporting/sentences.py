@@ -73,10 +73,13 @@ def _margin(comparison: Comparison) -> str:
 
 
 def _range(comparison: Comparison, interval: Interval | None) -> str:
+    return range_text(WORDINGS[comparison.metric], _unit(comparison), interval)
+
+
+def range_text(wording: Wording, unit: str, interval: Interval | None) -> str:
     """An interval of an effect, in words that tell its ends' directions."""
     if interval is None:
         return ""
-    wording, unit = WORDINGS[comparison.metric], _unit(comparison)
     level = f"{100 * interval.confidence:.0f} % interval"
     low, high = interval.low, interval.high
     if low is None or high is None:

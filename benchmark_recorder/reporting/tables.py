@@ -114,25 +114,42 @@ def task_lines(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> t
     """
     lines: list[Line] = []
     for comparison in comparisons:
-        rows = [row for row in comparison.tasks if row.stands_out and row.effect]
+        rows = [row for row in comparison.tasks if (row.stands_out or row.turn) and row.effect]
         rows.sort(key=lambda row: ((row.effect or 0.0) > 0, -abs(row.effect or 0.0)))
-        lines += [_task_line(comparison, row, texts.get(row.task_id)) for row in rows[:MOST_TASKS]]
+        lines += [_task_line(comparison, row, texts) for row in rows[:MOST_TASKS]]
         if len(rows) > MOST_TASKS:
             lines.append((f"{len(rows) - MOST_TASKS:,} more in {METRICS[comparison.metric].noun}",))
     return tuple(lines)
 
 
-def _task_line(comparison: Comparison, row: TaskRow, text: str | None) -> Line:
+def _task_line(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -> Line:
     assert row.effect is not None
     wording = WORDINGS[comparison.metric]
     sign, word = ("!", wording.worse) if row.effect < 0 else ("*", wording.better)
+    name = task_name(row.task_id, texts)
+    if row.turn:
+        failed, fails = _failed(comparison, row.v1_value, row.v1_count), _failed(comparison, row.v2_value, row.v2_count)
+        turned = "begins to fail" if row.turn == "begins_to_fail" else "is repaired"
+        return f"{sign} ", *name, f" {turned} ({failed} runs failed before, {fails} now)"
     unit = " %" if comparison.kind == "ratio" else " percentage points"
     runs = f"({row.v1_count:,}+{row.v2_count:,} runs)"
-    name: Line = (Recorded(row.task_id),)
-    if text is not None:
-        shown = text if len(text) <= MOST_OF_TASK else f"{text[:MOST_OF_TASK]}…"
-        name = (Recorded(shown), " (", Recorded(row.task_id), ")")
     return f"{sign} ", *name, f" {wording.verb} {size(row.effect)}{unit} {word} {runs}"
+
+
+def _failed(comparison: Comparison, rate: float | None, n: int) -> str:
+    """How many of a task's runs failed, from one of the two rates that tell."""
+    assert rate is not None
+    hits = round(rate * n)
+    return f"{hits if comparison.metric == 'failure_rate' else n - hits:,} of {n:,}"
+
+
+def task_name(task_id: str, texts: Mapping[str, str]) -> Line:
+    """A task's id, behind its text where the id was made from it."""
+    text = texts.get(task_id)
+    if text is None:
+        return (Recorded(task_id),)
+    shown = text if len(text) <= MOST_OF_TASK else f"{text[:MOST_OF_TASK]}…"
+    return Recorded(shown), " (", Recorded(task_id), ")"
 
 
 def version_table(summaries: Sequence[Summary]) -> Table:
@@ -178,10 +195,11 @@ def list_table(summaries: Sequence[Summary]) -> Table:
 
 
 def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) -> tuple[Line, ...]:
-    return ((f"{label} ({unit.symbol})",), *((_figure(estimate, unit),) for estimate in estimates))
+    return ((f"{label} ({unit.symbol})",), *((estimate_text(estimate, unit),) for estimate in estimates))
 
 
-def _figure(estimate: Estimate | None, unit: Unit) -> str:
+def estimate_text(estimate: Estimate | None, unit: Unit) -> str:
+    """A figure with its interval in brackets."""
     if estimate is None or estimate.value is None:
         return UNDEFINED
     text, interval = number(estimate.value, unit), estimate.interval

@@ -10,25 +10,34 @@ from benchmark_recorder.records import Query, task_id_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from benchmark_recorder.analysis import Comparison
+    from benchmark_recorder.analysis import Attention, Comparison
     from benchmark_recorder.records import Columns
 
 _MADE: Final = re.compile(r"[0-9a-f]{12}")
 """What an id looks like that was made from the task's text."""
 
 
-def task_texts(scan: Callable[[Query, Collection[str]], Columns], comparisons: Iterable[Comparison]) -> dict[str, str]:
-    """The texts of the tasks that stand out and were given no id of their own, by the id that was made.
+def task_texts(
+    scan: Callable[[Query, Collection[str]], Columns],
+    comparisons: Iterable[Comparison],
+    attention: Iterable[Attention] = (),
+) -> dict[str, str]:
+    """The texts of the tasks that a page names and that were given no id of their own, by the id that was made.
 
     Args:
         scan: of the store; asked once, and only where there is such a task.
         comparisons: whose tasks are told about.
+        attention: the same.
     """
     versions, made = set(), set()
     for comparison in comparisons:
-        found = {row.task_id for row in comparison.tasks if row.stands_out and _MADE.fullmatch(row.task_id)}
-        if found:
+        named = {row.task_id for row in comparison.tasks if row.stands_out or row.turn}
+        if found := {task_id for task_id in named if _MADE.fullmatch(task_id)}:
             versions |= {comparison.v1, comparison.v2}
+            made |= found
+    for one in attention:
+        if found := {task.task_id for task in one.worst_tasks if _MADE.fullmatch(task.task_id)}:
+            versions.add(one.version)
             made |= found
     if not made:
         return {}

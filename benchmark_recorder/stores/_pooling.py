@@ -10,21 +10,28 @@ import numpy as np
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Coded, tabulate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
 
-def tabulate_pooled(columns: Mapping[str, NDArray[np.generic] | Coded], versions: tuple[str, ...] | None) -> list[Cell]:
+def tabulate_pooled(
+    columns: Mapping[str, NDArray[np.generic] | Coded],
+    versions: tuple[str, ...] | None,
+    apart: Collection[str] = frozenset(),
+) -> list[Cell]:
     """The same as ``collect`` of ``tabulate`` makes, without a cell for each task that gets none of its own.
 
     Args:
         columns: ``CELL_FIELDS``, the texts coded.
         versions: what was asked for; ``None`` for all that are there.
+        apart: tasks that get cells of their own in any case.
     """
-    matched = _matched(cast("Coded", columns["task_id"]), cast("Coded", columns["version"]), versions)
-    own = cast("Coded", columns["task_id"]).codes
-    rows = matched[own]
+    task = cast("Coded", columns["task_id"])
+    matched = _matched(task, cast("Coded", columns["version"]), versions)
+    if apart:
+        matched |= np.fromiter((text in apart for text in task.vocabulary), np.bool_, len(task.vocabulary))
+    rows = matched[task.codes]
     if rows.all():
         return tabulate(columns)
     return tabulate(_rows(columns, rows)) + _pool(_rows(columns, ~rows))

@@ -210,8 +210,8 @@ class Table:
         """The cells of the records in ``mask`` (``None``: all)."""
         codes = {name: self.column(name, mask) for name in CELL_FIELDS}
         coded = self._coded(codes)
-        few = len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS or query.apart
-        cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions)
+        few = len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS
+        cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions, query.apart)
         return collect(cells, query.versions, query.apart)
 
     def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:

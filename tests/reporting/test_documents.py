@@ -17,6 +17,7 @@ def test_a_hostile_text_is_ascii_and_reads_back(text: str) -> None:
     written = json_text({text: text})
     assert written.isascii()
     assert written.isprintable()
+    assert "##" not in written
     (value,) = json.loads(written).values()
     assert value == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -259,8 +259,9 @@ def test_pooling_before_counting_is_the_same_as_after(
     }
     if not len(columns["time"]):
         return
-    pooled = collect(_pooling.tabulate_pooled(coded, versions), versions)
-    assert_same_cells(pooled, collect(tabulate(columns), versions))
+    for apart in (frozenset[str](), frozenset(columns["task_id"][:40].tolist()) | {"no such task"}):
+        pooled = collect(_pooling.tabulate_pooled(coded, versions, apart), versions, apart)
+        assert_same_cells(pooled, collect(tabulate(columns), versions, apart))
 
 
 # Times ----------------------------------------------------------------------------------------------------------
