@@ -319,8 +319,8 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         asked = _query(version=version, task_id=task_id, **query)
         self._intake.flush()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
-        times = self._store.scan(asked, ("execution_time",))["execution_time"]
-        found = summarize_version(label, self._store.summarize(asked), times)
+        durations = self._store.durations(asked)
+        found = summarize_version(label, self._store.summarize(asked), durations)
         return shown(found, narrowed=task_id is not None or bool(query))
 
     def compare_versions(

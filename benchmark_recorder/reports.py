@@ -63,6 +63,7 @@ class ReportMethods:
     def _report(self, versions: Sequence[str], query: QueryArguments) -> Report:
         """Everything that a report says."""
         from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
+        from benchmark_recorder.durations import Durations
         from benchmark_recorder.reporting import Basis, Report
         from benchmark_recorder.reporting.tasks import task_texts
         from benchmark_recorder.reporting.views import shown
@@ -74,7 +75,9 @@ class ReportMethods:
         failed = _by_version(self._failed(asked, cells), cells)
         narrowed = bool(query)
         summaries = {
-            name: shown(summarize_version(name, cells[name], runs[name]["execution_time"]), narrowed=narrowed)
+            name: shown(
+                summarize_version(name, cells[name], Durations.of(runs[name]["execution_time"])), narrowed=narrowed
+            )
             for name in cells
         }
         joint = [

@@ -177,6 +177,16 @@ class StoreContract:
         expected = collect(tabulate(store.scan(query, CELL_FIELDS)), query.versions)
         assert_same_cells(store.summarize(query), expected)
 
+    def test_durations_are_those_of_the_matching_records(self, store: Store) -> None:
+        """In rising order, also after more was appended, whatever was asked before."""
+        for seed in (0, 1, 2):
+            store.append(make_history(40, seed=seed))
+            for query in QUERIES:
+                found = store.durations(query)
+                expected = sorted(store.scan(query, ["execution_time"])["execution_time"].tolist())
+                assert found.ordered.tolist() == expected
+                assert sorted(found.stored().tolist()) == expected  # a server keeps no order of its own
+
     def test_cells_follow_what_is_appended_after_a_question(self, store: Store) -> None:
         """No answer is stale."""
         first, second = make_history(40, seed=2), make_history(40, seed=3)

@@ -69,6 +69,24 @@ def test_importing_and_recording_stay_light(program: str, tmp_path: Path) -> Non
     assert done.stderr == ""
 
 
+def test_a_question_whose_intervals_nobody_looks_at_stays_light(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "recorder = get()\n"
+        "if len(sys.argv) > 1: [recorder.record_execution('a task', float(n), True, 'v1') for n in range(1, 9)]\n"
+        "metrics = recorder.get_historical_metrics('v1')\n"
+        "print(metrics.max, metrics.count, *[name for name in ('scipy', 'pydantic') if name in sys.modules])\n"
+        "print(metrics.estimates['mean'].interval is not None, 'scipy' in sys.modules)\n"
+    )
+
+    def said(*arguments: str) -> list[str]:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+
+    assert said("record") == said() == ["8.0", "8", "True", "True"]
+
+
 def test_the_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, rates, strata
+from benchmark_recorder.analysis.deferred import deferred, defers
 from benchmark_recorder.analysis.doubts import comparison_doubts
 from benchmark_recorder.analysis.evidence import Point
 from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_estimate
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Verdict = Literal["improved", "regressed", "equivalent", "inconclusive"]
 
 
+@defers("tasks")
 @dataclass(frozen=True, slots=True)
 class Comparison(Result):
     """What the runs say about the change from ``v1`` to ``v2``.
@@ -147,7 +149,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         ratio=ratio_estimate(measured.ratio, sum(n for _, n in (measured.left, measured.right))),
         matched_tasks=measured.matched_tasks,
         beside=beside,
-        tasks=task_rows(measured),
+        tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
         warnings=comparison_doubts(measured, cells, beside),
     )

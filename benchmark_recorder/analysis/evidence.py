@@ -6,11 +6,10 @@ ends in one of these, so verdicts, claims and gates ask all of them the same que
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scipy import special
+from benchmark_recorder.analysis.probabilities import normal_quantile, normal_tail, student_quantile, student_tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,25 +44,6 @@ class Evidence(Protocol):
 
     def below(self, bound: float) -> float:
         """One-sided p of "the number is at least ``bound``"."""
-
-
-def normal_quantile(probability: float) -> float:
-    """The standard normal's."""
-    return float(special.ndtri(probability))
-
-
-def student_quantile(freedom: float, probability: float) -> float:
-    """Student's t's; the normal's for infinitely many degrees of freedom."""
-    if math.isinf(freedom):
-        return normal_quantile(probability)
-    return float(special.stdtrit(freedom, probability))
-
-
-def student_tail(freedom: float, t: float) -> float:
-    """The probability below ``t``."""
-    if math.isinf(freedom):
-        return float(special.ndtr(t))
-    return float(special.stdtr(freedom, t))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +128,14 @@ class Score:
         """The normal tail at which the interval's end reaches the bound."""
         inside, outside = 0.0, _FAR
         if not self._beyond(bound, end, outside):
-            return float(special.ndtr(-_FAR))
+            return normal_tail(-_FAR)
         for _ in range(50):
             middle = (inside + outside) / 2
             if self._beyond(bound, end, middle):
                 outside = middle
             else:
                 inside = middle
-        return float(special.ndtr(-outside))
+        return normal_tail(-outside)
 
     def _beyond(self, bound: float, end: int, quantile: float) -> bool:
         reached = self.limits_at(quantile)[end] if quantile else self.estimate

@@ -9,7 +9,8 @@ import math
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis.evidence import Evidence, Student, student_quantile
+from benchmark_recorder.analysis.evidence import Evidence, Student
+from benchmark_recorder.analysis.probabilities import student_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from benchmark_recorder.analysis.evidence import Evidence, Limits, Score
 from benchmark_recorder.analysis.means import over_tasks
+from benchmark_recorder.analysis.probabilities import binomial_tail, normal_tail
 from benchmark_recorder.analysis.strata import Counts
 
 if TYPE_CHECKING:
@@ -141,8 +141,8 @@ def mcnemar(table: Flips) -> tuple[float, float]:
     if not b + c:
         return 0.5, 0.5
     half = math.exp(math.lgamma(b + c + 1) - math.lgamma(b + 1) - math.lgamma(c + 1) - (b + c) * math.log(2)) / 2
-    above = float(special.bdtr(b - 1, b + c, 0.5)) if b else 0.0
-    below = float(special.bdtr(c - 1, b + c, 0.5)) if c else 0.0
+    above = binomial_tail(b - 1, b + c, 0.5) if b else 0.0
+    below = binomial_tail(c - 1, b + c, 0.5) if c else 0.0
     return above + half, below + half
 
 
@@ -195,7 +195,7 @@ def mantel_haenszel(strata: Sequence[Weighted]) -> Evidence | None:
         return max(-1.0, centre - reach), min(1.0, centre + reach)
 
     z = estimate / math.sqrt(base)
-    null = float(special.ndtr(-z)), float(special.ndtr(z))
+    null = normal_tail(-z), normal_tail(z)
     return Score(estimate, limits, "Mantel-Haenszel difference within tasks, Sato's variance", null)
 
 

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
-from benchmark_recorder.analysis.doubts import run_count, store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.deferred import deferred, defers
 from benchmark_recorder.analysis.duplicates import recorded_twice
-from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
-from benchmark_recorder.analysis.means import NO_SPREAD
-from benchmark_recorder.analysis.measured import finite, ratio_of
-from benchmark_recorder.analysis.rates import wilson
-from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.percentiles import percentile
+from benchmark_recorder.analysis.result import Doubt, Estimate, Result
+from benchmark_recorder.analysis.version_doubts import run_count, store_doubts, unknown_version, version_doubts
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from benchmark_recorder.analysis.estimates import Sides
+    from benchmark_recorder.analysis.percentiles import Percentile
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.durations import Durations
 
 PERCENTILES = (50, 90, 95, 99)
 MOST_REPEATS = 10
@@ -50,6 +46,7 @@ class Repeats(Result):
     tasks: int
 
 
+@defers("estimates")
 @dataclass(frozen=True, slots=True)
 class Summary(Result):
     """One version's runs. Times in seconds, costs in USD; plain figures are NaN where undefined.
@@ -99,49 +96,54 @@ class Summary(Result):
     warnings: tuple[Doubt, ...]
 
 
-def summarize_version(version: str, cells: Cells, times: NDArray[np.float64] | None = None) -> Summary:
+def summarize_version(version: str, cells: Cells, durations: Durations | None = None) -> Summary:
     """Summarise one version.
 
     Args:
         version: what to call these runs: a version's name.
         cells: exactly these runs, of one version or, under a common name, of several.
-        times: the durations of exactly these runs in seconds, in the order in which they were stored; percentiles
-            and the minimum are NaN without.
+        durations: of exactly these runs; percentiles and the minimum are NaN without.
     """
     own = cells.cells
     whole = total(own)
     if whole is None:
         return _nothing(version, cells)
-    ordered = np.sort(times[np.isfinite(times)]) if times is not None else np.empty(0)
-    percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES}
-    plain = {name: _plain(found.value) for name, found in percentiles.items()}
+    ordered = np.empty(0) if durations is None else durations.ordered
+    percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES if len(ordered)}
+    plain = {f"p{p}": math.nan for p in PERCENTILES} | {name: _plain(p.value) for name, p in percentiles.items()}
     succeeded = sum(cell.n for cell in own if cell.success)
     variance = whole.time.variance
+    cost, time = _sides((cell.cost, cell.success) for cell in own), _sides((cell.time, cell.success) for cell in own)
     return Summary(
         version=version,
         count=whole.n,
         mean=_plain(whole.time.mean if whole.time.n else None),
-        p50=plain["p50"],
-        p90=plain["p90"],
-        p95=plain["p95"],
-        p99=plain["p99"],
+        **plain,
         min=float(ordered[0]) if len(ordered) else math.nan,
         max=whole.max_time if whole.time.n else math.nan,
         std=_plain(None if variance is None else math.sqrt(variance)),
         success_rate=succeeded / whole.n,
         total_cost=_plain(whole.cost.total if whole.cost.n else None),
         mean_cost=_plain(whole.cost.mean if whole.cost.n else None),
-        estimates=_estimates(own, whole, succeeded) | (percentiles if len(ordered) else {}),
+        estimates=deferred(lambda: _estimates(whole, succeeded, cost, time, percentiles)),
         repeats=_repeats(own),
         tasks=_count_tasks(own),
         first=whole.first,
         last=whole.last,
         warnings=(
             *store_doubts(cells),
-            *_doubts(version, whole, ordered),
-            *(recorded_twice(version, times) if times is not None else ()),
+            *_doubts(version, whole, len(ordered)),
+            *(recorded_twice(version, durations) if durations is not None else ()),
         ),
     )
+
+
+def _estimates(
+    whole: Cell, succeeded: int, cost: Sides, time: Sides, percentiles: Mapping[str, Percentile]
+) -> dict[str, Estimate]:
+    from benchmark_recorder.analysis.estimates import version_estimates
+
+    return version_estimates(whole, succeeded, cost, time) | {name: p.estimate for name, p in percentiles.items()}
 
 
 def _plain(value: float | None) -> float:
@@ -168,130 +170,28 @@ def _count_tasks(own: Sequence[Cell]) -> int:
     return len(named) + sum(cell.tasks for cell in own if cell.task_id is None)
 
 
-def _doubts(version: str, whole: Cell, ordered: NDArray[np.float64]) -> tuple[Doubt, ...]:
+def _doubts(version: str, whole: Cell, timed: int) -> tuple[Doubt, ...]:
     found = list(version_doubts(version, whole))
-    if 0 < len(ordered) <= 20:
+    if 0 < timed <= 20:
         # Type 7 interpolates towards the maximum from 95 % of the way between the first run and the last.
         found.append(
             Doubt(
                 "p95_is_the_maximum",
-                f"With {run_count(len(ordered))} of {version} the 95th percentile hangs on the longest run alone.",
-                {"version": version, "runs": len(ordered), "needed": 21},
+                f"With {run_count(timed)} of {version} the 95th percentile hangs on the longest run alone.",
+                {"version": version, "runs": timed, "needed": 21},
             )
         )
     return tuple(found)
 
 
-def _estimates(own: Sequence[Cell], whole: Cell, succeeded: int) -> dict[str, Estimate]:
-    def rate(hits: int, n: int) -> Estimate:
-        if not n:
-            return Estimate(None, None, 0, "Wilson")
-        return Estimate(hits / n, interval_of(*wilson(hits, n, normal_quantile(0.975))), n, "Wilson")
-
-    return {
-        "mean": _mean(whole.time),
-        "geometric_mean": _geometric(whole.log_time),
-        "success_rate": rate(succeeded, whole.n),
-        "mean_cost": _mean(whole.cost),
-        "cost_per_success": _per_success([(cell.cost, cell.success) for cell in own]),
-        "seconds_per_success": _per_success([(cell.time, cell.success) for cell in own]),
-        "routing_accuracy": rate(whole.routed_right, whole.routed),
-    }
-
-
-def _mean(sample: Moments) -> Estimate:
-    """A mean with Student's t interval."""
-    if not sample.n:
-        return Estimate(None, None, 0, "mean, Student's t")
-    limits = _student(sample, sample.mean)
-    interval = interval_of(max(0.0, limits[0]), limits[1]) if limits else None
-    return Estimate(finite(sample.mean), interval, sample.n, "mean, Student's t")
-
-
-def _geometric(logs: Moments) -> Estimate:
-    """A geometric mean with Student's t interval on logarithms."""
-    method = "geometric mean, Student's t on logarithms"
-    if not logs.n:
-        return Estimate(None, None, 0, method)
-    limits = _student(logs, 1.0)
-    interval = interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None
-    return Estimate(finite(ratio_of(logs.mean)), interval, logs.n, method)
-
-
-def _student(sample: Moments, scale: float) -> tuple[float, float] | None:
-    """Limits of a mean; ``None`` below two runs, or where the runs do not vary by more than rounding at that scale."""
-    if sample.n < 2:
-        return None
-    reach = student_quantile(sample.n - 1, 0.975) * math.sqrt(sample.m2 / (sample.n - 1) / sample.n)
-    if not reach > NO_SPREAD * scale:
-        return None
-    return sample.mean - reach, sample.mean + reach
-
-
-def _per_success(parts: Sequence[tuple[Moments, bool]]) -> Estimate:
-    """A sum over all runs for each run that succeeded: a ratio of means, delta method on its logarithm."""
-    method = "ratio of sums, delta method on logarithms"
-    good = reduce(Moments.merge, (m for m, success in parts if success), Moments())
-    every = reduce(Moments.merge, (m for m, _ in parts), Moments())
-    if not (good.n and every.mean > 0):
-        return Estimate(None, None, every.n, method)
-    share, value = good.n / every.n, every.total / good.n
-    if every.n < 2 or not math.isfinite(value):
-        return Estimate(finite(value), None, every.n, method)
-    relative = every.m2 / (every.n - 1) / every.mean / every.mean
-    relative += (1 - share) / share * every.n / (every.n - 1)
-    relative -= 2 * (good.mean / every.mean - 1) * every.n / (every.n - 1)
-    reach = student_quantile(every.n - 1, 0.975) * math.sqrt(max(0.0, relative) / every.n)
-    spread = math.exp(min(reach, 700.0))
-    return Estimate(value, interval_of(value / spread, value * spread), every.n, method)
-
-
-def percentile(ordered: NDArray[np.float64], share: float) -> Estimate:
-    """A percentile (type 7), with the interval between two order statistics.
-
-    The interval holds the true percentile with at least 95 % whatever the distribution; it exists from so many runs
-    on that both ends are runs. Below, ``method`` says how many those are.
-
-    Args:
-        ordered: values in rising order.
-        share: 0.95 for the 95th.
-    """
-    n = len(ordered)
-    if not n:
-        return Estimate(None, None, 0, "type 7")
-    value = _quantile(ordered, share)
-    interval = _order_interval(ordered, share)
-    if interval is None:
-        return Estimate(value, None, n, f"type 7; an interval needs n >= {runs_for_percentile(share)}")
-    return Estimate(value, interval, n, "type 7, interval of order statistics")
-
-
-def _quantile(ordered: NDArray[np.float64], share: float) -> float:
-    """What ``np.quantile`` gives, which would sort again."""
-    rank = (len(ordered) - 1) * share
-    below = int(rank)
-    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
-    part = rank - below
-    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
-
-
-def runs_for_percentile(share: float) -> int:
-    """The fewest runs whose extremes enclose the percentile with 2.5 % beyond either end."""
-    return math.ceil(math.log(0.025) / math.log(max(share, 1 - share)))
-
-
-def _order_interval(ordered: NDArray[np.float64], share: float) -> Interval | None:
-    n = len(ordered)
-
-    def below(rank: int) -> float:
-        """The probability that at most so many runs lie below the true percentile."""
-        return float(special.bdtr(rank, n, share))
-
-    low = bisect_right(range(n), 0.025, key=below) - 1
-    high = bisect_left(range(n), 0.975, key=below)
-    if low < 0 or high > n - 1:
-        return None
-    return interval_of(float(ordered[low]), float(ordered[high]))
+def _sides(parts: Iterable[tuple[Moments, bool]]) -> Sides:
+    """The moments of the runs that succeeded, and of all."""
+    good = every = Moments()
+    for moments, success in parts:
+        every = every.merge(moments)
+        if success:
+            good = good.merge(moments)
+    return good, every
 
 
 def _repeats(own: Sequence[Cell]) -> tuple[Repeats, ...]:

@@ -91,8 +91,7 @@ def _print_figures(store: Store, file: TextIO, form: str, query: Query) -> int:
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.reporting.github_action_benchmark import bigger_is_better, smaller_is_better
 
-    times = store.scan(query, ("execution_time",))["execution_time"]
-    summary = summarize_version(query.versions[0], store.summarize(query), times)
+    summary = summarize_version(query.versions[0], store.summarize(query), store.durations(query))
     figures = smaller_is_better(summary) if form == "customSmallerIsBetter" else bigger_is_better(summary)
     file.write(json_text(figures, indent=2) + "\n")
     return summary.count

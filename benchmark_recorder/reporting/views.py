@@ -1,27 +1,17 @@
 """What the recorder returns: the analysis's results, with a face for people.
 
 A view is the result: the same type, fields, keys and equality. Only printing it, and showing it in a notebook, differ.
+What they are shown with is imported when they are: most answers are only read by programs. So are the views of verdicts
+(``verdict_views``): a question about one version needs no comparison.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from benchmark_recorder.analysis import (
-    ClaimReport,
-    Comparison,
-    Doubt,
-    GateResult,
-    JointComparison,
-    Result,
-    SelfTest,
-    Summary,
-)
-from benchmark_recorder.reporting.decisions import claims_page, gate_page, selftest_page
-from benchmark_recorder.reporting.html import render_html
-from benchmark_recorder.reporting.pages import comparison_page, joint_page, summary_page
-from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.analysis import Doubt, Result, Summary
+from benchmark_recorder.analysis.deferred import fields_as_they_are
 
 if TYPE_CHECKING:
     from benchmark_recorder.reporting.page import Page
@@ -39,9 +29,13 @@ class View(Result):
         """What is shown."""
 
     def __str__(self) -> str:
+        from benchmark_recorder.reporting.text import render_text
+
         return render_text(self._page()).rstrip("\n")
 
     def _repr_html_(self) -> str:
+        from benchmark_recorder.reporting.html import render_html
+
         return render_html(self._page())
 
     def __eq__(self, other: object) -> bool:
@@ -56,62 +50,17 @@ class SummaryView(View, Summary):
     __slots__ = ()
 
     def _page(self) -> Page:
+        from benchmark_recorder.reporting.pages import summary_page
+
         return summary_page(self)
 
 
-class ComparisonView(View, Comparison):
-    """Two versions on one metric."""
+def _view_of(kind: type[Result]) -> type[View]:
+    if kind is Summary:
+        return SummaryView
+    from benchmark_recorder.reporting.verdict_views import VIEWS
 
-    __slots__ = ()
-
-    def _page(self) -> Page:
-        return comparison_page(self)
-
-
-class JointComparisonView(View, JointComparison):
-    """Two versions on all metrics."""
-
-    __slots__ = ()
-
-    def _page(self) -> Page:
-        return joint_page(self)
-
-
-class ClaimReportView(View, ClaimReport):
-    """Claims against the runs."""
-
-    __slots__ = ()
-
-    def _page(self) -> Page:
-        return claims_page(self)
-
-
-class GateResultView(View, GateResult):
-    """What CI is told."""
-
-    __slots__ = ()
-
-    def _page(self) -> Page:
-        return gate_page(self)
-
-
-class SelfTestView(View, SelfTest):
-    """The gate on one version against itself."""
-
-    __slots__ = ()
-
-    def _page(self) -> Page:
-        return selftest_page(self)
-
-
-_VIEWS: Final[dict[type[Result], type[View]]] = {
-    Summary: SummaryView,
-    Comparison: ComparisonView,
-    JointComparison: JointComparisonView,
-    ClaimReport: ClaimReportView,
-    GateResult: GateResultView,
-    SelfTest: SelfTestView,
-}
+    return VIEWS[kind]
 
 
 def shown(result: R, *, narrowed: bool = False) -> R:
@@ -122,12 +71,12 @@ def shown(result: R, *, narrowed: bool = False) -> R:
         narrowed: whether only some of the versions' runs were asked for; that there is none of them does not mean
             that the version has none.
     """
-    fields = dict(result)
-    if isinstance(result, JointComparison):
-        fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in result.comparisons.items()}
+    fields = fields_as_they_are(result)
+    if comparisons := fields.get("comparisons"):  # a joint one's
+        fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in comparisons.items()}
     if narrowed:
         fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
-    return cast("R", _VIEWS[type(result)](**fields))
+    return cast("R", _view_of(type(result))(**fields))
 
 
 def _about_some(doubt: Doubt) -> Doubt:

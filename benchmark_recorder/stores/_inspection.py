@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -33,7 +33,8 @@ class Inspection:
         size: bytes.
         records: whole ones.
         torn: bytes at the end that are no whole record; the next append removes them.
-        damaged: lines in the middle that are no record; ``repair`` sets them aside.
+        damaged: lines that are no record, or one with a field that is missing or of another kind; ``repair`` sets them
+            aside.
         duplicates: records whose id stands in the file already; ``repair`` removes them.
         writable: whether this user may append.
         sidecar: of saved columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
@@ -91,7 +92,7 @@ def inspect(path: str) -> Inspection:
 def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
     from benchmark_recorder.stores._sidecar import state_of  # it needs numpy
 
-    count, damaged, duplicates = take_stock(source)
+    stock = take_stock(source)
     torn = source.layout.torn
     if not source.size:
         form: Literal["ours", "old", "empty"] = "empty"
@@ -102,45 +103,68 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
         exists=True,
         form=form,
         size=source.size,
-        records=count,
+        records=stock.records,
         torn=torn,
-        damaged=damaged,
-        duplicates=duplicates,
+        damaged=stock.damaged,
+        duplicates=stock.duplicates,
         writable=_may(path, os.W_OK),
         sidecar=state_of(os.path.realpath(path), source),
         backups=backups,
-        problem=_problem(torn, damaged, duplicates),
+        problem=_problem(torn, stock),
     )
 
 
-def take_stock(source: Source) -> tuple[int, int, int]:
-    """How many records a document has, how many damaged lines, and how many records twice."""
+class Stock(NamedTuple):
+    """What a document holds.
+
+    Attributes:
+        records: that every question can be asked of.
+        damaged: other lines.
+        duplicates: records whose id stands there already.
+        fault: what is wrong with the first of the damaged lines.
+    """
+
+    records: int
+    damaged: int
+    duplicates: int
+    fault: str | None
+
+
+def take_stock(source: Source) -> Stock:
+    """Look at every line of a document."""
     seen: set[str] = set()
     count = damaged = 0
+    first = None
     for line in lines(source, source.layout.header):
-        if is_sound(line):
+        if (fault := _fault(line)) is None:
             count += 1
             seen.add(id_of(line))
         else:
             damaged += 1
-    return count, damaged, count - len(seen)
+            first = first or fault
+    return Stock(count, damaged, count - len(seen), first)
 
 
 def is_sound(line: bytes) -> bool:
     """Whether a line is a record that every question can be asked of."""
+    return _fault(line) is None
+
+
+def _fault(line: bytes) -> str | None:
     try:
         timestamp_micros(decode_row(line).timestamp)
-    except (msgspec.DecodeError, ValueError, OverflowError):
-        return False
-    return True
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
+        return str(error)
+    return None
 
 
-def _problem(torn: int, damaged: int, duplicates: int) -> str | None:
+def _problem(torn: int, stock: Stock) -> str | None:
+    damaged, duplicates = stock.damaged, stock.duplicates
     problems = [
         text
         for count, text in (
             (torn, f"{torn:,} bytes at the end are a cut record; the next append removes them"),
-            (damaged, f"{damaged:,} lines are no records; repair sets them aside"),
+            (damaged, f"{damaged:,} lines are no records (the first: {stock.fault}); repair sets them aside"),
             (duplicates, f"{duplicates:,} records stand there twice; repair removes the second ones"),
         )
         if count

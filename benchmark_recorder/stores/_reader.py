@@ -6,16 +6,18 @@ import os
 import threading
 import weakref
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from benchmark_recorder.cells import CELL_FIELDS, Cells
+from benchmark_recorder.cells import CELL_FIELDS, Caveat, Cells
+from benchmark_recorder.durations import Durations
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores import _sidecar
+from benchmark_recorder.stores._extent import Extent
 from benchmark_recorder.stores._gathering import Gathering
-from benchmark_recorder.stores._mark import Mark
 from benchmark_recorder.stores._places import damaged
 from benchmark_recorder.stores._source import opened
 from benchmark_recorder.stores._table import PIECE, TEXTS, Table
@@ -52,7 +54,7 @@ class Reader:
         self._forget()
 
     def _forget(self) -> None:
-        self._mark: Mark | None = None
+        self._extent: Extent | None = None
         self._table = Table()
         self._saved = 0
 
@@ -60,9 +62,19 @@ class Reader:
         """See ``Store.scan``."""
         return self._answer(lambda table, source: self._scan(table, source, query, fields))
 
+    def durations(self, query: Query) -> Durations:
+        """See ``Store.durations``."""
+
+        def stored() -> NDArray[np.float64]:
+            return self.scan(query, ("execution_time",))["execution_time"]
+
+        if query != Query(versions=query.versions):
+            return Durations.of(stored())
+        return Durations(self._answer(lambda table, _: table.durations(query.versions)), stored)
+
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        return self._answer(lambda table, source: self._summarize(table, source, query))
+        return self._answer(lambda table, source: self._with_caveat(table, self._summarize(table, source, query)))
 
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
@@ -80,6 +92,16 @@ class Reader:
             return kept
         rows, _ = self._gather(table, source, query, ())
         return table.summarize(query, rows)
+
+    def _with_caveat(self, table: Table, cells: Cells) -> Cells:
+        if not table.odd:
+            return cells
+        sentence = (
+            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing "
+            "or of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
+        )
+        figures = {"store": self._path, "left_out": table.odd, "records": len(table)}
+        return replace(cells, caveats=(*cells.caveats, Caveat("records_left_out", sentence, figures)))
 
     def _gather(
         self, table: Table, source: Source | None, query: Query, names: Collection[str]
@@ -125,21 +147,21 @@ class Reader:
         if source is None:
             self._forget()
             return
-        if self._mark is None or not self._mark.fits(source):
+        if self._extent is None or not self._extent.fits(source):
             self._forget()
             if source.converted is None and (saved := _sidecar.load(os.path.realpath(self._path), source)):
-                self._mark, self._table = saved
+                self._extent, self._table = saved
                 self._saved = len(self._table)
-        start = source.layout.header if self._mark is None else self._mark.offset
-        if self._mark is not None and start == source.layout.end:
+        start = source.layout.header if self._extent is None else self._extent.offset
+        if self._extent is not None and start == source.layout.end:
             return
         # Read anew after an error, so that no record is counted twice.
-        self._mark, mark = None, Mark.at_end(source)
+        self._extent, extent = None, Extent.at_end(source)
         self._table.extend(source.blocks(start, PIECE))
-        self._mark = mark
+        self._extent = extent
         unsaved = len(self._table) - self._saved
         if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):
-            _sidecar.save(os.path.realpath(self._path), mark, self._table)
+            _sidecar.save(os.path.realpath(self._path), extent, self._table)
             self._saved = len(self._table)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, cast
 
 import msgspec
+
+from benchmark_recorder.stores._document import JOINT, is_record
 
 
 class Row(msgspec.Struct, gc=False):
@@ -23,5 +25,26 @@ class Row(msgspec.Struct, gc=False):
     host: str | None = None
 
 
+ODD: Final = Row("1970-01-01T00:00:00.000000+00:00", cast("str", None), None, False)  # noqa: FBT003 - a record's field
+"""Stands for a record that is JSON, but has a field missing or of another kind; it is of no version."""
+
 decode_row = msgspec.json.Decoder(Row).decode
 decode_rows = msgspec.json.Decoder(list[Row]).decode
+
+
+def decode_odd_rows(block: bytes) -> list[Row]:
+    """The records of some lines one by one, ``ODD`` for those that are odd.
+
+    Raises:
+        msgspec.DecodeError: a line is no JSON object at all.
+    """
+    return [_row(line) for line in block.split(JOINT)]
+
+
+def _row(line: bytes) -> Row:
+    try:
+        return decode_row(line)
+    except msgspec.DecodeError:
+        if not is_record(line):
+            raise
+        return ODD

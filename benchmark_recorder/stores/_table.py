@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+import msgspec
 import numpy as np
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
+from benchmark_recorder.stores._ordered import Ordered
 from benchmark_recorder.stores._pooling import tabulate_pooled
-from benchmark_recorder.stores._row import Row, decode_rows
-from benchmark_recorder.stores._timestamps import micros_of
+from benchmark_recorder.stores._row import Row, decode_odd_rows, decode_rows
+from benchmark_recorder.stores._run import cell_of_run
+from benchmark_recorder.stores._timestamps import micros_of, micros_of_odd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +42,9 @@ PIECE: Final = 1 << 18
 PART_ROWS: Final = 50_000
 """Rows counted at a time: enough that numpy's cost per call is nothing."""
 
+FEW_RUNS: Final = 4
+"""Up to so many, cells are sooner made one by one."""
+
 Part: TypeAlias = "Callable[[str], NDArray[np.generic]]"
 """Some consecutive records: a function from a column's name to its values."""
 
@@ -48,17 +54,23 @@ class Vocabulary(dict[str | None, int]):
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         super().__init__({None: -1})
+        self._texts: list[str] = []
         for text in texts:
-            self[text] = len(self) - 1
+            self[text]  # which gives it a code
 
-    def __missing__(self, text: str | None) -> int:
-        code = self[text] = len(self) - 1
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self._texts)
+        self._texts.append(text)
         return code
+
+    def text_of(self, code: int) -> str | None:
+        """The text that has a code."""
+        return None if code < 0 else self._texts[code]
 
     @property
     def texts(self) -> tuple[str, ...]:
         """By code."""
-        return cast("tuple[str, ...]", tuple(self)[1:])
+        return tuple(self._texts)
 
 
 class Table:
@@ -68,6 +80,12 @@ class Table:
         vocabularies: the texts of each column of ``TEXTS``, by code.
         cells: of all records; ``None`` where they are too many to be kept.
         parts: the records, with the count of each part.
+        ordered: the durations of these by version, where they are known in rising order.
+        odd: how many of these are odd.
+
+    Attributes:
+        odd: records that have a field missing or of another kind. They keep their place here, but no question finds
+            them: their version is ``None``, and their duration NaN.
     """
 
     def __init__(
@@ -75,10 +93,14 @@ class Table:
         vocabularies: Mapping[str, Iterable[str]] | None = None,
         cells: Iterable[Cell] | None = (),
         parts: Iterable[tuple[int, Part]] = (),
+        ordered: Ordered | None = None,
+        odd: int = 0,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
         self._parts = list(parts)
+        self._ordered = ordered or Ordered()
+        self.odd = odd
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
@@ -89,13 +111,15 @@ class Table:
         """Add the records of some blocks of lines.
 
         Raises:
-            msgspec.DecodeError: a line is not a record.
-            ValueError: a time is none.
+            msgspec.DecodeError: a line is no JSON object.
         """
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
         for block in blocks:
-            rows = decode_rows(b"[%b]" % block)
+            try:
+                rows = decode_rows(b"[%b]" % block)
+            except msgspec.DecodeError:
+                rows = decode_odd_rows(block)
             pieces.append(self._columns_of(rows))
             times += [row.timestamp for row in rows]
             if len(times) >= PART_ROWS:
@@ -106,8 +130,14 @@ class Table:
 
     def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str]) -> None:
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-        columns["time"] = micros_of(times)
-        self._count(columns)
+        try:
+            columns["time"] = micros_of(times)
+        except ValueError:
+            columns["time"], odd = micros_of_odd(times)
+            columns["version"][odd], columns["execution_time"][odd] = -1, np.nan
+        sound = columns["version"] >= 0
+        self.odd += len(sound) - int(np.count_nonzero(sound))
+        self._count(columns if sound.all() else {name: column[sound] for name, column in columns.items()})
         self._parts.append((len(times), columns.__getitem__))
         # Merged as they grow, so that there are few, and each record is copied a few times at most.
         while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
@@ -143,11 +173,18 @@ class Table:
         if len(self.vocabularies["task_id"]) > MAX_KEPT_CELLS:
             self._cells = None
             return
-        for cell in tabulate(self._coded(columns)):
+        few = len(columns["time"]) <= FEW_RUNS
+        for cell in map(cell_of_run, self._runs(columns)) if few else tabulate(self._coded(columns)):
             there = self._cells.get(label := _label(cell))
             self._cells[label] = cell if there is None else there.merge(cell)
         if len(self._cells) > MAX_KEPT_CELLS:
             self._cells = None
+
+    def _runs(self, columns: Mapping[str, NDArray[np.generic]]) -> Iterator[dict[str, Any]]:
+        lists = {name: column.tolist() for name, column in columns.items()}
+        for name in TEXTS:
+            lists[name] = list(map(self.vocabularies[name].text_of, lists[name]))
+        return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
 
     def _merge_last(self) -> None:
         (one, first), (other, second) = self._parts[-2:]
@@ -172,6 +209,34 @@ class Table:
         column.flags.writeable = False
         return column
 
+    def since(self, name: str, start: int) -> NDArray[np.generic]:
+        """One column of the records from number ``start`` on; what was before is not touched."""
+        parts: list[NDArray[np.generic]] = [np.empty(0, DTYPES[name])]
+        end = len(self)
+        for count, part in reversed(self._parts):
+            if end <= start:
+                break
+            end -= count
+            parts.append(part(name)[max(0, start - end) :])
+        return np.concatenate(parts[::-1])
+
+    def durations(self, versions: tuple[str, ...] | None) -> NDArray[np.float64]:
+        """The finite durations of whole versions (``None``: of all) in rising order; read-only."""
+        if versions is None:
+            return self._ordered.of(None, self)
+        vocabulary = self.vocabularies["version"]
+        codes = [vocabulary[version] for version in dict.fromkeys(versions) if version in vocabulary]
+        if len(codes) == 1:
+            return self._ordered.of(codes[0], self)
+        times = np.concatenate([np.empty(0), *(self._ordered.of(code, self) for code in codes)])
+        times.sort()
+        times.flags.writeable = False
+        return times
+
+    def durations_by_version(self) -> list[NDArray[np.float64]] | None:
+        """The same of each version, by code; ``None`` where these are too many."""
+        return self._ordered.by_version(len(self.vocabularies["version"].texts), self)
+
     def texts(self, name: str, codes: NDArray[np.generic]) -> NDArray[np.generic]:
         """Codes of a column as texts and ``None``."""
         vocabulary = np.array([*self.vocabularies[name].texts, None], dtype=object)
@@ -188,6 +253,8 @@ class Table:
             )
             if wanted is not None
         ]
+        if self.odd and query.versions is None:
+            masks.append(self._where("version", lambda version: version >= 0))
         if query.success is not None:
             masks.append(self._where("success", lambda success: success == query.success))
         if query.since is not None:

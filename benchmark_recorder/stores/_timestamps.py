@@ -23,18 +23,35 @@ _SIGNS: Final = np.array([10, 13, 16, 19, 26, 27, 28, 29, 30, 31])
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
+_FEW: Final = 16
+"""Up to so many are sooner parsed one by one."""
+
+
 def micros_of(texts: Sequence[str]) -> NDArray[np.int64]:
     """Microseconds since 1970 of stored times, those in the form that we write many times faster.
 
     Raises:
         ValueError: one is no ISO 8601 text.
     """
+    if len(texts) <= _FEW:
+        return np.array([timestamp_micros(text) for text in texts], np.int64)
     joined = "".join(texts).encode()
     if len(joined) == len(_FORM) * len(texts):
         table = np.frombuffer(joined, np.uint8).reshape(-1, len(_FORM))
         if (table[:, _SIGNS] == _FORM[_SIGNS]).all() and (micros := _parse(table)) is not None:
             return micros
     return np.fromiter(map(timestamp_micros, texts), np.int64, len(texts))
+
+
+def micros_of_odd(texts: Sequence[str]) -> tuple[NDArray[np.int64], list[int]]:
+    """The same one by one, 0 for what is no time, and the places of these."""
+    micros, odd = np.zeros(len(texts), np.int64), []
+    for place, text in enumerate(texts):
+        try:
+            micros[place] = timestamp_micros(text)
+        except ValueError:
+            odd.append(place)
+    return micros, odd
 
 
 def _parse(table: NDArray[np.uint8]) -> NDArray[np.int64] | None:

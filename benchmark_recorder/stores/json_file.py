@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from benchmark_recorder.cells import Cells
+    from benchmark_recorder.durations import Durations
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores._inspection import Inspection, Repair
     from benchmark_recorder.stores._marks import Marks
@@ -82,6 +83,10 @@ class JSONFileStore(Journal):
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
         return self._reader().summarize(query)
+
+    def durations(self, query: Query) -> Durations:
+        """See ``Store.durations``; those of whole versions are kept in order."""
+        return self._reader().durations(query)
 
     def _reader(self) -> Reader:
         """Made for the first question, because it needs numpy, and recording does not."""
@@ -196,7 +201,7 @@ class JSONFileStore(Journal):
         if not before.exists:
             return Repair()
         with self._rewriting() as (held, marks):
-            _, damaged, duplicates = take_stock(_source(held))
+            _, damaged, duplicates, _ = take_stock(_source(held))
             if not damaged and not duplicates:
                 return Repair(torn=before.torn)
             backup = self._back_up(held)

@@ -17,6 +17,7 @@ from benchmark_recorder.analysis import (
     selftest,
     summarize_version,
 )
+from benchmark_recorder.durations import Durations
 from tests.analysis.histories import Columns, cells_of, runs
 
 HUGE_AND_TINY = [0.0, 5e-324, 1e-308, 1e-200, 1e-9, 0.5, 1.0, 2.0, 3.0, 1e9, 1e100, 1e200, 1e307, 1.7e308]
@@ -62,7 +63,7 @@ def test_no_history_makes_an_error_a_warning_or_an_infinity(seed: int) -> None:
         check_claims(cells, "v1", "v2"),
         check_gate(cells, "v1", "v2"),
         check_gate(cells, "v1", "v2", scope="tasks", policy="literal"),
-        summarize_version("v1", cells_of(old), old["execution_time"]),
+        summarize_version("v1", cells_of(old), Durations.of(old["execution_time"])),
         selftest(old, "v1", splits=5),
     ]
     for result in results:

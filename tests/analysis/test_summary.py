@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmark_recorder.analysis import Interval, Summary, summarize_version
-from benchmark_recorder.analysis.summary import percentile, runs_for_percentile
 from benchmark_recorder.cells import Cells
+from benchmark_recorder.durations import Durations
 from tests.analysis.histories import cells_of, runs, task_names
 
 PLAIN = (
@@ -25,7 +25,7 @@ def summary_of(n: int = 40, seed: int = 0) -> tuple[Summary, np.ndarray[tuple[in
     rng = np.random.default_rng(seed)
     time = rng.lognormal(1, 0.5, n)
     columns = runs("v1", ["t"] * n, time=time, success=(rng.random(n) < 0.8).tolist(), cost=rng.lognormal(-9, 0.5, n))
-    return summarize_version("v1", cells_of(columns), columns["execution_time"]), time
+    return summarize_version("v1", cells_of(columns), Durations.of(columns["execution_time"])), time
 
 
 def ends(interval: Interval | None) -> tuple[float, float]:
@@ -61,32 +61,15 @@ def test_a_success_rate_has_wilsons_interval() -> None:
     assert ends(summary.estimates["success_rate"].interval) == pytest.approx((expected.low, expected.high))
 
 
-@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
-@pytest.mark.parametrize("n", [5, 6, 20, 71, 72, 73, 130, 368, 1000])
-def test_a_percentile_has_the_interval_of_scipys_quantile_test(share: float, n: int) -> None:
-    ordered = np.sort(np.random.default_rng(n).normal(size=n))
-    found = percentile(ordered, share)
-    expected: Any = stats.quantile_test(ordered, p=share).confidence_interval(0.95)
-    if found.interval is None:
-        assert math.isnan(expected.low) or math.isnan(expected.high)
-        assert n < runs_for_percentile(share)
-        assert f"n >= {runs_for_percentile(share)}" in found.method
-    else:
-        assert ends(found.interval) == (expected.low, expected.high)
-        assert n >= runs_for_percentile(share)
-
-
-def test_an_interval_of_the_95th_percentile_needs_72_runs() -> None:
-    assert runs_for_percentile(0.95) == 72
-
-
 def test_what_a_success_costs_has_the_error_of_the_delta_method() -> None:
     """The ratio of mean cost and success rate, by the sample covariance of cost and success."""
     rng = np.random.default_rng(1)
     n = 200
     success = rng.random(n) < 0.7
     cost = rng.lognormal(0, 0.5, n) * np.where(success, 1.0, 0.3)
-    summary = summarize_version("v", cells_of(runs("v", ["t"] * n, success=success.tolist(), cost=cost)), np.ones(n))
+    summary = summarize_version(
+        "v", cells_of(runs("v", ["t"] * n, success=success.tolist(), cost=cost)), Durations.of(np.ones(1))
+    )
     found = summary.estimates["cost_per_success"]
     assert found.value == pytest.approx(cost.sum() / success.sum())
     gradient = np.array([1 / cost.mean(), -1 / success.mean()])
@@ -99,7 +82,7 @@ def test_repeats_are_counted_as_by_drawing_all_subsets() -> None:
     outcomes = {"a": [1, 1, 0, 1], "b": [0, 0, 1], "c": [1]}
     names = [task for task, results in outcomes.items() for _ in results]
     success = [bool(x) for results in outcomes.values() for x in results]
-    summary = summarize_version("v", cells_of(runs("v", names, success=success)), np.ones(8))
+    summary = summarize_version("v", cells_of(runs("v", names, success=success)), Durations.of(np.ones(1)))
     for repeats in summary.repeats:
         subsets = [
             list(itertools.combinations(results, repeats.k))
@@ -113,7 +96,7 @@ def test_repeats_are_counted_as_by_drawing_all_subsets() -> None:
 
 
 def test_no_runs_are_an_empty_answer() -> None:
-    summary = summarize_version("v9", Cells(), np.empty(0))
+    summary = summarize_version("v9", Cells(), Durations.of(np.empty(0)))
     assert summary["count"] == 0
     assert all(math.isnan(summary[name]) for name in PLAIN)
     assert [doubt.code for doubt in summary.warnings] == ["unknown_version"]
@@ -125,7 +108,7 @@ def test_no_runs_are_an_empty_answer() -> None:
 @pytest.mark.parametrize("n", [1, 2, 50])
 def test_values_that_are_all_equal_have_no_interval_of_width_zero(value: float, n: int) -> None:
     summary = summarize_version(
-        "v", cells_of(runs("v", ["t"] * n, time=[value] * n, cost=[value] * n)), np.full(n, value)
+        "v", cells_of(runs("v", ["t"] * n, time=[value] * n, cost=[value] * n)), Durations.of(np.full(n, value))
     )
     assert summary.mean == pytest.approx(value)
     assert math.isnan(summary.std) == (n == 1)
@@ -145,8 +128,8 @@ def test_a_95th_percentile_that_is_the_maximum_is_named() -> None:
 
 def test_unknown_costs_are_no_zeros() -> None:
     columns = runs("v", task_names(2, 3), cost=[1, 2, math.nan, math.nan, math.nan, 3])
-    summary = summarize_version("v", cells_of(columns), columns["execution_time"])
+    summary = summarize_version("v", cells_of(columns), Durations.of(columns["execution_time"]))
     assert summary.total_cost == pytest.approx(6)
     assert summary.mean_cost == pytest.approx(2)
     none = runs("v", task_names(2, 3))
-    assert math.isnan(summarize_version("v", cells_of(none), none["execution_time"]).total_cost)
+    assert math.isnan(summarize_version("v", cells_of(none), Durations.of(none["execution_time"])).total_cost)

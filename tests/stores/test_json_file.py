@@ -204,6 +204,7 @@ def test_a_line_that_is_no_record_is_named_and_set_aside_by_repair(store: JSONFi
     with pytest.raises(StoreFormatError, match=r"metrics\.json has a line that is not a record.*doctor --repair"):
         store.scan(Query(), ["success"])
     assert store.inspect().damaged == 2
+    assert "truncated" in str(store.inspect().problem)
     done = store.repair()
     assert done.damaged == 2
     assert done.backup is not None

@@ -12,8 +12,10 @@ import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.records import Document, Query, timestamp_micros
-from benchmark_recorder.stores import _pooling, _reader, _table
+from benchmark_recorder.stores import _ordered, _pooling, _reader, _sidecar, _table
+from benchmark_recorder.stores._columns import columns_of
 from benchmark_recorder.stores._row import decode_rows
+from benchmark_recorder.stores._run import cell_of_run
 from benchmark_recorder.stores._timestamps import micros_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
@@ -49,6 +51,7 @@ def assert_right(path: Path, history: list[Document]) -> None:
     with JSONFileStore(path) as store:
         for query in QUERIES:
             assert_same_cells(store.summarize(query), expected_cells(reference, query))
+            np.testing.assert_array_equal(store.durations(query).ordered, reference.durations(query).ordered)
             for name in ("execution_time", "cost", "time", "success", "version", "host", "record_id", "metadata"):
                 found, expected = store.scan(query, [name])[name], reference.scan(query, [name])[name]
                 np.testing.assert_array_equal(found, expected)
@@ -127,13 +130,14 @@ def test_a_question_reads_only_what_was_added_since_the_last_one(path: Path, mon
         lambda content: content[:-1],
         lambda content: content + b"\0",
         lambda content: b"something else",
-        lambda content: content.replace(b"columns 1\n", b"columns 2\n"),
+        lambda content: content.replace(b"columns 2\n", b"columns 1\n"),
         lambda content: content.replace(b'"offset":', b'"ofset":'),
         lambda content: content[:20] + bytes(len(content) - 20),
-        lambda content: content[:-8] + b"\xff" * 8,  # the last column, of truth values
+        lambda content: content[:-8] + b"\xff" * 8,  # durations in order
+        lambda content: content[: -8 * 200 - 8] + b"\xff" * 8 + content[-8 * 200 :],  # the last column, of truth values
         lambda content: bytes(content[:-5000]) + b"\x01" * 5000,
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_damaged_sidecar_is_not_used(path: Path, damage: Callable[[bytes], bytes]) -> None:
     history = written(path)
@@ -225,6 +229,73 @@ def test_columns_that_are_handed_out_cannot_change_what_is_kept(path: Path) -> N
 def test_cells_are_the_same_where_they_are_too_many_to_be_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_table, "MAX_KEPT_CELLS", 3)
     assert_right(path, written(path, 300))
+
+
+def test_durations_are_the_same_where_versions_are_too_many_to_save_their_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ordered, "MAX_SAVED_VERSIONS", 1)
+    assert_right(path, written(path, 300))
+
+
+def test_durations_that_older_files_do_not_have_are_left_out(path: Path) -> None:
+    times = [3.0, None, 1.0, 2.0, None] * 4
+    with JSONFileStore(path) as store:
+        store.append([make_document(version="v1") | {"execution_time": time} for time in times], fresh=True)
+        for one in (store, JSONFileStore(path)):
+            for query in (
+                Query(),
+                Query.of(version="v1"),
+                Query.of(version=["v1", "v1"]),
+                Query.of(version="v1", agent=None),
+            ):
+                assert one.durations(query).ordered.tolist() == sorted([1.0, 2.0, 3.0] * 4)
+        assert store.durations(Query.of(version="none")).ordered.tolist() == []
+        assert store.durations(Query.of(version=[])).ordered.tolist() == []
+
+
+def test_durations_that_were_handed_out_stay_as_they_are(path: Path) -> None:
+    written(path)
+    with JSONFileStore(path) as store:
+        query = Query.of(version="v1.0")
+        before = store.durations(query).ordered
+        copied = before.copy()
+        assert not before.flags.writeable
+        store.append([make_document(version="v1.0", execution_time=1.5)], fresh=True)
+        after = store.durations(query).ordered
+        np.testing.assert_array_equal(before, copied)
+        assert after.tolist() == sorted([*before.tolist(), 1.5])
+
+
+def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_version(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = written(path)
+    JSONFileStore(path).summarize(Query())
+    monkeypatch.setattr(_sidecar._Saved, "column", lambda _, name: pytest.fail(f"{name} was read"))
+    with JSONFileStore(path) as store:
+        expected = sorted(d["execution_time"] for d in history if d["version"] == "v2.0")
+        assert 0 < len(expected) < len(history)
+        assert store.durations(Query.of(version="v2.0")).ordered.tolist() == expected
+        store.append([make_document(version="v2.0", execution_time=0.0)], fresh=True)
+        assert store.durations(Query.of(version="v2.0")).ordered.tolist() == [0.0, *expected]
+
+
+def test_the_cell_of_a_single_run_is_what_is_made_of_many_at_once() -> None:
+    odd: list[Document] = [
+        {"execution_time": None},
+        {"execution_time": 0.0, "cost_estimated": 0.0, "cost_known": True},
+        {"cost_estimated": 0.0},
+        {"host": None, "git_commit": "abc"},
+        {"expected_agent": "a", "agent_selected": "a"},
+        {"expected_agent": "a", "agent_selected": "b"},
+        {"expected_agent": "a", "agent_selected": None},
+        {"expected_agent": None, "agent_selected": "b"},
+    ]
+    for document in [*make_history(60), *(make_document() | fields for fields in odd)]:
+        columns = columns_of([document], CELL_FIELDS)
+        run = {name: column.tolist()[0] for name, column in columns.items()}
+        assert_same_cells(Cells((cell_of_run(run),)), Cells(tuple(tabulate(columns))))
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5, 10_000])

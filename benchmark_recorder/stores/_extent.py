@@ -14,8 +14,8 @@ _GUARD_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in a document, with what ties it to that document.
+class Extent:
+    """How much of a document, with what ties it to that document.
 
     Attributes:
         inode: device and inode.
@@ -36,7 +36,7 @@ class Mark:
     converted: bool
 
     @classmethod
-    def at_end(cls, source: Source) -> Mark:
+    def at_end(cls, source: Source) -> Extent:
         """The end of a document."""
         return cls(
             source.inode,

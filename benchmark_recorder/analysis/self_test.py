@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from benchmark_recorder.analysis.doubts import unknown_version
 from benchmark_recorder.analysis.gates import LITERAL
 from benchmark_recorder.analysis.guardrails import GUARDRAILS, Ruling, rule
 from benchmark_recorder.analysis.means import geometric, sums
@@ -24,6 +23,7 @@ from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.result import Doubt, Result
 from benchmark_recorder.analysis.strata import Counts, Pair, Strata
+from benchmark_recorder.analysis.version_doubts import unknown_version
 from benchmark_recorder.cells import Moments, encode
 from benchmark_recorder.errors import InvalidQueryError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import check_gate, selftest
-from benchmark_recorder.analysis.selftest import (
+from benchmark_recorder.analysis.self_test import (
     DAY,
     PAUSE,
     _History,
