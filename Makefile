@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
-.PHONY: help demo test check bench docs format clean
+.PHONY: help demo test check bench docs wheel format clean
 
 help:
 	@echo "make demo    run 13 tasks through two orchestrators, record them, and print the report"
 	@echo "make test    run the test suite"
 	@echo "make check   lint, types, import walls"
 	@echo "make bench   measure recording, reading and statistics; prints ratios"
-	@echo "make docs    run every snippet and command that the documentation shows"
+	@echo "make docs    build the documentation into site/, and run every snippet and command that it shows"
+	@echo "make wheel   build the wheel, and try it with each extra in an environment of its own"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -36,6 +37,16 @@ $(VENV)/installed-check: $(VENV)/installed-test
 	@$(PIP) install --group check
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed-test
+	@echo "installing what the documentation needs"
+	@$(PIP) install --group docs
+	@touch $@
+
+$(VENV)/installed-package: $(VENV)/installed
+	@echo "installing what builds the package"
+	@$(PIP) install --group package
+	@touch $@
+
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo.py
 
@@ -51,12 +62,16 @@ check: $(VENV)/installed-check
 bench: $(VENV)/installed-test
 	@$(BIN)/python tests/perf/run.py $(ARGS)
 
-docs: $(VENV)/installed-test
-	@$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+docs: $(VENV)/installed-docs
+	@$(BIN)/python tests/site.py
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/test_docs.py $(ARGS)
+
+wheel: $(VENV)/installed-package
+	@$(BIN)/python tests/wheel.py
 
 format: $(VENV)/installed-check
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -19,6 +19,7 @@ from benchmark_recorder import __version__
 from benchmark_recorder.cli import app
 from benchmark_recorder.recorder import BenchmarkRecorder
 from tests.hostile import HOSTILE
+from tests.pages import ROOT, commands
 from tests.runs import record_runs
 
 COMMANDS = [
@@ -896,28 +897,8 @@ def in_a_terminal(*arguments: str) -> str:
 
 # The documentation ----------------------------------------------------------------------------------------------------
 
-PAGES = [Path(__file__).parent.parent / name for name in ("README.md", "docs/cli.md", "docs/ci.md", "docs/formats.md")]
-
-
-def shown_commands(page: Path) -> list[list[str]]:
-    """The arguments of each ``$ benchmark-recorder`` line in a page's console blocks."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    lines = re.findall(r"^\$ benchmark-recorder (.*)$", "\n".join(blocks), re.MULTILINE)
-    return [shlex.split(line, comments=True) for line in lines]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_a_page_shows_works(page: Path, tmp_path: Path) -> None:
-    commands = shown_commands(page)
-    assert commands
-    with BenchmarkRecorder(tmp_path / "benchmarks" / "metrics.json") as recorder:
-        record_runs(recorder, metadata={"tier": "gold"})
-    report = {"machine_info": {}, "datetime": "2026-01-01", "benchmarks": [{"name": "a", "stats": {"data": [1.5]}}]}
-    (tmp_path / "bench.json").write_text(json.dumps(report))  # a real one is in tests/exchange
-    for command in commands:
-        result = run(*command)
-        assert result.exit_code == 0, (command, result.output)
-
 
 def test_the_page_shows_every_command() -> None:
-    assert {command[0] for command in shown_commands(PAGES[1])} == set(COMMANDS)
+    """And ``tests/test_docs.py`` runs what it shows."""
+    shown = [command.line.split() for command in commands(ROOT / "docs" / "cli.md")]
+    assert {words[1] for words in shown if words[0] == "benchmark-recorder"} == set(COMMANDS)

@@ -93,3 +93,22 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 
     assert version("benchmark-recorder") == benchmark_recorder.__version__
+
+
+def test_a_program_that_sets_no_logging_up_is_shown_nothing_and_one_that_does_is_told(tmp_path: Path) -> None:
+    program = """
+import logging, pathlib, sys
+if "basic" in sys.argv:
+    logging.basicConfig()
+from benchmark_recorder import BenchmarkRecorder
+assert [type(handler) for handler in logging.getLogger("benchmark_recorder").handlers] == [logging.NullHandler]
+recorder = BenchmarkRecorder("metrics.json", on_invalid="log")
+recorder.record_execution(task="a", duration=-1.0, success=True, version="v1")
+assert recorder.health().invalid == 1
+"""
+    for argument, shown in (("", ""), ("basic", "WARNING:benchmark_recorder:not recorded: duration: expected")):
+        done = subprocess.run(
+            [sys.executable, "-c", program, argument], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert done.stderr[: len(shown) + 1].startswith(shown)
+        assert bool(done.stderr) == bool(shown)

@@ -129,5 +129,8 @@ def prune(
 def _json_file(recorder: BenchmarkRecorder) -> JSONFileStore:
     """The file that records go to first: the store itself, or a remote one's journal."""
     store = getattr(recorder.store, "journal", recorder.store)
-    assert isinstance(store, JSONFileStore)
+    if not isinstance(store, JSONFileStore):  # a third party's store
+        raise typer.BadParameter(
+            f"{terminal(store.name)} is no JSON file, and only such a one can be looked after here"
+        )
     return store

@@ -201,3 +201,15 @@ class Journal(Store):
         """See ``Store.documents``."""
         for batch in self.batches(None):
             yield from filter(query.matches, batch.documents)
+
+
+def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
+    """Documents turned on their side: what ``scan`` returns, for a store that keeps them whole.
+
+    Args:
+        documents: in the order of the answer.
+        fields: of ``records.COLUMNS``.
+    """
+    from benchmark_recorder.stores import _columns  # with numpy, which who only records does without
+
+    return _columns.columns_of(documents, fields)
