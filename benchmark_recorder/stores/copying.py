@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError
 from benchmark_recorder.records import Query
-from benchmark_recorder.stores._ahead import one_ahead
+from benchmark_recorder.stores._replication.ahead import one_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError
-from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT, encode
+from benchmark_recorder.stores._json.document import CLOSING, HEADER, JOINT, encode
+from benchmark_recorder.stores._json.places import count_behind, end_of, read_batch
+from benchmark_recorder.stores._json.rewrite import back_up, copy_to, replace
+from benchmark_recorder.stores._json.source import Source, opened
+from benchmark_recorder.stores._json.tail import Held, Tail
 from benchmark_recorder.stores._lock import REWRITE_SECONDS, check_platform, unavailable
-from benchmark_recorder.stores._places import count_behind, end_of, read_batch
-from benchmark_recorder.stores._rewrite import back_up, copy_to, replace
-from benchmark_recorder.stores._source import Source, opened
-from benchmark_recorder.stores._tail import Held, Tail
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.durations import Durations
     from benchmark_recorder.records import Columns, Document, Query
-    from benchmark_recorder.stores._inspection import Inspection, Repair
-    from benchmark_recorder.stores._marks import Marks
-    from benchmark_recorder.stores._reader import Reader
+    from benchmark_recorder.stores._json.inspection import Inspection, Repair
+    from benchmark_recorder.stores._json.reader import Reader
+    from benchmark_recorder.stores._replication.marks import Marks
 
 
 class JSONFileStore(Journal):
@@ -92,7 +92,7 @@ class JSONFileStore(Journal):
         """Made for the first question, because it needs numpy, and recording does not."""
         self._tail.confirm()
         if self._kept is None:
-            from benchmark_recorder.stores._reader import Reader
+            from benchmark_recorder.stores._json.reader import Reader
 
             self._kept = Reader(self._path)
         return self._kept
@@ -149,7 +149,7 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
-        from benchmark_recorder.stores._selection import is_since
+        from benchmark_recorder.stores._json.selection import is_since
 
         if not os.path.exists(self._path):
             return 0
@@ -182,7 +182,7 @@ class JSONFileStore(Journal):
 
     def inspect(self) -> Inspection:
         """The state of the file, for people; nothing is changed."""
-        from benchmark_recorder.stores._inspection import inspect
+        from benchmark_recorder.stores._json.inspection import inspect
 
         return inspect(self._path)
 
@@ -195,7 +195,7 @@ class JSONFileStore(Journal):
             StoreFormatError: the file holds something else; it was not touched.
             StoreUnavailableError: it could not be written; nothing was changed.
         """
-        from benchmark_recorder.stores._inspection import Repair, inspect, is_sound, take_stock
+        from benchmark_recorder.stores._json.inspection import Repair, inspect, is_sound, take_stock
 
         before = inspect(self._path)
         if not before.exists:
@@ -218,16 +218,16 @@ class JSONFileStore(Journal):
     @contextmanager
     def _rewriting(self) -> Iterator[tuple[Held, Marks]]:
         """The document and its marks, kept from everybody else."""
-        from benchmark_recorder.stores._marks import all_held
+        from benchmark_recorder.stores._replication.marks import all_held
 
         with all_held(os.path.realpath(self._path)) as marks, self._tail.held(REWRITE_SECONDS) as held:
             yield held, marks
 
     def _select(self, held: Held, marks: Marks, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
         """Rewrite the file with the lines that are kept, and the marks with it; how many were not kept."""
-        from benchmark_recorder.stores._pins import Pins
-        from benchmark_recorder.stores._quarantine import Quarantine
-        from benchmark_recorder.stores._selection import Selection
+        from benchmark_recorder.stores._json.selection import Selection
+        from benchmark_recorder.stores._replication.pins import Pins
+        from benchmark_recorder.stores._replication.quarantine import Quarantine
 
         source = _source(held)
         pins = Pins(source, self._path, marks, Quarantine(held.document).ids())

@@ -19,7 +19,7 @@ from benchmark_recorder.errors import (
     StoreFormatError,
     StoreUnavailableError,
 )
-from benchmark_recorder.stores._mongodb_client import address, check_names, connect, hosts_of, require_driver
+from benchmark_recorder.stores._mongodb.client import address, check_names, connect, hosts_of, require_driver
 from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns, Document, Query
-    from benchmark_recorder.stores._mongodb_client import Client
+    from benchmark_recorder.stores._mongodb.client import Client
 
 logger = logging.getLogger("benchmark_recorder")
 
@@ -126,7 +126,7 @@ class MongoDBStore(Store):
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # noqa: ARG002
         """See ``Store.append``."""
-        from benchmark_recorder.stores._executions import Encoded
+        from benchmark_recorder.stores._mongodb.executions import Encoded
 
         encoded = Encoded.of(documents)
         reasons = dict(encoded.reasons)
@@ -146,7 +146,7 @@ class MongoDBStore(Store):
 
     def prepared(self, documents: Sequence[Document]) -> Sequence[Document]:
         """See ``Store.prepared``."""
-        from benchmark_recorder.stores._executions import Encoded
+        from benchmark_recorder.stores._mongodb.executions import Encoded
 
         return Encoded.of(documents)
 
@@ -154,7 +154,7 @@ class MongoDBStore(Store):
         """See ``Store.scan``."""
         from benchmark_recorder.records import COLUMNS
         from benchmark_recorder.stores._columns import GrowingColumn
-        from benchmark_recorder.stores._executions import decode
+        from benchmark_recorder.stores._mongodb.executions import decode
 
         columns = {name: GrowingColumn(COLUMNS[name]) for name in fields}
         for rows in self._rows(query, [_FIELD.get(name, name) for name in columns]):
@@ -170,7 +170,7 @@ class MongoDBStore(Store):
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import Cells
-        from benchmark_recorder.stores._aggregation import ordered
+        from benchmark_recorder.stores._mongodb.aggregation import ordered
 
         several = query.versions is None or len(set(query.versions)) > 1
         cells = self._cells(query, across_versions=several)
@@ -181,7 +181,7 @@ class MongoDBStore(Store):
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
-        from benchmark_recorder.stores._executions import document_of
+        from benchmark_recorder.stores._mongodb.executions import document_of
 
         for rows in self._rows(query, None):
             with _ours(self.name):
@@ -223,7 +223,7 @@ class MongoDBStore(Store):
         return self._insert(rows[:middle], reasons) + self._insert(rows[middle:], reasons)
 
     def _rows(self, query: Query, fields: list[str] | None) -> Iterator[list[dict[str, Any]]]:
-        from benchmark_recorder.stores._aggregation import filter_of
+        from benchmark_recorder.stores._mongodb.aggregation import filter_of
 
         projection = None if fields is None else {"_id": "_id" in fields} | {f: True for f in fields if f != "_id"}
         if projection == {"_id": False}:
@@ -248,7 +248,7 @@ class MongoDBStore(Store):
                 yield rows
 
     def _cells(self, query: Query, *, across_versions: bool) -> list[Cell]:
-        from benchmark_recorder.stores._aggregation import cell_of, pipeline_of
+        from benchmark_recorder.stores._mongodb.aggregation import cell_of, pipeline_of
 
         pipeline = pipeline_of(query, across_versions=across_versions)
         with (

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkab
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores._delivery import BATCH, Delivery, newer
-from benchmark_recorder.stores._marks import MarkFile
-from benchmark_recorder.stores._quarantine import Quarantine
+from benchmark_recorder.stores._replication.delivery import BATCH, Delivery, newer
+from benchmark_recorder.stores._replication.marks import MarkFile
+from benchmark_recorder.stores._replication.quarantine import Quarantine
 from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Caveat, Cell, Cells
     from benchmark_recorder.records import Columns, Document, Query
-    from benchmark_recorder.stores._marks import Mark
+    from benchmark_recorder.stores._replication.marks import Mark
     from benchmark_recorder.stores.base import Journal
 
 logger = logging.getLogger("benchmark_recorder")
@@ -88,7 +88,7 @@ class ReplicatedStore(Store):
         self.delivery = Delivery(journal, remote, self._marks, self._quarantine)
         self._courier = None
         if deliver == "background":
-            from benchmark_recorder.stores._courier import Courier
+            from benchmark_recorder.stores._replication.courier import Courier
 
             self._courier = Courier(self.deliver, remote.name)
 

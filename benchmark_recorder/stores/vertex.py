@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
 from benchmark_recorder.records import COLUMNS, same_json
-from benchmark_recorder.stores._vertex_schema import SCHEMA, Row, document_of, row_of
+from benchmark_recorder.stores._vertex.schema import SCHEMA, Row, document_of, row_of
 from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
-    from benchmark_recorder.stores._vertex_setup import Finding, Step
+    from benchmark_recorder.stores._vertex.setup import Finding, Step
 
 LOCATION: Final = "us-central1"
 DATASET: Final = "genesis_benchmarks"
@@ -143,8 +143,8 @@ class VertexStore(Store):
         order = self._next_orders(len(unique))
         rows = [row_of(document, order + number) for number, document in enumerate(unique.values())]
         with _google():
-            from benchmark_recorder.stores._vertex_errors import patience, translated
-            from benchmark_recorder.stores._vertex_stream import Stream
+            from benchmark_recorder.stores._vertex.errors import patience, translated
+            from benchmark_recorder.stores._vertex.stream import Stream
 
         retry = patience(self.deadline)
 
@@ -161,7 +161,7 @@ class VertexStore(Store):
         """See ``Store.scan``; the order is that of ``record_id``, which is that of recording."""
         import numpy as np
 
-        from benchmark_recorder.stores._vertex_sql import Filters, scan_sql
+        from benchmark_recorder.stores._vertex.sql import Filters, scan_sql
 
         filters = Filters.of(query)
         names = list(dict.fromkeys([*fields, *(["metadata"] if filters.metadata_here else ())]))
@@ -177,7 +177,7 @@ class VertexStore(Store):
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
-        from benchmark_recorder.stores._vertex_sql import Filters, scan_sql
+        from benchmark_recorder.stores._vertex.sql import Filters, scan_sql
 
         filters = Filters.of(query)
         if filters.impossible:
@@ -191,7 +191,7 @@ class VertexStore(Store):
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; one query, whose answer holds the cells alone."""
         from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
-        from benchmark_recorder.stores._vertex_sql import Filters, cell_of, summarize_sql
+        from benchmark_recorder.stores._vertex.sql import Filters, cell_of, summarize_sql
 
         filters = Filters.of(query)
         if filters.impossible:
@@ -225,14 +225,14 @@ class VertexStore(Store):
             StoreUnavailableError: a call failed for now; run it again.
         """
         with _google():
-            from benchmark_recorder.stores._vertex_setup import Setup
+            from benchmark_recorder.stores._vertex.setup import Setup
 
         return Setup(self).run(dry_run=dry_run)
 
     def check(self) -> Iterator[Finding]:
         """Look at each part of the set-up; a finding with a problem holds the fix. Nothing is changed."""
         with _google():
-            from benchmark_recorder.stores._vertex_setup import Setup
+            from benchmark_recorder.stores._vertex.setup import Setup
 
         return Setup(self).check()
 
@@ -277,8 +277,8 @@ class VertexStore(Store):
     def _rows(self, sql: str, values: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
         """The rows of a query, page by page."""
         with _google():
-            from benchmark_recorder.stores._vertex_errors import translated
-            from benchmark_recorder.stores._vertex_query import answer
+            from benchmark_recorder.stores._vertex.errors import translated
+            from benchmark_recorder.stores._vertex.query import answer
 
         with translated(self.name, self.project):
             yield from answer(
@@ -294,8 +294,8 @@ class VertexStore(Store):
     def _known(self, documents: Mapping[str, Document]) -> set[str]:
         """Which of some records are here."""
         from benchmark_recorder.records import timestamp_micros
-        from benchmark_recorder.stores._vertex_schema import moment_of
-        from benchmark_recorder.stores._vertex_sql import known_ids_sql
+        from benchmark_recorder.stores._vertex.schema import moment_of
+        from benchmark_recorder.stores._vertex.sql import known_ids_sql
 
         moments = [timestamp_micros(document["timestamp"]) for document in documents.values()]
         values = {

@@ -140,7 +140,7 @@ def interrupted(path: str, moments: int) -> None:
     for _ in range(moments):
         try:
             signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.000_05, 0.000_3))
-            while True:
+            for _ in range(5000):  # until then; Python tells nobody of one that comes in a finalizer
                 document = make_document()
                 store.append([document], fresh=True)
                 told.append(document["record_id"])

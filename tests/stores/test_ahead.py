@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.stores._ahead import Ahead, one_ahead
+from benchmark_recorder.stores._replication.ahead import Ahead, one_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

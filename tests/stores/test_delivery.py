@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.stores._delivery import Delivery
+from benchmark_recorder.stores._replication.delivery import Delivery
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import make_history
@@ -288,7 +288,7 @@ def test_a_removed_mark_means_that_everything_is_delivered_again(store: Replicat
 def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores._marks.MARK_SECONDS", 0.1)
+    monkeypatch.setattr("benchmark_recorder.stores._replication.marks.MARK_SECONDS", 0.1)
     store.append(make_history(5))
     with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
         other.append(make_history(5, seed=2))
@@ -298,7 +298,7 @@ def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
 def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores._marks.MARK_SECONDS", 0.1)
+    monkeypatch.setattr("benchmark_recorder.stores._replication.marks.MARK_SECONDS", 0.1)
     scan = remote.scan
 
     def take_long(query: Query, fields: Collection[str]) -> Columns:

@@ -12,11 +12,11 @@ import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.records import Document, Query, timestamp_micros
-from benchmark_recorder.stores import _ordered, _pooling, _reader, _sidecar, _table
 from benchmark_recorder.stores._columns import columns_of
-from benchmark_recorder.stores._row import decode_rows
-from benchmark_recorder.stores._run import cell_of_run
-from benchmark_recorder.stores._timestamps import micros_of
+from benchmark_recorder.stores._json import ordered, pooling, reader, sidecar, table
+from benchmark_recorder.stores._json.row import decode_rows
+from benchmark_recorder.stores._json.run import cell_of_run
+from benchmark_recorder.stores._json.timestamps import micros_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a few records are worth saving."""
-    monkeypatch.setattr(_reader, "WORTH_SAVING", 10)
+    monkeypatch.setattr(reader, "WORTH_SAVING", 10)
     return tmp_path / "metrics.json"
 
 
@@ -40,7 +40,7 @@ def written(path: Path, count: int = 200, seed: int = 1) -> list[Document]:
     return history
 
 
-def sidecar(path: Path) -> Path:
+def columns_file(path: Path) -> Path:
     return path.with_name("metrics.json.d") / "columns"
 
 
@@ -69,7 +69,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(block))
         return decode_rows(block)
 
-    monkeypatch.setattr(_table, "decode_rows", counted)
+    monkeypatch.setattr(table, "decode_rows", counted)
     return sizes
 
 
@@ -79,7 +79,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_reader_saves_what_it_had_to_read_for_the_next_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = written(path)
     JSONFileStore(path).summarize(Query())
-    assert stat.S_IMODE(sidecar(path).stat().st_mode) == 0o600
+    assert stat.S_IMODE(columns_file(path).stat().st_mode) == 0o600
     assert JSONFileStore(path).inspect().sidecar == "fresh"
     decoded = reads(monkeypatch)
     assert_right(path, history)
@@ -142,10 +142,10 @@ def test_a_question_reads_only_what_was_added_since_the_last_one(path: Path, mon
 def test_a_damaged_sidecar_is_not_used(path: Path, damage: Callable[[bytes], bytes]) -> None:
     history = written(path)
     JSONFileStore(path).summarize(Query())
-    saved = sidecar(path).read_bytes()
-    sidecar(path).write_bytes(damage(saved))
+    saved = columns_file(path).read_bytes()
+    columns_file(path).write_bytes(damage(saved))
     assert_right(path, history)
-    assert sidecar(path).read_bytes() == saved
+    assert columns_file(path).read_bytes() == saved
 
 
 def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_one(path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_o
         other = path.with_name("other.json")
         theirs = written(other, 300, seed=9)
         JSONFileStore(other).summarize(Query())
-        (other.with_name("other.json.d") / "columns").replace(sidecar(path))
+        (other.with_name("other.json.d") / "columns").replace(columns_file(path))
         other.replace(path)
         assert len(reader.scan(Query(), ["time"])["time"]) == 300
     assert_right(path, theirs)
@@ -227,14 +227,14 @@ def test_columns_that_are_handed_out_cannot_change_what_is_kept(path: Path) -> N
 
 
 def test_cells_are_the_same_where_they_are_too_many_to_be_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_table, "MAX_KEPT_CELLS", 3)
+    monkeypatch.setattr(table, "MAX_KEPT_CELLS", 3)
     assert_right(path, written(path, 300))
 
 
 def test_durations_are_the_same_where_versions_are_too_many_to_save_their_order(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_ordered, "MAX_SAVED_VERSIONS", 1)
+    monkeypatch.setattr(ordered, "MAX_SAVED_VERSIONS", 1)
     assert_right(path, written(path, 300))
 
 
@@ -272,7 +272,7 @@ def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_ver
 ) -> None:
     history = written(path)
     JSONFileStore(path).summarize(Query())
-    monkeypatch.setattr(_sidecar._Saved, "column", lambda _, name: pytest.fail(f"{name} was read"))
+    monkeypatch.setattr(sidecar._Saved, "column", lambda _, name: pytest.fail(f"{name} was read"))
     with JSONFileStore(path) as store:
         expected = sorted(d["execution_time"] for d in history if d["version"] == "v2.0")
         assert 0 < len(expected) < len(history)
@@ -303,7 +303,7 @@ def test_the_cell_of_a_single_run_is_what_is_made_of_many_at_once() -> None:
 def test_pooling_before_counting_is_the_same_as_after(
     limit: int, versions: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (_pooling, collect.__globals__):
+    for module in (pooling, collect.__globals__):
         target = module if isinstance(module, dict) else vars(module)
         monkeypatch.setitem(target, "MAX_MATCHED_TASKS", limit)
     rng = random.Random(limit)
@@ -321,17 +321,17 @@ def test_pooling_before_counting_is_the_same_as_after(
     )
     query = Query(versions=versions)
     columns = reference.scan(query, CELL_FIELDS)
-    table = _table.Table()
+    empty = table.Table()
     coded = {
-        name: table._coded({name: table._code(name, column.tolist())})[name]
-        if name in _table.TEXTS and len(column)
+        name: empty._coded({name: empty._code(name, column.tolist())})[name]
+        if name in table.TEXTS and len(column)
         else column
         for name, column in columns.items()
     }
     if not len(columns["time"]):
         return
     for apart in (frozenset[str](), frozenset(columns["task_id"][:40].tolist()) | {"no such task"}):
-        pooled = collect(_pooling.tabulate_pooled(coded, versions, apart), versions, apart)
+        pooled = collect(pooling.tabulate_pooled(coded, versions, apart), versions, apart)
         assert_same_cells(pooled, collect(tabulate(columns), versions, apart))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
-from benchmark_recorder.stores import _reader
+from benchmark_recorder.stores._json import reader
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
@@ -48,7 +48,7 @@ ODD_FIELDS: tuple[dict[str, Any], ...] = (
 def test_an_odd_record_is_left_out_and_told_and_stays_in_the_file(
     store: JSONFileStore, fields: dict[str, Any], worth_saving: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_reader, "WORTH_SAVING", worth_saving)
+    monkeypatch.setattr(reader, "WORTH_SAVING", worth_saving)
     history = make_history(40)
     odd = make_document(version="v1.0") | fields
     store.append([*history[:20], odd, *history[20:]], fresh=True)

@@ -20,7 +20,7 @@ import pytest
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.records import Query
-from benchmark_recorder.stores._marks import MarkFile
+from benchmark_recorder.stores._replication.marks import MarkFile
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.replication import ReplicatedStore

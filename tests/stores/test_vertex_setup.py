@@ -15,7 +15,7 @@ from google.oauth2.credentials import Credentials
 from google.rpc import status_pb2
 
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
-from benchmark_recorder.stores import _vertex_setup
+from benchmark_recorder.stores._vertex import setup
 from benchmark_recorder.testing import make_document
 from tests.fakes.bigquery import Fault as RequestFault
 from tests.fakes.feature_registry import FakeFeatureRegistry, Fault
@@ -193,7 +193,7 @@ def test_an_operation_that_goes_silent_does_not_hold_the_setup(cloud: FakeGoogle
 
 
 def test_an_operation_that_does_not_end_is_left(cloud: FakeGoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_vertex_setup, "_CREATION_SECONDS", 0.1)
+    monkeypatch.setattr(setup, "_CREATION_SECONDS", 0.1)
     cloud.registry.polls = 10_000
     with pytest.raises(StoreUnavailableError, match="run it again later"):
         steps(cloud)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.stores._document import (
+from benchmark_recorder.stores._json.document import (
     BLOCK,
     CLOSING,
     HEADER,

@@ -15,12 +15,12 @@ from benchmark_recorder.cells import CELL_FIELDS, Caveat, Cells
 from benchmark_recorder.durations import Durations
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import Query
-from benchmark_recorder.stores import _sidecar
-from benchmark_recorder.stores._extent import Extent
-from benchmark_recorder.stores._gathering import Gathering
-from benchmark_recorder.stores._places import damaged
-from benchmark_recorder.stores._source import opened
-from benchmark_recorder.stores._table import PIECE, TEXTS, Table
+from benchmark_recorder.stores._json import sidecar
+from benchmark_recorder.stores._json.extent import Extent
+from benchmark_recorder.stores._json.gathering import Gathering
+from benchmark_recorder.stores._json.places import damaged
+from benchmark_recorder.stores._json.source import opened
+from benchmark_recorder.stores._json.table import PIECE, TEXTS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.records import Columns
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
 
 T = TypeVar("T")
 
@@ -121,9 +121,9 @@ class Reader:
             try:
                 self._read_on(source)
                 return ask(self._table, source)
-            except _sidecar.UnusableError:
+            except sidecar.UnusableError:
                 with suppress(OSError):
-                    os.unlink(_sidecar.path_of(os.path.realpath(self._path)))
+                    os.unlink(sidecar.path_of(os.path.realpath(self._path)))
                 self._forget()
                 self._read_on(source)
                 return ask(self._table, source)
@@ -149,7 +149,7 @@ class Reader:
             return
         if self._extent is None or not self._extent.fits(source):
             self._forget()
-            if source.converted is None and (saved := _sidecar.load(os.path.realpath(self._path), source)):
+            if source.converted is None and (saved := sidecar.load(os.path.realpath(self._path), source)):
                 self._extent, self._table = saved
                 self._saved = len(self._table)
         start = source.layout.header if self._extent is None else self._extent.offset
@@ -161,7 +161,7 @@ class Reader:
         self._extent = extent
         unsaved = len(self._table) - self._saved
         if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):
-            _sidecar.save(os.path.realpath(self._path), extent, self._table)
+            sidecar.save(os.path.realpath(self._path), extent, self._table)
             self._saved = len(self._table)
 
 

@@ -14,15 +14,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
-from benchmark_recorder.stores._ahead import Ahead, one_ahead
-from benchmark_recorder.stores._marks import Mark, MarkFile
+from benchmark_recorder.stores._replication.ahead import Ahead, one_ahead
+from benchmark_recorder.stores._replication.marks import Mark, MarkFile
 from benchmark_recorder.stores.base import PlaceLostError, Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmark_recorder.records import Document
-    from benchmark_recorder.stores._quarantine import Quarantine
+    from benchmark_recorder.stores._replication.quarantine import Quarantine
     from benchmark_recorder.stores.base import Batch, Journal, Store
 
 BATCH: Final = 1000

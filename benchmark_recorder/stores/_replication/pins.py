@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.stores._places import find_place
+from benchmark_recorder.stores._json.places import find_place
 from benchmark_recorder.stores.base import PlaceLostError, Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmark_recorder.stores._marks import Mark, Marks
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
+    from benchmark_recorder.stores._replication.marks import Mark, Marks
 
 
 class Pins:

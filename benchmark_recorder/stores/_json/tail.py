@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError, StoreUnavailableError
-from benchmark_recorder.stores._document import (
+from benchmark_recorder.stores._json.document import (
     CLOSING,
     HEADER,
     JOINT,
@@ -23,11 +23,11 @@ from benchmark_recorder.stores._document import (
     find_layout,
     not_ours,
 )
-from benchmark_recorder.stores._glance import make_glance
-from benchmark_recorder.stores._identities import Identities, id_of
+from benchmark_recorder.stores._json.glance import make_glance
+from benchmark_recorder.stores._json.identities import Identities, id_of
+from benchmark_recorder.stores._json.mending import mend, take_over
+from benchmark_recorder.stores._json.rewrite import is_retired, sync_folder
 from benchmark_recorder.stores._lock import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores._mending import mend, take_over
-from benchmark_recorder.stores._rewrite import is_retired, sync_folder
 
 if TYPE_CHECKING:
     import fcntl

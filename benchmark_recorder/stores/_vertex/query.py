@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.cloud import bigquery
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.stores._vertex_errors import RAISED, patience
+from benchmark_recorder.stores._vertex.errors import RAISED, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from benchmark_recorder.stores._document import JOINT, is_record
+from benchmark_recorder.stores._json.document import JOINT, is_record
 
 
 class Row(msgspec.Struct, gc=False):

@@ -10,16 +10,16 @@ import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores._identities import id_of
-from benchmark_recorder.stores._places import lines
-from benchmark_recorder.stores._rewrite import backups_of
-from benchmark_recorder.stores._row import decode_row
-from benchmark_recorder.stores._source import opened
+from benchmark_recorder.stores._json.identities import id_of
+from benchmark_recorder.stores._json.places import lines
+from benchmark_recorder.stores._json.rewrite import backups_of
+from benchmark_recorder.stores._json.row import decode_row
+from benchmark_recorder.stores._json.source import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def inspect(path: str) -> Inspection:
 
 
 def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
-    from benchmark_recorder.stores._sidecar import state_of  # it needs numpy
+    from benchmark_recorder.stores._json.sidecar import state_of  # it needs numpy
 
     stock = take_stock(source)
     torn = source.layout.torn

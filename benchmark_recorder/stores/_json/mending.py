@@ -6,12 +6,12 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.stores._document import CLOSING, convert, read_at
+from benchmark_recorder.stores._json.document import CLOSING, convert, read_at
+from benchmark_recorder.stores._json.rewrite import back_up, replace
 from benchmark_recorder.stores._lock import unavailable
-from benchmark_recorder.stores._rewrite import back_up, replace
 
 if TYPE_CHECKING:
-    from benchmark_recorder.stores._document import Layout
+    from benchmark_recorder.stores._json.document import Layout
 
 logger = logging.getLogger("benchmark_recorder")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments, Range
 from benchmark_recorder.records import plain_text, task_id_of
-from benchmark_recorder.stores._vertex_schema import is_text, metadata_lines, moment_of
+from benchmark_recorder.stores._vertex.schema import is_text, metadata_lines, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -14,8 +14,8 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1, bigquery
 
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
-from benchmark_recorder.stores._vertex_errors import RAISED, ours, passes, patience, translated
-from benchmark_recorder.stores._vertex_schema import CLUSTERED_BY, ENTITY, FEATURES, PARTITIONED_BY, SCHEMA
+from benchmark_recorder.stores._vertex.errors import RAISED, ours, passes, patience, translated
+from benchmark_recorder.stores._vertex.schema import CLUSTERED_BY, ENTITY, FEATURES, PARTITIONED_BY, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

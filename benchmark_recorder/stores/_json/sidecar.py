@@ -24,17 +24,17 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
-from benchmark_recorder.stores._extent import Extent  # noqa: TC001 - decoded to
-from benchmark_recorder.stores._ordered import Ordered
-from benchmark_recorder.stores._rewrite import folder_of, write_beside
-from benchmark_recorder.stores._table import DTYPES, Table
+from benchmark_recorder.stores._json.extent import Extent  # noqa: TC001 - decoded to
+from benchmark_recorder.stores._json.ordered import Ordered
+from benchmark_recorder.stores._json.rewrite import folder_of, write_beside
+from benchmark_recorder.stores._json.table import DTYPES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
 
 _MAGIC: Final = b"benchmark-recorder columns 2\n"
 _NAME: Final = "columns"

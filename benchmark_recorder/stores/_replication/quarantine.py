@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.stores._json.rewrite import folder_of, write_beside
 from benchmark_recorder.stores._lock import unavailable
-from benchmark_recorder.stores._marks import MarkFile
-from benchmark_recorder.stores._rewrite import folder_of, write_beside
+from benchmark_recorder.stores._replication.marks import MarkFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder.records import COLUMNS, Query
-from benchmark_recorder.stores._identities import ids_of
+from benchmark_recorder.stores._json.identities import ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

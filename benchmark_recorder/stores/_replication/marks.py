@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.stores._json.rewrite import folder_of, make_folder, write_beside
 from benchmark_recorder.stores._lock import lock, unavailable, unlock
-from benchmark_recorder.stores._rewrite import folder_of, make_folder, write_beside
 from benchmark_recorder.stores.base import Position  # noqa: TC001 - decoded to
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.records import plain_text, task_id_of
-from benchmark_recorder.stores._executions import tag
+from benchmark_recorder.stores._mongodb.executions import tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

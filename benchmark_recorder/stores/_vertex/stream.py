@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from google.api_core.exceptions import GoogleAPICallError
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError
-from benchmark_recorder.stores._vertex_errors import is_refusal
+from benchmark_recorder.stores._vertex.errors import is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from benchmark_recorder.stores._vertex_schema import Row
+    from benchmark_recorder.stores._vertex.schema import Row
 
 ROWS_PER_REQUEST: Final = 500
 """What BigQuery recommends; its limits are 50,000 rows and 10 MB."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores._document import CLOSING, HEADER, JOINT
-from benchmark_recorder.stores._identities import id_of
-from benchmark_recorder.stores._places import lines
+from benchmark_recorder.stores._json.document import CLOSING, HEADER, JOINT
+from benchmark_recorder.stores._json.identities import id_of
+from benchmark_recorder.stores._json.places import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from benchmark_recorder.stores._pins import Pins
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
+    from benchmark_recorder.stores._replication.pins import Pins
 
 
 class Selection:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from benchmark_recorder.records import legacy_record_id
-from benchmark_recorder.stores._document import blocks
+from benchmark_recorder.stores._json.document import blocks
 
 
 class _Identified(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
 
 _GUARD_BYTES: Final = 4096
 """Bytes before the offset that are compared: some ten records, each with an id of its own."""

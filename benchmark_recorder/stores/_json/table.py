@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
-from benchmark_recorder.stores._ordered import Ordered
-from benchmark_recorder.stores._pooling import tabulate_pooled
-from benchmark_recorder.stores._row import Row, decode_odd_rows, decode_rows
-from benchmark_recorder.stores._run import cell_of_run
-from benchmark_recorder.stores._timestamps import micros_of, micros_of_odd
+from benchmark_recorder.stores._json.ordered import Ordered
+from benchmark_recorder.stores._json.pooling import tabulate_pooled
+from benchmark_recorder.stores._json.row import Row, decode_odd_rows, decode_rows
+from benchmark_recorder.stores._json.run import cell_of_run
+from benchmark_recorder.stores._json.timestamps import micros_of, micros_of_odd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

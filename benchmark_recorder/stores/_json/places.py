@@ -8,15 +8,15 @@ import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.records import legacy_record_id
-from benchmark_recorder.stores._document import BLOCK, JOINT
-from benchmark_recorder.stores._identities import id_of
+from benchmark_recorder.stores._json.document import BLOCK, JOINT
+from benchmark_recorder.stores._json.identities import id_of
 from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmark_recorder.records import Document
-    from benchmark_recorder.stores._source import Source
+    from benchmark_recorder.stores._json.source import Source
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 

@@ -1,0 +1,1 @@
+"""How the MongoDB store does it: its client, its documents, its aggregation."""
