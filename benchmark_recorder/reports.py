@@ -164,7 +164,7 @@ def _by_version(columns: Columns, versions: Iterable[str]) -> dict[str, Columns]
 
 def _is_partial(answers: Iterable[Cells]) -> bool:
     """Whether a store that was out of reach is missing from some answers."""
-    return any(answer.caveats for answer in answers)
+    return any(caveat.code == "store_out_of_reach" for answer in answers for caveat in answer.caveats)
 
 
 def _most_run(cells: Iterable[Cell], most: int) -> list[str]:

@@ -189,6 +189,22 @@ def test_a_server_that_is_out_of_reach_leaves_a_report_that_says_so(tmp_path: Pa
     assert "so what other machines recorded is missing" in text
 
 
+def test_odd_records_are_counted_as_excluded_and_leave_the_trend_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    with BenchmarkRecorder(path) as recorder:
+        for week in range(2):
+            record(recorder, "v1", week, 1.0, 1.1, 1.2)
+    whole = json.loads(path.read_text())
+    whole["metrics"] += [{**whole["metrics"][0], "record_id": f"{n:032x}", "success": None} for n in range(2)]
+    path.write_text(json.dumps(whole))
+    with BenchmarkRecorder(path) as recorder:
+        found = report(recorder, "v1")
+        text = " ".join(recorder.generate_report(["v1"]).split())
+    assert [week.runs for week in found.trends[0].weeks] == [3, 3]
+    assert "could not be asked" not in text
+    assert "not included: 2 in which a field is missing or of another kind than it should be" in text
+
+
 @pytest.fixture(params=["json", "mongodb", "vertex"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A real file, a real server, and Google's own clients before fakes of their services."""
