@@ -164,6 +164,25 @@ def test_a_week_is_over_when_its_sunday_is(recorder: BenchmarkRecorder) -> None:
     assert [week.is_over for week in report(recorder, "v1").trends[0].weeks] == [True, False]
 
 
+def test_a_report_on_the_last_days_tells_them_from_the_whole_weeks_before(recorder: BenchmarkRecorder) -> None:
+    now = datetime.now(UTC)
+    for ago in range(10):
+        for run in range(20):
+            moment = now - timedelta(weeks=ago, microseconds=run)
+            recorder.record_execution("t", (1.0 if ago else 1.4) * (1 + run / 1000), True, "v2", timestamp=moment)
+    record(recorder, "v1", 0, 1.0, 1.1)
+    found = report(recorder, "v1", "v2", last_days=3)
+    assert [summary.count for summary in found.summaries] == [0, 20]
+    v1, v2 = found.trends
+    assert v1.weeks == ()
+    assert len(v2.weeks) == 8
+    assert sum(week.runs for week in v2.weeks) >= 7 * 20
+    assert "is 40.0 % slower than in the week before" in " ".join(
+        recorder.generate_report(["v1", "v2"], last_days=3).split()
+    )
+    assert len(report(recorder, "v2", since=now - timedelta(days=3)).trends[0].weeks) <= 2  # as it was said
+
+
 def test_an_unknown_format_is_refused_before_anything_is_asked(recorder: BenchmarkRecorder) -> None:
     store = recorder.store
     assert isinstance(store, WatchedStore)

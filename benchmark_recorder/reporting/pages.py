@@ -191,6 +191,8 @@ def _basis_lines(report: Report) -> list[Line]:
         for name, value in asked.items():
             parts += [", ", f"{name} is ", Recorded(_shown(value))]
         lines.append(("only where ", *parts[1:]))
+    if "last_days" in asked and any(len(trend.weeks) > 1 for trend in report.trends):
+        lines.append(("week over week looks back further than that, at whole weeks",))
     return [*lines, *_left_out_lines(report.summaries), *_health_lines(basis), *_outage_lines(report.summaries)]
 
 
