@@ -184,7 +184,7 @@ class Cells:
 
     Attributes:
         cells: by version and task, the pooled ones at the end.
-        caveats: what a reader must know of their origin: a server that was out of reach.
+        caveats: what a reader must know of their origin: a server out of reach, records that cannot be read.
     """
 
     cells: tuple[Cell, ...] = ()

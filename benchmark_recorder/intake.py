@@ -21,6 +21,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-logger = logging.getLogger("benchmark_recorder")
-logger.addHandler(logging.NullHandler())
 
 MAX_WAITING: Final = 10_000
 """Records kept in memory while the journal cannot be written: some 10 MB."""

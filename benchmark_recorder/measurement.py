@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import time
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast
 
+from benchmark_recorder.log import logger
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-logger = logging.getLogger("benchmark_recorder")
 
 P = ParamSpec("P")
 R = TypeVar("R")

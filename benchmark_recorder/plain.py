@@ -1,4 +1,4 @@
-"""Executions that need no admission: every value is already what is stored.
+"""Executions that need no admission, as every value is already what is stored; and JSON that is made so.
 
 Most are. They are told apart in a fraction of the time that validation takes, and a program that records no others
 never imports pydantic. A no is never a refusal: ``admission`` decides on all others.
@@ -95,3 +95,21 @@ def is_plain_metadata(metadata: dict[str, Any]) -> bool:
             return False
         size += len(key) + 32
     return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
+
+
+def plain_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """What a JSON file holds, as every store can: numbers that are not finite as null, lone surrogates as U+FFFD.
+
+    Raises:
+        RecursionError: it is nested too deep.
+    """
+    match value:
+        case float():
+            return value if isfinite(value) else None
+        case str():
+            return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {plain_json(key): plain_json(inner) for key, inner in value.items()}
+        case list():
+            return [plain_json(inner) for inner in value]
+    return value

@@ -84,7 +84,8 @@ class ReportMethods:
         ]
         attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
         spread = distributions_of({name: durations[name].ordered for name in cells})
-        trends = self._trends(asked, cells)
+        # What the last few days were like is told by the weeks before them.
+        trends = self._trends(asked, cells, looks_back=query.get("last_days") is not None)
         return Report(
             summaries=tuple(summaries[name] for name in names),
             comparisons=tuple(joint),
@@ -111,23 +112,31 @@ class ReportMethods:
             return _none_of(_FAILED)
         return self._store.scan(replace(asked, success=False), _FAILED)
 
-    def _trends(self, asked: Query, cells: Mapping[str, Cells]) -> dict[str, Trend]:
-        """Each version week over week: one question for each week, about all versions."""
+    def _trends(self, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
+        """Each version that has cells, week over week: one question for each week, about all versions.
+
+        Args:
+            asked: which executions.
+            cells: of each version.
+            looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
+        """
         from benchmark_recorder.analysis import WEEK, Doubt, trend_of, week_starts
 
         own = [cell for found in cells.values() for cell in found.cells]
         weekly: dict[int, Cells] = {}
         if own and not _is_partial(cells.values()):
             # A task that is run once a week has cells of its own only where it is named.
-            followed = replace(asked, apart=frozenset(_most_run(own, MOST_NAMED_TASKS)))
-            for start in week_starts(min(cell.first for cell in own), max(cell.last for cell in own)):
+            since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
+            followed = replace(asked, since=since, apart=frozenset(_most_run(own, MOST_NAMED_TASKS)))
+            for start in week_starts(first, max(cell.last for cell in own)):
                 weekly[start] = self._store.summarize(_within(followed, start, start + WEEK))
         warnings: tuple[Doubt, ...] = ()
         if _is_partial([*cells.values(), *weekly.values()]):
             # What this machine alone recorded is no trend, and each question would wait for the store once more.
             weekly = {}
             warnings = (Doubt("no_trend", "There is no trend, as the store could not be asked.", {}),)
-        return {name: trend_of(name, weekly, time_ns() // 1000, warnings) for name in cells}
+        present = time_ns() // 1000
+        return {name: trend_of(name, weekly if cells[name].cells else {}, present, warnings) for name in cells}
 
 
 _ROUTED: Final = ("version", "expected_agent", "agent_selected")
@@ -164,7 +173,7 @@ def _by_version(columns: Columns, versions: Iterable[str]) -> dict[str, Columns]
 
 def _is_partial(answers: Iterable[Cells]) -> bool:
     """Whether a store that was out of reach is missing from some answers."""
-    return any(answer.caveats for answer in answers)
+    return any(caveat.code == "store_out_of_reach" for answer in answers for caveat in answer.caveats)
 
 
 def _most_run(cells: Iterable[Cell], most: int) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from benchmark_recorder import BenchmarkMetric, BenchmarkRecorder, MemoryStore
 from benchmark_recorder.admission import admit_execution
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
-from benchmark_recorder.plain import are_plain, is_plain, is_plain_metadata
+from benchmark_recorder.plain import are_plain, is_plain, is_plain_metadata, plain_json
 from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Query
 from tests.hostile import HOSTILE
 
@@ -278,3 +278,8 @@ def test_the_id_of_a_task_is_made_of_its_text_whatever_a_subclass_makes_of_it() 
     BenchmarkRecorder(store=store).record_execution("a task", 1.0, True, "v1")
     first, second = store.documents(Query())
     assert first["task_id"] == second["task_id"]
+
+
+def test_json_of_a_file_becomes_what_every_store_can_hold() -> None:
+    told = json.loads('{"\\ud800": [NaN, -Infinity, 1e999, 1.5, "\\udc80é", "x", {"y": [null, true, 3]}]}')
+    assert plain_json(told) == {"\ufffd": [None, None, None, 1.5, "\ufffdé", "x", {"y": [None, True, 3]}]}

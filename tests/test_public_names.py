@@ -95,6 +95,16 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     assert version("benchmark-recorder") == benchmark_recorder.__version__
 
 
+@pytest.mark.parametrize("module", ["measurement", "intake", "stores.json_file", "stores.replication", "harness"])
+def test_whatever_is_imported_first_logs_nowhere_by_itself(module: str) -> None:
+    program = f"""
+import logging
+import benchmark_recorder.{module}
+assert [type(handler) for handler in logging.getLogger("benchmark_recorder").handlers] == [logging.NullHandler]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_program_that_sets_no_logging_up_is_shown_nothing_and_one_that_does_is_told(tmp_path: Path) -> None:
     program = """
 import logging, pathlib, sys

@@ -164,6 +164,25 @@ def test_a_week_is_over_when_its_sunday_is(recorder: BenchmarkRecorder) -> None:
     assert [week.is_over for week in report(recorder, "v1").trends[0].weeks] == [True, False]
 
 
+def test_a_report_on_the_last_days_tells_them_from_the_whole_weeks_before(recorder: BenchmarkRecorder) -> None:
+    now = datetime.now(UTC)
+    for ago in range(10):
+        for run in range(20):
+            moment = now - timedelta(weeks=ago, microseconds=run)
+            recorder.record_execution("t", (1.0 if ago else 1.4) * (1 + run / 1000), True, "v2", timestamp=moment)
+    record(recorder, "v1", 0, 1.0, 1.1)
+    found = report(recorder, "v1", "v2", last_days=3)
+    assert [summary.count for summary in found.summaries] == [0, 20]
+    v1, v2 = found.trends
+    assert v1.weeks == ()
+    assert len(v2.weeks) == 8
+    assert sum(week.runs for week in v2.weeks) >= 7 * 20
+    assert "is 40.0 % slower than in the week before" in " ".join(
+        recorder.generate_report(["v1", "v2"], last_days=3).split()
+    )
+    assert len(report(recorder, "v2", since=now - timedelta(days=3)).trends[0].weeks) <= 2  # as it was said
+
+
 def test_an_unknown_format_is_refused_before_anything_is_asked(recorder: BenchmarkRecorder) -> None:
     store = recorder.store
     assert isinstance(store, WatchedStore)
@@ -187,6 +206,22 @@ def test_a_server_that_is_out_of_reach_leaves_a_report_that_says_so(tmp_path: Pa
     assert "included: 6 kept locally until that store confirms them, the oldest of 2026-11-02T00:00:00" in text
     assert "not included: mongodb://127.0.0.1:1/bench.executions could not be asked (never reached from here)" in text
     assert "so what other machines recorded is missing" in text
+
+
+def test_odd_records_are_counted_as_excluded_and_leave_the_trend_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    with BenchmarkRecorder(path) as recorder:
+        for week in range(2):
+            record(recorder, "v1", week, 1.0, 1.1, 1.2)
+    whole = json.loads(path.read_text())
+    whole["metrics"] += [{**whole["metrics"][0], "record_id": f"{n:032x}", "success": None} for n in range(2)]
+    path.write_text(json.dumps(whole))
+    with BenchmarkRecorder(path) as recorder:
+        found = report(recorder, "v1")
+        text = " ".join(recorder.generate_report(["v1"]).split())
+    assert [week.runs for week in found.trends[0].weeks] == [3, 3]
+    assert "could not be asked" not in text
+    assert "not included: 2 in which a field is missing or of another kind than it should be" in text
 
 
 @pytest.fixture(params=["json", "mongodb", "vertex"])

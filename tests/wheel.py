@@ -36,7 +36,7 @@ for number in range(12):
 assert recorder.get_historical_metrics(version="v2.0").count == 12
 assert recorder.compare_versions("v1.0", "v2.0").verdict == "improved"
 assert recorder.check_gate("v1.0", "v2.0").exit_code == 0
-for form in ("text", "markdown", "json"):
+for form in ("text", "markdown", "json", "csv"):
     assert "v2.0" in recorder.generate_report(["v1.0", "v2.0"], form)
 recorder.close()
 """

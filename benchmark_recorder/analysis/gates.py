@@ -175,7 +175,7 @@ def check_gate(  # noqa: PLR0913
     literal_state = _state([_literal_state(check) for check in literal], alerts, empty=empty)
     state = default_state if known == "default" else literal_state
     missing = any(check.state == "missing" for check in checks)
-    state, exit_code = _react(state, reaction, missing=missing)
+    state, exit_code = _react(state, reaction, doubtful=missing or bool(alerts))
     return GateResult(
         schema_version=SCHEMA_VERSION,
         baseline=baseline,
@@ -334,7 +334,7 @@ def _state(states: list[str], alerts: tuple[Doubt, ...], *, empty: bool) -> Stat
     return "warn" if alerts else "pass"
 
 
-def _react(state: State, reaction: str, *, missing: bool) -> tuple[State, int]:
+def _react(state: State, reaction: str, *, doubtful: bool) -> tuple[State, int]:
     if state == "block":
         return state, 1
     if state == "no_data":
@@ -343,7 +343,7 @@ def _react(state: State, reaction: str, *, missing: bool) -> tuple[State, int]:
         if reaction == "fail":
             return state, 3
         if reaction == "pass":
-            return ("warn" if missing else "pass"), 0
+            return ("warn" if doubtful else "pass"), 0
     return state, 0
 
 
@@ -358,11 +358,12 @@ def _sentence(
     telling: dict[str, set[str | bool | None]] = {
         "block": {"block", True},
         "inconclusive": {"inconclusive", "missing", None},
+        "warn": {"missing", None},
     }
     wanted = telling.get(state, set())
     reasons = [c.sentence for c in checks if (c.state if isinstance(c, GateCheck) else c.blocks) in wanted]
     if state == "warn":
-        reasons = [alert.sentence for alert in alerts]
+        reasons += [alert.sentence for alert in alerts]
     return " ".join([f"{candidate} against {baseline}: {word}.", *reasons])
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.admission import admit
 from benchmark_recorder.errors import InvalidRecordError
+from benchmark_recorder.plain import plain_json
 from benchmark_recorder.records import task_id_of, timestamp_text
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def prepared(entry: Entry, version: str | None) -> Entry:
     if version is not None and told.get("version") is None:
         told["version"] = version
     try:
-        plain = {_plain(name): value if isinstance(value, float) else _plain(value) for name, value in told.items()}
+        plain = {
+            plain_json(name): value if isinstance(value, float) else plain_json(value) for name, value in told.items()
+        }
     except RecursionError as error:
         raise wrong(entry.place, "a field is nested too deep") from error
     return Entry(entry.place, plain, plain != told)
@@ -138,16 +140,3 @@ def _admitted(told: Document, *, keep_text: bool) -> tuple[Document, tuple[str, 
         record["task_description"] = ""
     order = dict.fromkeys(name for name in (*document, *record) if name in record)  # as it was told
     return {name: record[name] for name in order}, notes
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case str():
-            return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case dict():
-            return {_plain(key): _plain(inner) for key, inner in value.items()}
-        case list():
-            return [_plain(inner) for inner in value]
-    return value

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from benchmark_recorder.harness.outcome import TIMEOUT, Outcome, read_outcome
+from benchmark_recorder.log import logger
 
 if TYPE_CHECKING:
     from benchmark_recorder.harness.clock import Clock
     from benchmark_recorder.harness.tasks import Task
 
-logger = logging.getLogger("benchmark_recorder")
 
 GRACE: Final = 1.0
 """Seconds that a cancelled execution has to clean up; after them it is left behind and the run goes on."""

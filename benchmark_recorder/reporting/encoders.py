@@ -56,15 +56,19 @@ def _spelled(text: str) -> Iterator[str]:
 
 def terminal(text: str, limit: int = MAX_SHOWN) -> str:
     """For plain text, a terminal and a CI system's log: moves no cursor, colours nothing, starts no log command."""
-    shown = visible(text, limit)
-    if "::" in shown or "##" in shown:
-        shown = visible(_LOG_COMMAND.sub(lambda signs: "".join(f"\\x{ord(s):x}" for s in signs[0]), shown), limit)
-    return shown or _EMPTY
+    return _without_commands(visible(text, limit), limit) or _EMPTY
+
+
+def _without_commands(shown: str, limit: int) -> str:
+    """Visible text in which a CI system's log finds no command."""
+    if "::" not in shown and "##" not in shown:
+        return shown
+    return visible(_LOG_COMMAND.sub(lambda signs: "".join(f"\\x{ord(s):x}" for s in signs[0]), shown), limit)
 
 
 def markdown(text: str, limit: int = MAX_SHOWN) -> str:
-    """For running Markdown: a code span, in which nothing is a link, a mention, an image or markup."""
-    shown = visible(text, limit)
+    """For running Markdown: a code span, in which nothing is a link, a mention, an image, markup or a log's command."""
+    shown = _without_commands(visible(text, limit), limit)
     if not shown.strip():
         return _EMPTY
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))

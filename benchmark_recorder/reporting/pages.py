@@ -191,7 +191,16 @@ def _basis_lines(report: Report) -> list[Line]:
         for name, value in asked.items():
             parts += [", ", f"{name} is ", Recorded(_shown(value))]
         lines.append(("only where ", *parts[1:]))
-    return [*lines, *_health_lines(basis), *_outage_lines(report.summaries)]
+    if "last_days" in asked and any(len(trend.weeks) > 1 for trend in report.trends):
+        lines.append(("week over week looks back further than that, at whole weeks",))
+    return [*lines, *_left_out_lines(report.summaries), *_health_lines(basis), *_outage_lines(report.summaries)]
+
+
+def _left_out_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
+    """Records that the store holds, but that no answer counts, of whatever version they are."""
+    counts = {d.figures["left_out"] for s in summaries for d in s.warnings if d.code == "records_left_out"}
+    if counts:
+        yield (f"not included: {max(counts):,} in which a field is missing or of another kind than it should be",)
 
 
 def _health_lines(basis: Basis) -> Iterator[Line]:

@@ -5,7 +5,6 @@ The document is in ``_executions``, the questions are in ``_aggregation``; how t
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from benchmark_recorder.errors import (
     StoreFormatError,
     StoreUnavailableError,
 )
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores._mongodb.client import address, check_names, connect, hosts_of, require_driver
 from benchmark_recorder.stores.base import Store
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores._mongodb.client import Client
 
-logger = logging.getLogger("benchmark_recorder")
 
 WRITE_SECONDS: Final = 10.0
 """How long one batch may wait for the majority: many times what a healthy replica set needs for it."""

@@ -10,7 +10,6 @@ delivered yet.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
+from benchmark_recorder.log import logger
 from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores._replication.delivery import BATCH, Delivery, newer
 from benchmark_recorder.stores._replication.marks import MarkFile
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores._replication.marks import Mark
     from benchmark_recorder.stores.base import Journal
 
-logger = logging.getLogger("benchmark_recorder")
 
 MOST_NAMED: Final = 5000
 """Ids or tasks named in one question to the remote store: some 200 kB. Beyond, its records are fetched and sorted out

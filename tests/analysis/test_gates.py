@@ -79,9 +79,16 @@ def test_a_large_worsening_without_evidence_is_inconclusive_and_the_literal_thre
     ("reaction", "state", "code"), [("warn", "inconclusive", 0), ("fail", "inconclusive", 3), ("pass", "pass", 0)]
 )
 def test_the_reaction_to_an_inconclusive_gate_is_the_callers(reaction: str, state: str, code: int) -> None:
-    result = check_gate(suite(slower=0.7, spread=1.0, repeats=2), "v1", "v2", on_inconclusive=reaction)
+    result = check_gate(suite(slower=0.7, spread=1.0, repeats=2), "v1", "v2", on_inconclusive=reaction, target=None)
     assert result.default_state == "inconclusive"
     assert (result.state, result.exit_code) == (state, code)
+
+
+def test_an_alert_warns_however_lenient_the_gate_is_with_what_it_cannot_tell() -> None:
+    cells = suite(slower=0.7, spread=1.0, repeats=2)
+    result = check_gate(cells, "v1", "v2", on_inconclusive="pass", coverage=50, target=None)
+    assert (result.default_state, result.state, result.exit_code) == ("inconclusive", "warn", 0)
+    assert result.sentence == "v2 against v1: warning. Test coverage is 50 %, below 90 %."
 
 
 def test_a_missing_metric_is_never_a_pass() -> None:
@@ -94,7 +101,9 @@ def test_a_missing_metric_is_never_a_pass() -> None:
     assert result.checks[2].state == "missing"
     assert result.state == "inconclusive"
     assert check_gate(cells, "v1", "v2", on_inconclusive="fail").exit_code == 3
-    assert check_gate(cells, "v1", "v2", on_inconclusive="pass").state == "warn"
+    lenient = check_gate(cells, "v1", "v2", on_inconclusive="pass")
+    assert (lenient.state, lenient.alerts) == ("warn", ())
+    assert lenient.sentence == f"v2 against v1: warning. {lenient.checks[2].sentence}"
     assert check_gate(cells, "v1", "v2", policy="literal").state == "inconclusive"
 
 

@@ -13,7 +13,6 @@ History: schema 1 is the first; before it, files had ``"metrics"`` alone, pretty
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.identity import identified
+from benchmark_recorder.plain import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -229,7 +229,7 @@ def _parse(content: bytes, path: str) -> tuple[dict[str, Any], list[Any], int]:
         return _salvage(text, path, error)
     if not isinstance(top, dict) or not isinstance(top.get("metrics"), list):
         raise not_ours(path, 'it has no list of "metrics"')
-    return _plain(top), _plain(top["metrics"]), 0
+    return plain_json(top), plain_json(top["metrics"]), 0
 
 
 def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], list[Any], int]:
@@ -255,7 +255,7 @@ def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], li
                     f"{path} is damaged at character {cut.pos:,} ({cut.msg}), and more follows; nothing was "
                     "touched. Mend it by hand, or move it away to begin a new one."
                 ) from cut
-            return _plain(top), _plain(records), len(text) - whole
+            return plain_json(top), plain_json(records), len(text) - whole
         records.append(record)
         whole = place
 
@@ -269,20 +269,6 @@ def _is_cut(text: str, whole: int, error: json.JSONDecodeError) -> bool:
         or any(literal.startswith(rest) for literal in ("true", "false", "null", "NaN", "-Infinity", "Infinity"))
         or re.fullmatch(r"[.eE+\-\d]*|\\?u?[0-9a-fA-F]{0,4}", rest) is not None
     )
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """NaN and the infinities, which the older recorder could write and JSON does not have, as null."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case str():
-            return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case dict():
-            return {_plain(key): _plain(inner) for key, inner in value.items()}
-        case list():
-            return [_plain(inner) for inner in value]
-    return value
 
 
 def _check(top: dict[str, Any], documents: list[Any], path: str) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING
 
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores._json.document import CLOSING, convert, read_at
 from benchmark_recorder.stores._json.rewrite import back_up, replace
 from benchmark_recorder.stores._lock import unavailable
 
 if TYPE_CHECKING:
     from benchmark_recorder.stores._json.document import Layout
-
-logger = logging.getLogger("benchmark_recorder")
 
 
 def mend(fd: int, document: str, layout: Layout) -> None:

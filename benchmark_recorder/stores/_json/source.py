@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores._json.document import (
     BLOCK,
     CLOSING,
@@ -25,8 +25,6 @@ from benchmark_recorder.stores._lock import lock, unavailable, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-logger = logging.getLogger("benchmark_recorder")
 
 
 @dataclass(frozen=True, slots=True)

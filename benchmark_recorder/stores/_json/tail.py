@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError, StoreUnavailableError
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores._json.document import (
     CLOSING,
     HEADER,
@@ -40,7 +40,6 @@ else:
     except ImportError:  # Windows; the store refuses to open there
         fcntl = None
 
-logger = logging.getLogger("benchmark_recorder")
 
 LOOK_SECONDS: Final = 0.010
 """How long a file may have been moved away by others, or rewritten in place to the very same size, before an append

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from benchmark_recorder.errors import StoreSetupError
+from benchmark_recorder.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-logger = logging.getLogger("benchmark_recorder")
 
 GATHER_SECONDS: Final = 1.0
 """How long records gather before they are sent, unless somebody waits for them."""
