@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.records import stamp
 from benchmark_recorder.stores._replication.delivery import Delivery
+from benchmark_recorder.stores._replication.marks import LOST, marks_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.testing import make_history
+from benchmark_recorder.testing import make_document, make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
 
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Batch, Position
@@ -30,6 +33,9 @@ def remote() -> Remote:
 def store(tmp_path: Path, remote: Remote) -> Iterator[ReplicatedStore]:
     with replicated(tmp_path, remote, "off") as store:
         yield store
+
+
+OLD = "1970-01-01T00:00:01.000000+00:00"
 
 
 # Rewrites of the journal ----------------------------------------------------------------------------------------------
@@ -283,6 +289,87 @@ def test_a_removed_mark_means_that_everything_is_delivered_again(store: Replicat
     deliver(store)
     assert ids(remote) == ids_of([*history, *more])
     assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
+
+
+def spoil_mark(journal: JSONFileStore, content: bytes) -> None:
+    (mark,) = marks_of(str(journal.path))
+    Path(mark.path).write_bytes(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b'{"remote": "\xff"}', b"[1]", b'{"remote": 1}'])
+def test_a_damaged_mark_keeps_nobody_from_recording_and_means_that_everything_is_delivered_again(
+    tmp_path: Path, store: ReplicatedStore, remote: Remote, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.append(history := make_history(30))
+    deliver(store)
+    store.append(pending := make_history(5, seed=2))
+    spoil_mark(journal_of(store), content)
+    with replicated(tmp_path, remote, "off") as next_process:
+        next_process.append(later := make_history(3, seed=3))
+        expected = sorted(ids_of([*history, *pending, *later]))
+        assert sorted(ids(next_process)) == expected
+        assert journal_of(next_process).prune(2**62) == 0
+        assert next_process.condition().pending == 38
+        deliver(next_process)
+        assert sorted(ids(remote)) == expected
+        assert sorted(ids(next_process)) == expected
+        assert next_process.condition().pending == 0
+    assert [record.message for record in caplog.records if "is gone or damaged" in record.message] == [
+        f"{next_process._marks.path} is gone or damaged: all of {store.journal.name} is delivered again"
+    ]
+
+
+def test_a_mark_that_is_removed_during_a_send_confirms_nothing_of_what_was_there_before(tmp_path: Path) -> None:
+    remote, old, new = Watched(), make_history(10), make_history(5, seed=2)
+    with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
+        journal.append(old)
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(new)
+        remote.during = lambda send: rewrite_without_marks(journal_of(store)) if send == 1 else None
+        deliver(store)
+        assert sorted(ids(remote)) == sorted(ids_of([*old, *new]))
+        assert journal_of(store).prune(2**62) == 15
+        assert sorted(ids(store)) == sorted(ids_of([*old, *new]))
+
+
+def test_a_batch_whose_mark_another_deliverer_has_moved_confirms_nothing_of_that_others(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append(history := make_history(10))
+    mine = store.delivery._next()
+    store.append(more := make_history(10, seed=2))
+    with store.delivery._marks.held():  # its folder was removed with both locks, so that two deliver
+        mark = store._marks.read()
+        assert mark is not None
+        theirs = store.journal.read(mine.position, 1000)
+        store._marks.write(dataclasses.replace(mark, delivered=mine.position, attempted=theirs.position))
+    store.delivery._confirm(mine, store.delivery._send(mine.documents))
+    assert store.condition().pending == 10
+    deliver(store)
+    assert ids(remote) == ids_of([*history, *more])
+
+
+def test_where_all_places_are_lost_a_hash_is_not_taken_for_an_id_that_says_when_it_was_made(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append([make_document()])
+    deliver(store)
+    old_id, _ = stamp()
+    looks_old = f"00000001{old_id[8:]}"
+    imported = [make_document(record_id=f"{looks_old[:-1]}{end}") for end in "ab"]
+    store.append(imported)
+    content = json.loads(journal_of(store).path.read_text())
+    old = {**make_document(), "record_id": f"00000001000000{looks_old[14:]}", "timestamp": OLD}
+    content["metrics"] = [old, *content["metrics"][1:]]
+    journal_of(store).path.write_text(json.dumps(content))
+    with store.delivery._marks.held():
+        mark = store._marks.read()
+        assert mark is not None
+        store._marks.write(dataclasses.replace(mark, attached=LOST))
+    remote.sent.clear()
+    deliver(store)
+    assert remote.sent == [2]
+    assert set(ids_of(imported)) < set(ids(remote))
 
 
 def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(

@@ -8,6 +8,7 @@ attempted only when the mark has moved over the one before it.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.stores._replication.ahead import Ahead, one_ahead
-from benchmark_recorder.stores._replication.marks import Mark, MarkFile
+from benchmark_recorder.stores._replication.marks import DAMAGED, LOST, Mark, MarkFile
 from benchmark_recorder.stores.base import PlaceLostError, Position
 
 if TYPE_CHECKING:
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores._replication.quarantine import Quarantine
     from benchmark_recorder.stores.base import Batch, Journal, Store
 
+logger = logging.getLogger("benchmark_recorder")
+
 BATCH: Final = 1000
 """Records sent at once: enough that a round trip is small beside them, few enough to be kept out of a question."""
 
 _GRACE: Final = 86_400_000_000
 """Microseconds before the attachment from which records are delivered when its place is lost. A record gets its time
 before it is written; delivering some a second time is nothing, and leaving one out is a loss."""
-
-_LOST: Final = Position(0, 0, "lost")
-"""A place that no journal has."""
 
 
 class Delivery:
@@ -174,8 +174,9 @@ class Delivery:
         following = None if ahead is None else _whole(ahead)
         with self._marks.held():
             mark = self._mark()
-            # As it is written now: a rewrite of the journal meanwhile has moved it.
-            delivered = mark.attempted or batch.position
+            delivered = mark.attempted  # as it is written now: a rewrite of the journal meanwhile has moved it
+            if delivered is None or delivered.record_id != batch.position.record_id:
+                return self._attempt(mark)  # no longer this batch's: sent again from wherever the mark is
             if delivered != batch.position:
                 following = None  # read from a place that is not the mark's any more
             return self._attempt(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()), following)
@@ -186,9 +187,10 @@ class Delivery:
 
     def _mark(self) -> Mark:
         mark = self._marks.read()
-        if mark is None:
+        if mark is None or mark is DAMAGED:
             # Somebody removed it since it was attached. What it stood for cannot be known: its place is lost.
-            mark = Mark(self._remote.name, Position(0, 0, ""), 0, _LOST)
+            logger.warning("%s is gone or damaged: all of %s is delivered again", self._marks.path, self._journal.name)
+            mark = Mark(self._remote.name, Position(0, 0, ""), 0, LOST)
             self._marks.write(mark)
         return mark
 
@@ -238,7 +240,8 @@ def _documents(journal: Journal, after: Position | None) -> Iterator[Document]:
 def _is_since(document: Document, moment: int) -> bool:
     """Whether a record may have been written at a moment (microseconds since 1970) or later."""
     record_id: str = document["record_id"]
-    if record_id[8:21].isdecimal():  # one of ours, which says when it was made
+    # One of ours says when it was made; a hash may look like one, but not to the microsecond of its record's time.
+    if record_id[8:21].isdecimal() and record_id[8:14] == str(document.get("timestamp"))[20:26]:
         return int(record_id[:8], 16) * 1_000_000 >= moment - 1_000_000
     return True
 
