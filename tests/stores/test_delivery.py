@@ -11,16 +11,16 @@ import pytest
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import stamp
 from benchmark_recorder.stores._replication.delivery import Delivery
-from benchmark_recorder.stores._replication.marks import LOST, marks_of
+from benchmark_recorder.stores._replication.marks import LOST
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import make_document, make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Batch, Position
 
 
@@ -291,34 +291,6 @@ def test_a_removed_mark_means_that_everything_is_delivered_again(store: Replicat
     assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
 
 
-def spoil_mark(journal: JSONFileStore, content: bytes) -> None:
-    (mark,) = marks_of(str(journal.path))
-    Path(mark.path).write_bytes(content)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b'{"remote": "\xff"}', b"[1]", b'{"remote": 1}'])
-def test_a_damaged_mark_keeps_nobody_from_recording_and_means_that_everything_is_delivered_again(
-    tmp_path: Path, store: ReplicatedStore, remote: Remote, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    store.append(history := make_history(30))
-    deliver(store)
-    store.append(pending := make_history(5, seed=2))
-    spoil_mark(journal_of(store), content)
-    with replicated(tmp_path, remote, "off") as next_process:
-        next_process.append(later := make_history(3, seed=3))
-        expected = sorted(ids_of([*history, *pending, *later]))
-        assert sorted(ids(next_process)) == expected
-        assert journal_of(next_process).prune(2**62) == 0
-        assert next_process.condition().pending == 38
-        deliver(next_process)
-        assert sorted(ids(remote)) == expected
-        assert sorted(ids(next_process)) == expected
-        assert next_process.condition().pending == 0
-    assert [record.message for record in caplog.records if "is gone or damaged" in record.message] == [
-        f"{next_process._marks.path} is gone or damaged: all of {store.journal.name} is delivered again"
-    ]
-
-
 def test_a_mark_that_is_removed_during_a_send_confirms_nothing_of_what_was_there_before(tmp_path: Path) -> None:
     remote, old, new = Watched(), make_history(10), make_history(5, seed=2)
     with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
@@ -349,6 +321,45 @@ def test_a_batch_whose_mark_another_deliverer_has_moved_confirms_nothing_of_that
     assert ids(remote) == ids_of([*history, *more])
 
 
+@pytest.mark.parametrize("pending", [0, 3])
+def test_a_history_is_delivered_whole_and_no_further_also_where_an_id_stands_there_twice(
+    tmp_path: Path, small_batches: int, pending: int
+) -> None:
+    remote, history, new = Watched(), make_history(23), make_history(pending, seed=2)
+    with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
+        journal.append(history, fresh=True)
+        journal.append(history[:8], fresh=True)  # as by who puts a backup behind it
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(new)
+
+        def record(send: int) -> None:
+            if send == 2:
+                new.extend(later := make_history(pending, seed=3))
+                store.append(later)
+            assert sorted(ids(store)) == sorted({*ids(remote), *ids_of(new)})
+
+        remote.during = record
+        store.delivery.deliver_history(lambda _: None)
+        assert sorted(ids(store)) == sorted(ids_of([*history, *new]))
+        deliver(store)
+        assert sorted(ids(remote)) == sorted(ids_of([*history, *new]))
+        assert journal_of(store).prune(2**62) == 31 + 2 * pending
+        assert sorted(ids(store)) == sorted(ids_of([*history, *new]))
+
+
+def test_what_is_delivered_anew_does_not_end_where_the_last_id_stands_for_the_first_time(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append(make_history(1, seed=5))
+    deliver(store)
+    history = make_history(20)
+    journal_of(store).path.unlink()
+    journal_of(store).append([*history, history[7]], fresh=True)
+    deliver(store)
+    assert set(ids_of(history)) < set(ids(remote))
+    assert store.condition().pending == 0
+
+
 def test_where_all_places_are_lost_a_hash_is_not_taken_for_an_id_that_says_when_it_was_made(
     store: ReplicatedStore, remote: Remote
 ) -> None:
@@ -370,31 +381,3 @@ def test_where_all_places_are_lost_a_hash_is_not_taken_for_an_id_that_says_when_
     deliver(store)
     assert remote.sent == [2]
     assert set(ids_of(imported)) < set(ids(remote))
-
-
-def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
-    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores._replication.marks.MARK_SECONDS", 0.1)
-    store.append(make_history(5))
-    with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
-        other.append(make_history(5, seed=2))
-    assert store.condition().pending == 10
-
-
-def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
-    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores._replication.marks.MARK_SECONDS", 0.1)
-    scan = remote.scan
-
-    def take_long(query: Query, fields: Collection[str]) -> Columns:
-        with replicated(tmp_path, remote, "off") as other:
-            other.append(make_history(5))
-        return scan(query, fields)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(remote, "scan", take_long)
-        assert ids(store) == []
-    assert store.condition().pending == 5
-    assert len(ids(store)) == 5

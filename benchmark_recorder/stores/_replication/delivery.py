@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_right
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -103,12 +104,41 @@ class Delivery:
         with self._marks.turn(seconds=60.0) as mine:
             if not mine:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
-            # Only as far as the mark: a reader takes what is behind it from the journal.
-            for part in self._prepared(_up_to(_documents(self._journal, None), self._mark().delivered)):
+            for part in one_ahead(map(self._remote.prepared, self._before_mark())):
                 self._refuse(part, self._send(part))
                 report(len(part))
             with self._marks.held():
                 self._marks.write(replace(self._mark(), attached=Position(0, 0, ""), confirmed_at=_now()))
+
+    def _before_mark(self) -> Iterator[Sequence[Document]]:
+        """All that stands before the mark, some at a time; a reader takes what is behind it from the journal."""
+        after: Position | None = None
+        while True:
+            with self._marks.held(shared=True):  # so that no rewrite of ours comes between the two
+                place = self._mark().delivered
+                batch = self._journal.read(after, BATCH)
+                count = self._count_before(place, after, batch)
+            if count:
+                yield batch.documents[:count]
+            if count < len(batch.documents) or not batch.documents:
+                return
+            after = batch.position
+
+    def _count_before(self, place: Position, after: Position | None, batch: Batch) -> int:
+        """How many records of a batch stand before a place: by offset, because an id may stand there twice."""
+        documents = batch.documents
+        if place.inode == batch.position.inode:
+            if batch.position.offset <= place.offset:
+                return len(documents)
+            return bisect_right(range(1, len(documents)), place.offset, key=lambda n: self._offset(after, n))
+        if not place.record_id:
+            return 0
+        # Another program has replaced the file, and nothing new is behind the place.
+        ids = [document["record_id"] for document in documents]
+        return ids.index(place.record_id) + 1 if place.record_id in ids else len(documents)
+
+    def _offset(self, after: Position | None, count: int) -> int:
+        return self._journal.read(after, count).position.offset
 
     def deliver_quarantined(self, report: Callable[[int], None]) -> int:
         """Try once more to deliver what was refused; how many records are still refused.
@@ -202,16 +232,13 @@ class Delivery:
         with self._marks.held():
             mark = self._mark()
             end = self._journal.end()
-        for part in self._prepared(_up_to(newer(self._journal, mark), end)):
+        # What has come since is sent, too: not to stop at an id, which may stand there twice.
+        for part in one_ahead(map(self._remote.prepared, _parts(newer(self._journal, mark)))):
             self._refuse(part, self._send(part))
             if report is not None:
                 report(len(part))
         with self._marks.held():
             self._marks.write(replace(self._mark(), delivered=end, attempted=None, confirmed_at=_now()))
-
-    def _prepared(self, documents: Iterator[Document]) -> Iterator[Sequence[Document]]:
-        """Some at a time, the next ones made ready while the ones before are sent."""
-        return one_ahead(map(self._remote.prepared, _parts(documents)))
 
 
 def newer(journal: Journal, mark: Mark) -> Iterator[Document]:
@@ -244,15 +271,6 @@ def _is_since(document: Document, moment: int) -> bool:
     if record_id[8:21].isdecimal() and record_id[8:14] == str(document.get("timestamp"))[20:26]:
         return int(record_id[:8], 16) * 1_000_000 >= moment - 1_000_000
     return True
-
-
-def _up_to(documents: Iterator[Document], place: Position) -> Iterator[Document]:
-    """The records before a place."""
-    if place.record_id:
-        for document in documents:
-            yield document
-            if document["record_id"] == place.record_id:
-                return
 
 
 def _parts(documents: Iterator[Document]) -> Iterator[list[Document]]:
