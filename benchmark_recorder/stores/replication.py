@@ -141,7 +141,7 @@ class ReplicatedStore(Store):
         assert isinstance(self.journal, Prunable)
         before = int((time.time() - seconds) * 1_000_000)
         oldest = self.journal.read(None, 1).documents
-        if oldest and timestamp_micros(oldest[0]["timestamp"]) < before:
+        if oldest and _is_before(oldest[0], before):
             removed = self.journal.prune(before)
             logger.info("%d confirmed records were removed from %s", removed, self.journal.name)
 
@@ -190,11 +190,11 @@ class ReplicatedStore(Store):
     def _pending(self, mark: Mark) -> tuple[int, str | None]:
         try:
             first = self.journal.read(mark.delivered, 1).documents
-            return self.journal.count(mark.delivered), first[0]["timestamp"] if first else None
+            return self.journal.count(mark.delivered), first[0].get("timestamp") if first else None
         except PlaceLostError:
             documents = newer(self.journal, mark)
             oldest = next(documents, None)
-            return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest["timestamp"])
+            return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest.get("timestamp"))
 
     # Out --------------------------------------------------------------------------------------------------------------
 
@@ -368,6 +368,14 @@ def _merged(cells: Iterable[Cell]) -> Iterable[Cell]:
         key = (cell.version, cell.task_id, cell.success)
         merged[key] = merged[key].merge(cell) if key in merged else cell
     return merged.values()
+
+
+def _is_before(document: Document, moment: int) -> bool:
+    """Whether a record is older than a moment, or another program's without a time, which hides those behind it."""
+    try:
+        return timestamp_micros(document["timestamp"]) < moment
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return True
 
 
 def _text(micros: int) -> str:

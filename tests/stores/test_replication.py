@@ -259,6 +259,22 @@ def test_confirmed_records_leave_the_journal_when_they_are_old_enough(tmp_path: 
         assert sorted(ids(store)) == sorted(ids_of([*old, *young]))
 
 
+@pytest.mark.parametrize("odd", [{}, {"timestamp": None}, {"timestamp": "yesterday"}])
+def test_a_record_without_a_time_hides_neither_what_waits_nor_what_may_go(
+    tmp_path: Path, remote: Remote, odd: Document
+) -> None:
+    path = tmp_path / "metrics.json"
+    undated = {name: value for name, value in make_document().items() if name != "timestamp"} | odd
+    with ReplicatedStore(JSONFileStore(path), remote, beside=path, deliver="off", keep_delivered=86_400) as store:
+        store.append([undated])
+        store.append(make_history(10))
+        condition = store.condition()
+        assert (condition.pending, condition.pending_since) == (11, odd.get("timestamp"))
+        deliver(store)
+        assert remote.sent == [11]
+        assert store.journal.read(None, 20).documents == (undated,)
+
+
 def test_a_journal_that_cannot_let_go_is_refused_where_it_is_to(tmp_path: Path, remote: Remote) -> None:
     with pytest.raises(ConfigurationError, match="memory cannot be pruned"):
         ReplicatedStore(MemoryStore(), remote, beside=tmp_path / "memory", keep_delivered=1)
