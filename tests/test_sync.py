@@ -118,7 +118,10 @@ def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path)
     done = run("--store", url, "sync")
     assert done.exit_code == 4
     assert "mongodb://127.0.0.1:9/bench.executions cannot be reached" in done.output
-    assert "s3cret" not in done.output
+    told = run("--store", url, "doctor", "--json")  # which delivers nothing itself
+    assert "cannot be reached" in json.loads(told.output)["delivery"]["last_error"]
+    assert json.loads(told.output)["delivery"]["failing_since"]
+    assert "s3cret" not in done.output + told.output
 
 
 def test_doctor_shows_the_hosts_of_a_url_and_none_of_its_secrets(journal: Path) -> None:

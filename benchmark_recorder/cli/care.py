@@ -1,10 +1,9 @@
 """``doctor`` and ``prune``: the store's state, and its size."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +15,8 @@ from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.encoders import terminal
+from benchmark_recorder.stores._secrets import without_secrets
 from benchmark_recorder.stores.json_file import JSONFileStore
-
-_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
-"""A URL's user and password, and its options that hold passwords or tokens."""
 
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")
@@ -92,7 +89,7 @@ def _settings(place: str | None) -> dict[str, dict[str, Any]]:
 
 
 def _without_secret(value: object) -> object:
-    return _SECRET.sub("***", value) if isinstance(value, str) else value
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 @app.command(epilog="Example: benchmark-recorder prune --older-than 90 --yes")

@@ -133,8 +133,8 @@ class Condition:
         pending: records in the journal that the place has not confirmed.
         pending_since: the time of the oldest of them as text; ``None`` where there is none.
         quarantined: records that the place refused for their content.
-        failing_since: when this process's present trouble began, or ``None``.
-        last_error: this process's latest trouble, also a past one.
+        failing_since: when the present trouble of whoever delivers began, or ``None``.
+        last_error: this process's latest trouble, also a past one; before it has any, another's present one.
     """
 
     remote: str

@@ -188,7 +188,8 @@ class MongoDBStore(Store):
             yield from documents
 
     def close(self) -> None:
-        """See ``Store.close``; a client that was given stays open."""
+        """See ``Store.close``; a client that was given, or the parent process's, stays open."""
+        self._forget_parent()
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -297,13 +298,17 @@ class MongoDBStore(Store):
         """The client of this process: the one that was given, or one of our own."""
         if self._given is not None:
             return self._given
-        if self._pid != os.getpid():
-            _parents.append(self._client)
-            self._begin_anew()
+        self._forget_parent()
         with self._lock:
             if self._client is None:
                 self._client = connect(self._uri)
             return self._client
+
+    def _forget_parent(self) -> None:
+        """In a forked child: neither the parent's client is used, nor a lock that another of its threads held."""
+        if self._pid != os.getpid():
+            _parents.append(self._client)
+            self._begin_anew()
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
@@ -328,6 +333,8 @@ _parents: Final[list[Client | None]] = []
 _SIMPLE: Final = {"locale": "simple"}
 """Texts are equal where their bytes are, whatever the collection's own collation."""
 
+_BY_ID: Final = {"_id": 1}
+
 _FIELD: Final = {"record_id": "_id"}
 _TELLS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
 
@@ -344,7 +351,8 @@ def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
         code = failure.get("code")
         if code in _NOT_THE_RECORDS_FAULT:
             raise error
-        if code != _DUPLICATE_KEY:
+        # Of another unique index, somebody else's record is there, and this one is not.
+        if code != _DUPLICATE_KEY or failure.get("keyPattern", _BY_ID) != _BY_ID:
             refused[failure["op"]["_id"]] = f"{failure.get('errmsg', 'refused')} (code {code})"
     if details.get("writeConcernErrors"):
         raise error

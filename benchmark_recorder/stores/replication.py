@@ -1,7 +1,7 @@
 """The local journal first, then the remote store: fallback and catch-up in one.
 
 A record goes into the journal, and that is all its caller waits for. The journal is also the queue: a thread reads it
-from the mark on and brings what it finds to the remote store (``_courier``, ``_delivery``, ``_marks``). A remote store
+from the mark on and brings what it finds to the remote store (``_replication``). A remote store
 that is out of reach is simply behind.
 
 Questions are asked of both: the remote store has what every machine delivered, the journal what this one has not
@@ -24,6 +24,7 @@ from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores._replication.delivery import BATCH, Delivery, newer
 from benchmark_recorder.stores._replication.marks import MarkFile
 from benchmark_recorder.stores._replication.quarantine import Quarantine
+from benchmark_recorder.stores._replication.trouble import TroubleFile
 from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ MOST_NAMED: Final = 5000
 """Ids or tasks named in one question to the remote store: some 200 kB. Beyond, its records are fetched and sorted out
 here."""
 
+
+SILENT_SECONDS: Final = 5.0
+"""How long a remote store that did not answer one question is not asked another, unless it takes a record: a report
+asks several, and each would wait for the same silence."""
 
 PRUNE_SECONDS: Final = 3600.0
 """Between two looks for confirmed records to let go of: each rewrites the journal."""
@@ -84,6 +89,8 @@ class ReplicatedStore(Store):
         path = os.path.realpath(beside)
         self._marks = MarkFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
+        self._trouble = TroubleFile(path, self._marks.path)
+        self._silence: _Silence | None = None
         self.delivery = Delivery(journal, remote, self._marks, self._quarantine)
         self._courier = None
         if deliver == "background":
@@ -111,7 +118,19 @@ class ReplicatedStore(Store):
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
         """See ``Delivery.deliver``; then the journal lets go of what is confirmed and old enough."""
-        done = self.delivery.deliver(go_on, report)
+
+        def confirmed(count: int) -> None:
+            self._silence = None
+            if report is not None:
+                report(count)
+
+        try:
+            done = self.delivery.deliver(go_on, confirmed)
+        except Exception as error:
+            self._trouble.note(error)
+            raise
+        if done:
+            self._trouble.clear()
         if done and self._keep_delivered is not None and time.monotonic() >= self._next_prune:
             self._next_prune = time.monotonic() + PRUNE_SECONDS
             self._prune(self._keep_delivered)
@@ -121,7 +140,7 @@ class ReplicatedStore(Store):
         assert isinstance(self.journal, Prunable)
         before = int((time.time() - seconds) * 1_000_000)
         oldest = self.journal.read(None, 1).documents
-        if oldest and timestamp_micros(oldest[0]["timestamp"]) < before:
+        if oldest and _is_before(oldest[0], before):
             removed = self.journal.prune(before)
             logger.info("%d confirmed records were removed from %s", removed, self.journal.name)
 
@@ -145,13 +164,19 @@ class ReplicatedStore(Store):
     def _condition(self) -> Condition:
         mark = self._marks.read()
         pending, since = (0, None) if mark is None else self._pending(mark)
+        failing_since, last_error = (
+            (None, None) if self._courier is None else (self._courier.failing_since, self._courier.last_error)
+        )
+        trouble = self._trouble.read() if pending and last_error is None else None
+        if trouble is not None:  # another process's, and none of ours was before or since
+            failing_since, last_error = trouble.since, trouble.error
         return Condition(
             remote=self.remote.name,
             pending=pending,
             pending_since=since,
             quarantined=len(self._quarantine.of(self.remote.name)),
-            failing_since=None if self._courier is None else self._courier.failing_since,
-            last_error=None if self._courier is None else self._courier.last_error,
+            failing_since=failing_since,
+            last_error=last_error,
         )
 
     def close(self) -> None:
@@ -164,11 +189,11 @@ class ReplicatedStore(Store):
     def _pending(self, mark: Mark) -> tuple[int, str | None]:
         try:
             first = self.journal.read(mark.delivered, 1).documents
-            return self.journal.count(mark.delivered), first[0]["timestamp"] if first else None
+            return self.journal.count(mark.delivered), first[0].get("timestamp") if first else None
         except PlaceLostError:
             documents = newer(self.journal, mark)
             oldest = next(documents, None)
-            return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest["timestamp"])
+            return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest.get("timestamp"))
 
     # Out --------------------------------------------------------------------------------------------------------------
 
@@ -179,12 +204,11 @@ class ReplicatedStore(Store):
         from benchmark_recorder.stores._columns import columns_of
 
         try:
-            with self._here(query) as here:
+            with self._asking(), self._here(query) as here:
                 there = self._scan_there(here, fields)
                 parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
                 return {name: np.concatenate([part[name] for part in parts]) for name in there}
-        except StoreUnavailableError as error:
-            self._say_alone(error)
+        except StoreUnavailableError:
             return self.journal.scan(query, fields)
 
     def summarize(self, query: Query) -> Cells:
@@ -193,7 +217,7 @@ class ReplicatedStore(Store):
         from benchmark_recorder.stores._columns import columns_of
 
         try:
-            with self._here(query) as here:
+            with self._asking(), self._here(query) as here:
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = list(_merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))]))
@@ -204,7 +228,6 @@ class ReplicatedStore(Store):
                     there = tuple(tabulate(self._scan_there(here, CELL_FIELDS)))
                 return collect([*there, *own], query.versions, query.apart)
         except StoreUnavailableError as error:
-            self._say_alone(error)
             return replace(self.journal.summarize(query), caveats=(self._alone(error),))
 
     def documents(self, query: Query) -> Iterator[Document]:
@@ -288,8 +311,32 @@ class ReplicatedStore(Store):
             figures | {"error": str(error)},
         )
 
-    def _say_alone(self, error: StoreUnavailableError) -> None:
-        logger.warning("the answer is from the local journal alone: %s", error)
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One question to both sides; one that would only wait again is not asked, and an outage is logged once.
+
+        Raises:
+            StoreUnavailableError: the remote store does not answer, or did not a moment ago.
+        """
+        silence = self._silence
+        if silence is not None and time.monotonic() < silence.until:
+            raise StoreUnavailableError(silence.reason)
+        try:
+            yield
+        except StoreUnavailableError as error:
+            self._silence = _Silence(str(error), time.monotonic() + SILENT_SECONDS)
+            level = logging.WARNING if silence is None else logging.DEBUG
+            logger.log(level, "answers are from the local journal alone: %s", error)
+            raise
+        self._silence = None
+
+
+@dataclass(frozen=True)
+class _Silence:
+    """A question in vain: why, and until when (monotonic seconds) no other is asked."""
+
+    reason: str
+    until: float
 
 
 @dataclass(frozen=True)
@@ -320,6 +367,14 @@ def _merged(cells: Iterable[Cell]) -> Iterable[Cell]:
         key = (cell.version, cell.task_id, cell.success)
         merged[key] = merged[key].merge(cell) if key in merged else cell
     return merged.values()
+
+
+def _is_before(document: Document, moment: int) -> bool:
+    """Whether a record is older than a moment, or another program's without a time, which hides those behind it."""
+    try:
+        return timestamp_micros(document["timestamp"]) < moment
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return True
 
 
 def _text(micros: int) -> str:

@@ -33,6 +33,7 @@ class Remote(MemoryStore):
         self.is_down = False
         self.refused_versions: set[str] = set()
         self.sent: list[int] = []
+        self.questions = 0
 
     @property
     def name(self) -> str:
@@ -53,6 +54,7 @@ class Remote(MemoryStore):
         return new
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        self.questions += 1
         self._reach()
         return super().scan(query, fields)
 

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.records import stamp
 from benchmark_recorder.stores._replication.delivery import Delivery
+from benchmark_recorder.stores._replication.marks import LOST
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.testing import make_history
+from benchmark_recorder.testing import make_document, make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Batch, Position
 
 
@@ -30,6 +33,9 @@ def remote() -> Remote:
 def store(tmp_path: Path, remote: Remote) -> Iterator[ReplicatedStore]:
     with replicated(tmp_path, remote, "off") as store:
         yield store
+
+
+OLD = "1970-01-01T00:00:01.000000+00:00"
 
 
 # Rewrites of the journal ----------------------------------------------------------------------------------------------
@@ -285,29 +291,93 @@ def test_a_removed_mark_means_that_everything_is_delivered_again(store: Replicat
     assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
 
 
-def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
-    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+def test_a_mark_that_is_removed_during_a_send_confirms_nothing_of_what_was_there_before(tmp_path: Path) -> None:
+    remote, old, new = Watched(), make_history(10), make_history(5, seed=2)
+    with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
+        journal.append(old)
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(new)
+        remote.during = lambda send: rewrite_without_marks(journal_of(store)) if send == 1 else None
+        deliver(store)
+        assert sorted(ids(remote)) == sorted(ids_of([*old, *new]))
+        assert journal_of(store).prune(2**62) == 15
+        assert sorted(ids(store)) == sorted(ids_of([*old, *new]))
+
+
+def test_a_batch_whose_mark_another_deliverer_has_moved_confirms_nothing_of_that_others(
+    store: ReplicatedStore, remote: Remote
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores._replication.marks.MARK_SECONDS", 0.1)
-    store.append(make_history(5))
-    with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
-        other.append(make_history(5, seed=2))
+    store.append(history := make_history(10))
+    mine = store.delivery._next()
+    store.append(more := make_history(10, seed=2))
+    with store.delivery._marks.held():  # its folder was removed with both locks, so that two deliver
+        mark = store._marks.read()
+        assert mark is not None
+        theirs = store.journal.read(mine.position, 1000)
+        store._marks.write(dataclasses.replace(mark, delivered=mine.position, attempted=theirs.position))
+    store.delivery._confirm(mine, store.delivery._send(mine.documents))
     assert store.condition().pending == 10
+    deliver(store)
+    assert ids(remote) == ids_of([*history, *more])
 
 
-def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
-    tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("pending", [0, 3])
+def test_a_history_is_delivered_whole_and_no_further_also_where_an_id_stands_there_twice(
+    tmp_path: Path, small_batches: int, pending: int
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores._replication.marks.MARK_SECONDS", 0.1)
-    scan = remote.scan
+    remote, history, new = Watched(), make_history(23), make_history(pending, seed=2)
+    with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
+        journal.append(history, fresh=True)
+        journal.append(history[:8], fresh=True)  # as by who puts a backup behind it
+    with replicated(tmp_path, remote, "off") as store:
+        store.append(new)
 
-    def take_long(query: Query, fields: Collection[str]) -> Columns:
-        with replicated(tmp_path, remote, "off") as other:
-            other.append(make_history(5))
-        return scan(query, fields)
+        def record(send: int) -> None:
+            if send == 2:
+                new.extend(later := make_history(pending, seed=3))
+                store.append(later)
+            assert sorted(ids(store)) == sorted({*ids(remote), *ids_of(new)})
 
-    with monkeypatch.context() as patch:
-        patch.setattr(remote, "scan", take_long)
-        assert ids(store) == []
-    assert store.condition().pending == 5
-    assert len(ids(store)) == 5
+        remote.during = record
+        store.delivery.deliver_history(lambda _: None)
+        assert sorted(ids(store)) == sorted(ids_of([*history, *new]))
+        deliver(store)
+        assert sorted(ids(remote)) == sorted(ids_of([*history, *new]))
+        assert journal_of(store).prune(2**62) == 31 + 2 * pending
+        assert sorted(ids(store)) == sorted(ids_of([*history, *new]))
+
+
+def test_what_is_delivered_anew_does_not_end_where_the_last_id_stands_for_the_first_time(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append(make_history(1, seed=5))
+    deliver(store)
+    history = make_history(20)
+    journal_of(store).path.unlink()
+    journal_of(store).append([*history, history[7]], fresh=True)
+    deliver(store)
+    assert set(ids_of(history)) < set(ids(remote))
+    assert store.condition().pending == 0
+
+
+def test_where_all_places_are_lost_a_hash_is_not_taken_for_an_id_that_says_when_it_was_made(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    store.append([make_document()])
+    deliver(store)
+    old_id, _ = stamp()
+    looks_old = f"00000001{old_id[8:]}"
+    imported = [make_document(record_id=f"{looks_old[:-1]}{end}") for end in "ab"]
+    store.append(imported)
+    content = json.loads(journal_of(store).path.read_text())
+    old = {**make_document(), "record_id": f"00000001000000{looks_old[14:]}", "timestamp": OLD}
+    content["metrics"] = [old, *content["metrics"][1:]]
+    journal_of(store).path.write_text(json.dumps(content))
+    with store.delivery._marks.held():
+        mark = store._marks.read()
+        assert mark is not None
+        store._marks.write(dataclasses.replace(mark, attached=LOST))
+    remote.sent.clear()
+    deliver(store)
+    assert remote.sent == [2]
+    assert set(ids_of(imported)) < set(ids(remote))

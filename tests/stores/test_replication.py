@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.errors import ConfigurationError
+from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import Condition
@@ -170,6 +171,43 @@ def test_an_answer_from_the_journal_alone_says_so_and_since_when(store: Replicat
     assert ids(store) == ids_of(history)
 
 
+def test_an_outage_costs_a_report_one_wait_and_one_line_in_the_log(
+    store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = BenchmarkRecorder(store=store)
+    for version in ("v1", "v2"):
+        recorder.record_execution("task", 1.0, True, version)
+    remote.is_down = True
+    report = recorder.generate_report(["v1", "v2"])
+    assert "remote://somewhere could not be asked" in report
+    assert remote.questions == 1
+
+    monkeypatch.setattr("benchmark_recorder.stores.replication.SILENT_SECONDS", 0.0)
+    for asked in range(2, 5):
+        assert store._silence is not None
+        store._silence = dataclasses.replace(store._silence, until=0.0)  # the pause is over
+        assert store.summarize(Query()).caveats
+        assert remote.questions == asked
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["answers are from the local journal alone: nobody answers"]
+
+    remote.is_down = False
+    assert not store.summarize(Query()).caveats
+    remote.is_down = True
+    assert store.summarize(Query()).caveats
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2  # another outage
+
+
+def test_a_store_that_took_a_record_is_asked_again_at_once(store: ReplicatedStore, remote: Remote) -> None:
+    store.append(make_history(5))
+    remote.is_down = True
+    assert store.summarize(Query()).caveats
+    remote.is_down = False
+    assert store.summarize(Query()).caveats  # it is not asked so soon
+    deliver(store)
+    assert not store.summarize(Query()).caveats
+
+
 def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, remote: Remote) -> None:
     remote.is_down = True
     recorder = BenchmarkRecorder(store=store)
@@ -221,6 +259,22 @@ def test_confirmed_records_leave_the_journal_when_they_are_old_enough(tmp_path: 
         assert sorted(ids(store)) == sorted(ids_of([*old, *young]))
 
 
+@pytest.mark.parametrize("odd", [{}, {"timestamp": None}, {"timestamp": "yesterday"}])
+def test_a_record_without_a_time_hides_neither_what_waits_nor_what_may_go(
+    tmp_path: Path, remote: Remote, odd: Document
+) -> None:
+    path = tmp_path / "metrics.json"
+    undated = {name: value for name, value in make_document().items() if name != "timestamp"} | odd
+    with ReplicatedStore(JSONFileStore(path), remote, beside=path, deliver="off", keep_delivered=86_400) as store:
+        store.append([undated])
+        store.append(make_history(10))
+        condition = store.condition()
+        assert (condition.pending, condition.pending_since) == (11, odd.get("timestamp"))
+        deliver(store)
+        assert remote.sent == [11]
+        assert store.journal.read(None, 20).documents == (undated,)
+
+
 def test_a_journal_that_cannot_let_go_is_refused_where_it_is_to(tmp_path: Path, remote: Remote) -> None:
     with pytest.raises(ConfigurationError, match="memory cannot be pruned"):
         ReplicatedStore(MemoryStore(), remote, beside=tmp_path / "memory", keep_delivered=1)
@@ -254,6 +308,26 @@ def test_an_outage_is_told_and_ends_by_itself(tmp_path: Path, remote: Remote, ca
         "records are kept locally until remote://somewhere takes them: nobody answers",
         "remote://somewhere takes records again",
     ]
+
+
+def test_another_process_can_tell_why_delivery_fails_as_long_as_it_does(
+    tmp_path: Path, store: ReplicatedStore, remote: Remote
+) -> None:
+    remote.is_down = True
+    store.append(make_history(5))
+    before = datetime.now(UTC)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            deliver(store)
+    with replicated(tmp_path, remote, "off") as other:
+        condition = other.condition()
+        assert condition.last_error == "nobody answers"
+        assert condition.failing_since is not None
+        assert before <= condition.failing_since <= datetime.now(UTC)
+        remote.is_down = False
+        deliver(other)
+    store.append(make_history(5, seed=2))
+    assert (store.condition().failing_since, store.condition().last_error) == (None, None)
 
 
 def test_what_one_recorder_left_behind_the_next_one_delivers(tmp_path: Path, remote: Remote) -> None:

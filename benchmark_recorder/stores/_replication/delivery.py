@@ -8,14 +8,16 @@ attempted only when the mark has moved over the one before it.
 
 from __future__ import annotations
 
+import logging
 import time
+from bisect import bisect_right
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.stores._replication.ahead import Ahead, one_ahead
-from benchmark_recorder.stores._replication.marks import Mark, MarkFile
+from benchmark_recorder.stores._replication.marks import DAMAGED, LOST, Mark, MarkFile
 from benchmark_recorder.stores.base import PlaceLostError, Position
 
 if TYPE_CHECKING:
@@ -25,15 +27,14 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores._replication.quarantine import Quarantine
     from benchmark_recorder.stores.base import Batch, Journal, Store
 
+logger = logging.getLogger("benchmark_recorder")
+
 BATCH: Final = 1000
 """Records sent at once: enough that a round trip is small beside them, few enough to be kept out of a question."""
 
 _GRACE: Final = 86_400_000_000
 """Microseconds before the attachment from which records are delivered when its place is lost. A record gets its time
 before it is written; delivering some a second time is nothing, and leaving one out is a loss."""
-
-_LOST: Final = Position(0, 0, "lost")
-"""A place that no journal has."""
 
 
 class Delivery:
@@ -103,12 +104,41 @@ class Delivery:
         with self._marks.turn(seconds=60.0) as mine:
             if not mine:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
-            # Only as far as the mark: a reader takes what is behind it from the journal.
-            for part in self._prepared(_up_to(_documents(self._journal, None), self._mark().delivered)):
+            for part in one_ahead(map(self._remote.prepared, self._before_mark())):
                 self._refuse(part, self._send(part))
                 report(len(part))
             with self._marks.held():
                 self._marks.write(replace(self._mark(), attached=Position(0, 0, ""), confirmed_at=_now()))
+
+    def _before_mark(self) -> Iterator[Sequence[Document]]:
+        """All that stands before the mark, some at a time; a reader takes what is behind it from the journal."""
+        after: Position | None = None
+        while True:
+            with self._marks.held(shared=True):  # so that no rewrite of ours comes between the two
+                place = self._mark().delivered
+                batch = self._journal.read(after, BATCH)
+                count = self._count_before(place, after, batch)
+            if count:
+                yield batch.documents[:count]
+            if count < len(batch.documents) or not batch.documents:
+                return
+            after = batch.position
+
+    def _count_before(self, place: Position, after: Position | None, batch: Batch) -> int:
+        """How many records of a batch stand before a place: by offset, because an id may stand there twice."""
+        documents = batch.documents
+        if place.inode == batch.position.inode:
+            if batch.position.offset <= place.offset:
+                return len(documents)
+            return bisect_right(range(1, len(documents)), place.offset, key=lambda n: self._offset(after, n))
+        if not place.record_id:
+            return 0
+        # Another program has replaced the file, and nothing new is behind the place.
+        ids = [document["record_id"] for document in documents]
+        return ids.index(place.record_id) + 1 if place.record_id in ids else len(documents)
+
+    def _offset(self, after: Position | None, count: int) -> int:
+        return self._journal.read(after, count).position.offset
 
     def deliver_quarantined(self, report: Callable[[int], None]) -> int:
         """Try once more to deliver what was refused; how many records are still refused.
@@ -174,8 +204,9 @@ class Delivery:
         following = None if ahead is None else _whole(ahead)
         with self._marks.held():
             mark = self._mark()
-            # As it is written now: a rewrite of the journal meanwhile has moved it.
-            delivered = mark.attempted or batch.position
+            delivered = mark.attempted  # as it is written now: a rewrite of the journal meanwhile has moved it
+            if delivered is None or delivered.record_id != batch.position.record_id:
+                return self._attempt(mark)  # no longer this batch's: sent again from wherever the mark is
             if delivered != batch.position:
                 following = None  # read from a place that is not the mark's any more
             return self._attempt(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()), following)
@@ -186,9 +217,10 @@ class Delivery:
 
     def _mark(self) -> Mark:
         mark = self._marks.read()
-        if mark is None:
+        if mark is None or mark is DAMAGED:
             # Somebody removed it since it was attached. What it stood for cannot be known: its place is lost.
-            mark = Mark(self._remote.name, Position(0, 0, ""), 0, _LOST)
+            logger.warning("%s is gone or damaged: all of %s is delivered again", self._marks.path, self._journal.name)
+            mark = Mark(self._remote.name, Position(0, 0, ""), 0, LOST)
             self._marks.write(mark)
         return mark
 
@@ -200,16 +232,13 @@ class Delivery:
         with self._marks.held():
             mark = self._mark()
             end = self._journal.end()
-        for part in self._prepared(_up_to(newer(self._journal, mark), end)):
+        # What has come since is sent, too: not to stop at an id, which may stand there twice.
+        for part in one_ahead(map(self._remote.prepared, _parts(newer(self._journal, mark)))):
             self._refuse(part, self._send(part))
             if report is not None:
                 report(len(part))
         with self._marks.held():
             self._marks.write(replace(self._mark(), delivered=end, attempted=None, confirmed_at=_now()))
-
-    def _prepared(self, documents: Iterator[Document]) -> Iterator[Sequence[Document]]:
-        """Some at a time, the next ones made ready while the ones before are sent."""
-        return one_ahead(map(self._remote.prepared, _parts(documents)))
 
 
 def newer(journal: Journal, mark: Mark) -> Iterator[Document]:
@@ -238,18 +267,10 @@ def _documents(journal: Journal, after: Position | None) -> Iterator[Document]:
 def _is_since(document: Document, moment: int) -> bool:
     """Whether a record may have been written at a moment (microseconds since 1970) or later."""
     record_id: str = document["record_id"]
-    if record_id[8:21].isdecimal():  # one of ours, which says when it was made
+    # One of ours says when it was made; a hash may look like one, but not to the microsecond of its record's time.
+    if record_id[8:21].isdecimal() and record_id[8:14] == str(document.get("timestamp"))[20:26]:
         return int(record_id[:8], 16) * 1_000_000 >= moment - 1_000_000
     return True
-
-
-def _up_to(documents: Iterator[Document], place: Position) -> Iterator[Document]:
-    """The records before a place."""
-    if place.record_id:
-        for document in documents:
-            yield document
-            if document["record_id"] == place.record_id:
-                return
 
 
 def _parts(documents: Iterator[Document]) -> Iterator[list[Document]]:

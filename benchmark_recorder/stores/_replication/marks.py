@@ -24,7 +24,7 @@ import msgspec
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.stores._json.rewrite import folder_of, make_folder, write_beside
 from benchmark_recorder.stores._lock import lock, unavailable, unlock
-from benchmark_recorder.stores.base import Position  # noqa: TC001 - decoded to
+from benchmark_recorder.stores.base import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +53,12 @@ class Mark:
     attempted: Position | None = None
     confirmed_at: int | None = None
 
+
+LOST: Final = Position(0, 0, "lost")
+"""A place that no journal has."""
+
+DAMAGED: Final = Mark("", Position(0, 0, ""), 0, LOST)
+"""What is read of a mark that cannot be decoded: its place is lost, and nothing counts as confirmed."""
 
 _decode = msgspec.json.Decoder(Mark).decode
 _encode = msgspec.json.Encoder().encode
@@ -84,7 +90,7 @@ class MarkFile:
         return os.path.join(folder_of(self._journal), f"{self._stem}.{suffix}")
 
     def read(self) -> Mark | None:
-        """The mark; ``None`` where there is none. The lock should be held.
+        """The mark; ``None`` where there is none, ``DAMAGED`` where it is no mark. The lock should be held.
 
         Raises:
             StoreUnavailableError: it cannot be read.
@@ -96,10 +102,8 @@ class MarkFile:
             return None
         except OSError as error:
             raise unavailable(error, self.path, "read") from error
-        except msgspec.DecodeError as error:
-            raise StoreUnavailableError(
-                f"{self.path} is damaged; remove it, and `benchmark-recorder sync --all` delivers what it stood for"
-            ) from error
+        except ValueError:  # msgspec's errors, and a text that is not UTF-8: a power cut may leave an empty file
+            return DAMAGED
 
     def write(self, mark: Mark) -> None:
         """Replace the mark. The lock must be held, alone.
