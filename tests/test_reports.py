@@ -187,6 +187,10 @@ def test_a_server_that_is_out_of_reach_leaves_a_report_that_says_so(tmp_path: Pa
     assert "included: 6 kept locally until that store confirms them, the oldest of 2026-11-02T00:00:00" in text
     assert "not included: mongodb://127.0.0.1:1/bench.executions could not be asked (never reached from here)" in text
     assert "so what other machines recorded is missing" in text
+    reason = found.summaries[0].warnings[0].sentence
+    assert "could not be asked: cannot be reached or refuses: 127.0.0.1:1: " in reason
+    assert "Topology" not in reason
+    assert "timeouts" not in reason
 
 
 @pytest.fixture(params=["json", "mongodb", "vertex"])

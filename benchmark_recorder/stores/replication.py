@@ -86,6 +86,7 @@ class ReplicatedStore(Store):
         self._marks = MarkFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
         self.delivery = Delivery(journal, remote, self._marks, self._quarantine)
+        self._alone_said = False
         self._courier = None
         if deliver == "background":
             from benchmark_recorder.stores._replication.courier import Courier
@@ -183,10 +184,12 @@ class ReplicatedStore(Store):
             with self._here(query) as here:
                 there = self._scan_there(here, fields)
                 parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
-                return {name: np.concatenate([part[name] for part in parts]) for name in there}
+                columns = {name: np.concatenate([part[name] for part in parts]) for name in there}
         except StoreUnavailableError as error:
             self._say_alone(error)
             return self.journal.scan(query, fields)
+        self._alone_said = False
+        return columns
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; where the remote store is out of reach, from the journal alone, with a caveat."""
@@ -203,10 +206,12 @@ class ReplicatedStore(Store):
                     there = self.remote.summarize(replace(query, without=query.without | here.ids, apart=tasks)).cells
                 else:
                     there = tuple(tabulate(self._scan_there(here, CELL_FIELDS)))
-                return collect([*there, *own], query.versions, query.apart)
+                cells = collect([*there, *own], query.versions, query.apart)
         except StoreUnavailableError as error:
             self._say_alone(error)
             return replace(self.journal.summarize(query), caveats=(self._alone(error),))
+        self._alone_said = False
+        return cells
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``.
@@ -278,19 +283,24 @@ class ReplicatedStore(Store):
         mark = self._marks.read()
         pending, _ = (0, None) if mark is None else self._pending(mark)
         confirmed = None if mark is None or mark.confirmed_at is None else _text(mark.confirmed_at)
-        reached = "it was never reached from here" if confirmed is None else f"it was last reached at {confirmed}"
+        reached = "It was never reached from here" if confirmed is None else f"It was last reached at {confirmed}"
+        reason = str(error).removeprefix(f"{self.remote.name} ")
         waiting = "1 record waits" if pending == 1 else f"{pending:,} records wait"
-        figures: dict[str, Any] = {"store": self.remote.name, "last_confirmed": confirmed, "pending": pending}
+        figures: dict[str, Any] = {"store": self.remote.name, "journal": self.journal.name}
+        figures |= {"last_confirmed": confirmed, "pending": pending}
         return Caveat(
             "store_out_of_reach",
-            f"{self.remote.name} could not be asked ({reached}), so these figures are from the local journal alone: "
-            f"what other machines recorded is missing, and so is what was pruned here. {waiting} to be delivered. "
-            f"The reason: {error}",
+            f"{self.remote.name} could not be asked: {reason}. These figures are from the local journal alone: "
+            "what other machines recorded is missing, and so is what was pruned here. "
+            f"{reached}. {waiting} to be delivered.",
             figures | {"error": str(error)},
         )
 
     def _say_alone(self, error: StoreUnavailableError) -> None:
-        logger.warning("the answer is from the local journal alone: %s", error)
+        """Once an outage: a report asks many questions."""
+        if not self._alone_said:
+            self._alone_said = True
+            logger.warning("the answer is from the local journal alone: %s", error)
 
 
 @dataclass(frozen=True)

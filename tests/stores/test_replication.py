@@ -170,6 +170,19 @@ def test_an_answer_from_the_journal_alone_says_so_and_since_when(store: Replicat
     assert ids(store) == ids_of(history)
 
 
+def test_an_outage_is_logged_once_and_the_next_one_again(
+    store: ReplicatedStore, remote: Remote, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.append(make_history(10))
+    logged = []
+    for is_down in (True, True, False, True):
+        remote.is_down = is_down
+        store.summarize(Query())
+        store.scan(Query(), ["success"])
+        logged.append(caplog.text.count("the answer is from the local journal alone"))
+    assert logged == [1, 1, 1, 2]
+
+
 def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, remote: Remote) -> None:
     remote.is_down = True
     recorder = BenchmarkRecorder(store=store)
@@ -181,6 +194,7 @@ def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, re
     assert recorder.compare_versions("v1", "v2").warnings[0].code == "store_out_of_reach"
     report = recorder.generate_report(["v1", "v2"])
     assert "remote://somewhere could not be asked" in report
+    assert "the local journal of remote://somewhere" in " ".join(report.split())  # what the 12 records are in
     assert "12 kept locally until that store confirms them" in report
     assert recorder.health().pending == 12
 
