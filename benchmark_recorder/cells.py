@@ -66,6 +66,21 @@ class Moments(NamedTuple):
         n, delta = left + right, other_mean - mean
         return Moments(n, mean + delta * right / n, own + others + delta * delta * left * right / n)
 
+    @staticmethod
+    def together(samples: Iterable[Moments]) -> Moments:
+        """The moments of all samples together."""
+        there = [sample for sample in samples if sample.n]
+        if len(there) < 2:
+            return there[0] if there else Moments()
+        # Around one of the means, so that a large offset costs no digits.
+        origin, count, shift, m2 = there[0].mean, 0, 0.0, 0.0
+        for n, mean, _ in there:
+            count, shift = count + n, shift + n * (mean - origin)
+        whole = origin + shift / count
+        for n, mean, own in there:
+            m2 += own + n * (off := mean - whole) * off
+        return Moments(count, whole, m2)
+
 
 Range: TypeAlias = tuple[str, str] | None
 """The least and the greatest of some texts: equal where there is only one; ``None`` where there is none."""
@@ -202,11 +217,11 @@ def total(cells: Iterable[Cell]) -> Cell | None:
     return replace(
         cells[0],
         n=sum([cell.n for cell in cells]),
-        time=_merged([cell.time for cell in cells]),
-        log_time=_merged([cell.log_time for cell in cells]),
+        time=Moments.together([cell.time for cell in cells]),
+        log_time=Moments.together([cell.log_time for cell in cells]),
         max_time=max([cell.max_time for cell in cells]),
-        cost=_merged([cell.cost for cell in cells]),
-        log_cost=_merged([cell.log_cost for cell in cells]),
+        cost=Moments.together([cell.cost for cell in cells]),
+        log_cost=Moments.together([cell.log_cost for cell in cells]),
         max_cost=max([cell.max_cost for cell in cells]),
         routed=sum([cell.routed for cell in cells]),
         routed_right=sum([cell.routed_right for cell in cells]),
@@ -215,21 +230,6 @@ def total(cells: Iterable[Cell]) -> Cell | None:
         first=min([cell.first for cell in cells]),
         last=max([cell.last for cell in cells]),
     )
-
-
-def _merged(samples: list[Moments]) -> Moments:
-    """The moments of all samples together."""
-    samples = [sample for sample in samples if sample.n]
-    if not samples:
-        return Moments()
-    # Around one of the means, so that a large offset costs no digits.
-    origin, count, shift, m2 = samples[0].mean, 0, 0.0, 0.0
-    for n, mean, _ in samples:
-        count, shift = count + n, shift + n * (mean - origin)
-    whole = origin + shift / count
-    for n, mean, own in samples:
-        m2 += own + n * (off := mean - whole) * off
-    return Moments(count, whole, m2)
 
 
 def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()) -> Cells:

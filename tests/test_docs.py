@@ -102,6 +102,8 @@ def run(command: Command) -> tuple[int, str]:
         case [".venv/bin/pytest", *arguments]:
             selection = [word for word in arguments if word not in {"-v", "-s"}]
             where, argv = ROOT, [*python, "pytest", "--collect-only", "-q", *selection]
+        case ["python", "-m", module, *_]:
+            argv = [*python, "py_compile", str(ROOT / f"{module.replace('.', '/')}.py")]
         case ["python" | ".venv/bin/python", path, *arguments] if path.startswith("examples/") or not arguments:
             argv = [sys.executable, str(ROOT / path), *arguments]
         case ["python" | ".venv/bin/python", path, *_]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from benchmark_recorder.cells import Moments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmark_recorder.cells import Cell, Cells
 
 
@@ -19,8 +21,9 @@ class Sample(Protocol):
     def n(self) -> int:
         """Runs."""
 
-    def merge(self, other: Self, /) -> Self:
-        """Both samples together."""
+    @staticmethod
+    def together(samples: Iterable[Any], /) -> Any:  # noqa: ANN401 - samples of one kind, and one of that kind
+        """All of them as one."""
 
 
 class Counts(NamedTuple):
@@ -34,9 +37,11 @@ class Counts(NamedTuple):
         """Hits a run; there must be a run."""
         return self.hits / self.n
 
-    def merge(self, other: Counts) -> Counts:
-        """Both samples together."""
-        return Counts(self.n + other.n, self.hits + other.hits)
+    @staticmethod
+    def together(samples: Iterable[Counts]) -> Counts:
+        """All of them as one."""
+        there = list(samples)
+        return Counts(sum([sample.n for sample in there]), sum([sample.hits for sample in there]))
 
 
 S = TypeVar("S", bound=Sample)
@@ -87,18 +92,23 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
         read: what to take from a cell.
         empty: a sample of nothing.
     """
-    sides: tuple[dict[str, S], dict[str, S]] = ({}, {})
-    totals = [empty, empty]
-    for side, version in enumerate((v1, v2)):
-        tasks, whole = sides[side], empty
+    sides: list[dict[str, list[S]]] = []
+    totals: list[S] = []
+    for version in (v1, v2):
+        tasks: dict[str, list[S]] = {}
+        found: list[S] = []
         for cell in cells.cells:
             if cell.version == version and (sample := read(cell)).n:
-                whole = whole.merge(sample)
-                if (task := cell.task_id) is not None:
-                    tasks[task] = tasks[task].merge(sample) if task in tasks else sample
-        totals[side] = whole
+                found.append(sample)
+                if cell.task_id is not None:
+                    tasks.setdefault(cell.task_id, []).append(sample)
+        sides.append(tasks)
+        totals.append(empty.together(found))
     left, right = sides
-    pairs = tuple(Pair(task, left[task], right[task]) for task in sorted(left.keys() & right.keys()))
+    pairs = tuple(
+        Pair(task, empty.together(left[task]), empty.together(right[task]))
+        for task in sorted(left.keys() & right.keys())
+    )
     return Strata(pairs, totals[0], totals[1])
 
 

@@ -33,9 +33,7 @@ tables = st.builds(Flips, *[st.integers(0, 30)] * 4).filter(lambda table: table.
 
 
 def strata_of(*pairs: tuple[Counts, Counts]) -> Strata[Counts]:
-    left, right = Counts(), Counts()
-    for a, b in pairs:
-        left, right = left.merge(a), right.merge(b)
+    left, right = Counts.together([a for a, _ in pairs]), Counts.together([b for _, b in pairs])
     return Strata(tuple(Pair(f"t{i}", a, b) for i, (a, b) in enumerate(pairs)), left, right)
 
 

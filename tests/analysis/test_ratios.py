@@ -104,9 +104,7 @@ def test_the_variance_on_one_task_is_that_of_katz(left: Counts, right: Counts) -
 
 
 def strata_of(pairs: list[tuple[Counts, Counts]]) -> Strata[Counts]:
-    left, right = Counts(), Counts()
-    for a, b in pairs:
-        left, right = left.merge(a), right.merge(b)
+    left, right = Counts.together([a for a, _ in pairs]), Counts.together([b for _, b in pairs])
     return Strata(tuple(Pair(f"t{i}", a, b) for i, (a, b) in enumerate(pairs)), left, right)
 
 

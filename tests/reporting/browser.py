@@ -30,9 +30,9 @@ def _missing(reason: str) -> NoReturn:
     pytest.skip(f"no browser: {reason}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium with a new, empty profile."""
+    """Chromium with a new, empty profile; no longer than a module, as playwright's loop keeps asyncio from others."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         _missing(f"none of {', '.join(NAMES)} is on the path (apt-get install chromium)")

@@ -122,7 +122,7 @@ class Watched(Remote):
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
-    for module in ("_delivery", "replication"):
+    for module in ("_replication.delivery", "replication"):
         monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 5)
     return 5
 
