@@ -194,9 +194,10 @@ class Intake:
         """Write what waits, or let go of it; what is lost then."""
         if self._write_waiting() or self._writing:
             return None
+        n = len(self._waiting)
         loss = (
-            f"{len(self._waiting)} records could not be written to {self._journal.name} before the end, and are "
-            f"lost: {self._last_error}"
+            f"{n} record{'' if n == 1 else 's'} could not be written to {self._journal.name} before the end, and "
+            f"{'is' if n == 1 else 'are'} lost: {self._last_error}"
         )
         self._lost += len(self._waiting)
         self._say(logging.ERROR, "%s", loss)

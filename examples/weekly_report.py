@@ -63,11 +63,14 @@ def send(message: EmailMessage, environment: Mapping[str, str]) -> None:
         )
     port = int(environment.get("SMTP_PORT") or PORTS[security])
     trusted = ssl.create_default_context()
-    server = (
-        smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=trusted)
-        if security == "tls"
-        else smtplib.SMTP(host, port, timeout=TIMEOUT)
-    )
+    try:
+        server = (
+            smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=trusted)
+            if security == "tls"
+            else smtplib.SMTP(host, port, timeout=TIMEOUT)
+        )
+    except OSError as error:
+        raise OSError(f"{host}:{port} (SMTP_HOST, SMTP_PORT): {error}") from error
     with server:
         if security == "starttls":
             server.starttls(context=trusted)

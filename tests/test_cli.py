@@ -432,7 +432,7 @@ def test_a_pinned_file_that_does_not_exist_is_told(store: Path) -> None:
 def test_a_version_against_itself_is_wrong_usage(command: str, store: Path) -> None:
     result = run(command, "v1.0", "v1.0", "--store", store)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert one_line(result) == "benchmark-recorder: v2: the same version twice"
+    assert one_line(result).startswith("benchmark-recorder: v2: the same version twice; name another one")
 
 
 def test_a_gate_takes_a_version_against_its_own_past(store: Path) -> None:
@@ -832,6 +832,27 @@ def test_as_a_process_it_tells_what_the_library_logs() -> None:
     done = process("record", "x" * 5000, "--duration", "1", "--success", "--version", "v")
     assert done.returncode == 0
     assert done.stderr == "benchmark-recorder: recorded, but task was cut from 5,000 to 4,096 characters\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "begins"),
+    [
+        ("report v1.0 v2.0 --output it.html", "<!doctype html>"),
+        ("report v1.0 v2.0 --output it.MD", "# Benchmark report"),
+        ("report v1.0 v2.0 --output it.csv", "kind,version,"),
+        ("report v1.0 v2.0 --output it.txt", "Benchmark report"),
+        ("report v1.0 v2.0 --output it.html --format text", "Benchmark report"),
+        ("export --output it.json", '{"schema_version": 1, "metrics": ['),
+        ("export --output it.jsonl", '{"'),
+        ("export --output it", "timestamp,version,"),
+        ("gate v1.0 v2.0 --output it.xml", "<testsuites>"),
+        ("gate v1.0 v2.0 --output it.md", "# Gate"),
+    ],
+)
+def test_the_ending_of_the_file_says_the_form_unless_it_is_given(command: str, begins: str, store: Path) -> None:
+    run(*command.split(), "--store", store)
+    (path,) = Path.cwd().glob("it*")
+    assert path.read_text(encoding="utf-8").lower().startswith(begins.lower())
 
 
 def test_piped_output_has_no_colour_and_no_boxes(store: Path) -> None:

@@ -191,11 +191,11 @@ def test_what_cannot_be_written_at_the_end_is_counted_logged_and_warned_of(
     intake = Intake(store)
     store.off = outage()
     intake.append(make_document())
-    with pytest.warns(RuntimeWarning, match="1 records could not be written to memory before the end, and are lost"):
+    with pytest.warns(RuntimeWarning, match="1 record could not be written to memory before the end, and is lost"):
         intake.close()
     assert (intake.health().waiting, intake.health().lost) == (0, 1)
     assert caplog.records[-1].levelno == logging.ERROR
-    assert "1 records could not be written to memory" in caplog.records[-1].getMessage()
+    assert "1 record could not be written to memory" in caplog.records[-1].getMessage()
 
 
 def test_refused_and_normalised_recordings_are_counted_and_logged_loudly_once(
@@ -371,7 +371,7 @@ def test_a_second_outage_is_told_like_the_first_where_nothing_waited(
             intake.count_unwritten(store.off)
         else:
             intake.append(make_document())
-            with pytest.warns(RuntimeWarning, match="are lost"):
+            with pytest.warns(RuntimeWarning, match="is lost"):
                 intake.close()
         assert intake.health().failing_since is not None
         store.off = None
@@ -462,6 +462,6 @@ def test_at_the_end_a_loss_that_is_made_an_error_keeps_no_other_records_from_bei
         Intake(store).append(make_document())
     for store in stores[::2]:
         store.off = None
-    with pytest.raises(RuntimeWarning, match="1 records could not be written"):  # warnings are errors in these tests
+    with pytest.raises(RuntimeWarning, match="1 record could not be written"):  # warnings are errors in these tests
         _close_outstanding()
     assert [len(store.ids()) for store in stores] == [1, 0] * 5

@@ -246,7 +246,7 @@ def test_options_that_do_not_go_together_are_wrong_usage(
 
 
 def test_what_the_page_shows_works(pytester: pytest.Pytester) -> None:
-    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"^```python\n# (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (pytester.path / program[0]).write_text(program[1], encoding="utf-8")
     commands = re.findall(r"^\$ pytest (.*)$", page, re.MULTILINE)

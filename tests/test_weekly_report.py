@@ -182,6 +182,15 @@ def test_a_server_that_nobody_vouches_for_gets_no_password(
     assert inbox.logins == []
 
 
+def test_a_server_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("SMTP_PORT", "9")
+    assert main([*ASKED, "--format", "text"]) == 1
+    assert capsys.readouterr().err.startswith("not sent: 127.0.0.1:9 (SMTP_HOST, SMTP_PORT): ")
+
+
 @pytest.mark.usefixtures("plain_server")
 def test_a_password_is_not_sent_in_the_clear(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

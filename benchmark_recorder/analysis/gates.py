@@ -158,8 +158,8 @@ def check_gate(  # noqa: PLR0913
             such alert.
 
     Raises:
-        InvalidQueryError: an unknown policy, reaction or scope, a coverage outside of 0 to 100, or a target that is
-            not below 100.
+        InvalidQueryError: an unknown policy, reaction or scope, a coverage outside of 0 to 100 or between 0 and 1, or a
+            target that is not below 100.
     """
     known = _one_of("policy", policy, ("default", "literal"))
     reaction = _one_of("on_inconclusive", on_inconclusive, ("warn", "fail", "pass"))
@@ -209,6 +209,8 @@ def _check_coverage(coverage: object) -> None:
         return
     if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 <= coverage <= 100:
         raise InvalidQueryError("coverage: expected percent from 0 to 100")
+    if 0 < coverage < 1:
+        raise InvalidQueryError(f"coverage: expected percent; {coverage:g} looks like a part, give {100 * coverage:g}")
 
 
 def _check_target(target: object) -> None:

@@ -33,7 +33,7 @@ class Result:
 
     def keys(self) -> KeysView[str]:
         """The fields' names."""
-        return KeysView(self._mapping)
+        return dict.fromkeys(self).keys()  # reads as a list of names
 
     def values(self) -> ValuesView[Any]:
         """Their values."""

@@ -53,7 +53,8 @@ app = typer.Typer(
 )
 
 StorePath = Annotated[
-    str | None, typer.Option("--store", metavar="PATH", help="The JSON file; the configured one unless given.")
+    str | None,
+    typer.Option("--store", metavar="PATH", help="The JSON file, or a URL; the configured one unless given."),
 ]
 
 

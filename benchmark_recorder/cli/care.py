@@ -31,7 +31,10 @@ def doctor(
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Tell the state of the file and the settings in force; nothing is changed without --repair."""
+    """Tell the state of the file and the settings in force.
+
+    Nothing is changed without --repair.
+    """
     store = _json_file(recorder)
     repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
     inspection = asdict(store.inspect())

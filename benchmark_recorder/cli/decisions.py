@@ -3,14 +3,14 @@
 import math
 import os
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved, two_versions
-from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
+from benchmark_recorder.cli.output import form_of, opened, print_json, print_page, print_text
 from benchmark_recorder.cli.reading import Baseline, Candidate, Scope, ScopeOption
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
@@ -43,6 +43,10 @@ class GateFormat(StrEnum):
     JUNIT = "junit"
 
 
+FORMS: Final = {".md": GateFormat.MARKDOWN, ".json": GateFormat.JSON, ".xml": GateFormat.JUNIT}
+"""A verdict's form by the ending of its file."""
+
+
 @app.command(epilog="Example: benchmark-recorder claims v1.0 v2.0")
 @resolved
 def claims(  # noqa: PLR0913 - options
@@ -54,7 +58,10 @@ def claims(  # noqa: PLR0913 - options
     scope: ScopeOption = Scope.SUITE,
     as_json: AsJSON = False,
 ) -> None:
-    """Hold the guide's four claims against the runs: 30 % faster, 25 % better routing, half the failures, same cost."""
+    """Hold four claims against the runs.
+
+    They are the guide's: 30 % faster, 25 % better routing, half the failures, same cost.
+    """
     from benchmark_recorder.reporting.decisions import claims_page
 
     two_versions(v1, v2)
@@ -146,14 +153,18 @@ def gate(  # noqa: PLR0913 - options
         str | None, typer.Option(metavar="PATH", help="The baseline's runs: those in this JSON file.")
     ] = None,
     scope: ScopeOption = Scope.SUITE,
-    format: Annotated[GateFormat, typer.Option(help="How to write the verdict.")] = GateFormat.TEXT,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        GateFormat | None, typer.Option(help="How to write the verdict; by FILE's ending unless given, else text.")
+    ] = None,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
     comment: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the body of a pull request's comment there as well.")
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Block a candidate that is worse: slower, failing more, or dearer, by more than is tolerated and not by chance.
+    """Block a candidate that is worse.
+
+    Slower, failing more, or dearer: by more than is tolerated, and not by chance.
 
     Inside GitHub Actions the verdict becomes an annotation, and its page is appended to the job's summary.
     """
@@ -173,7 +184,8 @@ def gate(  # noqa: PLR0913 - options
         scope=scope.value,
         **query,
     )
-    _write(result, GateFormat.JSON if as_json else format, output, recorder)
+    form = GateFormat.JSON if as_json else form_of(format, output, FORMS, GateFormat.TEXT)
+    _write(result, form, output, recorder)
     if comment is not None:
         with opened(comment, recorder, "--comment") as file:
             file.write(gate_comment(result))
@@ -195,7 +207,10 @@ def selftest(  # noqa: PLR0913 - options
     scope: ScopeOption = Scope.SUITE,
     as_json: AsJSON = False,
 ) -> None:
-    """Tell how often the gate would block a version against itself: its runs are split at random, over and over."""
+    """Tell how often the gate would block a version against itself.
+
+    Its runs are split at random, over and over.
+    """
     from benchmark_recorder.reporting.decisions import selftest_page
 
     result = recorder.selftest(version, splits=splits, seed=seed, scope=scope.value, **query)

@@ -97,7 +97,9 @@ def two_versions(v1: str, v2: str) -> None:
         InvalidQueryError: they are the same.
     """
     if v1 == v2:
-        raise InvalidQueryError("v2: the same version twice")
+        raise InvalidQueryError(
+            "v2: the same version twice; name another one (gate holds a version against its own past: --baseline-days)"
+        )
 
 
 def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:

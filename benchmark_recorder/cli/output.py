@@ -5,10 +5,10 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, TypeVar
 
 import typer
 
@@ -18,6 +18,8 @@ from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.encoders import terminal
 from benchmark_recorder.reporting.page import Page
 from benchmark_recorder.reporting.text import render_text
+
+Form = TypeVar("Form", bound=str)
 
 STYLES: Final = {
     "green": ("improved", "equivalent", "pass", "PROVEN", "SUPPORTED"),
@@ -49,6 +51,11 @@ def print_text(text: str) -> None:
 def print_json(**answer: Any) -> None:  # noqa: ANN401
     """An answer for programs on stdout."""
     typer.echo(json_text({"schema_version": SCHEMA_VERSION, **answer}, indent=2))
+
+
+def form_of(given: Form | None, output: str, by_ending: Mapping[str, Form], default: Form) -> Form:
+    """The form that was asked for, else the one that the file's ending means."""
+    return given or by_ending.get(Path(output).suffix.lower(), default)
 
 
 def records(n: int) -> str:

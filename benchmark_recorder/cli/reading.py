@@ -9,7 +9,7 @@ import typer
 from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved, two_versions
-from benchmark_recorder.cli.output import opened, print_json, print_page, print_text
+from benchmark_recorder.cli.output import form_of, opened, print_json, print_page, print_text
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 
@@ -33,6 +33,8 @@ ScopeOption = Annotated[
 
 LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
 """What ``list --json`` says about a version, under the names of ``Summary``; the times as ISO 8601."""
+FORMS: Final = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".csv": "csv"}
+"""A report's form by the ending of its file."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -138,10 +140,12 @@ def compare(  # noqa: PLR0913 - options
 @resolved
 def report(  # noqa: PLR0913 - options
     recorder: BenchmarkRecorder,
-    versions: Annotated[list[str], typer.Argument(metavar="VERSION...", help="Oldest first.")],
+    versions: Annotated[list[str], typer.Argument(metavar="VERSION", help="One or more, oldest first.")],
     query: dict[str, Any],
     *,
-    format: Annotated[str, typer.Option(help="text, markdown, html, json or csv.")] = "text",  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        str | None, typer.Option(help="text, markdown, html, json or csv; by FILE's ending unless given, else text.")
+    ] = None,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
     gate: Annotated[bool, typer.Option("--gate", help="End as `gate` does on the last two versions.")] = False,
     as_json: AsJSON = False,
@@ -149,8 +153,9 @@ def report(  # noqa: PLR0913 - options
     """Report on versions, each compared with the one before it."""
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
-    text = recorder.generate_report(versions, "json" if as_json else format, **query)
-    if output == "-" and format == "html":
+    form = "json" if as_json else form_of(format, output, FORMS, "text")
+    text = recorder.generate_report(versions, form, **query)
+    if output == "-" and form == "html":
         typer.echo(text, nl=False)
     elif output == "-":
         print_text(text if text.endswith("\n") else f"{text}\n")

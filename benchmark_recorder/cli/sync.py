@@ -41,7 +41,10 @@ def sync(  # noqa: PLR0913 - options
     ] = None,
     target: Annotated[str | None, typer.Option("--to", metavar="STORE", help="To this one.")] = None,
 ) -> None:
-    """Deliver what waits in the journal to the remote store, or copy one store to another; repeating is safe."""
+    """Deliver what waits to the remote store, or copy a store.
+
+    Repeating is safe.
+    """
     if (source is None) != (target is None):
         raise typer.BadParameter("give both --from and --to, or neither")
     if source is not None and target is not None:

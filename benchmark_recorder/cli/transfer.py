@@ -1,14 +1,14 @@
 """``export`` and ``import``: records for other programs, and from them."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from benchmark_recorder.cli.absence import no_data
 from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import AsJSON, resolved
-from benchmark_recorder.cli.output import opened, print_json, records
+from benchmark_recorder.cli.output import form_of, opened, print_json, records
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.exchange import export_records, import_file
 from benchmark_recorder.recorder import BenchmarkRecorder
@@ -27,6 +27,10 @@ class Format(StrEnum):
     BIGGER = "customBiggerIsBetter"
 
 
+FORMS: Final = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".json": Format.JSON, ".xml": Format.JUNIT}
+"""An export's form by the ending of its file."""
+
+
 @app.command(epilog="Example: benchmark-recorder export --format csv --version v2.0 --output v2.csv")
 @resolved
 def export(
@@ -34,22 +38,27 @@ def export(
     query_with_version: dict[str, Any],
     *,
     format: Annotated[  # noqa: A002
-        Format,
+        Format | None,
         typer.Option(
-            help="csv, jsonl and json (the form of the store's own file) can be imported; junit has a test case for "
-            "each run; the last two are what github-action-benchmark calls its tool, and take one --version."
+            help="By FILE's ending unless given, else csv. csv, jsonl and json (the form of the store's own file) can "
+            "be imported; junit has a test case for each run; the last two are what github-action-benchmark calls its "
+            "tool, and take one --version."
         ),
-    ] = Format.CSV,
+    ] = None,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
 ) -> None:
-    """Export records: JSON with every field of theirs, CSV with those that we know; or figures for other programs."""
+    """Export records, or figures for other programs.
+
+    JSON has every field of theirs, CSV those that we know.
+    """
     query = Query.of(**query_with_version)
-    if format in {Format.SMALLER, Format.BIGGER} and len(query.versions or ()) != 1:
-        raise typer.BadParameter(f"{format.value} tells the figures of one version; name it", param_hint="--version")
+    form = form_of(format, output, FORMS, Format.CSV)
+    if form in {Format.SMALLER, Format.BIGGER} and len(query.versions or ()) != 1:
+        raise typer.BadParameter(f"{form.value} tells the figures of one version; name it", param_hint="--version")
     if next(recorder.store.documents(query), None) is None:
         no_data(recorder, query.versions or ())
     with opened(output, recorder) as file:
-        written = export_records(recorder.store, file, format.value, query)
+        written = export_records(recorder.store, file, form.value, query)
     if output != "-":
         typer.echo(f"wrote {records(written)} to {terminal(output)}", err=True)
 

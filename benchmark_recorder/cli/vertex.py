@@ -24,7 +24,10 @@ _MAX_LINE: Final = 1000
 
 @commands.callback()
 def vertex() -> None:
-    """Set up and check the Vertex AI store: a BigQuery table that is registered as a feature group."""
+    """Set up and check the Vertex AI store.
+
+    It is a BigQuery table that is registered as a feature group.
+    """
 
 
 @commands.command(epilog="Example: benchmark-recorder vertex setup --project genesis-production --dry-run")
@@ -37,7 +40,10 @@ def setup(  # noqa: PLR0913 - options
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be created, and create nothing.")] = False,
 ) -> None:
-    """Create what is missing of dataset, table, feature group and features; to run it again changes nothing."""
+    """Create what is missing of dataset, table, feature group and features.
+
+    To run it again changes nothing.
+    """
     with _store(ctx, project, location, dataset, table) as store:
         for step in store.set_up(dry_run=dry_run):
             typer.echo(f"{terminal(step.part, _MAX_LINE)}: {terminal(step.done, _MAX_LINE)}")

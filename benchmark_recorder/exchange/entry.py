@@ -25,6 +25,12 @@ SPELLINGS: Final[Mapping[str, str]] = {
 
 REQUIRED: Final = ("version", "execution_time", "success", "timestamp")
 
+_MISSING: Final[Mapping[str, str]] = {
+    "version": "every record must tell it, or name one for all records (--version)",
+    "timestamp": "every record must tell when it ran, as in 2026-01-31T10:00:00+00:00",
+}
+"""What to do about a field of ``REQUIRED`` that is missing."""
+
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "git_commit": None,
     "task_description": "",
@@ -126,8 +132,8 @@ def _admitted(told: Document, *, keep_text: bool) -> tuple[Document, tuple[str, 
     document = told | {name: value for name, value in _DEFAULTS.items() if name not in told}
     for name in REQUIRED:
         if document.get(name) is None:
-            more = ", or name one for all records (--version)" if name == "version" else ""
-            raise InvalidRecordError(f"{name}: is missing; every record must tell it{more}", field=name)
+            more = _MISSING.get(name, "every record must tell it")
+            raise InvalidRecordError(f"{name}: is missing; {more}", field=name)
     if document["cost_estimated"] is None:  # unknown
         document["cost_estimated"] = 0.0
     if document.get("task_id") is None:

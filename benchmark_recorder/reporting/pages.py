@@ -182,7 +182,9 @@ def _basis_lines(report: Report) -> list[Line]:
     firsts = [s.first for s in report.summaries if s.first is not None]
     lasts = [s.last for s in report.summaries if s.last is not None]
     total = sum({s.version: s.count for s in report.summaries}.values())
-    lines: list[Line] = [(f"{total:,} record{'' if total == 1 else 's'} in ", Recorded(basis.store))]
+    journals = [doubt.figures["journal"] for doubt in _outages(report.summaries) if "journal" in doubt.figures]
+    where: Line = (Recorded(journals[0]), ", the local journal of ") if journals else ()
+    lines: list[Line] = [(f"{total:,} record{'' if total == 1 else 's'} in ", *where, Recorded(basis.store))]
     if firsts:
         lines.append((f"from {moment(min(firsts))} to {moment(max(lasts))} UTC",))
     asked = {name: value for name, value in basis.query.items() if value is not None}
@@ -224,12 +226,16 @@ def _health_lines(basis: Basis) -> Iterator[Line]:
 
 def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
     """That a store was out of reach: since when, and what is missing for it."""
-    doubts = {doubt.sentence: doubt for summary in summaries for doubt in summary.warnings}
-    for figures in (doubt.figures for doubt in doubts.values() if doubt.code == "store_out_of_reach"):
+    for figures in (doubt.figures for doubt in _outages(summaries)):
         last = figures["last_confirmed"]
         reached: Line = ("last reached at ", Recorded(last)) if last else ("never reached from here",)
         missing = "), so what other machines recorded is missing; how much that is cannot be told from here"
         yield "not included: ", Recorded(figures["store"]), " could not be asked (", *reached, missing
+
+
+def _outages(summaries: Sequence[Summary]) -> list[Doubt]:
+    doubts = {doubt.sentence: doubt for summary in summaries for doubt in summary.warnings}
+    return [doubt for doubt in doubts.values() if doubt.code == "store_out_of_reach"]
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,7 @@ The document is in ``_executions``, the questions are in ``_aggregation``; how t
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -360,9 +361,13 @@ def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
     return int(details.get("nInserted", 0))
 
 
+_TIMEOUTS: Final = re.compile(r" \(configured timeouts: [^()]*\)")
+
+
 def _reason(error: Exception) -> str:
-    """The driver's words, in one line of bounded length."""
-    text = " ".join(str(error).partition(", full error:")[0].split())
+    """The driver's words, in one line of bounded length, without its timeouts and its picture of the servers."""
+    words = str(error).partition(", full error:")[0].partition(", Timeout: ")[0]
+    text = " ".join(_TIMEOUTS.sub("", words).split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 

@@ -10,6 +10,7 @@ delivered yet.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import ExitStack, contextmanager
@@ -300,14 +301,16 @@ class ReplicatedStore(Store):
         mark = self._marks.read()
         pending, _ = (0, None) if mark is None else self._pending(mark)
         confirmed = None if mark is None or mark.confirmed_at is None else _text(mark.confirmed_at)
-        reached = "it was never reached from here" if confirmed is None else f"it was last reached at {confirmed}"
+        reached = "It was never reached from here" if confirmed is None else f"It was last reached at {confirmed}"
+        reason = str(error).removeprefix(f"{self.remote.name} ")
         waiting = "1 record waits" if pending == 1 else f"{pending:,} records wait"
-        figures: dict[str, Any] = {"store": self.remote.name, "last_confirmed": confirmed, "pending": pending}
+        figures: dict[str, Any] = {"store": self.remote.name, "journal": self.journal.name}
+        figures |= {"last_confirmed": confirmed, "pending": pending}
         return Caveat(
             "store_out_of_reach",
-            f"{self.remote.name} could not be asked ({reached}), so these figures are from the local journal alone: "
-            f"what other machines recorded is missing, and so is what was pruned here. {waiting} to be delivered. "
-            f"The reason: {error}",
+            f"{self.remote.name} could not be asked: {reason}. These figures are from the local journal alone: "
+            "what other machines recorded is missing, and so is what was pruned here. "
+            f"{reached}. {waiting} to be delivered.",
             figures | {"error": str(error)},
         )
 

@@ -522,6 +522,8 @@ def test_a_result_reads_as_attribute_and_as_key_and_is_frozen() -> None:
     comparison = compare(cells_of(history("v1", 1), history("v2", 2)), "v1", "v2")
     assert comparison["verdict"] == comparison.verdict
     assert set(dict(**comparison)) == set(comparison.keys())
+    assert "metric" in repr(comparison.keys())
+    assert "0." not in repr(comparison.keys())  # the names alone
     assert "interval" in comparison
     with pytest.raises(KeyError, match="there are metric"):
         comparison["nothing"]

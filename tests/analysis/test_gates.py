@@ -225,6 +225,7 @@ def test_values_that_never_vary_are_judged() -> None:
         {"policy": "strict"},
         {"on_inconclusive": "block"},
         {"coverage": 101},
+        {"coverage": 0.93},
         {"coverage": "90"},
         {"coverage": math.nan},
         {"scope": "all"},

@@ -140,7 +140,7 @@ def test_more_than_a_batch_is_imported_whole(tmp_path: Path) -> None:
         ({"version": None}, "version", "or name one for all records (--version)"),
         ({"success": "maybe"}, "success", "expected True or False, got 'maybe'"),
         ({"timestamp": "yesterday"}, "timestamp", "expected a datetime or an ISO 8601 text, got 'yesterday'"),
-        ({"timestamp": None}, "timestamp", "is missing"),
+        ({"timestamp": None}, "timestamp", "is missing; every record must tell when it ran, as in 2026-"),
         ({"task": ""}, "task_id", "task_description: is missing, and so is task_id"),
         ({"difficulty": 2}, "difficulty", "expected a number from 0 to 1"),
         ({"cost": "free"}, "cost_estimated", "expected a finite number of US dollars"),

@@ -313,5 +313,7 @@ def test_a_table_that_is_too_wide_scrolls_alone_and_by_the_keyboard(report: str,
     assert wide.evaluate("e => e.scrollWidth > e.clientWidth")
     wide.focus()
     page.keyboard.press("ArrowRight")
+    # Shadows that stay, under covers that scroll with the table, tell that there is more to the side.
+    assert wide.evaluate("e => getComputedStyle(e).backgroundAttachment") == "local, local, scroll, scroll"
     while not wide.evaluate("e => e.scrollLeft"):
         page.wait_for_timeout(20)

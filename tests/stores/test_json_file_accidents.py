@@ -556,6 +556,7 @@ def test_an_interrupt_while_the_document_is_closed_leaves_no_descriptor_of_someb
     store: JSONFileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = append(store)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program in the background ignores it
 
     def close_and_interrupt(fd: int, close: Callable[[int], None] = os.close) -> None:
         close(fd)
@@ -565,6 +566,7 @@ def test_an_interrupt_while_the_document_is_closed_leaves_no_descriptor_of_someb
         patch.setattr(os, "close", close_and_interrupt)
         with pytest.raises(KeyboardInterrupt):
             store.close()
+    signal.signal(signal.SIGINT, before)
     with (tmp_path / "theirs").open("w+b") as theirs:  # gets the number that was given back
         ids += append(store)
         assert theirs.read() == b""

@@ -219,6 +219,7 @@ def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, re
     assert recorder.compare_versions("v1", "v2").warnings[0].code == "store_out_of_reach"
     report = recorder.generate_report(["v1", "v2"])
     assert "remote://somewhere could not be asked" in report
+    assert "the local journal of remote://somewhere" in " ".join(report.split())  # what the 12 records are in
     assert "12 kept locally until that store confirms them" in report
     assert recorder.health().pending == 12
 

@@ -58,8 +58,8 @@ def address(uri: str) -> tuple[str, str | None]:
     behind = (parts.path, parts.fragment, parts.query.partition("=")[0])
     if any("@" in part for part in behind) or not all(map(_HOST.fullmatch, hosts.split(","))):
         raise ConfigurationError(
-            "the MongoDB URL cannot be read; in its user and its password write / ? # : @ and % as "
-            "urllib.parse.quote_plus does"
+            "the MongoDB URL cannot be read; the form is mongodb://host:27017/database; in its user and its password "
+            "write / ? # : @ and % as urllib.parse.quote_plus does"
         )
     return unquote(hosts), unquote(parts.path.lstrip("/")) or None
 
