@@ -7,13 +7,24 @@ import io
 import math
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from benchmark_recorder.reporting.documents import plain
 from benchmark_recorder.reporting.encoders import csv_cell, terminal
 from benchmark_recorder.reporting.figures import day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from benchmark_recorder.analysis import Change, Comparison, Estimate, Interval, Summary, Trend, Week
+    from benchmark_recorder.analysis import (
+        Attention,
+        Change,
+        Comparison,
+        Estimate,
+        Interval,
+        Summary,
+        TaskRow,
+        Trend,
+        Week,
+    )
     from benchmark_recorder.reporting.report import Report
 
 MOST_OF_NAME: Final = 4096
@@ -25,7 +36,9 @@ class Row(TypedDict, total=False):
 
     Attributes:
         kind: ``"version"``: a figure of a version; ``"comparison"``: a version against the one before it; ``"week"``: a
-            figure of a version in a week; ``"week_change"``: a week against an earlier one.
+            figure of a version in a week; ``"week_change"``: a week against an earlier one; ``"task"``: one that stands
+            out in a comparison; ``"worst_task"``, ``"failure_class"``, ``"confusion"``: what to look at in a version;
+            ``"warning"``: of the report; ``"basis"``: what it rests on.
         version: whose figure; the candidate of a comparison.
         baseline: the version that it is compared with.
         week: the Monday of the week, ISO 8601.
@@ -45,8 +58,14 @@ class Row(TypedDict, total=False):
         p_value: two-sided, of no change.
         margin: a smaller change does not matter; in the unit of ``effect``.
         verdict: ``"improved"``, ``"regressed"``, ``"equivalent"`` or ``"inconclusive"``.
-        flag: ``"worse"`` or ``"better"`` where a week changed by more than 10 % and the runs bear it out.
+        flag: ``"worse"`` or ``"better"`` of a week that changed by more than 10 % where the runs bear it out, and of a
+            task that stands out; ``"begins_to_fail"`` or ``"repaired"`` of a task that does.
         method: of the interval, or of the effect where there is one.
+        task: a task's id.
+        expected_agent: of runs that were routed wrong.
+        agent_selected: where they went.
+        error_type: of failed runs.
+        text: a task's text where its id was made from it, a warning's sentence, a place's name.
     """
 
     kind: str
@@ -71,6 +90,11 @@ class Row(TypedDict, total=False):
     verdict: str
     flag: str | None
     method: str
+    task: str
+    expected_agent: str
+    agent_selected: str
+    error_type: str | None
+    text: str | None
 
 
 COLUMNS: Final = tuple(Row.__annotations__)
@@ -122,6 +146,15 @@ def _rows(report: Report) -> Iterator[Row]:
     for trend in {trend.version: trend for trend in report.trends}.values():
         for week in trend.weeks:
             yield from _of_week(trend, week)
+    for joint in report.comparisons:
+        for comparison in joint.comparisons.values():
+            yield from (
+                _of_task(comparison, row, report.texts) for row in comparison.tasks if row.stands_out or row.turn
+            )
+    for attention in {attention.version: attention for attention in report.attention}.values():
+        yield from _of_attention(attention, report.texts)
+    yield from _of_warnings(report)
+    yield from _of_basis(report)
 
 
 def _of_version(summary: Summary) -> Iterator[Row]:
@@ -198,6 +231,68 @@ def _of_change(metric: str, change: Change, before: Week, after: Week) -> Row:
         flag=change.flag,
         method=change.method,
     )
+
+
+def _of_task(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -> Row:
+    low, high = _ends(row.interval)
+    direction = None if row.effect is None else "better" if row.effect > 0 else "worse"
+    return Row(
+        kind="task",
+        version=comparison.v2,
+        baseline=comparison.v1,
+        metric=comparison.metric,
+        unit=_UNITS.get(comparison.metric, "fraction"),
+        n=row.v2_count,
+        value=row.v2_value,
+        baseline_n=row.v1_count,
+        baseline_value=row.v1_value,
+        effect_kind=comparison.kind,
+        effect=row.effect,
+        effect_low=low,
+        effect_high=high,
+        p_value=row.p_value,
+        flag=row.turn or direction,
+        task=row.task_id,
+        text=texts.get(row.task_id),
+    )
+
+
+def _of_attention(attention: Attention, texts: Mapping[str, str]) -> Iterator[Row]:
+    place = Row(version=attention.version)
+    for task in attention.worst_tasks:
+        named = Row(kind="worst_task", metric="success_rate", task=task.task_id, text=texts.get(task.task_id))
+        yield place | named | _estimated("success_rate", task.success_rate)
+    for failed in attention.failure_classes:
+        counted = Row(metric="failures", unit="1", n=attention.failures, value=failed.runs)
+        yield Row(kind="failure_class", error_type=failed.error_type) | place | counted
+    for wrong in attention.confusions:
+        counted = Row(metric="misrouted", unit="1", n=wrong.of, value=wrong.runs)
+        agents = Row(kind="confusion", expected_agent=wrong.expected, agent_selected=wrong.selected)
+        yield agents | place | counted
+
+
+def _of_warnings(report: Report) -> Iterator[Row]:
+    """Each sentence once, under the first that it belongs to."""
+    said: set[str] = set()
+    places = [
+        *((Row(version=joint.v2, baseline=joint.v1), joint.warnings) for joint in report.comparisons),
+        *((Row(version=summary.version), summary.warnings) for summary in report.summaries),
+        *((Row(version=trend.version), trend.warnings) for trend in report.trends),
+    ]
+    for place, warnings in places:
+        for doubt in warnings:
+            if doubt.sentence not in said:
+                said.add(doubt.sentence)
+                yield Row(kind="warning", metric=doubt.code, text=doubt.sentence) | place
+
+
+def _of_basis(report: Report) -> Iterator[Row]:
+    yield Row(kind="basis", metric="store", text=report.basis.store)
+    for name, value in report.basis.query.items():
+        if value is not None:
+            yield Row(kind="basis", metric=f"query_{name}", text=str(plain(value)))
+    for name in ("waiting", "lost", "invalid", "pending", "quarantined"):
+        yield Row(kind="basis", metric=name, unit="1", value=getattr(report.basis.health, name))
 
 
 def _ends(interval: Interval | None) -> tuple[float | None, float | None]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting.sheet import COLUMNS
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
@@ -37,7 +38,8 @@ def test_the_columns_have_their_names_and_their_order(recorder: BenchmarkRecorde
     """Programs rely on them: a new one goes to the end."""
     assert ",".join(COLUMNS) == (
         "kind,version,baseline,week,baseline_week,metric,unit,n,value,value_low,value_high,baseline_n,baseline_value,"
-        "effect_kind,effect,effect_low,effect_high,p_value,margin,verdict,flag,method"
+        "effect_kind,effect,effect_low,effect_high,p_value,margin,verdict,flag,method,task,expected_agent,agent_selected,"
+        "error_type,text"
     )
     text = recorder.generate_report(["v1.0", "v2.0"], "csv")
     assert text.startswith(",".join(COLUMNS) + "\r\n")
@@ -117,3 +119,47 @@ def test_figures_keep_all_their_digits() -> None:
         recorder.record_execution("t", time, True, "v", timestamp=moment + timedelta(hours=i))
     (row,) = of(table(recorder, "v"), "version", metric="geometric_mean")
     assert float(row["value"]) == pytest.approx(math.sqrt(2) / 3, rel=1e-15)
+
+
+def test_what_to_look_at_has_rows() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for version, fails in (("v1", 0), ("v2", 8)):
+        for i in range(10):
+            recorder.record_execution(
+                "break the build",
+                1.0 + i / 100,
+                i >= fails,
+                version,
+                agent_selected="wrong",
+                expected_agent="right",
+                error_type=None if i >= fails else "Timeout",
+            )
+    rows = table(recorder, "v1", "v2")
+    task_id = task_id_of("break the build")
+    (broken,) = of(rows, "task", metric="failure_rate")
+    assert (broken["task"], broken["text"], broken["flag"]) == (task_id, "break the build", "begins_to_fail")
+    assert (broken["baseline_value"], broken["value"], broken["n"]) == ("0.0", "0.8", "10")
+    (worst,) = of(rows, "worst_task")
+    assert (worst["version"], worst["task"], worst["text"], worst["value"]) == ("v2", task_id, "break the build", "0.2")
+    assert float(worst["value_low"]) < 0.2 < float(worst["value_high"])
+    (failed,) = of(rows, "failure_class")
+    assert (failed["version"], failed["error_type"], failed["value"], failed["n"]) == ("v2", "Timeout", "8", "8")
+    for wrong in of(rows, "confusion"):
+        assert (wrong["expected_agent"], wrong["agent_selected"]) == ("right", "wrong")
+        assert (wrong["value"], wrong["n"]) == ("10", "10")
+    assert len(of(rows, "confusion")) == 2
+
+
+def test_warnings_and_what_the_report_rests_on_have_rows_once_each() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    recorder.record_execution("t", 1.0, True, "v1")
+    rows = list(csv.DictReader(io.StringIO(recorder.generate_report(["v1", "v9"], "csv", success=True), newline="")))
+    warnings = of(rows, "warning")
+    assert "unknown_version" in {row["metric"] for row in warnings}
+    assert len({row["text"] for row in warnings}) == len(warnings)
+    basis = {row["metric"]: row["text"] or row["value"] for row in of(rows, "basis")}
+    assert basis == {
+        "store": "memory",
+        "query_success": "True",
+        **dict.fromkeys(("waiting", "lost", "invalid", "pending", "quarantined"), "0"),
+    }
