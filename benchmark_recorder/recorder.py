@@ -352,7 +352,8 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return shown(compare(cells, v1, v2, metric, scope=scope, margin=margin), narrowed=bool(query))
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin)
+        return shown(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
         self,
@@ -367,7 +368,7 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         from benchmark_recorder.reporting.views import shown
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query))
+        return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
         for name, version in (("v1", v1), ("v2", v2)):

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.errors import StoreError
 from benchmark_recorder.records import Query, task_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import TypeAlias
 
     from benchmark_recorder.analysis import Attention, Comparison
     from benchmark_recorder.records import Columns
+
+    Scan: TypeAlias = Callable[[Query, Collection[str]], Columns]
 
 _MADE: Final = re.compile(r"[0-9a-f]{12}")
 """What an id looks like that was made from the task's text."""
 
 
 def task_texts(
-    scan: Callable[[Query, Collection[str]], Columns],
+    scan: Scan,
     comparisons: Iterable[Comparison],
     attention: Iterable[Attention] = (),
 ) -> dict[str, str]:
@@ -45,3 +49,24 @@ def task_texts(
     columns = scan(query, ("task_id", "task_description"))
     pairs = set(zip(columns["task_id"].tolist(), columns["task_description"].tolist(), strict=True))
     return {task_id: text for task_id, text in pairs if text and task_id == task_id_of(text)}
+
+
+class TaskTexts:
+    """The texts of a result's tasks, looked up when it is first shown, and not again.
+
+    Args:
+        scan: of the store.
+    """
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self._found: Mapping[str, str] | None = None
+
+    def of(self, comparisons: Iterable[Comparison]) -> Mapping[str, str]:
+        """As ``task_texts`` has them; none where the store cannot be asked, as a result can be shown without."""
+        if self._found is None:
+            try:
+                self._found = task_texts(self._scan, comparisons)
+            except StoreError:
+                return {}
+        return self._found

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 class ComparisonView(View, Comparison):
     """Two versions on one metric."""
 
-    __slots__ = ()
+    __slots__ = ("_texts",)  # no field: a copy does without
 
     def _page(self) -> Page:
         from benchmark_recorder.reporting.pages import comparison_page
 
-        return comparison_page(self)
+        texts = getattr(self, "_texts", None)
+        return comparison_page(self, texts and texts.of([self]))
 
     def _frame(self) -> Frame:
         from benchmark_recorder.reporting.frames import comparison_frame
@@ -54,12 +55,13 @@ class ComparisonView(View, Comparison):
 class JointComparisonView(View, JointComparison):
     """Two versions on all metrics."""
 
-    __slots__ = ()
+    __slots__ = ("_texts",)
 
     def _page(self) -> Page:
         from benchmark_recorder.reporting.pages import joint_page
 
-        return joint_page(self)
+        texts = getattr(self, "_texts", None)
+        return joint_page(self, texts and texts.of(self.comparisons.values()))
 
     def _frame(self) -> Frame:
         from benchmark_recorder.reporting.frames import joint_frame

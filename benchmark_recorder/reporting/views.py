@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import ClaimReport, Comparison, GateResult, JointComparison, SelfTest
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
+    from benchmark_recorder.reporting.tasks import Scan
     from benchmark_recorder.reporting.verdict_views import (
         ClaimReportView,
         ComparisonView,
@@ -113,29 +114,35 @@ def _view_of(kind: type[Result]) -> type[View]:
 @overload
 def shown(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
 @overload
-def shown(result: Comparison, *, narrowed: bool = ...) -> ComparisonView: ...
+def shown(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> ComparisonView: ...
 @overload
-def shown(result: JointComparison, *, narrowed: bool = ...) -> JointComparisonView: ...
+def shown(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
 @overload
 def shown(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
 @overload
 def shown(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
 @overload
 def shown(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
-def shown(result: Result, *, narrowed: bool = False) -> Result:
+def shown(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Result:
     """The same result, with a face.
 
     Args:
         result: of the analysis, which knows what it was given, but not what was left out.
         narrowed: whether only some of the versions' runs were asked for; that there is none of them does not mean
             that the version has none.
+        scan: of the store, to name a comparison's tasks by their texts when it is shown.
     """
     fields = fields_as_they_are(result)
     if comparisons := fields.get("comparisons"):  # a joint one's
-        fields["comparisons"] = {name: shown(one, narrowed=narrowed) for name, one in comparisons.items()}
+        fields["comparisons"] = {name: shown(one, narrowed=narrowed, scan=scan) for name, one in comparisons.items()}
     if narrowed:
         fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
-    return _view_of(type(result))(**fields)
+    view = _view_of(type(result))(**fields)
+    if scan is not None:
+        from benchmark_recorder.reporting.tasks import TaskTexts
+
+        object.__setattr__(view, "_texts", TaskTexts(scan))
+    return view
 
 
 def _about_some(doubt: Doubt) -> Doubt:

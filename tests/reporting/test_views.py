@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmark_recorder.analysis import Comparison, Result, compare
+from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
+from benchmark_recorder.records import Query, task_id_of
 from benchmark_recorder.reporting.encoders import visible
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from benchmark_recorder.records import Columns
 
 ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Result]] = {
     "summary": lambda recorder, v1, _: recorder.get_historical_metrics(v1),
@@ -150,3 +153,39 @@ def test_the_comparisons_of_a_joint_one_are_views_too(recorder: BenchmarkRecorde
     joint = recorder.compare_all("v1.0", "v2.0")
     assert str(joint.comparisons["cost"]).startswith("v2.0 against v1.0\n")
     assert joint.comparisons["cost"] == recorder.compare_versions("v1.0", "v2.0", "cost")
+
+
+class ScannedStore(MemoryStore):
+    """Counts what is asked for texts; cannot be asked while it is off."""
+
+    off = False
+    asked = 0
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        if self.off:
+            raise StoreUnavailableError("off")
+        self.asked += "task_description" in fields
+        return super().scan(query, fields)
+
+
+@pytest.mark.parametrize("which", ["compare_versions", "compare_all"])
+def test_a_printed_comparison_names_its_tasks_by_their_texts_looked_up_once(which: str) -> None:
+    store = ScannedStore()
+    recorder = BenchmarkRecorder(store=store)
+    for version, seconds in (("v1", 1.0), ("v2", 2.0)):
+        for i in range(10):
+            recorder.record_execution(
+                "mend the roof", seconds + i / 100, i > 0, version, "builder", 0.1, expected_agent="builder"
+            )
+    found = getattr(recorder, which)("v1", "v2")
+    assert store.asked == 0
+    store.off = True
+    assert task_id_of("mend the roof") in str(found)
+    assert "mend the roof" not in str(found)
+    store.off = False
+    assert "mend the roof" in str(found)
+    assert "mend the roof" in found._repr_html_()
+    assert store.asked == 1
+    other = pickle.loads(pickle.dumps(found))
+    assert other == found
+    assert task_id_of("mend the roof") in str(other)
