@@ -8,7 +8,6 @@ attempted only when the mark has moved over the one before it.
 
 from __future__ import annotations
 
-import logging
 import time
 from bisect import bisect_right
 from dataclasses import replace
@@ -16,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores._replication.ahead import Ahead, one_ahead
 from benchmark_recorder.stores._replication.marks import DAMAGED, LOST, Mark, MarkFile
 from benchmark_recorder.stores.base import PlaceLostError, Position
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores._replication.quarantine import Quarantine
     from benchmark_recorder.stores.base import Batch, Journal, Store
-
-logger = logging.getLogger("benchmark_recorder")
 
 BATCH: Final = 1000
 """Records sent at once: enough that a round trip is small beside them, few enough to be kept out of a question."""

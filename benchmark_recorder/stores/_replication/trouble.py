@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,10 +9,9 @@ from typing import Final
 
 import msgspec
 
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores._json.rewrite import write_beside
 from benchmark_recorder.stores._secrets import without_secrets
-
-logger = logging.getLogger("benchmark_recorder")
 
 LONGEST: Final = 1000
 """Characters of an error that are kept."""
