@@ -26,8 +26,8 @@ from benchmark_recorder.testing import make_document
 def record(store: JSONFileStore, acknowledged: int, padding: int = 0) -> None:
     document = make_document(metadata={"padding": "x" * padding})
     store.append([document], fresh=True)
-    # One write of a pipe's or an appended file's length: it is there whole or not at all.
-    os.write(acknowledged, document["record_id"].encode() + b"\n")
+    # A kill cuts a write at the end of a page: no line of 64 bytes among its like reaches over one.
+    os.write(acknowledged, document["record_id"].encode().ljust(63) + b"\n")
 
 
 def acknowledgements(path: str) -> int:

@@ -141,11 +141,16 @@ def test_a_kill_at_any_moment_of_a_catch_up_loses_and_doubles_nothing(
             store.deliver(lambda: True)
 
     with replicated(path, url) as store:
+        history += make_history(500, seed=30)
+        store.append(history, fresh=True)
+        began = time.monotonic()
+        assert store.deliver(lambda: True)
+        span = time.monotonic() - began  # of this machine; moments are taken from within it
         killed = 0
         for seed in range(30):
             history += (new := make_history(500, seed=seed))
             store.append(new, fresh=True)
-            killed += in_a_child(partial(go_on_delivering, rng.uniform(0.02, 0.2))) == signal.SIGALRM
+            killed += in_a_child(partial(go_on_delivering, span * rng.uniform(0.05, 0.95))) == signal.SIGALRM
             if seed % 8 == 7:
                 assert ids(store) == ids_of(history)
         assert store.deliver(lambda: True)
