@@ -12,11 +12,13 @@ The names below are imported on first use: pytest imports this package in every 
 PYTEST_DONT_REWRITE: nor does it warn of a program that has imported this package before it calls pytest.
 """
 
-import importlib
 import typing
 
+from benchmark_recorder import _lazy
+
 if typing.TYPE_CHECKING:
-    from benchmark_recorder.config import get_benchmark_recorder
+    from benchmark_recorder.analysis import Claim, Comparison, GateResult, Summary
+    from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
     from benchmark_recorder.errors import (
         BenchmarkRecorderError,
         ConfigurationError,
@@ -29,10 +31,11 @@ if typing.TYPE_CHECKING:
         StoreSetupError,
         StoreUnavailableError,
     )
-    from benchmark_recorder.intake import Health
-    from benchmark_recorder.measurement import Measurement
+    from benchmark_recorder.history import History
     from benchmark_recorder.recorder import BenchmarkRecorder
+    from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.records import BenchmarkMetric
+    from benchmark_recorder.stores.base import Health
     from benchmark_recorder.stores.json_file import JSONFileStore
     from benchmark_recorder.stores.memory import MemoryStore
     from benchmark_recorder.stores.mongodb import MongoDBStore
@@ -44,8 +47,12 @@ __all__ = [
     "BenchmarkMetric",
     "BenchmarkRecorder",
     "BenchmarkRecorderError",
+    "Claim",
+    "Comparison",
     "ConfigurationError",
+    "GateResult",
     "Health",
+    "History",
     "InvalidQueryError",
     "InvalidRecordError",
     "JSONFileStore",
@@ -58,30 +65,30 @@ __all__ = [
     "StoreFormatError",
     "StoreSetupError",
     "StoreUnavailableError",
+    "Summary",
     "VertexStore",
+    "get_benchmark_history",
     "get_benchmark_recorder",
 ]
 
 _HOMES: typing.Final = {
     "BenchmarkMetric": "records",
     "BenchmarkRecorder": "recorder",
-    "Health": "intake",
+    "Health": "stores.base",
+    "History": "history",
     "JSONFileStore": "stores.json_file",
-    "Measurement": "measurement",
+    "Measurement": "recording.measurement",
     "MemoryStore": "stores.memory",
     "MongoDBStore": "stores.mongodb",
     "VertexStore": "stores.vertex",
+    "get_benchmark_history": "config",
     "get_benchmark_recorder": "config",
+    **dict.fromkeys(("Claim", "Comparison", "GateResult", "Summary"), "analysis"),
 }
 """Where what is no error is defined."""
 
 
-def __getattr__(name: str) -> typing.Any:  # noqa: ANN401 - any of the above
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = _lazy.lazy_names(__name__, {**dict.fromkeys(__all__, "errors"), **_HOMES})
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from benchmark_recorder.measurement import RECORDED, Measurement, tracked
+from benchmark_recorder.recording.measurement import RECORDED, Measurement, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

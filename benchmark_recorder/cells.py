@@ -159,7 +159,7 @@ def _merge_range(left: Range, right: Range) -> Range:
     return min(left[0], right[0]), max(left[1], right[1])
 
 
-class Caveat(NamedTuple):
+class StoreNote(NamedTuple):
     """What a reader must know of the place that cells come from; analysis makes a doubt of it.
 
     Attributes:
@@ -188,7 +188,7 @@ class Cells:
     """
 
     cells: tuple[Cell, ...] = ()
-    caveats: tuple[Caveat, ...] = ()
+    caveats: tuple[StoreNote, ...] = ()
 
     @property
     def versions(self) -> tuple[str, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreFormatError
+from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 from benchmark_recorder.records import shown
 
@@ -226,6 +227,35 @@ def get_benchmark_recorder(  # noqa: PLR0913
         if key not in _recorders:
             _recorders[key] = _build(where, settings)
         return _recorders[key]
+
+
+def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -> History:
+    """The history that a recorder with the same settings writes: every question, and nothing is written.
+
+    With a remote store, what waits in the local journal counts as well, where there is a journal. No file, cursor or
+    thread is made.
+
+    Args:
+        store: as for ``get_benchmark_recorder``.
+
+    Raises:
+        ConfigurationError: a setting is wrong; says where it came from.
+        StoreFormatError: the path is a folder.
+        MissingDependencyError: the store needs a package that is not installed; holds the pip line.
+    """
+    from benchmark_recorder.stores.base import Store
+
+    if not isinstance(store, str | os.PathLike | Store | None):
+        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {shown(store)}")
+    if isinstance(store, Store):
+        settings, where = effective_settings(), store
+    else:
+        settings = effective_settings(store=None if store is None else os.fspath(store))
+        place = _place(settings.store)
+        where = open_store(os.fspath(place))
+    if where.is_remote and os.path.lexists(_place(settings.journal)):
+        where = _behind_journal(where, replace(settings, deliver="off"))
+    return History(where)
 
 
 def _place(place: str) -> Path | str:

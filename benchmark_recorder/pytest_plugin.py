@@ -137,9 +137,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     """What is to be said, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
-    from benchmark_recorder.reporting.encoders import terminal
-    from benchmark_recorder.reporting.pages import joint_page
-    from benchmark_recorder.reporting.tasks import task_texts
+    from benchmark_recorder.reporting.escaping import terminal
+    from benchmark_recorder.reporting.report_page import joint_page
+    from benchmark_recorder.reporting.task_texts import task_texts
     from benchmark_recorder.reporting.text import render_text
 
     option = config.option
@@ -176,7 +176,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _told(config: pytest.Config, count: int) -> str:
     """What became of the executions."""
     from benchmark_recorder.config import effective_settings
-    from benchmark_recorder.reporting.encoders import terminal
+    from benchmark_recorder.reporting.escaping import terminal
 
     executions = "1 execution" if count == 1 else f"{count:,} executions"
     if effective_settings().disabled:

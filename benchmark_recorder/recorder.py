@@ -1,39 +1,34 @@
-"""The façade: record, query, compare, report."""
+"""Records executions; the questions about them are in ``history``."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
-from benchmark_recorder.commit import find_commit
-from benchmark_recorder.decisions import DecisionMethods
-from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, InvalidRecordError
-from benchmark_recorder.intake import Health, Intake
-from benchmark_recorder.measurement import Measurement, tracked
+from benchmark_recorder.errors import ConfigurationError, InvalidRecordError
+from benchmark_recorder.history import History
+from benchmark_recorder.legacy import LegacyQuestions
 from benchmark_recorder.plain import are_plain, is_plain
-from benchmark_recorder.predecessor import PredecessorMethods
+from benchmark_recorder.recording.buffer import WriteBuffer
+from benchmark_recorder.recording.commit import find_commit
+from benchmark_recorder.recording.measurement import Measurement, tracked
 from benchmark_recorder.records import (
     METRIC_FIELDS,
     BenchmarkMetric,
     Document,
-    Query,
     shown,
     stamp,
     task_id_of,
     timestamp_text,
 )
-from benchmark_recorder.reports import ReportMethods
-from benchmark_recorder.stores.base import Store
+from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
-    from types import TracebackType
 
-    from benchmark_recorder.reporting.verdict_views import ComparisonView, JointComparisonView
-    from benchmark_recorder.reporting.views import SummaryView
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,25 +39,7 @@ ARGUMENT_NAMES: Final = {"execution_time": "duration", "task_description": "task
 """How ``record_execution`` spells a record's fields."""
 
 
-class Filters(TypedDict, total=False):
-    """What every question takes to say which executions it is about; see ``records.Query.of``."""
-
-    task: str | None
-    agent: str | Collection[str] | None
-    success: bool | None
-    since: datetime | str | None
-    until: datetime | str | None
-    last_days: float | None
-    metadata: Mapping[str, Any] | None
-
-
-class QueryArguments(Filters, total=False):
-    """The same where no task is asked for by position."""
-
-    task_id: str | Collection[str] | None
-
-
-class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
+class BenchmarkRecorder(LegacyQuestions, History):
     """Records executions in one store, and answers questions about them.
 
     Safe to use from any thread, from asyncio (call it directly) and after a fork.
@@ -103,21 +80,16 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
             from benchmark_recorder.stores.json_file import JSONFileStore
 
             store = JSONFileStore(Path(storage_path or DEFAULT_PATH).absolute(), durability=durability)
-        self._store = store
-        self._intake = Intake(store, strict=strict)
+        super().__init__(store)
+        self._buffer = WriteBuffer(store, strict=strict)
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
         self._enabled = enabled
         self._commit = find_commit()
         self._host = os.uname().nodename if hasattr(os, "uname") else None
 
-    def __repr__(self) -> str:
-        return f"BenchmarkRecorder({self._store.name!r})"
-
-    @property
-    def store(self) -> Store:
-        """Where the records live."""
-        return self._store
+    def _before_question(self) -> None:
+        self._buffer.flush()
 
     # In ---------------------------------------------------------------------------------------------------------
 
@@ -236,18 +208,18 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         the middle of that import. The record is lost then, and counted as such.
         """
         if not isinstance(error, InvalidRecordError):
-            self._intake.count_unwritten(error)
+            self._buffer.count_unwritten(error)
         elif self._raise_invalid:
             raise error
         else:
-            self._intake.count_invalid(error)
+            self._buffer.count_invalid(error)
 
     def _put(self, document: Document, notes: tuple[str, ...], *, fresh: bool = True) -> None:
         if notes:
-            self._intake.count_normalised(notes)
+            self._buffer.count_normalised(notes)
         if not self._store_task_text:
             document["task_description"] = ""
-        self._intake.append(document, fresh=fresh)
+        self._buffer.append(document, fresh=fresh)
 
     def measure(self, task: str, version: str, **known: Unpack[_Known]) -> Measurement:
         """Time a block of code and record it: ``with recorder.measure(task=..., version=...) as run:``.
@@ -291,104 +263,15 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         try:
             self.record_execution(**arguments)
         except InvalidRecordError as error:
-            self._intake.count_invalid(error)
+            self._buffer.count_invalid(error)
         except Exception as error:  # noqa: BLE001 - what is measured must not be hurt; strict has its say in health()
-            self._intake.count_unwritten(error)
-
-    # Out --------------------------------------------------------------------------------------------------------
-
-    def get_historical_metrics(
-        self,
-        version: str | Collection[str] | None = None,
-        task_id: str | Collection[str] | None = None,
-        **query: Unpack[Filters],
-    ) -> SummaryView:
-        """What happened: the figures of the matching executions, as attributes and as keys.
-
-        Args:
-            version: a version, or several; all unless given.
-            task_id: a task's id, or several.
-            **query: any other of ``task, agent, success, since, until, last_days, metadata``.
-
-        Raises:
-            InvalidQueryError: an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import summarize_version
-        from benchmark_recorder.reporting.views import shown
-
-        asked = _query(version=version, task_id=task_id, **query)
-        self._intake.flush()
-        label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
-        durations = self._store.durations(asked)
-        found = summarize_version(label, self._store.summarize(asked), durations)
-        return shown(found, narrowed=task_id is not None or bool(query))
-
-    def compare_versions(
-        self,
-        v1: str,
-        v2: str,
-        metric: str = "execution_time",
-        *,
-        scope: Literal["suite", "tasks"] = "suite",
-        margin: float | None = None,
-        **query: Unpack[QueryArguments],
-    ) -> ComparisonView:
-        """Is the new version better?
-
-        Args:
-            v1: the baseline.
-            v2: the candidate.
-            metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
-            scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of their kind as well.
-            margin: what counts as no difference; each metric has its own unless given.
-            **query: which executions, but for ``version``.
-
-        Raises:
-            InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import compare
-        from benchmark_recorder.reporting.views import shown
-
-        cells = self._store.summarize(self._pair(v1, v2, query))
-        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin)
-        return shown(compared, narrowed=bool(query), scan=self._store.scan)
-
-    def compare_all(
-        self,
-        v1: str,
-        v2: str,
-        *,
-        scope: Literal["suite", "tasks"] = "suite",
-        **query: Unpack[QueryArguments],
-    ) -> JointComparisonView:
-        """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
-        from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.reporting.views import shown
-
-        cells = self._store.summarize(self._pair(v1, v2, query))
-        return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query), scan=self._store.scan)
-
-    def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
-        for name, version in (("v1", v1), ("v2", v2)):
-            if not isinstance(version, str) or not version:
-                raise InvalidQueryError(f"{name}: expected the name of a version, got {version!r}")
-        return self._about((v1, v2), query)
-
-    def _about(self, versions: Sequence[str], query: QueryArguments) -> Query:
-        """What a caller asks about some versions; what waits is written before the answer."""
-        if "version" in query:
-            raise InvalidQueryError("version: the versions are named already; leave this argument out")
-        asked = _query(version=tuple(versions), **query)
-        self._intake.flush()
-        return asked
+            self._buffer.count_unwritten(error)
 
     # Care ---------------------------------------------------------------------------------------------------------
 
     def health(self) -> Health:
         """How recording fares: what waits, what was lost, and why; with a remote store also what is on its way."""
-        health, condition = self._intake.health(), self._store.condition()
+        health, condition = self._buffer.health(), self._store.condition()
         if condition is None:
             return health
         return replace(
@@ -406,20 +289,12 @@ class BenchmarkRecorder(ReportMethods, DecisionMethods, PredecessorMethods):
         Args:
             timeout: seconds to wait for a remote store; ``None``: however long it takes.
         """
-        return self._intake.flush() and self._store.flush(timeout)
+        return self._buffer.flush() and self._store.flush(timeout)
 
     def close(self) -> None:
         """Write what waits, and let go of the store; the recorder stays usable."""
-        self._intake.close()
+        self._buffer.close()
         self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Known(TypedDict, total=False):
@@ -464,13 +339,3 @@ def _document_of(metric: BenchmarkMetric) -> Document:
     if document["cost_estimated"] is None:  # unknown
         document["cost_estimated"] = 0.0
     return document
-
-
-_KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)
-
-
-def _query(**arguments: Any) -> Query:  # noqa: ANN401 - Query.of looks at each
-    unknown = [name for name in arguments if name not in _KNOWN_ARGUMENTS]
-    if unknown:
-        raise InvalidQueryError(f"unknown query argument {', '.join(unknown)}; known are {', '.join(_KNOWN_ARGUMENTS)}")
-    return Query.of(**arguments)

@@ -28,15 +28,7 @@ import pytest
 
 from benchmark_recorder.admission import admit
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
-from benchmark_recorder.records import (
-    COLUMNS,
-    METRIC_FIELDS,
-    Document,
-    Query,
-    stamp,
-    task_id_of,
-    timestamp_micros,
-)
+from benchmark_recorder.records import COLUMNS, METRIC_FIELDS, Document, Query, stamp, task_id_of, timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from benchmark_recorder.cli import app
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.reporting.comment import MARKER
+from benchmark_recorder.reporting.ci import MARKER
 from tests.runs import record_runs
 
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmark_recorder.cli import app
-from benchmark_recorder.cli.vertex import commands
+from benchmark_recorder.cli.maintain import commands
 from tests.fakes.google_cloud import FakeGoogleCloud, google_cloud
 
 if TYPE_CHECKING:

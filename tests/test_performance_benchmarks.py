@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this file is als
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.analysis import Claim, ClaimResult
 from benchmark_recorder.harness import BenchmarkHarness, BenchmarkTasks, VirtualClock
-from benchmark_recorder.reporting.encoders import terminal
+from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.memory import MemoryStore
 from examples.simulation.orchestrator import Orchestrator, orchestrator_v1, orchestrator_v2
 

@@ -95,7 +95,9 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     assert version("benchmark-recorder") == benchmark_recorder.__version__
 
 
-@pytest.mark.parametrize("module", ["measurement", "intake", "stores.json_file", "stores.replication", "harness"])
+@pytest.mark.parametrize(
+    "module", ["recording.measurement", "recording.buffer", "stores.json_file", "stores.replication", "harness"]
+)
 def test_whatever_is_imported_first_logs_nowhere_by_itself(module: str) -> None:
     program = f"""
 import logging

@@ -270,7 +270,7 @@ def test_unused_it_is_silent_and_imports_nothing_else_of_the_package(pytester: p
 
         def test_what_is_loaded():
             ours = {name for name in sys.modules if name.split(".")[0] == "benchmark_recorder"}
-            assert ours == {"benchmark_recorder", "benchmark_recorder.pytest_plugin"}
+            assert ours == {"benchmark_recorder", "benchmark_recorder._lazy", "benchmark_recorder.pytest_plugin"}
             assert not {"pydantic", "msgspec", "numpy", "scipy", "rich", "typer"} & set(sys.modules)
         """
     )

@@ -5,11 +5,14 @@ The names below are imported on first use: a question about one version needs no
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis.attention import (
+    from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
+    from benchmark_recorder.analysis.comparison import Comparison, compare
+    from benchmark_recorder.analysis.diagnostics import (
         FAILURE_FIELDS,
         ROUTE_FIELDS,
         Attention,
@@ -18,17 +21,15 @@ if TYPE_CHECKING:
         WorstTask,
         what_to_look_at,
     )
-    from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
-    from benchmark_recorder.analysis.comparison import Comparison, compare
-    from benchmark_recorder.analysis.distribution import Distribution, distributions_of
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
     from benchmark_recorder.analysis.joint import JointComparison, compare_all
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
-    from benchmark_recorder.analysis.needs import Needed
-    from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
+    from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
+    from benchmark_recorder.analysis.power import Needed
+    from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
-    from benchmark_recorder.analysis.tasks import TaskRow
+    from benchmark_recorder.analysis.task_rows import TaskRow
     from benchmark_recorder.analysis.trend import TREND_METRICS, WEEK, Change, Trend, Week, trend_of, week_starts
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "TREND_METRICS",
     "WEEK",
     "Attention",
+    "Caveat",
     "Change",
     "Claim",
     "ClaimReport",
@@ -48,7 +50,6 @@ __all__ = [
     "Comparison",
     "Confusion",
     "Distribution",
-    "Doubt",
     "Estimate",
     "FailureClass",
     "FalseBlocks",
@@ -79,36 +80,22 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    name: home
-    for home, names in {
-        "attention": (
-            "FAILURE_FIELDS",
-            "ROUTE_FIELDS",
-            "Attention",
-            "Confusion",
-            "FailureClass",
-            "WorstTask",
-            "what_to_look_at",
-        ),
-        "claims": ("DEFAULT_CLAIMS", "Claim", "ClaimReport", "ClaimResult", "check_claims"),
-        "comparison": ("Comparison", "compare"),
-        "distribution": ("Distribution", "distributions_of"),
-        "gates": ("GateCheck", "GateResult", "LiteralCheck", "check_gate"),
-        "joint": ("JointComparison", "compare_all"),
-        "metrics": ("METRICS", "SCOPES"),
-        "needs": ("Needed",),
-        "result": ("Doubt", "Estimate", "Interval", "Result"),
-        "self_test": ("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"),
-        "summary": ("Repeats", "Summary", "summarize_version"),
-        "tasks": ("TaskRow",),
-        "trend": ("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"),
-    }.items()
-    for name in names
+    **dict.fromkeys(
+        ("FAILURE_FIELDS", "ROUTE_FIELDS", "Attention", "Confusion", "FailureClass", "WorstTask", "what_to_look_at"),
+        "diagnostics",
+    ),
+    **dict.fromkeys(("DEFAULT_CLAIMS", "Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
+    **dict.fromkeys(("Comparison", "compare"), "comparison"),
+    **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
+    **dict.fromkeys(("GateCheck", "GateResult", "LiteralCheck", "check_gate"), "gates"),
+    **dict.fromkeys(("JointComparison", "compare_all"), "joint"),
+    **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
+    "Needed": "power",
+    **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
+    **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
+    **dict.fromkeys(("Repeats", "Summary", "summarize_version"), "summary"),
+    "TaskRow": "task_rows",
+    **dict.fromkeys(("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"), "trend"),
 }
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the above
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return found
+__getattr__ = lazy_names(__name__, _HOMES, renamed={"Doubt": "Caveat"})

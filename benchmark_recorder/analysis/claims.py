@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.doubts import comparison_doubts
+from benchmark_recorder.analysis.caveats import comparison_doubts
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
-from benchmark_recorder.analysis.needs import what_would_decide
-from benchmark_recorder.analysis.result import Doubt, Interval, Result, interval_of
+from benchmark_recorder.analysis.power import what_would_decide
+from benchmark_recorder.analysis.results import Caveat, Interval, Result, interval_of
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence, Limits
     from benchmark_recorder.analysis.metrics import Metric
-    from benchmark_recorder.analysis.needs import Needed
+    from benchmark_recorder.analysis.power import Needed
     from benchmark_recorder.cells import Cells
 
 Status = Literal["PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED"]
@@ -161,7 +161,7 @@ class ClaimResult(Result):
     sentence: str
     hints: tuple[str, ...]
     needed: Needed | None
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class ClaimReport(Result):
     results: tuple[ClaimResult, ...]
     all_met: bool
     sentence: str
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 def check_claims(
@@ -327,13 +327,13 @@ def _scaled(measured: Measured, percent: float) -> float:
     return (abs(percent) or 100 * measured.metric.margin) / 100 * centre
 
 
-def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Doubt, ...]:
+def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Caveat, ...]:
     if claim.acceptable is None or point is None or claim.acceptable[0] <= point <= claim.acceptable[1]:
         return ()
     low, high = claim.acceptable
     how = "improved" if point >= 0 else "got worse"
     return (
-        Doubt(
+        Caveat(
             "beyond_acceptable",
             f"{METRICS[claim.metric].noun.capitalize()} {how} by {abs(point):.1f} %, outside of the acceptable "
             f"improvement of {low:g} % to {high:g} %.",

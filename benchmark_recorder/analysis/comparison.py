@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, rates, strata
-from benchmark_recorder.analysis.deferred import deferred, defers
-from benchmark_recorder.analysis.doubts import comparison_doubts
+from benchmark_recorder.analysis.caveats import comparison_doubts
 from benchmark_recorder.analysis.evidence import Point
 from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
-from benchmark_recorder.analysis.needs import reach_of, what_would_decide
-from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result
-from benchmark_recorder.analysis.tasks import TaskRow, task_rows
+from benchmark_recorder.analysis.power import reach_of, what_would_decide
+from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers
+from benchmark_recorder.analysis.task_rows import TaskRow, task_rows
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.evidence import Evidence
-    from benchmark_recorder.analysis.needs import Needed
+    from benchmark_recorder.analysis.power import Needed
     from benchmark_recorder.cells import Cells
 
 Verdict = Literal["improved", "regressed", "equivalent", "inconclusive"]
@@ -87,7 +86,7 @@ class Comparison(Result):
     beside: dict[str, Estimate]
     tasks: tuple[TaskRow, ...]
     needed: Needed | None
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 def compare(  # noqa: PLR0913

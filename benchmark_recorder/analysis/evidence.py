@@ -6,10 +6,9 @@ ends in one of these, so verdicts, claims and gates ask all of them the same que
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-
-from benchmark_recorder.analysis.probabilities import normal_quantile, normal_tail, student_quantile, student_tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,3 +218,42 @@ class Fixed:
     def below(self, bound: float) -> float:
         """See ``Evidence.below``."""
         return self.chance if self.estimate < bound else 1.0
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal's."""
+    from scipy import special
+
+    return float(special.ndtri(probability))
+
+
+def normal_tail(z: float) -> float:
+    """The probability below ``z``."""
+    from scipy import special
+
+    return float(special.ndtr(z))
+
+
+def student_quantile(freedom: float, probability: float) -> float:
+    """Student's t's; the normal's for infinitely many degrees of freedom."""
+    if math.isinf(freedom):
+        return normal_quantile(probability)
+    from scipy import special
+
+    return float(special.stdtrit(freedom, probability))
+
+
+def student_tail(freedom: float, t: float) -> float:
+    """The probability below ``t``."""
+    if math.isinf(freedom):
+        return normal_tail(t)
+    from scipy import special
+
+    return float(special.stdtr(freedom, t))
+
+
+def binomial_tail(hits: int, n: int, share: float) -> float:
+    """The probability of at most so many hits in ``n``."""
+    from scipy import special
+
+    return float(special.bdtr(hits, n, share))

@@ -11,11 +11,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.doubts import comparison_doubts, without_runs
+from benchmark_recorder.analysis.caveats import comparison_doubts, without_runs
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, Ruling, rule
 from benchmark_recorder.analysis.measured import Measured, finite, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
-from benchmark_recorder.analysis.result import Doubt, Result
+from benchmark_recorder.analysis.results import Caveat, Result
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ class GateResult(Result):
     on_inconclusive: Literal["warn", "fail", "pass"]
     checks: tuple[GateCheck, ...]
     literal: tuple[LiteralCheck, ...]
-    alerts: tuple[Doubt, ...]
+    alerts: tuple[Caveat, ...]
     sentence: str
     difference: str | None
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 def check_gate(  # noqa: PLR0913
@@ -298,13 +298,13 @@ def _literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
     return "block" if check.blocks else "pass"
 
 
-def _alerts(time: Measured, coverage: float | None, target: float | None) -> tuple[Doubt, ...]:
+def _alerts(time: Measured, coverage: float | None, target: float | None) -> tuple[Caveat, ...]:
     found = []
     improvement = finite(time.effect(time.change.estimate)) if time.change else None
     if target is not None and improvement is not None and 100 * improvement < target:
         how = "improved" if improvement >= 0 else "got worse"
         found.append(
-            Doubt(
+            Caveat(
                 "small_improvement",
                 f"Execution time {how} by {100 * abs(improvement):.1f} %; the alert is below an improvement of "
                 f"{target:g} %.",
@@ -313,7 +313,7 @@ def _alerts(time: Measured, coverage: float | None, target: float | None) -> tup
         )
     if coverage is not None and coverage < LEAST_COVERAGE:
         found.append(
-            Doubt(
+            Caveat(
                 "low_coverage",
                 f"Test coverage is {coverage:g} %, below {LEAST_COVERAGE:g} %.",
                 {"coverage": coverage, "threshold": LEAST_COVERAGE},
@@ -325,7 +325,7 @@ def _alerts(time: Measured, coverage: float | None, target: float | None) -> tup
 # The whole gate ------------------------------------------------------------------------------------------------------
 
 
-def _state(states: list[str], alerts: tuple[Doubt, ...], *, empty: bool) -> State:
+def _state(states: list[str], alerts: tuple[Caveat, ...], *, empty: bool) -> State:
     """The worst metric decides; a missing one is never a pass."""
     if empty:
         return "no_data"
@@ -354,7 +354,7 @@ def _sentence(
     baseline: str,
     state: State,
     checks: tuple[GateCheck, ...] | tuple[LiteralCheck, ...],
-    alerts: tuple[Doubt, ...],
+    alerts: tuple[Caveat, ...],
 ) -> str:
     word = {"block": "blocked", "inconclusive": "inconclusive", "warn": "warning", "pass": "passed"}[state]
     telling: dict[str, set[str | bool | None]] = {
@@ -407,6 +407,6 @@ def _doubtful(check: GateCheck) -> str:
     return f"That {' and '.join(reasons)}."
 
 
-def _warnings(measured: Mapping[str, Measured], cells: Cells) -> tuple[Doubt, ...]:
+def _warnings(measured: Mapping[str, Measured], cells: Cells) -> tuple[Caveat, ...]:
     every = [doubt for one in measured.values() for doubt in comparison_doubts(one, cells, {})]
     return tuple({doubt.sentence: doubt for doubt in every}.values())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from benchmark_recorder.analysis.caveats import without_runs
 from benchmark_recorder.analysis.comparison import Comparison, compare
-from benchmark_recorder.analysis.doubts import without_runs
 from benchmark_recorder.analysis.metrics import METRICS
-from benchmark_recorder.analysis.result import Doubt, Result
+from benchmark_recorder.analysis.results import Caveat, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class JointComparison(Result):
     comparisons: Mapping[str, Comparison]
     verdict: Literal["better", "worse", "mixed", "equivalent", "inconclusive"]
     sentence: str
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 def compare_all(
@@ -109,6 +109,6 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _warnings(found: Mapping[str, Comparison]) -> tuple[Doubt, ...]:
+def _warnings(found: Mapping[str, Comparison]) -> tuple[Caveat, ...]:
     """Each sentence once, in the order of the metrics."""
     return tuple({doubt.sentence: doubt for c in found.values() for doubt in c.warnings}.values())

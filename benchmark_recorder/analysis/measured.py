@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis import means, rates, ratios, strata
-from benchmark_recorder.analysis.result import Estimate, Interval, interval_of
+from benchmark_recorder.analysis import means, rate_ratios, rates, strata
+from benchmark_recorder.analysis.results import Estimate, Interval, interval_of
 from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             _rate(counts.left),
             _rate(counts.right),
             rates.rate_difference(counts, scope, once=metric.once),
-            ratios.rate_ratio(counts, scope, once=metric.once),
+            rate_ratios.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
         )
     if metric.name == "cost":

@@ -6,16 +6,20 @@ Source: Hoenig & Heisey (2001) on why the observed effect must stay out of it.
 from __future__ import annotations
 
 import math
-from statistics import fmean
+from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis.evidence import Evidence, Student
-from benchmark_recorder.analysis.probabilities import student_quantile
+from benchmark_recorder.analysis import strata
+from benchmark_recorder.analysis.evidence import Evidence, Student, student_quantile
+from benchmark_recorder.analysis.measured import finite
+from benchmark_recorder.analysis.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmark_recorder.analysis.strata import Counts, Strata
+    from benchmark_recorder.analysis.measured import Measured
+    from benchmark_recorder.analysis.strata import Counts, Pair, Strata
     from benchmark_recorder.cells import Moments
 
 MOST = 10_000_000
@@ -95,3 +99,179 @@ def repeats_for_rates(strata: Strata[Counts], reach: float) -> int | None:
 def tasks_for(spread: float, reach: float, start: int) -> int | None:
     """Tasks that bring the half-width to ``reach`` if their differences have this standard deviation."""
     return fewest(lambda k: half_width(spread / math.sqrt(k), k - 1) <= reach, max(2, start))
+
+
+@dataclass(frozen=True, slots=True)
+class Needed(Result):
+    """What would shrink the half-width of the 95 % interval to the margin.
+
+    Attributes:
+        runs: further runs in all, over both versions; ``None`` where no number of repeats does it.
+        runs_per_task: runs that each task then has in each version; ``None`` where tasks are not matched.
+        tasks: further tasks, each run as often as now, that would do it too, where tasks stand for others.
+        cost: USD that the further runs would cost at the mean known cost of a run; ``None`` where unknown.
+        seconds: that they would take one after the other.
+        sentence: all this for people.
+    """
+
+    runs: int | None
+    runs_per_task: int | None
+    tasks: int | None
+    cost: float | None
+    seconds: float | None
+    sentence: str
+
+
+def what_would_decide(measured: Measured, reach: float, aim: str) -> Needed | None:
+    """What shrinks the half-width of the 95 % interval of the change to ``reach``.
+
+    Args:
+        measured: the comparison.
+        reach: on the scale of the change: a logarithm, or a difference of rates.
+        aim: what that would be good for, to end a sentence: ``"to see a change of 5 %"``.
+
+    Returns:
+        ``None`` where the variance is unknown, or the interval is narrow enough.
+    """
+    if not (measured.left[1] and measured.right[1]):
+        return None
+    by_tasks = measured.matched_tasks > 1 and (measured.scope == "tasks" or _repeats_say_nothing_new(measured))
+    per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
+    tasks = _by_tasks(measured, reach) if by_tasks or (runs is None and measured.matched_tasks > 1) else None
+    if runs is None and tasks is None:
+        return None
+    cost, seconds = _price(measured, runs) if runs else (None, None)
+    return Needed(runs, per_task, tasks, cost, seconds, _sentence(aim, runs, per_task, tasks, cost))
+
+
+def reach_of(measured: Measured, margin: float) -> tuple[float, str]:
+    """A margin on the scale of the change, and what it is good for."""
+    unit = " %" if measured.metric.kind == "ratio" else " points"
+    reach = math.log1p(margin) if measured.metric.kind == "ratio" else margin
+    return reach, f"to see a change of {100 * margin:g}{unit}"
+
+
+def _by_repeats(measured: Measured, reach: float, *, by_tasks: bool) -> tuple[int | None, int | None]:
+    """Runs that each task then has, and further runs in all."""
+    there = measured.strata
+    if by_tasks and not _repeats_help(measured, reach):
+        return None, None
+    pairs = there.pairs if there.matched else ()
+    each = _runs_of_a_version(measured, reach)
+    if each is None:
+        return None, None
+    per_task = math.ceil(each / len(pairs)) if pairs else None
+    if per_task is not None:
+        further = sum(max(0, per_task - side.n) for pair in pairs for side in (pair.left, pair.right))
+    else:
+        further = sum(max(0, each - side.n) for side in (there.left, there.right))
+    # An interval as narrow as that may still straddle a bound: more runs of the same number would not be promised.
+    return per_task, further or None
+
+
+def _runs_of_a_version(measured: Measured, reach: float) -> int | None:
+    """Runs of each version in all."""
+    if measured.counts is not None:
+        return repeats_for_rates(measured.counts, reach)
+    assert measured.moments is not None
+    each = repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
+    return each * max(1, measured.matched_tasks) if each else None
+
+
+def _repeats_say_nothing_new(measured: Measured) -> bool:
+    """Whether each task's runs all end alike where such runs count once: a router without chance."""
+    if measured.counts is None or not measured.metric.once:
+        return False
+    sides = [side for _, *pair in measured.counts.pairs for side in pair]
+    return all(side.hits in {0, side.n} for side in sides) and any(side.n > 1 for side in sides)
+
+
+def _repeats_help(measured: Measured, reach: float) -> bool:
+    """Whether tasks that differ among themselves leave room for repeats to decide."""
+    between = _between(measured)
+    if between is None:
+        return False
+    k = measured.matched_tasks
+    return half_width(math.sqrt(between / k), k - 1) < 0.9 * reach
+
+
+def _between(measured: Measured) -> float | None:
+    """The variance of the tasks' true differences; ``None`` where tasks do not repeat."""
+    differences = _differences(measured)
+    noise = _noise(measured) if len(differences) >= 2 else None
+    if noise is None:
+        return None
+    return max(0.0, stdev(differences) ** 2 - noise)
+
+
+def _differences(measured: Measured) -> list[float]:
+    """Each task's difference on the evidence's scale, costs as parts of the sums."""
+    if measured.counts is not None:
+        return [pair.right.rate - pair.left.rate for pair in measured.counts.pairs]
+    assert measured.moments is not None
+    pairs = measured.moments.pairs
+    if measured.metric.name != "cost":
+        return [pair.right.mean - pair.left.mean for pair in pairs]
+    left, right = sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs)
+    if not (left > 0 and right > 0):
+        return []
+    return [pair.right.mean / right - pair.left.mean / left for pair in pairs]
+
+
+def _noise(measured: Measured) -> float | None:
+    """The mean variance of a task's difference that comes from its runs."""
+    if measured.counts is not None:
+        parts = [_rate_noise(pair) for pair in measured.counts.pairs]
+    else:
+        assert measured.moments is not None
+        pairs = measured.moments.pairs
+        scales = (1.0, 1.0)
+        if measured.metric.name == "cost":
+            scales = (sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs))
+        parts = [
+            math.fsum(m.m2 / (m.n - 1) / m.n / scale / scale for m, scale in zip(pair[1:], scales, strict=True))
+            if pair.left.n > 1 and pair.right.n > 1
+            else None
+            for pair in pairs
+        ]
+    known = [part for part in parts if part is not None]
+    return fmean(known) if known else None
+
+
+def _rate_noise(pair: Pair[Counts]) -> float | None:
+    if pair.left.n < 2 or pair.right.n < 2:
+        return None
+    return math.fsum(side.rate * (1 - side.rate) / (side.n - 1) for side in (pair.left, pair.right))
+
+
+def _by_tasks(measured: Measured, reach: float) -> int | None:
+    """Further tasks that would do it at the present number of repeats."""
+    differences = _differences(measured)
+    if len(differences) < 2:
+        return None
+    spread = stdev(differences)
+    needed = tasks_for(spread, reach, len(differences)) if spread else None
+    return None if needed is None else (needed - len(differences) or None)
+
+
+def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
+    """USD and seconds of so many further runs, half of them in each version."""
+    prices = []
+    for read in (strata.cost, strata.time):
+        sides = [read(whole) for whole in measured.wholes if whole is not None]
+        prices.append(
+            finite(sum(side.mean for side in sides) / len(sides) * runs) if all(side.n for side in sides) else None
+        )
+    return prices[0], prices[1]
+
+
+def _sentence(aim: str, runs: int | None, per_task: int | None, tasks: int | None, cost: float | None) -> str:
+    more_tasks = f"about {tasks:,} more tasks, each run as often as these," if tasks else ""
+    if tasks == 1:
+        more_tasks = "about one more task, run as often as these,"
+    if runs is None:
+        return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
+    price = f", about ${cost:,.2f}" if cost else ""
+    each = f" ({per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
+    either = f", or {more_tasks.rstrip(',')}" if more_tasks else ""
+    return f"About {runs:,} further runs{each}{either} would be needed {aim}."

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmark_recorder.analysis.evidence import Evidence, Limits, Score
+from benchmark_recorder.analysis.evidence import Evidence, Limits, Score, binomial_tail, normal_tail
 from benchmark_recorder.analysis.means import over_tasks
-from benchmark_recorder.analysis.probabilities import binomial_tail, normal_tail
 from benchmark_recorder.analysis.strata import Counts
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def _hypergeometric(left: int, right: int, hits: int, of: range) -> NDArray[np.f
     return weights
 
 
-class Flips(NamedTuple):
+class PairedTable(NamedTuple):
     """Tasks with one run a side, by the outcomes of both versions: ``left_only`` hit in the baseline alone."""
 
     both: int
@@ -104,15 +103,15 @@ class Flips(NamedTuple):
         return sum(self)
 
 
-def flips(pairs: Sequence[tuple[Counts, Counts]]) -> Flips:
+def flips(pairs: Sequence[tuple[Counts, Counts]]) -> PairedTable:
     """Pairs of single runs, counted."""
     table = [0, 0, 0, 0]
     for left, right in pairs:
         table[(0 if left.hits else 2) + (0 if right.hits else 1)] += 1
-    return Flips(table[0], table[1], table[2], table[3])
+    return PairedTable(table[0], table[1], table[2], table[3])
 
 
-def paired(table: Flips) -> Evidence:
+def paired(table: PairedTable) -> Evidence:
     """One run a task and side: Newcombe's paired interval, McNemar's test with mid-p."""
     n = table.n
     left, right = table.both + table.left_only, table.both + table.right_only
@@ -125,7 +124,7 @@ def paired(table: Flips) -> Evidence:
     return Score(estimate, limits, "Newcombe's paired interval, McNemar's test with mid-p", mcnemar(table))
 
 
-def _phi(table: Flips) -> float:
+def _phi(table: PairedTable) -> float:
     """The correlation of the outcomes, corrected for continuity (Newcombe's method 10)."""
     a, b, c, d = table
     product = float((a + b) * (c + d) * (a + c) * (b + d))
@@ -135,7 +134,7 @@ def _phi(table: Flips) -> float:
     return (max(0.0, excess - table.n / 2) if excess > 0 else excess) / math.sqrt(product)
 
 
-def mcnemar(table: Flips) -> tuple[float, float]:
+def mcnemar(table: PairedTable) -> tuple[float, float]:
     """One-sided mid-p of "not above" and "not below" for the candidate."""
     b, c = table.left_only, table.right_only
     if not b + c:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from benchmark_recorder.analysis.caveats import unknown_version
 from benchmark_recorder.analysis.gates import LITERAL
 from benchmark_recorder.analysis.guardrails import GUARDRAILS, Ruling, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.rates import rate_difference
-from benchmark_recorder.analysis.result import Doubt, Result
+from benchmark_recorder.analysis.results import Caveat, Result
 from benchmark_recorder.analysis.strata import Counts, Pair, Strata
-from benchmark_recorder.analysis.version_doubts import unknown_version
 from benchmark_recorder.cells import Moments, encode
 from benchmark_recorder.errors import InvalidQueryError
 
@@ -97,7 +97,7 @@ class SelfTest(Result):
     by_day: FalseBlocks | None
     detectable: Mapping[str, float | None]
     sentence: str
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 class _History(NamedTuple):
@@ -381,11 +381,11 @@ def _left_out(single: int, runs: int) -> str:
     return f"{single:,} of {runs:,} runs are of tasks that were run once; they are left out."
 
 
-def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:
+def _doubts(runs: int, history: _History, blocks: int) -> tuple[Caveat, ...]:
     found = []
     if not history.tasks:
         found.append(
-            Doubt(
+            Caveat(
                 "no_repeats",
                 "No task was run at least twice, so a split within tasks is impossible; run each task more often.",
                 {"runs": runs},
@@ -393,7 +393,7 @@ def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:
         )
     elif len(history.task) < runs:
         found.append(
-            Doubt(
+            Caveat(
                 "single_runs",
                 _left_out(runs - len(history.task), runs),
                 {"runs": runs, "left_out": runs - len(history.task)},
@@ -404,7 +404,7 @@ def _doubts(runs: int, history: _History, blocks: int) -> tuple[Doubt, ...]:
             " of the suite on one day" if history.blocks == "run" else ""
         )
         found.append(
-            Doubt(
+            Caveat(
                 "few_days",
                 f"The executions are of {number}: what differs from day to day "
                 + ("cannot be seen." if history.blocks == "run" else "is hardly seen."),

@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from benchmark_recorder.analysis.deferred import deferred, defers
-from benchmark_recorder.analysis.duplicates import recorded_twice
+from benchmark_recorder.analysis.caveats import recorded_twice, run_count, store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
+from benchmark_recorder.analysis.means import NO_SPREAD
+from benchmark_recorder.analysis.measured import finite, ratio_of
 from benchmark_recorder.analysis.percentiles import percentile
-from benchmark_recorder.analysis.result import Doubt, Estimate, Result
-from benchmark_recorder.analysis.version_doubts import run_count, store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.rates import wilson
+from benchmark_recorder.analysis.results import Caveat, Estimate, Result, deferred, defers, interval_of
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmark_recorder.analysis.estimates import Sides
     from benchmark_recorder.analysis.percentiles import Percentile
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.durations import Durations
+    from benchmark_recorder.columns import Durations
 
 PERCENTILES = (50, 90, 95, 99)
 MOST_REPEATS = 10
@@ -93,7 +94,7 @@ class Summary(Result):
     tasks: int
     first: int | None
     last: int | None
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 def summarize_version(version: str, cells: Cells, durations: Durations | None = None) -> Summary:
@@ -141,8 +142,6 @@ def summarize_version(version: str, cells: Cells, durations: Durations | None = 
 def _estimates(
     whole: Cell, succeeded: int, cost: Sides, time: Sides, percentiles: Mapping[str, Percentile]
 ) -> dict[str, Estimate]:
-    from benchmark_recorder.analysis.estimates import version_estimates
-
     return version_estimates(whole, succeeded, cost, time) | {name: p.estimate for name, p in percentiles.items()}
 
 
@@ -170,12 +169,12 @@ def _count_tasks(own: Sequence[Cell]) -> int:
     return len(named) + sum(cell.tasks for cell in own if cell.task_id is None)
 
 
-def _doubts(version: str, whole: Cell, timed: int) -> tuple[Doubt, ...]:
+def _doubts(version: str, whole: Cell, timed: int) -> tuple[Caveat, ...]:
     found = list(version_doubts(version, whole))
     if 0 < timed <= 20:
         # Type 7 interpolates towards the maximum from 95 % of the way between the first run and the last.
         found.append(
-            Doubt(
+            Caveat(
                 "p95_is_the_maximum",
                 f"With {run_count(timed)} of {version} the 95th percentile hangs on the longest run alone.",
                 {"version": version, "runs": timed, "needed": 21},
@@ -215,3 +214,78 @@ def _repeats(own: Sequence[Cell]) -> tuple[Repeats, ...]:
 def _share(hits: int, n: int, k: int) -> float:
     """C(hits, k) / C(n, k)."""
     return math.prod((hits - i) / (n - i) for i in range(k)) if hits >= k else 0.0
+
+
+Sides: TypeAlias = tuple[Moments, Moments]
+"""Of the runs that succeeded, and of all."""
+
+
+def version_estimates(whole: Cell, succeeded: int, cost: Sides, time: Sides) -> dict[str, Estimate]:
+    """All but the percentiles.
+
+    Args:
+        whole: all runs.
+        succeeded: how many of them did.
+        cost: known costs of the runs that succeeded, and of all.
+        time: durations of the same.
+    """
+
+    def rate(hits: int, n: int) -> Estimate:
+        if not n:
+            return Estimate(None, None, 0, "Wilson")
+        return Estimate(hits / n, interval_of(*wilson(hits, n, normal_quantile(0.975))), n, "Wilson")
+
+    return {
+        "mean": _mean(whole.time),
+        "geometric_mean": _geometric(whole.log_time),
+        "success_rate": rate(succeeded, whole.n),
+        "mean_cost": _mean(whole.cost),
+        "cost_per_success": _per_success(*cost),
+        "seconds_per_success": _per_success(*time),
+        "routing_accuracy": rate(whole.routed_right, whole.routed),
+    }
+
+
+def _mean(sample: Moments) -> Estimate:
+    """A mean with Student's t interval."""
+    if not sample.n:
+        return Estimate(None, None, 0, "mean, Student's t")
+    limits = _student(sample, sample.mean)
+    interval = interval_of(max(0.0, limits[0]), limits[1]) if limits else None
+    return Estimate(finite(sample.mean), interval, sample.n, "mean, Student's t")
+
+
+def _geometric(logs: Moments) -> Estimate:
+    """A geometric mean with Student's t interval on logarithms."""
+    method = "geometric mean, Student's t on logarithms"
+    if not logs.n:
+        return Estimate(None, None, 0, method)
+    limits = _student(logs, 1.0)
+    interval = interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None
+    return Estimate(finite(ratio_of(logs.mean)), interval, logs.n, method)
+
+
+def _student(sample: Moments, scale: float) -> tuple[float, float] | None:
+    """Limits of a mean; ``None`` below two runs, or where the runs do not vary by more than rounding at that scale."""
+    if sample.n < 2:
+        return None
+    reach = student_quantile(sample.n - 1, 0.975) * math.sqrt(sample.m2 / (sample.n - 1) / sample.n)
+    if not reach > NO_SPREAD * scale:
+        return None
+    return sample.mean - reach, sample.mean + reach
+
+
+def _per_success(good: Moments, every: Moments) -> Estimate:
+    """A sum over all runs for each run that succeeded: a ratio of means, delta method on its logarithm."""
+    method = "ratio of sums, delta method on logarithms"
+    if not (good.n and every.mean > 0):
+        return Estimate(None, None, every.n, method)
+    share, value = good.n / every.n, every.total / good.n
+    if every.n < 2 or not math.isfinite(value):
+        return Estimate(finite(value), None, every.n, method)
+    relative = every.m2 / (every.n - 1) / every.mean / every.mean
+    relative += (1 - share) / share * every.n / (every.n - 1)
+    relative -= 2 * (good.mean / every.mean - 1) * every.n / (every.n - 1)
+    reach = student_quantile(every.n - 1, 0.975) * math.sqrt(max(0.0, relative) / every.n)
+    spread = math.exp(min(reach, 700.0))
+    return Estimate(value, interval_of(value / spread, value * spread), every.n, method)

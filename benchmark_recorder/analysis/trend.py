@@ -17,9 +17,9 @@ from benchmark_recorder.analysis.comparison import Verdict, conclude, verdict_of
 from benchmark_recorder.analysis.evidence import Point
 from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_of
 from benchmark_recorder.analysis.metrics import METRICS
-from benchmark_recorder.analysis.result import Doubt, Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, interval_of
 from benchmark_recorder.analysis.summary import summarize_version
-from benchmark_recorder.analysis.tasks import FALSE_DISCOVERY_RATE, benjamini_hochberg
+from benchmark_recorder.analysis.task_rows import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from benchmark_recorder.cells import Cells
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Change(Result):
     earlier_n: int
     later_n: int
     method: str
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Trend(Result):
 
     version: str
     weeks: tuple[Week, ...]
-    warnings: tuple[Doubt, ...]
+    warnings: tuple[Caveat, ...]
 
 
 def monday_of(moment: int) -> int:
@@ -131,7 +131,7 @@ def week_starts(first: int, last: int) -> tuple[int, ...]:
     return tuple(range(oldest, newest + 1, WEEK))
 
 
-def trend_of(version: str, weekly: Mapping[int, Cells], now: int, warnings: Sequence[Doubt] = ()) -> Trend:
+def trend_of(version: str, weekly: Mapping[int, Cells], now: int, warnings: Sequence[Caveat] = ()) -> Trend:
     """One version week over week.
 
     Args:

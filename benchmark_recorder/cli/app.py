@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from benchmark_recorder import __version__
 from benchmark_recorder.errors import BenchmarkRecorderError, StoreError
-from benchmark_recorder.reporting.encoders import terminal
+from benchmark_recorder.reporting.escaping import terminal
 
 
 class Code(IntEnum):

@@ -15,7 +15,7 @@ import typer
 from benchmark_recorder.exchange import holds
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
-from benchmark_recorder.reporting.encoders import terminal
+from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.reporting.page import Page
 from benchmark_recorder.reporting.text import render_text
 

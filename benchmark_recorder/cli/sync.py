@@ -9,14 +9,14 @@ from typing import Annotated, Final
 import typer
 
 from benchmark_recorder.cli.app import Code, app, complain
-from benchmark_recorder.cli.interruption import Interruption
 from benchmark_recorder.cli.options import resolved
+from benchmark_recorder.cli.signals import Interruption
 from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.reporting.encoders import terminal
-from benchmark_recorder.stores.copying import copy
+from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.stores.replication.copying import copy
 
 WATCH_SECONDS: Final = 1.0
 """Between two looks at the journal; after a failure, and up to sixteen times as long after several."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.predecessor import CSV_FIELDS
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import json_text, print_csv, print_json, print_jsonl
+from benchmark_recorder.reporting.csv import CSV_FIELDS
 
 if TYPE_CHECKING:
     import os
@@ -59,7 +59,7 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
         print_csv(columns, file)
         return len(columns[CSV_FIELDS[0]])
     if form == "junit":
-        from benchmark_recorder.reporting.junit import JUNIT_FIELDS, print_junit
+        from benchmark_recorder.reporting.ci import JUNIT_FIELDS, print_junit
 
         columns = store.scan(query, JUNIT_FIELDS)
         print_junit(columns, file)
@@ -89,7 +89,7 @@ def _check(form: str, query: Query) -> None:
 def _print_figures(store: Store, file: TextIO, form: str, query: Query) -> int:
     assert query.versions is not None
     from benchmark_recorder.analysis import summarize_version
-    from benchmark_recorder.reporting.github_action_benchmark import bigger_is_better, smaller_is_better
+    from benchmark_recorder.reporting.ci import bigger_is_better, smaller_is_better
 
     summary = summarize_version(query.versions[0], store.summarize(query), store.durations(query))
     figures = smaller_is_better(summary) if form == "customSmallerIsBetter" else bigger_is_better(summary)

@@ -15,7 +15,7 @@ from benchmark_recorder.errors import (
     StoreFormatError,
     StoreUnavailableError,
 )
-from benchmark_recorder.exchange import lines, pytest_benchmark, table
+from benchmark_recorder.exchange import csv_rows, json_lines, pytest_benchmark
 from benchmark_recorder.exchange.entry import Entry, admitted, prepared
 from benchmark_recorder.exchange.recognition import Form, recognise
 from benchmark_recorder.identity import identified
@@ -122,10 +122,12 @@ class _Source:
                     yield Entry(f"record {number}", document)
         elif self.form is Form.JSONL:
             with self._path.open("rb") as file:
-                yield from lines.entries(file)
+                yield from json_lines.entries(file)
         elif self.form is Form.CSV:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
-                yield from table.entries(file, table.delimiter_of(_first_line(self._path).decode("utf-8-sig")) or ",")
+                yield from csv_rows.entries(
+                    file, csv_rows.delimiter_of(_first_line(self._path).decode("utf-8-sig")) or ","
+                )
         else:
             report = json.loads(self._path.read_bytes())
             self.notes = pytest_benchmark.notes(report)

@@ -7,8 +7,8 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.exchange import pytest_benchmark, table
-from benchmark_recorder.exchange.lines import BYTE_ORDER_MARK
+from benchmark_recorder.exchange import csv_rows, pytest_benchmark
+from benchmark_recorder.exchange.json_lines import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def recognise(first: bytes, whole: Callable[[], bytes]) -> Form | None:
     """
     line = first.removeprefix(BYTE_ORDER_MARK).strip()
     if not line.startswith(b"{"):
-        return Form.CSV if table.delimiter_of(line.decode("utf-8", "replace")) else None
+        return Form.CSV if csv_rows.delimiter_of(line.decode("utf-8", "replace")) else None
     top = _object(line)
     if top is not None:
         return _of_document(top) or Form.JSONL

@@ -8,9 +8,8 @@
     result = harness.run(tasks=BenchmarkTasks.SIMPLE_TASKS)
 """
 
-from benchmark_recorder.harness.adapters import CommandError, CommandOrchestrator, FunctionOrchestrator
-from benchmark_recorder.harness.clock import Clock, RealClock, VirtualClock
-from benchmark_recorder.harness.execution import Orchestrator
+from benchmark_recorder.harness.execution import Clock, Orchestrator, RealClock, VirtualClock
+from benchmark_recorder.harness.orchestrators import CommandError, CommandOrchestrator, FunctionOrchestrator
 from benchmark_recorder.harness.result import Execution, RunResult, VersionCount
 from benchmark_recorder.harness.runner import BenchmarkHarness
 from benchmark_recorder.harness.tasks import BenchmarkTasks, Task

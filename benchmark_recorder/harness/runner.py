@@ -1,26 +1,56 @@
-"""The runner: orchestrators through tasks, interleaved, timed, recorded."""
+"""The order of a run: versions interleaved, so that what changes over time touches all of them alike."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import ConfigurationError
-from benchmark_recorder.harness.clock import Clock, RealClock
-from benchmark_recorder.harness.execution import GRACE, Orchestrator, Timing, execute
+from benchmark_recorder.harness.execution import GRACE, Clock, Orchestrator, RealClock, Timing, execute
 from benchmark_recorder.harness.progress import progress_bar
 from benchmark_recorder.harness.result import Execution, RunResult
-from benchmark_recorder.harness.schedule import Job, interleave
 from benchmark_recorder.harness.tasks import BenchmarkTasks, CheckedTask, checked_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+    from benchmark_recorder.harness.tasks import CheckedTask
     from benchmark_recorder.recorder import BenchmarkRecorder
+
+
+class Job(NamedTuple):
+    """One execution to come.
+
+    Attributes:
+        task: what to do.
+        side: the index of the orchestrator.
+        repeat: 1 for the first.
+    """
+
+    task: CheckedTask
+    side: int
+    repeat: int
+
+
+def interleave(tasks: Sequence[CheckedTask], sides: int, repeats: int, seed: int) -> list[Job]:
+    """Every task for every side in every repeat.
+
+    All sides do a task one after the other. The tasks' order differs by repeat, and which side goes first
+    rotates from repeat to repeat, beginning at random for each task: no side is always the first.
+    """
+    chance = random.Random(seed)  # noqa: S311
+    first = {task.id: chance.randrange(sides) for task in tasks}
+    jobs = []
+    for repeat in range(1, repeats + 1):
+        for task in chance.sample(tasks, len(tasks)):
+            jobs += [Job(task, (first[task.id] + repeat + turn) % sides, repeat) for turn in range(sides)]
+    return jobs
+
 
 DEFAULT_TIMEOUT: Final = 300.0
 """Seconds; three times what the longest task of the suite is expected to take."""

@@ -5,13 +5,14 @@ The names below are imported on first use: what only encodes or writes records n
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text, print_json, print_jsonl
+    from benchmark_recorder.reporting.csv import print_csv, write_csv
+    from benchmark_recorder.reporting.json import SCHEMA_VERSION, json_text, print_json, print_jsonl
     from benchmark_recorder.reporting.report import FORMATS, Basis, Report, check_format, render
-    from benchmark_recorder.reporting.spreadsheet import print_csv, write_csv
 
 __all__ = [
     "FORMATS",
@@ -28,13 +29,9 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    **dict.fromkeys(("SCHEMA_VERSION", "json_text", "print_json", "print_jsonl"), "documents"),
+    **dict.fromkeys(("SCHEMA_VERSION", "json_text", "print_json", "print_jsonl"), "json"),
     **dict.fromkeys(("FORMATS", "Basis", "Report", "check_format", "render"), "report"),
-    **dict.fromkeys(("print_csv", "write_csv"), "spreadsheet"),
+    **dict.fromkeys(("print_csv", "write_csv"), "csv"),
 }
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the above
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

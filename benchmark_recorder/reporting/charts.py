@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.figures import PERCENT, Unit, dollars, moment, seconds
-from benchmark_recorder.reporting.sentences import WORDINGS
-from benchmark_recorder.reporting.tables import LABELS
+from benchmark_recorder.reporting.comparison_pages import LABELS
+from benchmark_recorder.reporting.numbers import PERCENT, Unit, dollars, moment, seconds
+from benchmark_recorder.reporting.wording import WORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ VERDICT_COLOURS: Final[dict[str, Colour]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Marker:
     """A figure with its interval.
 
     Attributes:
@@ -84,7 +84,7 @@ class Forest:
         margin: a change as small as that does not matter, on the axis; ``None`` for none.
     """
 
-    rows: tuple[Mark, ...]
+    rows: tuple[Marker, ...]
     axis: str
     ends: tuple[str, str] | tuple[()] = ()
     margin: float | None = None
@@ -99,12 +99,12 @@ class Tradeoff:
         axes: what the two are, with their units.
     """
 
-    points: tuple[tuple[Mark, Mark], ...]
+    points: tuple[tuple[Marker, Marker], ...]
     axes: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Heap:
+class DurationBars:
     """How often something took how long.
 
     Attributes:
@@ -131,7 +131,7 @@ class Spread:
         logarithmic: whether the axis is.
     """
 
-    heaps: tuple[Heap, ...]
+    heaps: tuple[DurationBars, ...]
     edges: tuple[float, ...]
     axis: str
     logarithmic: bool
@@ -149,13 +149,13 @@ class Line:
     """
 
     name: str
-    marks: tuple[Mark | None, ...]
+    marks: tuple[Marker | None, ...]
     flags: tuple[Literal["good", "bad"] | None, ...]
     colour: Colour
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Timeline:
     """Versions over the weeks.
 
     Attributes:
@@ -169,7 +169,7 @@ class Course:
     axis: str
 
 
-Chart: TypeAlias = Forest | Tradeoff | Spread | Course
+Chart: TypeAlias = Forest | Tradeoff | Spread | Timeline
 
 
 def scaled(value: float | None, scale: float) -> float | None:
@@ -181,7 +181,7 @@ def scaled(value: float | None, scale: float) -> float | None:
 
 def mark(
     name: str, value: float | None, interval: Interval | None, scale: float, colour: Colour = "calm"
-) -> Mark | None:
+) -> Marker | None:
     """A figure in the unit of its axis; ``None`` where it is undefined. A negative scale turns the interval round."""
     at = scaled(value, scale)
     if at is None:
@@ -189,7 +189,7 @@ def mark(
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     if scale < 0:
         low, high = high, low
-    return Mark(name, at, scaled(low, scale), scaled(high, scale), colour)
+    return Marker(name, at, scaled(low, scale), scaled(high, scale), colour)
 
 
 def ranked_tasks(comparison: Comparison) -> list[TaskRow]:
@@ -288,7 +288,7 @@ def spread(distributions: Sequence[Distribution]) -> Spread | None:
         return None
     unit = seconds(d.percentiles[95] for d in shown)
     heaps = tuple(
-        Heap(d.version, tuple(count / d.n for count in d.counts), d.percentiles[50] * unit.scale, colour)
+        DurationBars(d.version, tuple(count / d.n for count in d.counts), d.percentiles[50] * unit.scale, colour)
         for d, colour in zip(shown, _colours(len(shown)), strict=True)
     )
     logarithmic = shown[0].scale == "log"
@@ -299,7 +299,7 @@ def spread(distributions: Sequence[Distribution]) -> Spread | None:
     return Spread(heaps, edges, f"execution time ({unit.symbol})", logarithmic)
 
 
-def course(trends: Sequence[Trend], metric: str, unit: Unit, axis: str) -> Course | None:
+def course(trends: Sequence[Trend], metric: str, unit: Unit, axis: str) -> Timeline | None:
     """One metric week by week; ``None`` where there are not two weeks.
 
     Args:
@@ -317,7 +317,7 @@ def course(trends: Sequence[Trend], metric: str, unit: Unit, axis: str) -> Cours
     )
     if not any(one for line in lines for one in line.marks):
         return None
-    return Course(lines, tuple(moment(start)[:10] for start in starts), f"{axis} ({unit.symbol})")
+    return Timeline(lines, tuple(moment(start)[:10] for start in starts), f"{axis} ({unit.symbol})")
 
 
 def _line(trend: Trend, metric: str, unit: Unit, starts: Sequence[int], colour: Colour) -> Line:
@@ -329,7 +329,7 @@ def _line(trend: Trend, metric: str, unit: Unit, starts: Sequence[int], colour: 
     return Line(trend.version, marks, flags, colour)
 
 
-def _of(estimate: Estimate | None, name: str, unit: Unit, colour: Colour = "calm") -> Mark | None:
+def _of(estimate: Estimate | None, name: str, unit: Unit, colour: Colour = "calm") -> Marker | None:
     return None if estimate is None else mark(name, estimate.value, estimate.interval, unit.scale, colour)
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import MissingDependencyError
-from benchmark_recorder.reporting.charts import Course, Forest, Spread, Tradeoff
+from benchmark_recorder.reporting.charts import Forest, Spread, Timeline, Tradeoff
+from benchmark_recorder.reporting.escaping import squeeze, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
-    from benchmark_recorder.reporting.charts import Chart, Colour, Line, Mark
+    from benchmark_recorder.reporting.charts import Chart, Colour, Line, Marker
 
 _BEYOND: Final = 1.5
 """How far an interval may stretch the axis, in widths of what the points span; the rest is an arrow."""
@@ -61,11 +62,11 @@ def draw(chart: Chart, axes: Axes, style: Style) -> None:
             _tradeoff(chart, axes, style)
         case Spread():
             _spread(chart, axes, style)
-        case Course():
+        case Timeline():
             _course(chart, axes, style)
 
 
-def limits(marks: Sequence[Mark], *, zero: bool) -> tuple[float, float]:
+def limits(marks: Sequence[Marker], *, zero: bool) -> tuple[float, float]:
     """Where an axis begins and ends: all points, 0 where it matters, and intervals unless they dwarf the points."""
     values = [m.value for m in marks] + [0.0] * zero
     least, most = min(values, default=0.0), max(values, default=1.0)
@@ -98,7 +99,7 @@ def _forest(chart: Forest, axes: Axes, style: Style) -> None:
     axes.set_xlabel(axis, color=style.muted, loc="right")  # it may need the room under the names
 
 
-def _across(axes: Axes, row: Mark, place: float, style: Style) -> None:
+def _across(axes: Axes, row: Marker, place: float, style: Style) -> None:
     """A mark with its interval; an arrow where the interval goes on beyond the edge."""
     colour = style.colours[row.colour]
     low, high = row.reach
@@ -110,7 +111,7 @@ def _across(axes: Axes, row: Mark, place: float, style: Style) -> None:
     axes.plot([row.value], [place], marker="o", markersize=6.5, color=colour, linewidth=0)
 
 
-def _seen(mark: Mark, edges: tuple[float, float]) -> tuple[float, float]:
+def _seen(mark: Marker, edges: tuple[float, float]) -> tuple[float, float]:
     """What an axis shows of an interval."""
     low, high = mark.reach
     return max(low, edges[0]), min(high, edges[1])
@@ -151,7 +152,7 @@ def _spread(chart: Spread, axes: Axes, style: Style) -> None:
     axes.set_xlabel(chart.axis, color=style.muted)
 
 
-def _course(chart: Course, axes: Axes, style: Style) -> None:
+def _course(chart: Timeline, axes: Axes, style: Style) -> None:
     marks = [mark for line in chart.lines for mark in line.marks if mark is not None]
     axes.set_ylim(*limits(marks, zero=False))
     axes.set_xlim(-0.4, len(chart.weeks) - 0.6)
@@ -226,3 +227,70 @@ def tick(value: float, *, plus: bool = False) -> str:
     """A number on an axis."""
     text = f"{value:{'+' if plus else ''},.6g}" if value else "0"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+MOST_OF_NAME: Final = 32
+"""Columns of a name."""
+_COLOURS: Final[dict[Colour, str]] = {
+    "good": "#2a9461",
+    "bad": "#d1493b",
+    "doubt": "#b8860b",
+    "calm": "#7b8794",
+    "accent": "#3f74e0",
+    "second": "#c07a2c",
+}
+"""Seen on white and on black."""
+
+
+def plot(chart: Chart, ax: Axes | None = None) -> Axes:
+    """Draw a chart.
+
+    Args:
+        chart: what is drawn.
+        ax: where; a new figure of pyplot's unless given, which a notebook shows.
+
+    Returns:
+        The axes that hold it.
+
+    Raises:
+        MissingDependencyError: there is no matplotlib.
+    """
+    require_matplotlib()
+    from matplotlib import rcParams
+
+    if ax is None:
+        from matplotlib import pyplot as plt
+
+        _, ax = plt.subplots(layout="constrained")
+    style = Style(
+        ink=rcParams["text.color"],
+        muted=rcParams["axes.labelcolor"],
+        rule=rcParams["grid.color"],
+        colours=_COLOURS,
+        label=drawable,
+    )
+    draw(chart, ax, style)
+    return ax
+
+
+def drawable(name: str) -> str:
+    """A recorded name as the fonts in use can draw it; what they lack is spelled as Python's escapes."""
+    shown = squeeze(visible(name).strip() or "(empty)", MOST_OF_NAME)
+    if shown.isascii():
+        return shown
+    there = _characters()
+    return "".join(sign if ord(sign) in there else sign.encode("unicode_escape").decode() for sign in shown)
+
+
+def _characters() -> set[int]:
+    """The characters that some font in use has."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    found: set[int] = set()
+    for family in FontProperties().get_family():
+        try:
+            path = findfont(FontProperties(family=[family]), fallback_to_default=False)
+        except ValueError:  # a family in the settings that is not installed
+            continue
+        found |= get_font(path).get_charmap().keys()
+    return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.errors import MissingDependencyError
-from benchmark_recorder.reporting.documents import plain
+from benchmark_recorder.reporting.json import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

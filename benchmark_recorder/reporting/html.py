@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING
+from itertools import count, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from benchmark_recorder.reporting.encoders import html_text
-from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Status, Table
+from benchmark_recorder.errors import MissingDependencyError
+from benchmark_recorder.reporting.drawing import require_matplotlib
+from benchmark_recorder.reporting.escaping import html_text, visible
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Cards,
+    Figure,
+    Heading,
+    Notes,
+    Paragraph,
+    Prose,
+    Status,
+    Table,
+    Untrusted,
+)
+from benchmark_recorder.reporting.svg import svg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from jinja2 import Template
+    from markupsafe import Markup
 
     from benchmark_recorder.reporting.page import Block, Line, Page, Span
 
@@ -58,9 +78,142 @@ def line_html(line: Line) -> str:
 
 
 def _span(span: Span) -> str:
-    if isinstance(span, Recorded):
+    if isinstance(span, Untrusted):
         # A name in a script that runs from right to left leaves the figures around it where they are.
         return f"<bdi>{html_text(span.text)}</bdi>"
     if isinstance(span, Status):
         return f'<span class="status {span.tone}">{escape(span.word)}</span>'
     return html_text(span.text, 1000) if isinstance(span, Prose) else escape(span)
+
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+MOST_OF_TITLE: Final = 80
+"""Characters of the title that a window shows."""
+
+
+class Picture(NamedTuple):
+    """A figure that was drawn."""
+
+    svg: Markup
+    caption: Line
+    description: Line
+    table: Table
+
+
+class Group(NamedTuple):
+    """Neighbours of one kind.
+
+    Attributes:
+        kind: the blocks' class.
+        blocks: at least one.
+    """
+
+    kind: str
+    blocks: tuple[Block | Picture, ...]
+
+
+class Section(NamedTuple):
+    """A heading, and what stands under it.
+
+    Attributes:
+        title: the heading; empty for what stands before the first one.
+        groups: from the top.
+        status: the verdict that the section gives, if it gives one.
+    """
+
+    title: Line
+    groups: tuple[Group, ...]
+    status: Status | None
+
+
+def render_document(page: Page) -> str:
+    """The page as a whole document, the same bytes for the same page.
+
+    It holds no script and refers to nothing; a security policy of its own forbids both.
+
+    Args:
+        page: begins with its heading of level 1.
+
+    Raises:
+        MissingDependencyError: jinja2 or matplotlib is not there.
+    """
+    template = _template()
+    title, *rest = page
+    assert isinstance(title, Heading)
+    head, *sections = _sections(rest)
+    # The template begins with its macros, which leave empty lines.
+    return template.render(title=title.line, head=head, sections=sections).lstrip()
+
+
+def require_packages() -> None:
+    """Raise ``MissingDependencyError`` unless jinja2 and matplotlib are there."""
+    _template()
+    require_matplotlib()
+
+
+def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
+    """What stands before the first heading of level 2, then each such heading with what is under it."""
+    numbers = count(1)
+    title: Line = ()
+    held: list[Block] = []
+    for block in blocks:
+        if isinstance(block, Heading) and block.level == 2:
+            yield _section(title, held, numbers)
+            title, held = block.line, []
+        else:
+            held.append(block)
+    yield _section(title, held, numbers)
+
+
+def _section(title: Line, blocks: Iterable[Block], numbers: Iterator[int]) -> Section:
+    status = next((block.status for block in blocks if isinstance(block, Cards)), None)
+    return Section(title, tuple(_groups(blocks, numbers)), status)
+
+
+def _groups(blocks: Iterable[Block], numbers: Iterator[int]) -> Iterator[Group]:
+    for kind, found in groupby(blocks, type):
+        yield Group(
+            kind.__name__,
+            tuple(_drawn(block, next(numbers)) if isinstance(block, Figure) else block for block in found),
+        )
+
+
+def _drawn(figure: Figure, number: int) -> Picture:
+    from markupsafe import Markup
+
+    drawn = svg(figure.chart, f"figure-{number}", plain_line(figure.caption), plain_line(figure.description))
+    # Our own drawing, in which svg() has encoded every name.
+    return Picture(Markup(drawn), figure.caption, figure.description, figure.table)  # noqa: S704
+
+
+@cache
+def _template() -> Template:
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError as error:
+        raise MissingDependencyError('HTML reports need jinja2: pip install "benchmark-recorder[report]"') from error
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # line_html has encoded every text; to escape it again would show the escapes.
+    environment.filters["line"] = lambda line: Markup(line_html(line))  # noqa: S704
+    environment.filters["plain"] = plain_line
+    return environment.get_template("report.html.jinja")
+
+
+def plain_line(line: Line) -> str:
+    """A line without markup, on one line, for a title or an attribute; who writes it still has to escape it."""
+    return visible("".join(map(_plain, line)), 1000)
+
+
+def _plain(span: Span) -> str:
+    if isinstance(span, Untrusted):
+        return visible(span.text, MOST_OF_TITLE) or "(empty)"
+    if isinstance(span, Status):
+        return span.word
+    return span.text if isinstance(span, Prose) else span

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.reporting.encoders import markdown, markdown_cell, markdown_prose
+from benchmark_recorder.reporting.escaping import markdown, markdown_cell, markdown_prose
 from benchmark_recorder.reporting.page import (
     PICTURES,
     Bullets,
@@ -12,9 +12,9 @@ from benchmark_recorder.reporting.page import (
     Notes,
     Paragraph,
     Prose,
-    Recorded,
     Status,
     Table,
+    Untrusted,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _row(cells: tuple[Line, ...]) -> str:
 
 
 def _cell(span: Span) -> str:
-    return markdown_cell(span.text) if isinstance(span, Recorded) else _span(span)
+    return markdown_cell(span.text) if isinstance(span, Untrusted) else _span(span)
 
 
 def _text(line: Line) -> str:
@@ -57,7 +57,7 @@ def _text(line: Line) -> str:
 
 
 def _span(span: Span) -> str:
-    if isinstance(span, Recorded):
+    if isinstance(span, Untrusted):
         return markdown(span.text)
     if isinstance(span, Prose):
         return markdown_prose(span.text)

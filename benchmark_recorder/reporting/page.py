@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class Untrusted:
     """A name as it was recorded: of a version, a task, an agent, a place."""
 
     text: str
@@ -38,7 +38,7 @@ class Status:
     tone: Tone
 
 
-Span: TypeAlias = str | Recorded | Prose | Status
+Span: TypeAlias = str | Untrusted | Prose | Status
 Line: TypeAlias = tuple[Span, ...]
 """Plain ``str`` parts are ours and need no encoding but for the output's own signs."""
 

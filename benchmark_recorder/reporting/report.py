@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.reporting.documents import SCHEMA_VERSION, json_text
+from benchmark_recorder.reporting.csv import report_csv
+from benchmark_recorder.reporting.json import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.markdown import render_markdown
-from benchmark_recorder.reporting.pages import report_page
-from benchmark_recorder.reporting.sheet import report_csv
+from benchmark_recorder.reporting.report_page import report_page
 from benchmark_recorder.reporting.text import render_text
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def render(report: Report, format: str) -> str:  # noqa: A002 - the field's word
         return report_csv(report)
     page = report_page(report)
     if format == "html":
-        from benchmark_recorder.reporting.document import render_document
+        from benchmark_recorder.reporting.html import render_document
 
         return render_document(page)
     return render_text(page) if format == "text" else render_markdown(page)
@@ -122,7 +122,7 @@ def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noq
         shown = ascii(format)[:80] if isinstance(format, str) else f"a {type(format).__name__}"
         raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {shown}")
     if format == "html":
-        from benchmark_recorder.reporting.document import require_packages
+        from benchmark_recorder.reporting.html import require_packages
 
         require_packages()
 

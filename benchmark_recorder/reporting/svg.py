@@ -2,7 +2,7 @@
 
 The drawing is made once, and each colour in it is a custom property of the page's style sheet (``var(--ink)``). So it
 follows the reader's colour scheme, also while the page is open, and on paper; two drawings, one for each scheme, would
-take twice the bytes and say everything twice to a screen reader. Recorded names never pass through matplotlib: a
+take twice the bytes and say everything twice to a screen reader. Untrusted names never pass through matplotlib: a
 stand-in is drawn, and the name is put in its place, for which there is room. So no name is mathematics, lacks a glyph,
 or ends an element.
 """
@@ -16,9 +16,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree import ElementTree as ET
 
-from benchmark_recorder.reporting.charts import Course, Forest, Spread, Tradeoff
+from benchmark_recorder.reporting.charts import Forest, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.drawing import Style, draw, require_matplotlib
-from benchmark_recorder.reporting.encoders import squeeze, visible, width
+from benchmark_recorder.reporting.escaping import squeeze, visible, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,7 +125,7 @@ def _box(chart: Chart) -> tuple[float, tuple[float, float, float, float]]:
             left, inner = _room_for(heap.name for heap in heaps), 64 * max(2, len(heaps))
         case Tradeoff():
             above = 30.0
-        case Course(lines=lines):
+        case Timeline(lines=lines):
             above, right = 30.0, _room_for(line.name for line in lines)
     height = inner + below + above
     return height, (left / WIDTH, below / height, (WIDTH - left - right) / WIDTH, inner / height)

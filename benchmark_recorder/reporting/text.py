@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.reporting.encoders import fit, squeeze, terminal, width
-from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Recorded, Status, Table
+from benchmark_recorder.reporting.escaping import fit, squeeze, terminal, width
+from benchmark_recorder.reporting.page import Bullets, Heading, Notes, Paragraph, Prose, Status, Table, Untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ def _text(line: Line) -> str:
 
 
 def _span(span: Span) -> str:
-    if isinstance(span, Recorded):
+    if isinstance(span, Untrusted):
         return terminal(span.text)
     if isinstance(span, Status):
         return span.word
@@ -100,7 +100,7 @@ def _least(table: Table, cells: Sequence[Sequence[str]], column: int) -> int:
 
 
 def _is_name(line: Line) -> bool:
-    return any(isinstance(span, Recorded) for span in line)
+    return any(isinstance(span, Untrusted) for span in line)
 
 
 def _groups(widths: Sequence[int], *, splits: bool) -> list[list[int]]:

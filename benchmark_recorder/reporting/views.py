@@ -7,26 +7,27 @@ What they are shown with is imported when they are shown.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
 
-from benchmark_recorder.analysis import Doubt, Result, Summary
-from benchmark_recorder.analysis.deferred import fields_as_they_are
+from benchmark_recorder.analysis import (
+    Caveat,
+    ClaimReport,
+    Comparison,
+    GateResult,
+    JointComparison,
+    Result,
+    SelfTest,
+    Summary,
+)
+from benchmark_recorder.analysis.results import fields_as_they_are
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from benchmark_recorder.analysis import ClaimReport, Comparison, GateResult, JointComparison, SelfTest
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
-    from benchmark_recorder.reporting.tasks import Scan
-    from benchmark_recorder.reporting.verdict_views import (
-        ClaimReportView,
-        ComparisonView,
-        GateResultView,
-        JointComparisonView,
-        SelfTestView,
-    )
+    from benchmark_recorder.reporting.task_texts import Scan
 
 
 class View(Result):
@@ -79,7 +80,7 @@ class SummaryView(View, Summary):
     __slots__ = ()
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.pages import summary_page
+        from benchmark_recorder.reporting.report_page import summary_page
 
         return summary_page(self)
 
@@ -98,7 +99,7 @@ class SummaryView(View, Summary):
             MissingDependencyError: there is no matplotlib.
         """
         from benchmark_recorder.reporting.charts import durations
-        from benchmark_recorder.reporting.plotting import plot
+        from benchmark_recorder.reporting.drawing import plot
 
         return plot(durations(self), ax)
 
@@ -106,8 +107,6 @@ class SummaryView(View, Summary):
 def _view_of(kind: type[Result]) -> type[View]:
     if kind is Summary:
         return SummaryView
-    from benchmark_recorder.reporting.verdict_views import VIEWS
-
     return VIEWS[kind]
 
 
@@ -139,14 +138,133 @@ def shown(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -
         fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
     view = _view_of(type(result))(**fields)
     if scan is not None:
-        from benchmark_recorder.reporting.tasks import TaskTexts
+        from benchmark_recorder.reporting.task_texts import TaskTexts
 
         object.__setattr__(view, "_texts", TaskTexts(scan))
     return view
 
 
-def _about_some(doubt: Doubt) -> Doubt:
+def _about_some(doubt: Caveat) -> Caveat:
     if doubt.code != "unknown_version":
         return doubt
     sentence = f"There are no runs of version {doubt.figures['version']} that match the query."
-    return Doubt(doubt.code, sentence, doubt.figures)
+    return Caveat(doubt.code, sentence, doubt.figures)
+
+
+class ComparisonView(View, Comparison):
+    """Two versions on one metric."""
+
+    __slots__ = ("_texts",)  # no field: a copy does without
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.report_page import comparison_page
+
+        texts = getattr(self, "_texts", None)
+        return comparison_page(self, texts and texts.of([self]))
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import comparison_frame
+
+        return comparison_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The change of each task with its interval, or of all runs where tasks cannot be told apart.
+
+        Args:
+            ax: matplotlib's axes; a new figure's unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        from benchmark_recorder.reporting.charts import task_effects, whole_effect
+        from benchmark_recorder.reporting.drawing import plot
+
+        return plot(task_effects(self) or whole_effect(self), ax)
+
+
+class JointComparisonView(View, JointComparison):
+    """Two versions on all metrics."""
+
+    __slots__ = ("_texts",)
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.report_page import joint_page
+
+        texts = getattr(self, "_texts", None)
+        return joint_page(self, texts and texts.of(self.comparisons.values()))
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import joint_frame
+
+        return joint_frame(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The improvement in each metric with its interval.
+
+        Args:
+            ax: matplotlib's axes; a new figure's unless given.
+
+        Raises:
+            MissingDependencyError: there is no matplotlib.
+        """
+        from benchmark_recorder.reporting.charts import metric_effects
+        from benchmark_recorder.reporting.drawing import plot
+
+        return plot(metric_effects(self), ax)
+
+
+class ClaimReportView(View, ClaimReport):
+    """Claims against the runs."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.decision_pages import claims_page
+
+        return claims_page(self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import claims_frame
+
+        return claims_frame(self)
+
+
+class GateResultView(View, GateResult):
+    """What CI is told."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.decision_pages import gate_page
+
+        return gate_page(self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import gate_frame
+
+        return gate_frame(self)
+
+
+class SelfTestView(View, SelfTest):
+    """The gate on one version against itself."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.decision_pages import selftest_page
+
+        return selftest_page(self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import selftest_frame
+
+        return selftest_frame(self)
+
+
+VIEWS: Final[dict[type[Result], type[View]]] = {
+    Comparison: ComparisonView,
+    JointComparison: JointComparisonView,
+    ClaimReport: ClaimReportView,
+    GateResult: GateResultView,
+    SelfTest: SelfTestView,
+}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.durations import Durations
+    from benchmark_recorder.columns import Durations
     from benchmark_recorder.records import Columns, Document, Query
 
 
@@ -92,7 +92,7 @@ class Store(ABC):
         Raises:
             StoreError: the place cannot be read, or what it holds is not ours.
         """
-        from benchmark_recorder.durations import Durations  # it needs numpy
+        from benchmark_recorder.columns import Durations  # it needs numpy
 
         return Durations.of(self.scan(query, ("execution_time",))["execution_time"])
 
@@ -143,6 +143,40 @@ class Condition:
     quarantined: int = 0
     failing_since: datetime | None = None
     last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How recording fares.
+
+    Attributes:
+        store: where records go.
+        waiting: records in memory that could not be written yet; a killed process loses these.
+        lost: records that were dropped because more than 10,000 were waiting, or at the end.
+        invalid: recordings that were refused for their content and only logged.
+        normalised: records that differ from what the caller gave: a text cut, a number that was not finite.
+        failing_since: when the present trouble began, or ``None``.
+        last_error: the latest storage trouble, also a past one.
+        pending: records in the local journal that the remote store has not confirmed; a killed process keeps these.
+        pending_since: the time of the oldest of them as text, or ``None``.
+        quarantined: records that the remote store refused for their content; they still count.
+    """
+
+    store: str
+    waiting: int = 0
+    lost: int = 0
+    invalid: int = 0
+    normalised: int = 0
+    failing_since: datetime | None = None
+    last_error: str | None = None
+    pending: int = 0
+    pending_since: str | None = None
+    quarantined: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every record is where it belongs, or on its way."""
+        return not (self.waiting or self.lost or self.invalid or self.quarantined or self.failing_since)
 
 
 class Position(NamedTuple):
@@ -210,6 +244,6 @@ def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Column
         documents: in the order of the answer.
         fields: of ``records.COLUMNS``.
     """
-    from benchmark_recorder.stores import _columns  # with numpy, which who only records does without
+    from benchmark_recorder import columns  # with numpy, which who only records does without
 
-    return _columns.columns_of(documents, fields)
+    return columns.columns_of(documents, fields)

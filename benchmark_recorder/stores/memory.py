@@ -49,7 +49,7 @@ class MemoryStore(Journal):
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
-        from benchmark_recorder.stores._columns import columns_of
+        from benchmark_recorder.columns import columns_of
 
         with self._lock:
             documents = [document for document in self._documents if query.matches(document)]

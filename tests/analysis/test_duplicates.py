@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import summarize_version
-from benchmark_recorder.analysis.duplicates import recorded_twice
-from benchmark_recorder.durations import Durations
+from benchmark_recorder.analysis.caveats import recorded_twice
+from benchmark_recorder.columns import Durations
 from tests.analysis.histories import cells_of, runs
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmark_recorder.analysis.evidence import Fixed, Score, Student
-from benchmark_recorder.analysis.probabilities import student_quantile
+from benchmark_recorder.analysis.evidence import Fixed, Score, Student, student_quantile
 
 
 def normal(estimate: float, error: float) -> Score:

@@ -17,7 +17,7 @@ from benchmark_recorder.analysis import (
     selftest,
     summarize_version,
 )
-from benchmark_recorder.durations import Durations
+from benchmark_recorder.columns import Durations
 from tests.analysis.histories import Columns, cells_of, runs
 
 HUGE_AND_TINY = [0.0, 5e-324, 1e-308, 1e-200, 1e-9, 0.5, 1.0, 2.0, 3.0, 1e9, 1e100, 1e200, 1e307, 1.7e308]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import compare, compare_all
-from benchmark_recorder.cells import Caveat, Cells
+from benchmark_recorder.cells import Cells, StoreNote
 from tests.analysis.histories import cells_of, runs, task_names
 
 if TYPE_CHECKING:
@@ -75,6 +75,6 @@ def test_a_version_without_runs_is_named_and_no_other_doubt_stands_beside_it(v1:
 
 
 def test_a_missing_version_comes_before_what_the_store_has_to_say() -> None:
-    cells = replace(cells_of(runs("v1", ["t"] * 5)), caveats=(Caveat("several_sources", "There are two.", {}),))
+    cells = replace(cells_of(runs("v1", ["t"] * 5)), caveats=(StoreNote("several_sources", "There are two.", {}),))
     joint = compare_all(cells, "v1", "v9")
     assert [doubt.code for doubt in joint.warnings] == ["unknown_version", "several_sources"]

@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_oracle
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from benchmark_recorder.analysis.rates import (
-    Flips,
+    PairedTable,
     _sato,
     collapsed,
     flips,
@@ -29,7 +29,7 @@ from benchmark_recorder.analysis.strata import Counts, Pair, Strata
 Z = 1.959963984540054
 
 counts = st.integers(1, 60).flatmap(lambda n: st.builds(Counts, st.just(n), st.integers(0, n)))
-tables = st.builds(Flips, *[st.integers(0, 30)] * 4).filter(lambda table: table.n > 0)
+tables = st.builds(PairedTable, *[st.integers(0, 30)] * 4).filter(lambda table: table.n > 0)
 
 
 def strata_of(*pairs: tuple[Counts, Counts]) -> Strata[Counts]:
@@ -73,7 +73,7 @@ def test_fishers_test_holds_for_a_million_runs() -> None:
 
 
 @given(tables)
-def test_mcnemars_mid_p_is_the_exact_one_less_the_probability_of_what_was_seen(table: Flips) -> None:
+def test_mcnemars_mid_p_is_the_exact_one_less_the_probability_of_what_was_seen(table: PairedTable) -> None:
     a, b, c, d = table
     exact = mcnemar_oracle([[a, b], [c, d]], exact=True).pvalue
     seen = stats.binom(b + c, 0.5).pmf(min(b, c)) if b != c else 0.0
@@ -84,19 +84,19 @@ def test_mcnemars_mid_p_is_the_exact_one_less_the_probability_of_what_was_seen(t
 
 
 def test_mcnemars_mid_p_is_the_published_one() -> None:
-    assert paired(Flips(59, 16, 6, 80)).p_value == pytest.approx(0.034690, abs=5e-7)
+    assert paired(PairedTable(59, 16, 6, 80)).p_value == pytest.approx(0.034690, abs=5e-7)
 
 
 @pytest.mark.parametrize(
     ("table", "low", "high"),
-    [(Flips(1, 7, 1, 12), -0.5069, -0.0256), (Flips(36, 2, 12, 0), 0.0569, 0.3404)],
+    [(PairedTable(1, 7, 1, 12), -0.5069, -0.0256), (PairedTable(36, 2, 12, 0), 0.0569, 0.3404)],
 )
-def test_newcombes_paired_interval_is_the_published_one(table: Flips, low: float, high: float) -> None:
+def test_newcombes_paired_interval_is_the_published_one(table: PairedTable, low: float, high: float) -> None:
     assert paired(table).limits(0.95) == pytest.approx((low, high), abs=5e-5)
 
 
 @given(tables)
-def test_a_paired_interval_has_width_and_holds_its_point(table: Flips) -> None:
+def test_a_paired_interval_has_width_and_holds_its_point(table: PairedTable) -> None:
     evidence = paired(table)
     limits = evidence.limits(0.95)
     assert limits is not None
@@ -105,12 +105,12 @@ def test_a_paired_interval_has_width_and_holds_its_point(table: Flips) -> None:
 
 
 @given(tables)
-def test_both_one_sided_mid_p_values_add_up_to_one(table: Flips) -> None:
+def test_both_one_sided_mid_p_values_add_up_to_one(table: PairedTable) -> None:
     assert sum(mcnemar(table)) == pytest.approx(1)
 
 
 @given(tables)
-def test_mantel_haenszel_on_single_runs_is_mcnemars_test(table: Flips) -> None:
+def test_mantel_haenszel_on_single_runs_is_mcnemars_test(table: PairedTable) -> None:
     a, b, c, d = table
     outcomes = [(1, 1)] * a + [(1, 0)] * b + [(0, 1)] * c + [(0, 0)] * d
     pairs = [Pair("t", Counts(1, x), Counts(1, y)) for x, y in outcomes]
@@ -172,7 +172,7 @@ def test_repeats_of_a_router_without_chance_count_once() -> None:
     pairs = [(right, right)] * 8 + [(wrong, right)] * 4 + [(wrong, wrong)]
     evidence = rate_difference(strata_of(*pairs), "suite", once=True)
     assert evidence is not None
-    assert evidence.p_value == pytest.approx(paired(Flips(8, 0, 4, 1)).p_value)
+    assert evidence.p_value == pytest.approx(paired(PairedTable(8, 0, 4, 1)).p_value)
     assert evidence.p_value > 0.05
     assert collapsed(right) == Counts(1, 1)
     assert collapsed(Counts(10, 9)) == Counts(10, 9)
@@ -197,7 +197,7 @@ def test_without_any_failure_newcombes_interval_is_given() -> None:
 
 def test_single_runs_are_counted_by_the_outcomes_of_both_versions() -> None:
     pairs = [(Counts(1, 1), Counts(1, 1)), (Counts(1, 1), Counts(1, 0)), (Counts(1, 0), Counts(1, 1))]
-    assert flips([*pairs, (Counts(1, 0), Counts(1, 0))]) == Flips(1, 1, 1, 1)
+    assert flips([*pairs, (Counts(1, 0), Counts(1, 0))]) == PairedTable(1, 1, 1, 1)
 
 
 def test_a_large_sample_agrees_with_the_normal_test() -> None:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmark_recorder.analysis import Interval, Summary, summarize_version
 from benchmark_recorder.cells import Cells
-from benchmark_recorder.durations import Durations
+from benchmark_recorder.columns import Durations
 from tests.analysis.histories import cells_of, runs, task_names
 
 PLAIN = (

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 from benchmark_recorder.harness import BenchmarkTasks
-from benchmark_recorder.harness.schedule import interleave
+from benchmark_recorder.harness.runner import interleave
 from benchmark_recorder.harness.tasks import checked_tasks
 
 TASKS = checked_tasks(BenchmarkTasks.get_all_tasks())

@@ -30,9 +30,9 @@ import numpy as np
 
 from benchmark_recorder import BenchmarkRecorder, get_benchmark_recorder
 from benchmark_recorder.records import Document, Query, stamp
-from benchmark_recorder.stores._mongodb.executions import stored
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.stores.mongodb.documents import stored
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import make_document
 from tests.perf.ratios import ROUNDS, Line, print_table

@@ -21,8 +21,9 @@ from benchmark_recorder.analysis import METRICS, compare, selftest
 from benchmark_recorder.analysis.gates import check_gate
 from benchmark_recorder.analysis.guardrails import rule
 from benchmark_recorder.analysis.means import geometric, sums
+from benchmark_recorder.analysis.rate_ratios import greenland_robins, koopman, nam_blackwelder
 from benchmark_recorder.analysis.rates import (
-    Flips,
+    PairedTable,
     independent,
     mantel_haenszel,
     paired,
@@ -30,7 +31,6 @@ from benchmark_recorder.analysis.rates import (
     weigh,
     wilson,
 )
-from benchmark_recorder.analysis.ratios import greenland_robins, koopman, nam_blackwelder
 from benchmark_recorder.analysis.strata import Counts, Pair, Strata
 from benchmark_recorder.cells import Moments, collect, tabulate
 
@@ -253,7 +253,7 @@ def paired_coverage(n: int, shares: tuple[float, ...], count: int, seed: int) ->
     difference, ratio = shares[2] - shares[1], (shares[0] + shares[2]) / (shares[0] + shares[1])
     found: dict[str, list[bool | None]] = {"Newcombe, paired": [], "Nam-Blackwelder": []}
     for table in rng.multinomial(n, shares, count).tolist():
-        flips = Flips(*table)
+        flips = PairedTable(*table)
         found["Newcombe, paired"].append(covers(paired(flips), difference))
         hit = flips.both + flips.left_only + flips.right_only
         found["Nam-Blackwelder"].append(covers(nam_blackwelder(flips), math.log(ratio)) if hit else None)

@@ -20,10 +20,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.bigquery import Client
 
 from benchmark_recorder.records import Document
-from benchmark_recorder.stores._vertex.schema import SCHEMA, row_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.stores.vertex.rows import SCHEMA, row_of
 from tests.fakes.bigquery import FakeBigQuery
 from tests.perf.ratios import ROUNDS, Line, history, print_table
 

@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 
 from benchmark_recorder import BenchmarkRecorder, MemoryStore
 from benchmark_recorder.analysis import GateResult
-from benchmark_recorder.analysis.result import Doubt
-from benchmark_recorder.reporting.comment import MARKER, MOST_BYTES, gate_comment
+from benchmark_recorder.analysis.results import Caveat
+from benchmark_recorder.reporting.ci import MARKER, MOST_COMMENT_BYTES, gate_comment
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
 
@@ -35,7 +35,7 @@ def test_it_begins_with_a_marker_that_is_not_shown() -> None:
 def test_hostile_names_are_no_markup_no_mention_and_no_link(text: str) -> None:
     result = gate((text, f"{text[:4000]}2"), task=text, task_id=text, agent_selected=text, error_type=text)
     body = gate_comment(result)
-    assert len(body.encode()) <= MOST_BYTES
+    assert len(body.encode()) <= MOST_COMMENT_BYTES
     tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(body)
     assert [token.content for token in tokens if token.type == "html_block"] == [f"{MARKER}\n"]
     inline = [child for token in tokens for child in token.children or ()]
@@ -45,8 +45,8 @@ def test_hostile_names_are_no_markup_no_mention_and_no_link(text: str) -> None:
 
 
 def test_what_does_not_fit_is_left_out_by_whole_parts_and_told() -> None:
-    doubts = tuple(Doubt("odd", f"{n} " + "\U0001f469" * 900) for n in range(100))
+    doubts = tuple(Caveat("odd", f"{n} " + "\U0001f469" * 900) for n in range(100))
     body = gate_comment(replace(gate(("v1", "v2-slow")), warnings=doubts))
-    assert len(body.encode()) <= MOST_BYTES
+    assert len(body.encode()) <= MOST_COMMENT_BYTES
     assert "| time (ms) |" in body
     assert body.endswith("\nThe rest of the gate's page did not fit here.\n")

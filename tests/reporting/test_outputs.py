@@ -15,12 +15,11 @@ from markdown_it import MarkdownIt
 
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
-from benchmark_recorder.reporting.decisions import claims_page, gate_page, selftest_page
-from benchmark_recorder.reporting.encoders import csv_cell, terminal
-from benchmark_recorder.reporting.junit import gate_junit
+from benchmark_recorder.reporting.ci import append_summary, commands, gate_junit
+from benchmark_recorder.reporting.csv import COLUMNS
+from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page
+from benchmark_recorder.reporting.escaping import csv_cell, terminal
 from benchmark_recorder.reporting.markdown import render_markdown
-from benchmark_recorder.reporting.sheet import COLUMNS
-from benchmark_recorder.reporting.workflow import append_summary, commands
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE
 from tests.runs import record_hostile

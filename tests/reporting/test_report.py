@@ -10,10 +10,11 @@ import pytest
 from markdown_it import MarkdownIt
 
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.intake import Health
+from benchmark_recorder.questions import report_of
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import task_id_of
+from benchmark_recorder.records import Query, task_id_of
 from benchmark_recorder.reporting import FORMATS, render
+from benchmark_recorder.stores.base import Health
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
 
@@ -191,7 +192,7 @@ def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None
 
 
 def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> None:
-    report = filled._report(["v1.0"], {})
+    report = report_of(filled.store, ["v1.0"], Query.of(version="v1.0"), {}, filled.health())
     health = Health(
         store="memory",
         waiting=1,

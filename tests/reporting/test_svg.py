@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmark_recorder.reporting.charts import Chart, Course, Forest, Heap, Line, Mark, Spread, Tradeoff
-from benchmark_recorder.reporting.encoders import visible
+from benchmark_recorder.reporting.charts import Chart, DurationBars, Forest, Line, Marker, Spread, Timeline, Tradeoff
+from benchmark_recorder.reporting.escaping import visible
 from benchmark_recorder.reporting.svg import svg
 from tests.hostile import HOSTILE
 
@@ -21,12 +21,16 @@ ROOT = Path(__file__).parent.parent.parent
 
 def charts(name: str) -> dict[str, Chart]:
     """One of each kind, about something of that name."""
-    mark = Mark(name, 2.0, 1.0, 4.0, "good")
+    mark = Marker(name, 2.0, 1.0, 4.0, "good")
     return {
-        "forest": Forest((mark, Mark("other", -3.0, None, None, "calm")), "change (%)", ("faster", "slower"), 1.0),
-        "tradeoff": Tradeoff(((mark, mark), (Mark("other", 3.0, 2.0, None), mark)), ("cost ($)", "success (%)")),
-        "spread": Spread((Heap(name, (0.25, 0.75), 2.0, "accent"),), (1.0, 2.0, 30.0), "time (s)", logarithmic=True),
-        "course": Course((Line(name, (mark, None, mark), (None, None, "bad"), "accent"),), ("a", "b", "c"), "time (s)"),
+        "forest": Forest((mark, Marker("other", -3.0, None, None, "calm")), "change (%)", ("faster", "slower"), 1.0),
+        "tradeoff": Tradeoff(((mark, mark), (Marker("other", 3.0, 2.0, None), mark)), ("cost ($)", "success (%)")),
+        "spread": Spread(
+            (DurationBars(name, (0.25, 0.75), 2.0, "accent"),), (1.0, 2.0, 30.0), "time (s)", logarithmic=True
+        ),
+        "course": Timeline(
+            (Line(name, (mark, None, mark), (None, None, "bad"), "accent"),), ("a", "b", "c"), "time (s)"
+        ),
     }
 
 
@@ -101,31 +105,31 @@ def test_title_and_description_are_what_it_is_labelled_by() -> None:
 @pytest.mark.parametrize(
     "marks",
     [
-        (Mark("a", 0.0, 0.0, 0.0),),
-        (Mark("a", 0.0, None, None), Mark("b", 0.0, None, None)),
-        (Mark("a", 1e9, -1e9, 1e9), Mark("b", -1e9, None, 1e9)),
-        (Mark("a", 1e-9, 0.0, 1e-8), Mark("b", 2e-9, 0.0, 1e9)),
-        (Mark("a", 5.0, 5.0, 5.0), Mark("b", 5.0, 5.0, 5.0)),
-        (Mark("a", 5.0, None, 6.0), Mark("b", 5.0, 4.0, None)),
-        (Mark("a", 0.0, None, 0.0),),
+        (Marker("a", 0.0, 0.0, 0.0),),
+        (Marker("a", 0.0, None, None), Marker("b", 0.0, None, None)),
+        (Marker("a", 1e9, -1e9, 1e9), Marker("b", -1e9, None, 1e9)),
+        (Marker("a", 1e-9, 0.0, 1e-8), Marker("b", 2e-9, 0.0, 1e9)),
+        (Marker("a", 5.0, 5.0, 5.0), Marker("b", 5.0, 5.0, 5.0)),
+        (Marker("a", 5.0, None, 6.0), Marker("b", 5.0, 4.0, None)),
+        (Marker("a", 0.0, None, 0.0),),
     ],
 )
-def test_any_figures_can_be_drawn(marks: tuple[Mark, ...]) -> None:
+def test_any_figures_can_be_drawn(marks: tuple[Marker, ...]) -> None:
     drawn(Forest(marks, "x", ("less", "more"), 1.0))
     drawn(Forest(marks, "x"))
     drawn(Tradeoff(tuple((mark, mark) for mark in marks), ("x", "y")))
-    drawn(Course((Line("v", marks, (None,) * len(marks), "calm"),), tuple("abcde"[: len(marks)]), "y"))
+    drawn(Timeline((Line("v", marks, (None,) * len(marks), "calm"),), tuple("abcde"[: len(marks)]), "y"))
 
 
 def test_an_interval_that_dwarfs_the_points_ends_in_an_arrow() -> None:
-    rows = (Mark("a", 1.0, 0.5, 1.5), Mark("b", 2.0, 1.0, 1000.0))
+    rows = (Marker("a", 1.0, 0.5, 1.5), Marker("b", 2.0, 1.0, 1000.0))
     with_arrow = svg(Forest(rows, "x", ("less", "more")), "f", "a", "b")
-    without = svg(Forest((rows[0], Mark("b", 2.0, 1.0, 3.0)), "x", ("less", "more")), "f", "a", "b")
+    without = svg(Forest((rows[0], Marker("b", 2.0, 1.0, 3.0)), "x", ("less", "more")), "f", "a", "b")
     assert with_arrow.count("<use") == without.count("<use") + 1
 
 
 def test_an_open_interval_ends_in_an_arrow() -> None:
-    closed, opened = Mark("a", 1.0, 0.5, 1.5), Mark("a", 1.0, 0.5, None)
-    other = Mark("b", 2.0, 1.0, 3.0)
+    closed, opened = Marker("a", 1.0, 0.5, 1.5), Marker("a", 1.0, 0.5, None)
+    other = Marker("b", 2.0, 1.0, 3.0)
     arrows = [svg(Forest((m, other), "x", ("less", "more")), "f", "a", "b").count("<use") for m in (closed, opened)]
     assert arrows[1] == arrows[0] + 1

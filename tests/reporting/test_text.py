@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_recorder.reporting.encoders import terminal, width
-from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Paragraph, Recorded, Table
+from benchmark_recorder.reporting.escaping import terminal, width
+from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Paragraph, Table, Untrusted
 from benchmark_recorder.reporting.text import COLUMNS, render_text, wrapped
 from tests.hostile import HOSTILE
 
@@ -13,12 +13,12 @@ texts = st.text("ab 漢:#\u0301") | st.text()
 
 
 def table(*names: str, splits: bool = False, figures: str = "1.0") -> Table:
-    header: tuple[Line, ...] = (("",), *((Recorded(name),) for name in names))
+    header: tuple[Line, ...] = (("",), *((Untrusted(name),) for name in names))
     return Table(header, ((("row",), *((figures,) for _ in names)),), "l" + "r" * len(names), splits=splits)
 
 
 def test_a_heading_is_underlined_as_wide_as_it_is() -> None:
-    assert render_text((Heading(("a ", Recorded("漢")), 1), Heading(("b",)))) == "a 漢\n====\n\nb\n-\n"
+    assert render_text((Heading(("a ", Untrusted("漢")), 1), Heading(("b",)))) == "a 漢\n====\n\nb\n-\n"
 
 
 def test_lists_and_notes_hang() -> None:

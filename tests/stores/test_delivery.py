@@ -10,10 +10,10 @@ import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import stamp
-from benchmark_recorder.stores._replication.delivery import Delivery
-from benchmark_recorder.stores._replication.marks import LOST
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.stores.replication.cursor import LOST
+from benchmark_recorder.stores.replication.delivery import Delivery
 from benchmark_recorder.testing import make_document, make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
@@ -128,7 +128,7 @@ class Watched(Remote):
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
-    for module in ("_replication.delivery", "replication"):
+    for module in ("replication.delivery", "replication.store"):
         monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 5)
     return 5
 

@@ -9,7 +9,6 @@ import pytest
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.records import Query, timestamp_micros
-from benchmark_recorder.stores import _lock
 from benchmark_recorder.stores.base import Position
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.testing import JournalContract, make_document, make_history
@@ -221,7 +220,7 @@ def test_an_unknown_durability_is_an_error(tmp_path: Path) -> None:
 def test_a_system_without_flock_is_an_error_when_the_store_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_lock, "fcntl", None)
+    monkeypatch.setattr("benchmark_recorder.stores.locking.fcntl", None)
     with pytest.raises(StoreUnavailableError, match="needs flock"):
         JSONFileStore(tmp_path / "metrics.json")
 

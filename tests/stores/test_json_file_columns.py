@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
+from benchmark_recorder.columns import columns_of
 from benchmark_recorder.records import Document, Query, timestamp_micros
-from benchmark_recorder.stores._columns import columns_of
-from benchmark_recorder.stores._json import ordered, pooling, reader, sidecar, table
-from benchmark_recorder.stores._json.row import decode_rows
-from benchmark_recorder.stores._json.run import cell_of_run
-from benchmark_recorder.stores._json.timestamps import micros_of
-from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.json_file import JSONFileStore, cache, ordered, pooling, reader, table
+from benchmark_recorder.stores.json_file.row import decode_rows
+from benchmark_recorder.stores.json_file.run import cell_of_run
+from benchmark_recorder.stores.json_file.timestamps import micros_of
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
 
@@ -272,7 +271,7 @@ def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_ver
 ) -> None:
     history = written(path)
     JSONFileStore(path).summarize(Query())
-    monkeypatch.setattr(sidecar._Saved, "column", lambda _, name: pytest.fail(f"{name} was read"))
+    monkeypatch.setattr(cache._Saved, "column", lambda _, name: pytest.fail(f"{name} was read"))
     with JSONFileStore(path) as store:
         expected = sorted(d["execution_time"] for d in history if d["version"] == "v2.0")
         assert 0 < len(expected) < len(history)

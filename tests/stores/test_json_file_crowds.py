@@ -209,7 +209,7 @@ def test_only_the_first_append_waits_for_a_lock_that_is_not_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("benchmark_recorder.stores._lock.time.sleep", pauses.append)
+    monkeypatch.setattr("benchmark_recorder.stores.locking.time.sleep", pauses.append)
     store = JSONFileStore(tmp_path / "metrics.json")
     store._tail._patience = 0.05
     store.append([make_document()], fresh=True)

@@ -8,15 +8,10 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, collect, tabulate
-from benchmark_recorder.errors import (
-    RefusedRecordsError,
-    StoreFormatError,
-    StoreUnavailableError,
-)
+from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.records import COLUMNS, Query
-from benchmark_recorder.stores._mongodb import aggregation
 from benchmark_recorder.stores.memory import MemoryStore
-from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.stores.mongodb import MongoDBStore, pipeline
 from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
@@ -124,7 +119,7 @@ def test_a_collection_of_something_else_is_a_format_error(store: MongoDBStore, c
 def test_questions_about_a_version_or_a_task_walk_an_index(store: MongoDBStore, collection: Any) -> None:
     store.append(make_history(50))
     for query in (Query.of(version="v1.0"), Query.of(task_id="t", version="v1.0", last_days=1)):
-        plan = collection.find(aggregation.filter_of(query)).explain()["queryPlanner"]["winningPlan"]
+        plan = collection.find(pipeline.filter_of(query)).explain()["queryPlanner"]["winningPlan"]
         assert "IXSCAN" in str(plan), plan
 
 
@@ -167,9 +162,9 @@ def test_a_large_offset_costs_no_digits(store: MongoDBStore) -> None:
 def test_tasks_beyond_the_most_frequent_ones_are_pooled_as_everywhere(
     store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (aggregation, sys.modules["benchmark_recorder.cells"]):
+    for module in (pipeline, sys.modules["benchmark_recorder.cells"]):
         monkeypatch.setattr(module, "MAX_MATCHED_TASKS", 20)
-    monkeypatch.setattr(aggregation, "POOLED_AT_ONCE", 7)
+    monkeypatch.setattr(pipeline, "POOLED_AT_ONCE", 7)
     rng = np.random.default_rng(2)
     history = [make_document(**fields, task_id=f"t{int(rng.zipf(1.3)) % 90}") for fields in _variety(rng, 900)]
     store.append(history)

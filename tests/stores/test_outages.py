@@ -20,10 +20,10 @@ import pytest
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.records import Query
-from benchmark_recorder.stores._replication.marks import MarkFile
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.stores.replication.cursor import MarkFile
 from benchmark_recorder.testing import make_document, make_history
 from tests.stores.proxy import Door
 
@@ -129,7 +129,7 @@ def test_a_kill_around_the_first_append_loses_nothing_that_was_acknowledged_a_hu
 def test_a_kill_at_any_moment_of_a_catch_up_loses_and_doubles_nothing(
     tmp_path: Path, server: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("_replication.delivery", "replication"):
+    for module in ("replication.delivery", "replication.store"):
         monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 50)
     path, url, rng = tmp_path / "metrics.json", server.url("bench"), random.Random(1)
     history: list[Document] = []
@@ -162,7 +162,7 @@ def test_a_kill_at_any_moment_of_a_catch_up_loses_and_doubles_nothing(
 def test_an_answer_counts_each_record_once_at_every_moment_of_a_catch_up(
     tmp_path: Path, server: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("_replication.delivery", "replication"):
+    for module in ("replication.delivery", "replication.store"):
         monkeypatch.setattr(f"benchmark_recorder.stores.{module}.BATCH", 100)
     history = make_history(4000)
     with replicated(tmp_path / "metrics.json", server.url("bench")) as store:

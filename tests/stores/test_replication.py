@@ -140,7 +140,7 @@ def test_a_batch_in_flight_is_counted_once_whether_it_arrived_or_not(store: Repl
 def test_an_outage_with_more_tasks_than_can_be_named_is_answered_all_the_same(
     store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores.replication.MOST_NAMED", 3)
+    monkeypatch.setattr("benchmark_recorder.stores.replication.store.MOST_NAMED", 3)
     history = make_history(100)
     reference = MemoryStore()
     reference.append(history)
@@ -182,7 +182,7 @@ def test_an_outage_costs_a_report_one_wait_and_one_line_in_the_log(
     assert "remote://somewhere could not be asked" in report
     assert remote.questions == 1
 
-    monkeypatch.setattr("benchmark_recorder.stores.replication.SILENT_SECONDS", 0.0)
+    monkeypatch.setattr("benchmark_recorder.stores.replication.store.SILENT_SECONDS", 0.0)
     for asked in range(2, 5):
         assert store._silence is not None
         store._silence = dataclasses.replace(store._silence, until=0.0)  # the pause is over

@@ -18,10 +18,10 @@ from sqlglot.optimizer.qualify import qualify
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
 from benchmark_recorder.records import COLUMNS, Query
-from benchmark_recorder.stores._vertex.schema import SCHEMA
-from benchmark_recorder.stores._vertex.sql import Filters, known_ids_sql, scan_sql, summarize_sql
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.stores.vertex.rows import SCHEMA
+from benchmark_recorder.stores.vertex.sql import Filters, known_ids_sql, scan_sql, summarize_sql
 from benchmark_recorder.testing import QUERIES, StoreContract, assert_same_cells, make_document, make_history
 from tests.fakes.google_cloud import TABLE, FakeGoogleCloud, google_cloud
 

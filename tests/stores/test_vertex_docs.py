@@ -10,7 +10,7 @@ import sqlglot
 from google.cloud import aiplatform_v1
 from sqlglot.optimizer.qualify import qualify
 
-from benchmark_recorder.stores._vertex.schema import CLUSTERED_BY, ENTITY, FEATURES, PARTITIONED_BY, SCHEMA
+from benchmark_recorder.stores.vertex.rows import CLUSTERED_BY, ENTITY, FEATURES, PARTITIONED_BY, SCHEMA
 
 PAGE = (Path(__file__).parents[2] / "docs" / "vertex.md").read_text(encoding="utf-8")
 

@@ -15,7 +15,7 @@ from google.oauth2.credentials import Credentials
 from google.rpc import status_pb2
 
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
-from benchmark_recorder.stores._vertex import setup
+from benchmark_recorder.stores.vertex import setup
 from benchmark_recorder.testing import make_document
 from tests.fakes.bigquery import Fault as RequestFault
 from tests.fakes.feature_registry import FakeFeatureRegistry, Fault

@@ -1,0 +1,36 @@
+"""Names of a package that are imported on first use, and old names that still work for one release."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def lazy_names(
+    package: str, homes: Mapping[str, str], renamed: Mapping[str, str] | None = None
+) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a package.
+
+    Args:
+        package: its ``__name__``.
+        homes: the module that defines each name, relative to the package.
+        renamed: the present name of each old one; to use an old one is a ``DeprecationWarning``.
+    """
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401, N807 - any of the names; Python looks for this one
+        present = (renamed or {}).get(name)
+        if present is not None:
+            warnings.warn(f"{package}.{name} is now called {present}", DeprecationWarning, stacklevel=2)
+            return getattr(sys.modules[package], present)
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return __getattr__

@@ -1,0 +1,102 @@
+"""CSV: a row of names, then one record a row, as ``export`` writes it or as people keep it in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.exchange.entry import SPELLINGS, Entry, wrong
+from benchmark_recorder.reporting.escaping import without_apostrophe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from benchmark_recorder.records import Document
+
+_NUMBERS: Final = frozenset({"execution_time", "cost_estimated", "difficulty"})
+_WHOLE: Final = frozenset({"input_tokens", "output_tokens"})
+_TRUTHS: Final = frozenset({"success", "cost_known"})
+_WORDS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_NEEDED: Final = frozenset({"execution_time", "success"})
+
+
+def delimiter_of(first: str) -> str | None:
+    """What divides the cells of a row of names: a comma, a semicolon or a tab; ``None`` if it is no such row."""
+    for delimiter in ",;\t":
+        try:
+            names = next(csv.reader([first], delimiter=delimiter), [])
+        except csv.Error:  # longer than any row of names
+            return None
+        if {_field(name) for name in names} >= _NEEDED:
+            return delimiter
+    return None
+
+
+def entries(lines: Iterable[str], delimiter: str) -> Iterator[Entry]:
+    """What the rows tell; an empty cell tells nothing.
+
+    Args:
+        lines: with their ends, a cell may hold some.
+        delimiter: between cells.
+
+    Raises:
+        InvalidRecordError: a row cannot be read, or has another number of cells than there are names.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    begin = 1
+    names: list[str] = []
+    try:
+        for row in reader:
+            place, begin = f"line {begin}", reader.line_num + 1
+            if not names:
+                names = _names(row, place)
+            elif row:
+                if len(row) != len(names):
+                    raise wrong(place, f"{len(row)} cells under {len(names)} names")
+                yield Entry(place, _document(names, row))
+    except csv.Error as error:
+        raise wrong(f"line {begin}", f"not CSV: {error}") from error
+
+
+def _names(row: list[str], place: str) -> list[str]:
+    names = [name.strip() for name in row]
+    if "" in names:
+        raise wrong(place, f"column {names.index('') + 1} has no name")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise wrong(place, f"there are two columns {ascii(twice)[:80]}")
+    return names
+
+
+def _field(name: str) -> str:
+    return SPELLINGS.get(name.strip(), name.strip())
+
+
+def _document(names: list[str], row: list[str]) -> Document:
+    """The cells that are not empty; a text that is not what its column holds stays a text, for the check to name."""
+    return {name: _value(_field(name), cell) for name, cell in zip(names, row, strict=True) if cell}
+
+
+def _value(field: str, cell: str) -> Any:  # noqa: ANN401 - what a cell may be
+    if field in _TRUTHS:
+        return _WORDS.get(cell.strip().lower(), cell)
+    try:
+        if field in _NUMBERS:
+            return float(cell)
+        if field in _WHOLE:
+            return _whole(cell)
+        if field == "metadata":
+            return json.loads(without_apostrophe(cell))
+    except (ValueError, OverflowError, RecursionError):
+        return cell
+    return without_apostrophe(cell)
+
+
+def _whole(cell: str) -> int | float:
+    """A count; a spreadsheet may have made ``12.0`` of it."""
+    try:
+        return int(cell)
+    except ValueError:
+        number = float(cell)
+        return int(number) if number.is_integer() else number

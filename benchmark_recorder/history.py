@@ -1,0 +1,344 @@
+"""Every question about what was recorded; nothing here writes a record."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
+
+from benchmark_recorder.errors import ConfigurationError, InvalidQueryError
+from benchmark_recorder.records import Query, shown
+from benchmark_recorder.stores.base import Health, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from benchmark_recorder.analysis import Claim
+    from benchmark_recorder.reporting.views import (
+        ClaimReportView,
+        ComparisonView,
+        GateResultView,
+        JointComparisonView,
+        SelfTestView,
+        SummaryView,
+    )
+
+
+class Filters(TypedDict, total=False):
+    """What every question takes to say which executions it is about; see ``records.Query.of``."""
+
+    task: str | None
+    agent: str | Collection[str] | None
+    success: bool | None
+    since: datetime | str | None
+    until: datetime | str | None
+    last_days: float | None
+    metadata: Mapping[str, Any] | None
+
+
+class QueryArguments(Filters, total=False):
+    """The same where no task is asked for by position."""
+
+    task_id: str | Collection[str] | None
+
+
+class History:
+    """Answers questions about the executions in a store: useful alone, in CI and in notebooks.
+
+    Args:
+        store: a store, or the path of a JSON file.
+
+    Raises:
+        ConfigurationError: it is neither.
+        StoreFormatError: the path is a folder.
+    """
+
+    def __init__(self, store: Store | str | os.PathLike[str]) -> None:
+        if isinstance(store, str) and "://" in store:
+            raise ConfigurationError("store: expected a Store or a path; a URL goes to get_benchmark_history()")
+        if isinstance(store, str | os.PathLike):
+            from benchmark_recorder.stores.json_file import JSONFileStore
+
+            store = JSONFileStore(Path(store).absolute())
+        if not isinstance(store, Store):
+            raise ConfigurationError(f"store: expected a Store or the path of a JSON file, got {shown(store)}")
+        self._store = store
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._store.name!r})"
+
+    @property
+    def store(self) -> Store:
+        """Where the records live."""
+        return self._store
+
+    def _before_question(self) -> None:
+        """What is to be done before each question; a recorder writes what waits in memory."""
+
+    def get_historical_metrics(
+        self,
+        version: str | Collection[str] | None = None,
+        task_id: str | Collection[str] | None = None,
+        **query: Unpack[Filters],
+    ) -> SummaryView:
+        """What happened: the figures of the matching executions, as attributes and as keys.
+
+        Args:
+            version: a version, or several; all unless given.
+            task_id: a task's id, or several.
+            **query: any other of ``task, agent, success, since, until, last_days, metadata``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import summarize_version
+        from benchmark_recorder.reporting.views import shown
+
+        asked = _query(version=version, task_id=task_id, **query)
+        self._before_question()
+        label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
+        durations = self._store.durations(asked)
+        found = summarize_version(label, self._store.summarize(asked), durations)
+        return shown(found, narrowed=task_id is not None or bool(query))
+
+    def compare_versions(
+        self,
+        v1: str,
+        v2: str,
+        metric: str = "execution_time",
+        *,
+        scope: Literal["suite", "tasks"] = "suite",
+        margin: float | None = None,
+        **query: Unpack[QueryArguments],
+    ) -> ComparisonView:
+        """Is the new version better?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate.
+            metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
+            scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of their kind as well.
+            margin: what counts as no difference; each metric has its own unless given.
+            **query: which executions, but for ``version``.
+
+        Raises:
+            InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import compare
+        from benchmark_recorder.reporting.views import shown
+
+        cells = self._store.summarize(self._pair(v1, v2, query))
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin)
+        return shown(compared, narrowed=bool(query), scan=self._store.scan)
+
+    def compare_all(
+        self,
+        v1: str,
+        v2: str,
+        *,
+        scope: Literal["suite", "tasks"] = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> JointComparisonView:
+        """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
+        from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.reporting.views import shown
+
+        cells = self._store.summarize(self._pair(v1, v2, query))
+        return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query), scan=self._store.scan)
+
+    def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
+        for name, version in (("v1", v1), ("v2", v2)):
+            if not isinstance(version, str) or not version:
+                raise InvalidQueryError(f"{name}: expected the name of a version, got {version!r}")
+        return self._about((v1, v2), query)
+
+    def _about(self, versions: Sequence[str], query: QueryArguments) -> Query:
+        """What a caller asks about some versions; what waits is written before the answer."""
+        if "version" in query:
+            raise InvalidQueryError("version: the versions are named already; leave this argument out")
+        asked = _query(version=tuple(versions), **query)
+        self._before_question()
+        return asked
+
+    def check_claims(
+        self,
+        v1: str,
+        v2: str,
+        claims: Sequence[Claim] | None = None,
+        *,
+        scope: Literal["suite", "tasks"] = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> ClaimReportView:
+        """Does the new version do what was claimed?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate.
+            claims: the guide's four unless given.
+            scope: see ``compare_versions``.
+            **query: which executions, but for ``version``.
+
+        Raises:
+            InvalidQueryError: the scope or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import DEFAULT_CLAIMS, check_claims
+        from benchmark_recorder.reporting.views import shown
+
+        cells = self._store.summarize(self._pair(v1, v2, query))
+        found = check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope)
+        return shown(found, narrowed=bool(query))
+
+    def check_gate(  # noqa: PLR0913 - settings
+        self,
+        baseline: str,
+        candidate: str,
+        *,
+        policy: Literal["default", "literal"] = "default",
+        on_inconclusive: Literal["warn", "fail", "pass"] = "warn",
+        coverage: float | None = None,
+        baseline_days: float | None = None,
+        baseline_file: str | os.PathLike[str] | None = None,
+        target: float | None = 20,
+        scope: Literal["suite", "tasks"] = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> GateResultView:
+        """May the candidate be merged?
+
+        Args:
+            baseline: version.
+            candidate: version; the same one is fine with a window or a file.
+            policy: ``"default"`` (evidence and size) or ``"literal"`` (the guide's thresholds on points).
+            on_inconclusive: what a gate that cannot tell does.
+            coverage: test coverage in percent, where a report is at hand.
+            baseline_days: the baseline's runs are those of so many days before the candidate's first run.
+            baseline_file: the baseline's runs are those in this JSON file, pinned when they were good.
+            target: an alert warns where the candidate saves less of the time than so many percent; ``None`` for no
+                such alert, as where a version only has to be no worse.
+            scope: see ``compare_versions``.
+            **query: which executions, but for ``version``; with a window or a file: of the candidate.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: a store cannot be read.
+        """
+        from benchmark_recorder.analysis import check_gate
+        from benchmark_recorder.questions import past_cells, side_by_side, tabulated
+        from benchmark_recorder.reporting.views import shown
+
+        asked = self._pair(baseline, candidate, query)
+        if baseline_days is None and baseline_file is None:
+            cells = self._store.summarize(asked)
+        else:
+            there = tabulated(self._store, replace(asked, versions=(candidate,)))
+            past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
+            baseline, cells = side_by_side(baseline, past, candidate, there)
+        found = check_gate(
+            cells,
+            baseline,
+            candidate,
+            policy=policy,
+            on_inconclusive=on_inconclusive,
+            coverage=coverage,
+            scope=scope,
+            window=baseline_days,
+            target=target,
+        )
+        return shown(found, narrowed=bool(query) or baseline_days is not None)
+
+    def selftest(
+        self,
+        version: str,
+        *,
+        splits: int = 2000,
+        seed: int = 0,
+        scope: Literal["suite", "tasks"] = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> SelfTestView:
+        """How often would the gate block this version against itself?
+
+        Args:
+            version: whose runs are split at random, thousands of times.
+            splits: of each kind.
+            seed: the same one gives the same answer.
+            scope: see ``compare_versions``.
+            **query: which executions, but for ``version``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
+        from benchmark_recorder.reporting.views import shown
+
+        asked = self._pair(version, version, query)
+        columns = self._store.scan(asked, SELFTEST_FIELDS)
+        found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
+        return shown(found, narrowed=bool(query))
+
+    def generate_report(
+        self,
+        versions: Sequence[str],
+        format: str = "text",  # noqa: A002 - the field's word
+        **query: Unpack[QueryArguments],
+    ) -> str:
+        """How are we doing: what people read, for some versions, each compared with the one before it.
+
+        Args:
+            versions: oldest first.
+            format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
+            **query: which executions, but for ``version``.
+
+        Raises:
+            InvalidQueryError: the format or an argument is unknown or wrong.
+            MissingDependencyError: the extra ``report``, which HTML needs, is not installed.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.questions import report_of, version_names
+        from benchmark_recorder.reporting import check_format, render
+
+        check_format(format)
+        names = version_names(versions)
+        asked = self._about(names, query)
+        return render(report_of(self._store, names, asked, query, self.health()), format)
+
+    def health(self) -> Health:
+        """How delivery to a remote store fares: what waits in the journal, and why."""
+        condition = self._store.condition()
+        if condition is None:
+            return Health(self._store.name)
+        return Health(
+            self._store.name,
+            failing_since=condition.failing_since,
+            last_error=condition.last_error,
+            pending=condition.pending,
+            pending_since=condition.pending_since,
+            quarantined=condition.quarantined,
+        )
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)
+
+
+def _query(**arguments: Any) -> Query:  # noqa: ANN401 - Query.of looks at each
+    unknown = [name for name in arguments if name not in _KNOWN_ARGUMENTS]
+    if unknown:
+        raise InvalidQueryError(f"unknown query argument {', '.join(unknown)}; known are {', '.join(_KNOWN_ARGUMENTS)}")
+    return Query.of(**arguments)

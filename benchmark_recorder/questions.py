@@ -1,0 +1,208 @@
+"""What a gate and a report ask of a store, and what they make of the answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError
+from benchmark_recorder.records import Query
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from benchmark_recorder.analysis import Trend
+    from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.records import Columns
+    from benchmark_recorder.reporting import Report
+    from benchmark_recorder.stores.base import Health, Store
+
+MOST_NAMED_TASKS: Final = 2000
+"""Tasks that are followed from week to week on their own, those with the most runs; each is named in the questions."""
+
+
+def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[str, Any], health: Health) -> Report:
+    """Everything that a report says.
+
+    Args:
+        store: where the records are.
+        names: versions, oldest first.
+        asked: which executions; of these versions.
+        said: the arguments that ``asked`` was made from, but for the versions.
+        health: of the recording.
+    """
+    from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
+    from benchmark_recorder.reporting import Basis, Report
+    from benchmark_recorder.reporting.task_texts import task_texts
+    from benchmark_recorder.reporting.views import shown
+
+    cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
+    durations = {name: store.durations(replace(asked, versions=(name,))) for name in cells}
+    routed = _by_version(_routed(store, asked, cells), cells)
+    failed = _by_version(_failed(store, asked, cells), cells)
+    narrowed = bool(said)
+    summaries = {
+        name: shown(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
+    }
+    joint = [
+        shown(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
+        for v1, v2 in pairwise(names)
+    ]
+    attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
+    spread = distributions_of({name: durations[name].ordered for name in cells})
+    # What the last few days were like is told by the weeks before them.
+    trends = _trends(store, asked, cells, looks_back=said.get("last_days") is not None)
+    return Report(
+        summaries=tuple(summaries[name] for name in names),
+        comparisons=tuple(joint),
+        basis=Basis(store=store.name, health=health, query=dict(said)),
+        texts=task_texts(
+            store.scan,
+            [one for each in joint for one in each.comparisons.values()],
+            attention.values(),
+        ),
+        attention=tuple(attention[name] for name in names),
+        trends=tuple(trends[name] for name in names),
+        distributions=tuple(spread[name] for name in names),
+    )
+
+
+def _routed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
+    """Expected and selected agents, where there are such."""
+    if not any(cell.routed for found in cells.values() for cell in found.cells):
+        return _none_of(_ROUTED)
+    return store.scan(asked, _ROUTED)
+
+
+def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
+    """What is told of failed runs, which a store may have to look for in each record."""
+    if all(cell.success for found in cells.values() for cell in found.cells):
+        return _none_of(_FAILED)
+    return store.scan(replace(asked, success=False), _FAILED)
+
+
+def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
+    """Each version that has cells, week over week: one question for each week, about all versions.
+
+    Args:
+        store: where the records are.
+        asked: which executions.
+        cells: of each version.
+        looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
+    """
+    from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
+
+    own = [cell for found in cells.values() for cell in found.cells]
+    weekly: dict[int, Cells] = {}
+    if own and not _is_partial(cells.values()):
+        # A task that is run once a week has cells of its own only where it is named.
+        since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
+        followed = replace(asked, since=since, apart=frozenset(_most_run(own, MOST_NAMED_TASKS)))
+        for start in week_starts(first, max(cell.last for cell in own)):
+            weekly[start] = store.summarize(_within(followed, start, start + WEEK))
+    warnings: tuple[Caveat, ...] = ()
+    if _is_partial([*cells.values(), *weekly.values()]):
+        # What this machine alone recorded is no trend, and each question would wait for the store once more.
+        weekly = {}
+        warnings = (Caveat("no_trend", "There is no trend, as the store could not be asked.", {}),)
+    present = time_ns() // 1000
+    return {name: trend_of(name, weekly if cells[name].cells else {}, present, warnings) for name in cells}
+
+
+_ROUTED: Final = ("version", "expected_agent", "agent_selected")
+"""Of each record: for wrong routes."""
+
+_FAILED: Final = ("version", "task_id", "error_type")
+"""Of each that failed."""
+
+
+def version_names(versions: object) -> list[str]:
+    """What a caller says a report is about.
+
+    Raises:
+        InvalidQueryError: no names.
+    """
+    names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InvalidQueryError(f"versions: expected the names of one or more versions, got {versions!r}")
+    return names
+
+
+def _none_of(fields: Iterable[str]) -> Columns:
+    """Columns of texts without a record."""
+    import numpy as np
+
+    return dict.fromkeys(fields, np.empty(0, dtype=object))
+
+
+def _by_version(columns: Columns, versions: Iterable[str]) -> dict[str, Columns]:
+    """Each version's records, in the order in which they were stored."""
+    rows = {version: columns["version"] == version for version in versions}
+    return {version: {name: column[own] for name, column in columns.items()} for version, own in rows.items()}
+
+
+def _is_partial(answers: Iterable[Cells]) -> bool:
+    """Whether a store that was out of reach is missing from some answers."""
+    return any(caveat.code == "store_out_of_reach" for answer in answers for caveat in answer.caveats)
+
+
+def _most_run(cells: Iterable[Cell], most: int) -> list[str]:
+    """The tasks with the most runs over all versions, ties by id."""
+    runs = Counter[str]()
+    for cell in cells:
+        if cell.task_id is not None:
+            runs[cell.task_id] += cell.n
+    return sorted(runs, key=lambda task_id: (-runs[task_id], task_id))[:most]
+
+
+def _within(query: Query, start: int, end: int) -> Query:
+    """The same question about a week, or what the question itself leaves of it."""
+    return replace(
+        query,
+        since=start if query.since is None else max(start, query.since),
+        until=end if query.until is None else min(end, query.until),
+    )
+
+
+def past_cells(
+    store: Store, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
+) -> list[Cell]:
+    """The baseline's cells from a window of days, or a pinned file."""
+    if path is not None:
+        if days is not None:
+            raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
+        from benchmark_recorder.stores.json_file import JSONFileStore
+
+        if not Path(path).exists():
+            raise StoreUnavailableError(f"{path}: there is no such file")
+        with JSONFileStore(path) as pinned:
+            found = tabulated(pinned, Query.of(version=baseline))
+        if not found:
+            raise StoreUnavailableError(f"{path}: there are no runs of the baseline {baseline!r} in this file")
+        return found
+    first = min((cell.first for cell in there), default=None)
+    end = datetime.now(UTC) if first is None else datetime.fromtimestamp(first / 1e6, UTC)
+    window = Query.of(version=baseline, last_days=days, now=end)
+    return tabulated(store, replace(window, until=first))
+
+
+def tabulated(store: Store, query: Query) -> list[Cell]:
+    """One cell for each task and outcome, however seldom the task was run."""
+    from benchmark_recorder.cells import CELL_FIELDS, tabulate
+
+    return tabulate(store.scan(query, CELL_FIELDS))
+
+
+def side_by_side(baseline: str, past: list[Cell], candidate: str, there: list[Cell]) -> tuple[str, Cells]:
+    """Both sides' cells together; a baseline of the candidate's own name gets another."""
+    from benchmark_recorder.cells import collect
+
+    name = baseline if baseline != candidate else f"{baseline} (baseline)"
+    return name, collect([*(replace(cell, version=name) for cell in past), *there], (name, candidate))

@@ -1,0 +1,1 @@
+"""How an execution is measured, and how its record gets into the journal."""

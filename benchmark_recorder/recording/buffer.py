@@ -1,0 +1,325 @@
+"""A record's last step in: into the journal, or into memory while the journal cannot be written.
+
+Storage trouble is not the caller's: a record that cannot be written waits here, is written before the next one, and
+is counted all the while.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import warnings
+import weakref
+from collections import deque
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.log import logger
+from benchmark_recorder.stores.base import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmark_recorder.errors import InvalidRecordError
+    from benchmark_recorder.records import Document
+    from benchmark_recorder.stores.base import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+MAX_WAITING: Final = 10_000
+"""Records kept in memory while the journal cannot be written: some 10 MB."""
+
+SLOW_SECONDS: Final = 0.1
+"""After an attempt that failed and took longer than this (a lock that is not given), recording calls try again only
+after ten times as long, so that an outage costs them a tenth of their time at most."""
+
+
+class _Waiting:
+    """A document that waits, and whether it cannot be in the journal already."""
+
+    __slots__ = ("document", "fresh")
+
+    def __init__(self, document: Document, *, fresh: bool) -> None:
+        self.document = document
+        self.fresh = fresh
+
+
+class WriteBuffer:
+    """The way of documents into a journal.
+
+    Args:
+        journal: where they go.
+        strict: raise storage trouble instead of keeping the record.
+    """
+
+    def __init__(self, journal: Store, *, strict: bool = False) -> None:
+        self._journal = journal
+        self._strict = strict
+        self._waiting: deque[_Waiting] = deque()
+        self._writing = False
+        self._lost = self._invalid = self._normalised = 0
+        self._failing_since: datetime | None = None
+        self._last_error: str | None = None
+        self._next_attempt = 0.0
+        self._overflowing = False
+        # Reentrant: a signal handler may record in the middle of anything. And what is to be logged is said when the
+        # lock is free: a log handler may ask for health, or record.
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
+        _intakes.add(self)
+
+    def append(self, document: Document, *, fresh: bool = True) -> None:
+        """Write one document; when this returns, it is in the journal, or waits in memory.
+
+        Args:
+            document: an admitted one.
+            fresh: its id was made just now, so it cannot be in the journal already.
+
+        Raises:
+            StoreError: the journal cannot be written, and the intake is strict.
+        """
+        if self._waiting:
+            self._append_behind(document, fresh=fresh)
+            return
+        try:
+            self._journal.append((document,), fresh=fresh)
+        except Exception as error:
+            if self._strict:
+                raise
+            self._alone(self._keep, document, error, fresh=fresh and _is_unchanged(error))
+        else:
+            if self._failing_since is not None:  # nothing waited: it was strict, or closed
+                self._alone(self._recovered_if_empty)
+
+    def flush(self) -> bool:
+        """Write what waits; whether nothing waits any more."""
+        return self._alone(self._write_waiting)
+
+    def close(self) -> None:
+        """Write what waits; what still cannot be written is lost.
+
+        That is logged and also a ``RuntimeWarning``: a program that never set up logging must not lose records in
+        silence.
+        """
+        loss = self._alone(self._give_up)
+        if loss is not None:
+            warnings.warn(loss, RuntimeWarning, stacklevel=2)
+
+    def count_unwritten(self, error: Exception) -> None:
+        """A record could not be written and is lost, and its caller must not be told by an exception."""
+        self._alone(self._lose, error)
+
+    def count_invalid(self, error: InvalidRecordError) -> None:
+        """A recording was refused, and the caller wants it logged, not raised."""
+        with self._lock:
+            self._invalid += 1
+            first = self._invalid == 1
+        logger.log(logging.WARNING if first else logging.DEBUG, "not recorded: %s", error)
+
+    def count_normalised(self, notes: tuple[str, ...]) -> None:
+        """A record differs from what the caller gave."""
+        with self._lock:
+            self._normalised += 1
+            first = self._normalised == 1
+        logger.log(logging.WARNING if first else logging.DEBUG, "recorded, but %s", "; ".join(notes))
+
+    def health(self) -> Health:
+        """The counts at this moment."""
+        with self._lock:
+            return Health(
+                store=self._journal.name,
+                waiting=len(self._waiting),
+                lost=self._lost,
+                invalid=self._invalid,
+                normalised=self._normalised,
+                failing_since=self._failing_since,
+                last_error=self._last_error,
+            )
+
+    def _append_behind(self, document: Document, *, fresh: bool) -> None:
+        """Records keep their order: what waits goes first."""
+        if not self._alone(self._kept_behind, document, fresh=fresh):
+            self.append(document, fresh=fresh)
+
+    def _kept_behind(self, document: Document, *, fresh: bool) -> bool:
+        if self._waiting and (monotonic() < self._next_attempt or not self._write_waiting()):
+            self._keep(document, None, fresh=fresh)
+            return True
+        return False
+
+    def _give_up(self) -> str | None:
+        """Write what waits, or let go of it; what is lost then."""
+        if self._write_waiting() or self._writing:
+            return None
+        n = len(self._waiting)
+        loss = (
+            f"{n} record{'' if n == 1 else 's'} could not be written to {self._journal.name} before the end, and "
+            f"{'is' if n == 1 else 'are'} lost: {self._last_error}"
+        )
+        self._lost += len(self._waiting)
+        self._say(logging.ERROR, "%s", loss)
+        self._waiting.clear()
+        _outstanding.discard(self)
+        return loss
+
+    def _lose(self, error: Exception) -> None:
+        self._lost += 1
+        self._failed(error, "records are lost until they can be written: %s")
+
+    def _write_waiting(self) -> bool:
+        """Try the oldest one alone first: during an outage that is all that an attempt costs."""
+        if self._writing:  # a signal handler in the middle of this: who was interrupted goes on
+            return False
+        began = monotonic()
+        self._writing = True
+        try:
+            while self._waiting:
+                self._write(tuple(self._waiting)[: None if self._failing_since is None else 1])
+                self._recovered()
+        except Exception as error:  # noqa: BLE001 - also a third party's store must not hurt the caller
+            self._failed(error)
+            took = monotonic() - began
+            self._next_attempt = began + 11 * took if took > SLOW_SECONDS else 0.0
+        finally:
+            self._writing = False
+        if not self._waiting:
+            _outstanding.discard(self)
+        return not self._waiting
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        """Write the first ones of those that wait.
+
+        The journal is asked to look for them only where they may be there already: that takes long in a large one, and
+        it is the caller's time.
+        """
+        fresh = all(waiting.fresh for waiting in batch)
+        for waiting in batch:
+            waiting.fresh = False  # whatever interrupts this
+        try:
+            self._journal.append([waiting.document for waiting in batch], fresh=fresh)
+        except StoreUnavailableError as error:
+            for waiting in batch:
+                waiting.fresh = fresh and error.unchanged
+            raise
+        for _ in batch:
+            self._waiting.popleft()
+
+    def _keep(self, document: Document, error: Exception | None, *, fresh: bool) -> None:
+        if error is not None:
+            self._failed(error)
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append(_Waiting(document, fresh=fresh))
+            _remember(self)
+            return
+        self._lost += 1
+        if not self._overflowing:
+            self._overflowing = True
+            self._say(
+                logging.ERROR,
+                "more than %d records wait for %s: further ones are lost until it can be written again",
+                MAX_WAITING,
+                self._journal.name,
+            )
+
+    def _failed(
+        self, error: Exception, message: str = "records are kept in memory until they can be written: %s"
+    ) -> None:
+        self._last_error = str(error) or type(error).__name__
+        if self._failing_since is None:
+            self._failing_since = datetime.now(UTC)
+            self._say(logging.WARNING, message, self._last_error)
+
+    def _recovered(self) -> None:
+        if self._failing_since is not None:
+            self._failing_since = None
+            self._overflowing = False
+            self._next_attempt = 0.0
+            self._say(logging.WARNING, "%s can be written again", self._journal.name)
+
+    def _recovered_if_empty(self) -> None:
+        if not self._waiting:
+            self._recovered()
+
+    def _alone(self, act: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
+        """Do it under the lock, then log what was to be said.
+
+        No generator does this: one that Ctrl-C left behind holds the lock until it is collected.
+        """
+        with self._lock:
+            depth = self._depth
+            self._depth = depth + 1
+            try:
+                done = act(*arguments, **keywords)
+            finally:
+                self._depth = depth
+        while not depth and self._unsaid:
+            try:
+                level, message, values = self._unsaid.popleft()
+            except IndexError:  # another thread has said it
+                break
+            logger.log(level, message, *values)
+        return done
+
+    def _say(self, level: int, message: str, *values: object) -> None:
+        """Log it once the lock is free."""
+        self._unsaid.append((level, message, values))
+
+    def _forget_parent(self) -> None:
+        """In a forked child: what waits is the parent's to write."""
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._unsaid.clear()
+        self._waiting.clear()
+        self._writing = False
+        self._lost = self._invalid = self._normalised = 0
+        self._failing_since = self._last_error = None
+        self._next_attempt = 0.0
+        self._overflowing = False
+
+
+def _is_unchanged(error: Exception) -> bool:
+    return isinstance(error, StoreUnavailableError) and error.unchanged
+
+
+_intakes: weakref.WeakSet[WriteBuffer] = weakref.WeakSet()
+_outstanding: set[WriteBuffer] = set()
+"""Those in which something waits: they live on when their recorder is gone, and are written at the end."""
+
+
+_worker_end: object = None
+
+
+def _remember(intake: WriteBuffer) -> None:
+    global _worker_end  # noqa: PLW0603
+    if _worker_end is None and (workers := sys.modules.get("multiprocessing.util")) is not None:
+        # The workers of multiprocessing end without what is registered in atexit.
+        _worker_end = workers.Finalize(None, _close_outstanding, exitpriority=0)
+    _outstanding.add(intake)
+
+
+@atexit.register
+def _close_outstanding() -> None:
+    with ExitStack() as ends:  # each of them, also where a warning is made an error
+        for intake in tuple(_outstanding):
+            ends.callback(intake.close)
+
+
+def _forget_parents() -> None:
+    global _worker_end  # noqa: PLW0603
+    _worker_end = None
+    _outstanding.clear()
+    for intake in tuple(_intakes):
+        intake._forget_parent()  # noqa: SLF001 - the class's own
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_parents)

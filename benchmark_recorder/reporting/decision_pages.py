@@ -1,0 +1,191 @@
+"""The pages of claims, gates and the gate's self-test, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.analysis import METRICS
+from benchmark_recorder.reporting.comparison_pages import LABELS, UNITS
+from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, number, signed
+from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Table, Untrusted
+from benchmark_recorder.reporting.report_page import Footnotes, absences, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark_recorder.analysis import (
+        ClaimReport,
+        ClaimResult,
+        FalseBlocks,
+        GateCheck,
+        GateResult,
+        LiteralCheck,
+        SelfTest,
+    )
+
+
+def gate_page(result: GateResult) -> Page:
+    """What CI was told, and why."""
+    footnotes = Footnotes()
+    versions: Line = (Untrusted(result.candidate), " against ", Untrusted(result.baseline))
+    heading = Heading((f"Gate: {_word(result.state)}: ", *versions), level=1)
+    if result.state == "no_data":
+        said = Paragraph((readable(result.sentence, result.baseline, result.candidate),))
+        return heading, *absences(result.warnings), said
+    doubts = footnotes.mark(result.warnings)
+    default = result.policy == "default"
+    checks = result.checks if default else result.literal
+    bound = "at worst: the one-sided 95 % bound; " if default else ""
+    return (
+        heading,
+        _gate_table(result),
+        Paragraph((f"({bound}pt: percentage points)",)),
+        Bullets(tuple((Prose(check.sentence),) for check in checks)),
+        *_literal(result),
+        *((Heading(("Alerts",)), Bullets(tuple((Prose(a.sentence),) for a in result.alerts))) if result.alerts else ()),
+        *((Paragraph((f"What is doubtful about the runs: see{doubts}.",)),) if doubts else ()),
+        *footnotes.notes(),
+    )
+
+
+def _word(state: str) -> str:
+    return {"block": "blocked", "pass": "passed", "warn": "warning", "no_data": "no data"}.get(state, state)
+
+
+def _gate_table(result: GateResult) -> Table:
+    default = result.policy == "default"
+    names = ("change", *(("at worst",) if default else ()), "tolerated", "state")
+    header: tuple[Line, ...] = (
+        ("",),
+        (Untrusted(result.baseline),),
+        (Untrusted(result.candidate),),
+        *((name,) for name in names),
+    )
+    if default:
+        return Table(header, tuple(map(_gate_row, result.checks)), "lrrrrrl")
+    return Table(header, tuple(map(_literal_row, result.checks, result.literal)), "lrrrrl")
+
+
+def _gate_row(check: GateCheck) -> tuple[Line, ...]:
+    suffix = _suffix(check.metric)
+    return (
+        *_values(check),
+        (signed(check.worsening, suffix),),
+        (signed(check.bound, suffix),),
+        (signed(check.margin, suffix),),
+        (check.state,),
+    )
+
+
+def _literal_row(check: GateCheck, threshold: LiteralCheck) -> tuple[Line, ...]:
+    suffix = _suffix(threshold.metric)
+    state = {True: "block", False: "pass", None: "missing"}[threshold.blocks]
+    change, tolerated = signed(threshold.worsening, suffix), signed(threshold.threshold, suffix)
+    return *_values(check), (change,), (tolerated,), (state,)
+
+
+def _suffix(metric: str) -> str:
+    return " %" if METRICS[metric].kind == "ratio" else " pt"
+
+
+def _values(check: GateCheck) -> tuple[Line, ...]:
+    unit = UNITS[check.metric]((check.v1_value, check.v2_value))
+    label = f"{LABELS[check.metric]} ({unit.symbol})"
+    return (label,), (number(check.v1_value, unit),), (number(check.v2_value, unit),)
+
+
+def _literal(result: GateResult) -> Page:
+    """The guide's thresholds, where they or their reasons say something else."""
+    if result.difference is None:
+        return ()
+    return Heading(("Policies differ",)), Paragraph((readable(result.difference, result.baseline, result.candidate),))
+
+
+def claims_page(report: ClaimReport) -> Page:
+    """Each claim, what was found, and where to look where it is not met."""
+    footnotes = Footnotes()
+    heading = Heading(("Claims: ", Untrusted(report.v2), " against ", Untrusted(report.v1)), level=1)
+    unmet = [result for result in report.results if not result.met and (result.hints or result.needed)]
+    return (
+        heading,
+        Paragraph((Prose(report.sentence), footnotes.mark(report.warnings))),
+        _claims_table(report.results),
+        Paragraph(("(improvement in percent of the first version's value; positive is better)",)),
+        *(block for result in unmet for block in _advice(result)),
+        *footnotes.notes(),
+    )
+
+
+def _claims_table(results: Sequence[ClaimResult]) -> Table:
+    header: tuple[Line, ...] = tuple((name,) for name in ("claim", "found", "interval", "status"))
+    rows = tuple(
+        (
+            (result.text,),
+            (signed(None if result.improvement is None else result.improvement / 100, " %"),),
+            (_interval(result),),
+            (result.status,),
+        )
+        for result in results
+    )
+    return Table(header, rows, "lrrl")
+
+
+def _interval(result: ClaimResult) -> str:
+    interval = result.equivalence_interval or result.interval
+    if interval is None:
+        return UNDEFINED
+    low, high = (None if end is None else end / 100 for end in (interval.low, interval.high))
+    level = f" ({100 * interval.confidence:.0f} %)"
+    if low is None:
+        return f"up to {signed(high)}{level}"
+    return f"{signed(low)} or more{level}" if high is None else f"{signed(low)} to {signed(high)}{level}"
+
+
+def _advice(result: ClaimResult) -> Page:
+    needed = ((Prose(result.needed.sentence),),) if result.needed else ()
+    hints: tuple[Line, ...] = tuple((hint,) for hint in result.hints)
+    return Heading((f"{result.status}: {result.text}",)), Bullets((*needed, *hints))
+
+
+def selftest_page(result: SelfTest) -> Page:
+    """How often the gate blocks a version against itself, and what it would find."""
+    footnotes = Footnotes()
+    heading = Heading(("Self-test of the gate: ", Untrusted(result.version), " against itself"), level=1)
+    said = Paragraph((Prose(result.sentence), footnotes.mark(result.warnings)))
+    judged = [kind for kind in (result.within_tasks, result.by_day) if kind is not None]
+    return (
+        heading,
+        said,
+        *(
+            (_blocks_table(judged), Paragraph(("(percent of the splits; every block is a false one)",)))
+            if judged
+            else ()
+        ),
+        *((_detectable_table(result),) if result.detectable else ()),
+        *footnotes.notes(),
+    )
+
+
+def _blocks_table(judged: Sequence[FalseBlocks]) -> Table:
+    metrics = tuple(judged[0].by_metric)
+    names = ("split", "splits", "blocked", *(LABELS[metric] for metric in metrics), "literal", "inconclusive")
+    rows = tuple(
+        (
+            (kind.kind,),
+            (f"{kind.splits:,}",),
+            (number(kind.rate, PERCENT),),
+            *((number(kind.by_metric[metric], PERCENT),) for metric in metrics),
+            (number(kind.literal_rate, PERCENT),),
+            (number(kind.inconclusive_rate, PERCENT),),
+        )
+        for kind in judged
+    )
+    return Table(tuple((name,) for name in names), rows, "l" + "r" * (len(names) - 1))
+
+
+def _detectable_table(result: SelfTest) -> Table:
+    rows: tuple[tuple[Line, ...], ...] = tuple(
+        ((LABELS[metric],), (signed(value, " %" if METRICS[metric].kind == "ratio" else " pt"),))
+        for metric, value in result.detectable.items()
+    )
+    return Table((("guardrail",), ("smallest worsening found with 80 % power",)), rows, "lr")

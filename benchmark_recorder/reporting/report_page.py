@@ -1,0 +1,482 @@
+"""The pages: what each answer says, in its order, from frozen results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
+from benchmark_recorder.reporting.chart_figures import effect_figures, spread_figure, tradeoff_figure, trend_figures
+from benchmark_recorder.reporting.comparison_pages import (
+    LABELS,
+    UNITS,
+    comparison_cards,
+    comparison_table,
+    estimate_text,
+    list_table,
+    task_lines,
+    task_name,
+    version_table,
+)
+from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
+from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Table, Untrusted
+from benchmark_recorder.reporting.wording import WORDINGS, range_text, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmark_recorder.analysis import (
+        Attention,
+        Caveat,
+        Change,
+        Comparison,
+        JointComparison,
+        Summary,
+        Trend,
+        Week,
+        WorstTask,
+    )
+    from benchmark_recorder.reporting.numbers import Unit
+    from benchmark_recorder.reporting.report import Basis, Report
+
+MOST_OF_NAME: Final = 60
+"""Characters of a version's or a task's name inside a sentence."""
+
+
+class Footnotes:
+    """Doubts by number, each said once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._doubts: list[Caveat] = []
+
+    def mark(self, doubts: Sequence[Caveat]) -> str:
+        """What stands behind the sentence that the doubts belong to: `` [1, 3]``, or nothing."""
+        for doubt in doubts:
+            if doubt.sentence not in self._numbers:
+                self._doubts.append(doubt)
+                self._numbers[doubt.sentence] = len(self._doubts)
+        numbers = sorted({self._numbers[doubt.sentence] for doubt in doubts})
+        return f" [{', '.join(map(str, numbers))}]" if numbers else ""
+
+    def notes(self) -> Page:
+        """The section that explains the numbers."""
+        if not self._doubts:
+            return ()
+        return Heading(("Notes",)), Notes(tuple((_told(doubt),) for doubt in self._doubts))
+
+
+def _told(doubt: Caveat) -> Prose:
+    return readable(doubt.sentence, *(value for value in doubt.figures.values() if isinstance(value, str)))
+
+
+def absences(doubts: Sequence[Caveat]) -> Page:
+    """Which versions have no runs, as the first thing that is said."""
+    return tuple(Paragraph((_told(doubt),)) for doubt in doubts if doubt.code == "unknown_version")
+
+
+def readable(sentence: str, *names: str) -> Prose:
+    """A sentence of the analysis, in which long names are cut so that all of it can be read."""
+    for name in names:
+        if len(name) > MOST_OF_NAME:
+            sentence = sentence.replace(name, f"{name[:MOST_OF_NAME]}…")
+    return Prose(sentence)
+
+
+def report_page(report: Report) -> Page:
+    """The report as blocks."""
+    footnotes = Footnotes()
+    versions: list[str | Untrusted] = []
+    for summary in report.summaries:
+        versions += [", ", Untrusted(summary.version)]
+    verdicts = [block for joint in report.comparisons for block in comparison_section(joint, footnotes, report.texts)]
+    figures = (
+        *versions_section(report.summaries, footnotes),
+        *spread_figure(report.distributions),
+        *tradeoff_figure([summary for summary in report.summaries if summary.count]),
+    )
+    return (
+        Heading(("Benchmark report: ", *versions[1:]), level=1),
+        *(verdicts or figures),
+        *attention_section(report.attention, report.texts),
+        *trend_section(report.trends, footnotes),
+        *trend_figures(report.trends),
+        *(figures if verdicts else ()),
+        *footnotes.notes(),
+        Heading(("Based on",)),
+        Bullets(tuple(_basis_lines(report))),
+    )
+
+
+def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:
+    """Verdict sentences, the table, and the tasks that stand out."""
+    v1, v2 = Untrusted(joint.v1), Untrusted(joint.v2)
+    heading = Heading((v2, " against ", v1))
+    told = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
+    if not any(c.v1_count and c.v2_count for c in told):
+        # Which versions have no runs is said where the versions are.
+        every = [d for d in joint.warnings if all(d in c.warnings for c in joint.comparisons.values())]
+        doubts = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
+        return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(doubts)))
+    common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
+    bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
+    return (
+        heading,
+        Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
+        *comparison_cards(joint),
+        Bullets(bullets),
+        *comparison_table([c for c in told if c.v1_count and c.v2_count]),
+        *_tasks_section(told, texts),
+        *effect_figures(told, texts),
+    )
+
+
+def _tasks_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> Page:
+    lines = task_lines(comparisons, texts)
+    if not lines:
+        return ()
+    return Paragraph(("Tasks that stand out (! worse, * better; among many, some do by chance):",)), Bullets(lines)
+
+
+def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:
+    """One metric of two versions; ``texts`` are those of tasks without an id of their own, by the id that was made."""
+    footnotes = Footnotes()
+    heading = Heading((Untrusted(comparison.v2), " against ", Untrusted(comparison.v1)), level=1)
+    verdict = Paragraph((*sentence(comparison), footnotes.mark(comparison.warnings)))
+    both = comparison.v1_count and comparison.v2_count
+    return (
+        heading,
+        verdict,
+        *(comparison_table([comparison]) if both else ()),
+        *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
+        *_tasks_section([comparison], texts or {}),
+        *effect_figures([comparison], texts or {}),
+        *footnotes.notes(),
+    )
+
+
+def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -> Page:
+    """All metrics of two versions; see ``comparison_page``."""
+    footnotes = Footnotes()
+    heading, *rest = comparison_section(joint, footnotes, texts or {})
+    assert isinstance(heading, Heading)
+    return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
+
+
+def summary_page(summary: Summary) -> Page:
+    """One version."""
+    footnotes = Footnotes()
+    section = versions_section([summary], footnotes)[1:]
+    return Heading((Untrusted(summary.version),), level=1), *section, *footnotes.notes()
+
+
+def list_page(summaries: Sequence[Summary]) -> Page:
+    """All versions, a line each."""
+    return (list_table(summaries),)
+
+
+def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
+    """The figures of each version, and what is doubtful about them."""
+    there = [summary for summary in summaries if summary.count]
+    missing = tuple(block for s in summaries if not s.count for block in absences(s.warnings))
+    doubtful = [s for s in there if s.warnings]
+    doubts = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
+    return (
+        Heading(("Versions",)),
+        *missing,
+        *((version_table(there), Paragraph(("In brackets: 95 % intervals.",))) if there else ()),
+        *((Bullets(doubts),) if doubts else ()),
+    )
+
+
+def _basis_lines(report: Report) -> list[Line]:
+    basis = report.basis
+    firsts = [s.first for s in report.summaries if s.first is not None]
+    lasts = [s.last for s in report.summaries if s.last is not None]
+    total = sum({s.version: s.count for s in report.summaries}.values())
+    journals = [doubt.figures["journal"] for doubt in _outages(report.summaries) if "journal" in doubt.figures]
+    where: Line = (Untrusted(journals[0]), ", the local journal of ") if journals else ()
+    lines: list[Line] = [(f"{total:,} record{'' if total == 1 else 's'} in ", *where, Untrusted(basis.store))]
+    if firsts:
+        lines.append((f"from {moment(min(firsts))} to {moment(max(lasts))} UTC",))
+    asked = {name: value for name, value in basis.query.items() if value is not None}
+    if asked:
+        parts: list[str | Untrusted] = []
+        for name, value in asked.items():
+            parts += [", ", f"{name} is ", Untrusted(_shown(value))]
+        lines.append(("only where ", *parts[1:]))
+    if "last_days" in asked and any(len(trend.weeks) > 1 for trend in report.trends):
+        lines.append(("week over week looks back further than that, at whole weeks",))
+    return [*lines, *_left_out_lines(report.summaries), *_health_lines(basis), *_outage_lines(report.summaries)]
+
+
+def _left_out_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
+    """Records that the store holds, but that no answer counts, of whatever version they are."""
+    counts = {d.figures["left_out"] for s in summaries for d in s.warnings if d.code == "records_left_out"}
+    if counts:
+        yield (f"not included: {max(counts):,} in which a field is missing or of another kind than it should be",)
+
+
+def _health_lines(basis: Basis) -> Iterator[Line]:
+    """What is not in the figures, and what is, though it is not yet where it belongs."""
+    health = basis.health
+    for n, what in (
+        (health.waiting, "in memory, which could not be written yet"),
+        (health.lost, "lost, as they could not be written"),
+        (health.invalid, "refused for their content"),
+    ):
+        if n:
+            yield (f"not included: {n:,} {what}",)
+    if health.pending:
+        oldest: Line = (", the oldest of ", Untrusted(health.pending_since)) if health.pending_since else ()
+        yield f"included: {health.pending:,} kept locally until that store confirms them", *oldest
+    if health.quarantined:
+        yield (f"included: {health.quarantined:,} refused by that store and kept locally",)
+    if health.failing_since:
+        yield (f"writing there has failed since {health.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC",)
+
+
+def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
+    """That a store was out of reach: since when, and what is missing for it."""
+    for figures in (doubt.figures for doubt in _outages(summaries)):
+        last = figures["last_confirmed"]
+        reached: Line = ("last reached at ", Untrusted(last)) if last else ("never reached from here",)
+        missing = "), so what other machines recorded is missing; how much that is cannot be told from here"
+        yield "not included: ", Untrusted(figures["store"]), " could not be asked (", *reached, missing
+
+
+def _outages(summaries: Sequence[Summary]) -> list[Caveat]:
+    doubts = {doubt.sentence: doubt for summary in summaries for doubt in summary.warnings}
+    return [doubt for doubt in doubts.values() if doubt.code == "store_out_of_reach"]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={item}" for key, item in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+MOST_FLAGS: Final = 5
+"""Changes that are told in words for each version; the whole list is in the result."""
+
+_SIGNS: Final = {"worse": "!", "better": "*"}
+
+
+def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
+    """What changed by more than 10 % from one week to another, and the weeks of the newest version that has some."""
+    heading = Heading(("Week over week",))
+    trends = tuple({trend.version: trend for trend in trends}.values())
+    compared = [trend for trend in trends if any(week.changes for week in trend.weeks)]
+    if not compared:
+        return _no_trend(heading, trends)
+    lines = tuple(line for trend in reversed(compared) for line in _flags(trend, footnotes))
+    told = Bullets(lines) if lines else Paragraph((_NOTHING,))
+    newest = [trend for trend in trends if trend.weeks][-1]
+    short = (Paragraph(("All runs of ", Untrusted(newest.version), " are of one week; a trend needs two.")),)
+    return heading, told, *(() if newest in compared else short), *_weeks(compared[-1])
+
+
+_NOTHING: Final = "No week differs from the one before it by more than 10 % as far as the runs can tell."
+
+
+def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
+    reasons = dict.fromkeys(doubt.sentence for trend in trends for doubt in trend.warnings)
+    if not reasons and any(trend.weeks for trend in trends):
+        reasons = {"The runs of each version are of one week; a trend needs two.": None}
+    return (heading, *(Paragraph((reason,)) for reason in reasons)) if reasons else ()
+
+
+def _flags(trend: Trend, footnotes: Footnotes) -> list[Line]:
+    """The flagged changes, newest week first, in a week the worse ones first."""
+    found = [
+        (week, change)
+        for week in reversed(trend.weeks)
+        for change in sorted(week.changes.values(), key=lambda change: change.flag != "worse")
+        if change.flag
+    ]
+    lines: list[Line] = [_flag(trend, week, change, footnotes) for week, change in found[:MOST_FLAGS]]
+    if len(found) > MOST_FLAGS:
+        lines.append((f"{len(found) - MOST_FLAGS} more of ", Untrusted(trend.version)))
+    return lines
+
+
+def _flag(trend: Trend, week: Week, change: Change, footnotes: Footnotes) -> Line:
+    assert change.flag is not None
+    assert change.effect is not None
+    assert week.against is not None
+    wording = WORDINGS[change.metric]
+    word = wording.worse if change.flag == "worse" else wording.better
+    before = "in the week before" if week.start - week.against == WEEK else f"in the week of {day(week.against)}"
+    return (
+        f"{_SIGNS[change.flag]} week of {day(week.start)}: ",
+        Untrusted(trend.version),
+        f" {wording.verb} {size(change.effect)} % {word} than {before}",
+        f"{range_text(wording, ' %', change.interval)}; {change.earlier_n:,}+{change.later_n:,} runs",
+        footnotes.mark(change.warnings),
+    )
+
+
+def _weeks(trend: Trend) -> Page:
+    """A row for each week, the newest one last."""
+    metrics = [metric for metric in TREND_METRICS if any(_value(week, metric) is not None for week in trend.weeks)]
+    units = {metric: UNITS[metric](_value(week, metric) for week in trend.weeks) for metric in metrics}
+    header: tuple[Line, ...] = (
+        ("week of",),
+        ("runs",),
+        *((f"{LABELS[metric]} ({units[metric].symbol})",) for metric in metrics),
+    )
+    columns = [_column(trend.weeks, metric, units[metric]) for metric in metrics]
+    rows: tuple[tuple[Line, ...], ...] = tuple(
+        ((day(week.start),), (f"{week.runs:,}",), *((cell,) for cell in cells))
+        for week, *cells in zip(trend.weeks, *columns, strict=True)
+    )
+    table = Table(header, rows, "l" + "r" * (1 + len(metrics)), splits=True)
+    return Paragraph((Untrusted(trend.version), ":")), table, Paragraph((_legend(trend),))
+
+
+def _column(weeks: Sequence[Week], metric: str, unit: Unit) -> list[str]:
+    """Each week's figure, and behind it what is said of its change, one below the other."""
+    marks = [_mark(week, metric) for week in weeks]
+    room = max(map(len, marks))
+    figures = [number(_value(week, metric), unit) for week in weeks]
+    return [f"{figure} {mark:>{room}}" if room else figure for figure, mark in zip(figures, marks, strict=True)]
+
+
+def _value(week: Week, metric: str) -> float | None:
+    return week.figures[metric].value if metric in week.figures else None
+
+
+def _mark(week: Week, metric: str) -> str:
+    """What is said of a change in the table, in the direction in which the value changes."""
+    change = week.changes.get(metric)
+    if change is None or change.effect is None:
+        return ""
+    if change.verdict == "inconclusive":
+        return "~"
+    if change.verdict == "equivalent":
+        return "="
+    moved = signed(METRICS[metric].better * change.effect, " %")
+    return f"{_SIGNS[change.flag]} {moved}" if change.flag else moved
+
+
+def _legend(trend: Trend) -> str:
+    parts = [
+        "each week against the one before it, tasks with themselves, relative to the earlier figure",
+        "!: over 10 % worse",
+        "*: over 10 % better",
+        "=: the same, within the margin",
+        "~: the runs do not tell",
+        "weeks begin on Monday, 00:00 UTC",
+    ]
+    if not trend.weeks[-1].is_over:
+        parts.append(f"that of {day(trend.weeks[-1].start)} is not over")
+    return f"({'; '.join(parts)})"
+
+
+MOST_TASKS: Final = 3
+"""Worst tasks that are told; more are in the result."""
+
+MOST_ROWS: Final = 5
+"""Routes, and classes of failures."""
+
+
+class _Row(NamedTuple):
+    """A route or a class: what it is called, and its runs in each version; ``None`` where these were not listed."""
+
+    label: Line
+    cells: tuple[str, ...]
+    order: tuple[int, ...]
+
+
+def attention_section(attention: Sequence[Attention], texts: Mapping[str, str]) -> Page:
+    """The newest version's worst tasks, and the rest side by side for all versions."""
+    there = [one for one in {one.version: one for one in attention}.values() if one.runs]
+    if not there:
+        return ()
+    newest = there[-1]
+    costs = tuple(_cost_line(one) for one in there if one.cost_per_success.value is not None)
+    return (
+        Heading(("What to look at",)),
+        *_worst(newest, texts),
+        *_table("failed runs, by class", there, _classes(there)),
+        *_table("expected -> selected agent", there, _routes(there)),
+        *((Bullets(costs),) if costs else ()),
+    )
+
+
+def _worst(one: Attention, texts: Mapping[str, str]) -> Page:
+    if not one.failures:
+        return (Paragraph(("No run of ", Untrusted(one.version), " failed.")),)
+    if not one.worst_tasks:
+        return ()
+    head = ("Tasks of ", Untrusted(one.version), " that fail most:")
+    return Paragraph(head), Bullets(tuple(_task_line(task, texts) for task in one.worst_tasks[:MOST_TASKS]))
+
+
+def _task_line(task: WorstTask, texts: Mapping[str, str]) -> Line:
+    time, cost = seconds([task.mean_time]), dollars([task.cost_per_success])
+    success = estimate_text(task.success_rate, PERCENT)
+    parts = [f" failed in {task.failures:,} of {task.runs:,} runs ({success} % succeed)"]
+    if task.mean_time is not None:
+        parts.append(f"{number(task.mean_time, time)} {time.symbol} a run")
+    if task.cost_per_success is not None:
+        parts.append(f"{cost.symbol}{number(task.cost_per_success, cost)} a success")
+    return *task_name(task.task_id, texts), ", ".join(parts)
+
+
+def _cost_line(one: Attention) -> Line:
+    unit = dollars([one.cost_per_success.value])
+    told = f" costs {unit.symbol}{estimate_text(one.cost_per_success, unit)}"
+    if one.failed_cost and one.known_cost:
+        told += f"; of all costs {number(one.failed_cost / one.known_cost, PERCENT)} % went into failed runs"
+    return "A success of ", Untrusted(one.version), told
+
+
+def _classes(there: Sequence[Attention]) -> list[_Row]:
+    kinds = dict.fromkeys(found.error_type for one in reversed(there) for found in one.failure_classes)
+    listed = [{found.error_type: found.runs for found in one.failure_classes} for one in there]
+    return [
+        _row(
+            ("(no class)",) if kind is None else (Untrusted(kind),),
+            [(own.get(kind, _absent(one.unlisted_failures)), "") for one, own in zip(there, listed, strict=True)],
+        )
+        for kind in kinds
+    ]
+
+
+def _routes(there: Sequence[Attention]) -> list[_Row]:
+    pairs = dict.fromkeys((found.expected, found.selected) for one in reversed(there) for found in one.confusions)
+    rows = []
+    for pair in pairs:
+        runs: list[tuple[int | None, str]] = []
+        for one in there:
+            found = next((c for c in one.confusions if (c.expected, c.selected) == pair), None)
+            unlisted = one.misrouted - sum(c.runs for c in one.confusions)
+            runs.append((found.runs, f" of {found.of:,}") if found else (_absent(unlisted), ""))
+        rows.append(_row((Untrusted(pair[0]), " -> ", Untrusted(pair[1])), runs))
+    return rows
+
+
+def _absent(unlisted: int) -> int | None:
+    """The runs of what is not listed: none, unless there are some that are not."""
+    return None if unlisted else 0
+
+
+def _row(label: Line, runs: Sequence[tuple[int | None, str]]) -> _Row:
+    cells = tuple(UNDEFINED if n is None else f"{n:,}{of}" for n, of in runs)
+    return _Row(label, cells, tuple(-(n or 0) for n, _ in reversed(runs)))
+
+
+def _table(name: str, there: Sequence[Attention], rows: list[_Row]) -> Page:
+    """The rows with the most runs in the newest version first."""
+    if not rows:
+        return ()
+    rows.sort(key=lambda row: row.order)
+    header: tuple[Line, ...] = ((name,), *((Untrusted(one.version),) for one in there))
+    shown = tuple((row.label, *((cell,) for cell in row.cells)) for row in rows[:MOST_ROWS])
+    table = Table(header, shown, "l" + "r" * len(there), splits=True)
+    more = len(rows) - MOST_ROWS
+    return (table, Paragraph((f"(and {more:,} more)",))) if more > 0 else (table,)

@@ -1,1 +1,0 @@
-"""How the MongoDB store does it: its client, its documents, its aggregation."""

@@ -1,1 +1,0 @@
-"""How the Vertex AI store does it: its table, its SQL, its set-up."""

@@ -1,0 +1,184 @@
+"""What a doctor sees of a document, and what it mends."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from benchmark_recorder.errors import StoreError, StoreFormatError
+from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.stores.json_file.identities import id_of
+from benchmark_recorder.stores.json_file.places import lines
+from benchmark_recorder.stores.json_file.rewrite import backups_of
+from benchmark_recorder.stores.json_file.row import decode_row
+from benchmark_recorder.stores.json_file.source import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark_recorder.stores.json_file.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The state of a JSON file.
+
+    Attributes:
+        path: of the file.
+        exists: whether there is one.
+        form: ``"ours"``; ``"old"``: taken over at the next append; ``"empty"``; ``"not ours"``: never touched.
+        size: bytes.
+        records: whole ones.
+        torn: bytes at the end that are no whole record; the next append removes them.
+        damaged: lines that are no record, or one with a field that is missing or of another kind; ``repair`` sets them
+            aside.
+        duplicates: records whose id stands in the file already; ``repair`` removes them.
+        writable: whether this user may append.
+        sidecar: of saved columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
+        backups: their paths, oldest first.
+        problem: what is wrong, and what to do; ``None`` where all is well.
+    """
+
+    path: str
+    exists: bool = False
+    form: Literal["ours", "old", "empty", "not ours"] = "empty"
+    size: int = 0
+    records: int = 0
+    torn: int = 0
+    damaged: int = 0
+    duplicates: int = 0
+    writable: bool = True
+    sidecar: Literal["none", "fresh", "behind", "stale"] = "none"
+    backups: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What ``repair`` did.
+
+    Attributes:
+        torn: bytes of a cut record that were removed.
+        damaged: lines that were set aside.
+        duplicates: records that were removed because their id stood there already.
+        backup: the file as it was before, where lines were removed.
+    """
+
+    torn: int = 0
+    damaged: int = 0
+    duplicates: int = 0
+    backup: Path | None = None
+
+
+def inspect(path: str) -> Inspection:
+    """Look at a file, and change nothing."""
+    document = os.path.realpath(path)
+    backups = backups_of(document)
+    try:
+        with opened(path) as source:
+            if source is None:
+                return Inspection(path, writable=_can_make(document), backups=backups)
+            return _inspect(source, path, backups)
+    except StoreFormatError as error:
+        size = os.stat(path).st_size
+        return Inspection(path, exists=True, form="not ours", size=size, backups=backups, problem=str(error))
+    except StoreError as error:
+        return Inspection(path, exists=os.path.lexists(path), writable=False, backups=backups, problem=str(error))
+
+
+def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
+    from benchmark_recorder.stores.json_file.cache import state_of  # it needs numpy
+
+    stock = take_stock(source)
+    torn = source.layout.torn
+    if not source.size:
+        form: Literal["ours", "old", "empty"] = "empty"
+    else:
+        form = "ours" if source.converted is None else "old"
+    return Inspection(
+        path,
+        exists=True,
+        form=form,
+        size=source.size,
+        records=stock.records,
+        torn=torn,
+        damaged=stock.damaged,
+        duplicates=stock.duplicates,
+        writable=_may(path, os.W_OK),
+        sidecar=state_of(os.path.realpath(path), source),
+        backups=backups,
+        problem=_problem(torn, stock),
+    )
+
+
+class Stock(NamedTuple):
+    """What a document holds.
+
+    Attributes:
+        records: that every question can be asked of.
+        damaged: other lines.
+        duplicates: records whose id stands there already.
+        fault: what is wrong with the first of the damaged lines.
+    """
+
+    records: int
+    damaged: int
+    duplicates: int
+    fault: str | None
+
+
+def take_stock(source: Source) -> Stock:
+    """Look at every line of a document."""
+    seen: set[str] = set()
+    count = damaged = 0
+    first = None
+    for line in lines(source, source.layout.header):
+        if (fault := _fault(line)) is None:
+            count += 1
+            seen.add(id_of(line))
+        else:
+            damaged += 1
+            first = first or fault
+    return Stock(count, damaged, count - len(seen), first)
+
+
+def is_sound(line: bytes) -> bool:
+    """Whether a line is a record that every question can be asked of."""
+    return _fault(line) is None
+
+
+def _fault(line: bytes) -> str | None:
+    try:
+        timestamp_micros(decode_row(line).timestamp)
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
+        return str(error)
+    return None
+
+
+def _problem(torn: int, stock: Stock) -> str | None:
+    damaged, duplicates = stock.damaged, stock.duplicates
+    problems = [
+        text
+        for count, text in (
+            (torn, f"{torn:,} bytes at the end are a cut record; the next append removes them"),
+            (damaged, f"{damaged:,} lines are no records (the first: {stock.fault}); repair sets them aside"),
+            (duplicates, f"{duplicates:,} records stand there twice; repair removes the second ones"),
+        )
+        if count
+    ]
+    return "; ".join(problems) or None
+
+
+def _can_make(document: str) -> bool:
+    """Whether this user may make the file, and the folders above it that are missing."""
+    folder = os.path.dirname(document)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and _may(folder, os.W_OK | os.X_OK)
+
+
+def _may(path: str, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

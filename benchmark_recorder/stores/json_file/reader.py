@@ -1,0 +1,253 @@
+"""Answers from a document, with what was read of it kept for the next question."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from benchmark_recorder.cells import CELL_FIELDS, Cells, StoreNote
+from benchmark_recorder.columns import Durations
+from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.records import COLUMNS, Query
+from benchmark_recorder.stores.json_file import cache
+from benchmark_recorder.stores.json_file.identities import ids_of
+from benchmark_recorder.stores.json_file.places import damaged
+from benchmark_recorder.stores.json_file.source import Fingerprint, opened
+from benchmark_recorder.stores.json_file.table import PIECE, TEXTS, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.records import Columns, Document
+    from benchmark_recorder.stores.json_file.source import Source
+
+T = TypeVar("T")
+
+WORTH_SAVING: Final = 10_000
+"""Records read from a document that make it worth saving their columns: some 20 ms of decoding."""
+
+
+class Reader:
+    """The columns of one document, brought up to date by reading what was added since the last question.
+
+    Args:
+        path: of the document.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._begin_anew()
+        _readers.add(self)
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._extent: Fingerprint | None = None
+        self._table = Table()
+        self._saved = 0
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        """See ``Store.scan``."""
+        return self._answer(lambda table, source: self._scan(table, source, query, fields))
+
+    def durations(self, query: Query) -> Durations:
+        """See ``Store.durations``."""
+
+        def stored() -> NDArray[np.float64]:
+            return self.scan(query, ("execution_time",))["execution_time"]
+
+        if query != Query(versions=query.versions):
+            return Durations.of(stored())
+        return Durations(self._answer(lambda table, _: table.durations(query.versions)), stored)
+
+    def summarize(self, query: Query) -> Cells:
+        """See ``Store.summarize``."""
+        return self._answer(lambda table, source: self._with_caveat(table, self._summarize(table, source, query)))
+
+    def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
+        rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
+
+        def column(name: str) -> NDArray[np.generic]:
+            if name in others:
+                return others[name]
+            kept = table.column(name, rows)
+            return table.texts(name, kept) if name in TEXTS else kept
+
+        return {name: column(name) for name in fields}
+
+    def _summarize(self, table: Table, source: Source | None, query: Query) -> Cells:
+        if query == Query(versions=query.versions) and (kept := table.summarize_kept(query.versions)) is not None:
+            return kept
+        rows, _ = self._gather(table, source, query, ())
+        return table.summarize(query, rows)
+
+    def _with_caveat(self, table: Table, cells: Cells) -> Cells:
+        if not table.odd:
+            return cells
+        sentence = (
+            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing "
+            "or of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
+        )
+        figures = {"store": self._path, "left_out": table.odd, "records": len(table)}
+        return replace(cells, caveats=(*cells.caveats, StoreNote("records_left_out", sentence, figures)))
+
+    def _gather(
+        self, table: Table, source: Source | None, query: Query, names: Collection[str]
+    ) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.generic]]]:
+        """Which records match (``None``: all), and some columns of theirs that are not kept."""
+        rows = table.select(query)
+        if not names and query.task is None and not query.metadata and not query.without:
+            return rows, {}
+        gathering = Projection(query, names)
+        blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
+        gathering.gather(blocks, rows)
+        return gathering.rows, gathering.columns()
+
+    def _answer(self, ask: Callable[[Table, Source | None], T]) -> T:
+        """Ask of the columns as they are now."""
+        with self._lock, self._opened() as source:
+            try:
+                self._read_on(source)
+                return ask(self._table, source)
+            except cache.UnusableError:
+                with suppress(OSError):
+                    os.unlink(cache.path_of(os.path.realpath(self._path)))
+                self._forget()
+                self._read_on(source)
+                return ask(self._table, source)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Source | None]:
+        with opened(self._path) as source:
+            try:
+                yield source
+            except (msgspec.DecodeError, ValueError, OverflowError) as error:
+                self._forget()
+                raise damaged(self._path, error) from error
+            except EOFError as error:
+                self._forget()
+                raise StoreUnavailableError(
+                    f"{self._path} was cut by another program while it was read; try again"
+                ) from error
+
+    def _read_on(self, source: Source | None) -> None:
+        """Bring the columns up to the end of the document."""
+        if source is None:
+            self._forget()
+            return
+        if self._extent is None or not self._extent.fits(source):
+            self._forget()
+            if source.converted is None and (saved := cache.load(os.path.realpath(self._path), source)):
+                self._extent, self._table = saved
+                self._saved = len(self._table)
+        start = source.layout.header if self._extent is None else self._extent.offset
+        if self._extent is not None and start == source.layout.end:
+            return
+        # Read anew after an error, so that no record is counted twice.
+        self._extent, extent = None, Fingerprint.at_end(source)
+        self._table.extend(source.blocks(start, PIECE))
+        self._extent = extent
+        unsaved = len(self._table) - self._saved
+        if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):
+            cache.save(os.path.realpath(self._path), extent, self._table)
+            self._saved = len(self._table)
+
+
+_readers: weakref.WeakSet[Reader] = weakref.WeakSet()
+
+
+def _forget_parents() -> None:
+    for reader in tuple(_readers):
+        reader._begin_anew()  # noqa: SLF001 - the class's own
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_parents)
+
+
+_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")
+
+
+class Projection:
+    """Some columns of the records that match a query, gathered block by block.
+
+    Args:
+        query: which records; what the kept columns can tell of it was told by them already.
+        names: which columns; none of those that are kept.
+    """
+
+    def __init__(self, query: Query, names: Collection[str]) -> None:
+        self._query = Query(task=query.task, metadata=query.metadata, without=query.without)
+        self._is_narrowed = query.task is not None or bool(query.metadata or query.without)
+        fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self._is_narrowed else ())))
+        row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)
+        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
+        self._values: dict[str, list[Any]] = {name: [] for name in names}
+        self._masks: list[NDArray[np.bool_]] = []
+
+    def gather(self, blocks: Iterable[bytes], rows: NDArray[np.bool_] | None) -> None:
+        """Take what matches from all records of a document.
+
+        Args:
+            blocks: of the document's lines.
+            rows: the records that may match; ``None`` for all.
+
+        Raises:
+            msgspec.DecodeError: a line is not a record.
+        """
+        start = 0
+        for block in blocks:
+            records = self._decode(b"[%b]" % block)
+            stop = start + len(records)
+            mask = np.ones(len(records), np.bool_) if rows is None else rows[start:stop].copy()
+            if self._is_narrowed:
+                for number in np.flatnonzero(mask).tolist():
+                    mask[number] = self._query.matches(_document(records[number]))
+            self._masks.append(mask)
+            self._take(block, records, mask)
+            start = stop
+
+    def _take(self, block: bytes, records: list[Any], mask: NDArray[np.bool_]) -> None:
+        places = np.flatnonzero(mask).tolist()
+        for name, values in self._values.items():
+            if name == "record_id":
+                ids = ids_of(block)
+                values += [ids[place] for place in places]
+            else:
+                values += [getattr(records[place], name) for place in places]
+
+    @property
+    def rows(self) -> NDArray[np.bool_]:
+        """Which of the document's records match."""
+        return np.concatenate(self._masks) if self._masks else np.empty(0, np.bool_)
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The asked-for columns of the records that match; see ``records.COLUMNS``.
+
+        Raises:
+            ValueError: a number is none.
+        """
+        return {name: _column(values, COLUMNS[name]) for name, values in self._values.items()}
+
+
+def _document(record: Any) -> Document:  # noqa: ANN401 - of a class made for the query
+    return {name: getattr(record, name) for name in _ASKED_OF_DOCUMENTS}
+
+
+def _column(values: list[Any], dtype: str) -> NDArray[np.generic]:
+    if dtype == "float64":
+        return np.array(values, np.float64)  # None becomes NaN
+    column = np.empty(len(values), dtype)
+    column[:] = values
+    return column

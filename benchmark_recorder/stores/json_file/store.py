@@ -1,0 +1,243 @@
+"""Records in one JSON document that anything can load: the default store, and the journal of every remote one.
+
+The format is in ``_document``, the append in ``_tail``; what is promised, and what not, in ``docs/json-store.md``.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from benchmark_recorder.errors import ConfigurationError, StoreError
+from benchmark_recorder.stores.base import Batch, Journal, Position
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
+from benchmark_recorder.stores.json_file.places import count_behind, end_of, read_batch
+from benchmark_recorder.stores.json_file.rewrite import back_up, copy_to, replace
+from benchmark_recorder.stores.json_file.source import Source, opened
+from benchmark_recorder.stores.json_file.writer import Held, Tail
+from benchmark_recorder.stores.locking import REWRITE_SECONDS, check_platform, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.columns import Durations
+    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores.json_file.inspection import Inspection, Repair
+    from benchmark_recorder.stores.json_file.reader import Reader
+    from benchmark_recorder.stores.replication.cursor import Marks
+
+
+class JSONFileStore(Journal):
+    """One JSON file. Safe to use from any thread and process at once, and after a fork.
+
+    Args:
+        path: of the file; made with its folder at the first append. Symbolic links are followed.
+        durability: what an append that returned survives: ``"process"``, a killed process; ``"fsync"``, a power cut.
+
+    Raises:
+        StoreUnavailableError: the system has no ``flock`` (Windows).
+        ConfigurationError: the durability is unknown.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, durability: Literal["process", "fsync"] = "process") -> None:
+        if durability not in {"process", "fsync"}:
+            raise ConfigurationError(f'durability: expected "process" or "fsync", got {durability!r}')
+        check_platform()
+        self._path = os.path.abspath(os.fspath(path))
+        self._tail = Tail(self._path, durability)
+        self._kept: Reader | None = None
+
+    def __repr__(self) -> str:
+        return f"JSONFileStore({self._path!r})"
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return self._path
+
+    @property
+    def path(self) -> Path:
+        """The path, absolute."""
+        return Path(self._path)
+
+    # Store ------------------------------------------------------------------------------------------------------------
+
+    def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
+        """See ``Store.append``."""
+        count = len(documents)
+        if count == 1 and fresh:
+            self._tail.append(encode(documents[0]))
+        elif not fresh:
+            return self._tail.append_new(documents) if documents else 0
+        elif documents:
+            self._tail.append(JOINT.join([encode(document) for document in documents]))
+        return count
+
+    def scan(self, query: Query, fields: Collection[str]) -> Columns:
+        """See ``Store.scan``."""
+        return self._reader().scan(query, fields)
+
+    def summarize(self, query: Query) -> Cells:
+        """See ``Store.summarize``."""
+        return self._reader().summarize(query)
+
+    def durations(self, query: Query) -> Durations:
+        """See ``Store.durations``; those of whole versions are kept in order."""
+        return self._reader().durations(query)
+
+    def _reader(self) -> Reader:
+        """Made for the first question, because it needs numpy, and recording does not."""
+        self._tail.confirm()
+        if self._kept is None:
+            from benchmark_recorder.stores.json_file.reader import Reader
+
+            self._kept = Reader(self._path)
+        return self._kept
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        self._tail.close()
+
+    # Journal ----------------------------------------------------------------------------------------------------------
+
+    def read(self, after: Position | None, limit: int) -> Batch:
+        """See ``Journal.read``."""
+        self._tail.confirm()
+        with opened(self._path) as source:
+            if source is None:
+                return Batch((), Position(0, 0, ""))
+            return read_batch(source, after, limit, self._path)
+
+    def end(self) -> Position:
+        """See ``Journal.end``."""
+        self._tail.confirm()
+        with opened(self._path) as source:
+            return Position(0, 0, "") if source is None else end_of(source)
+
+    def count(self, after: Position | None) -> int:
+        """See ``Journal.count``."""
+        self._tail.confirm()
+        with opened(self._path) as source:
+            return 0 if source is None else count_behind(source, after, self._path)
+
+    # Care -------------------------------------------------------------------------------------------------------------
+
+    def clear(self, *, unconfirmed: bool = False) -> Path:
+        """Begin a new file; the path of the backup that holds all there was.
+
+        Args:
+            unconfirmed: leave out also what a remote store has not confirmed; otherwise that stays.
+
+        Raises:
+            StoreError: the records could not be moved; nothing was changed.
+        """
+        with self._rewriting() as (held, marks):
+            backup = self._back_up(held)
+            self._select(held, marks, lambda _: False, unconfirmed=unconfirmed)
+        return backup
+
+    def prune(self, before: int, *, unconfirmed: bool = False) -> int:
+        """Remove the records that are older than a moment; how many that were.
+
+        Args:
+            before: microseconds since 1970 in UTC.
+            unconfirmed: remove also what a remote store has not confirmed; otherwise that stays.
+
+        Raises:
+            StoreError: the file could not be rewritten; nothing was changed.
+        """
+        from benchmark_recorder.stores.json_file.selection import is_since
+
+        if not os.path.exists(self._path):
+            return 0
+        with self._rewriting() as (held, marks):
+            return self._select(held, marks, lambda line: is_since(line, before), unconfirmed=unconfirmed)
+
+    def compact(self) -> int:
+        """Rewrite the file with each id once; how many records were removed.
+
+        Raises:
+            StoreError: the file could not be rewritten; nothing was changed.
+        """
+        if not os.path.exists(self._path):
+            return 0
+        with self._rewriting() as (held, marks):
+            return self._select(held, marks, lambda _: True)
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
+
+        Raises:
+            StoreError: it could not be written; what stood there is as it was.
+        """
+        target = os.path.abspath(os.fspath(path))
+        if os.path.realpath(target) == os.path.realpath(self._path):
+            raise StoreError(f"{target} is the document itself; name another path for the snapshot")
+        self._tail.confirm()
+        with opened(self._path) as source:
+            copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
+
+    def inspect(self) -> Inspection:
+        """The state of the file, for people; nothing is changed."""
+        from benchmark_recorder.stores.json_file.inspection import inspect
+
+        return inspect(self._path)
+
+    def repair(self) -> Repair:
+        """Remove a cut record at the end, set lines aside that are no records, and keep each id once.
+
+        Where lines are removed, the file as it was becomes a backup first.
+
+        Raises:
+            StoreFormatError: the file holds something else; it was not touched.
+            StoreUnavailableError: it could not be written; nothing was changed.
+        """
+        from benchmark_recorder.stores.json_file.inspection import Repair, inspect, is_sound, take_stock
+
+        before = inspect(self._path)
+        if not before.exists:
+            return Repair()
+        with self._rewriting() as (held, marks):
+            _, damaged, duplicates, _ = take_stock(_source(held))
+            if not damaged and not duplicates:
+                return Repair(torn=before.torn)
+            backup = self._back_up(held)
+            # What is no record was not delivered, and never will be.
+            self._select(held, marks, is_sound, unconfirmed=True)
+        return Repair(before.torn, damaged, duplicates, backup)
+
+    def _back_up(self, held: Held) -> Path:
+        try:
+            return Path(back_up(held.document, _source(held).whole()))
+        except OSError as error:
+            raise unavailable(error, self._path, "back up") from error
+
+    @contextmanager
+    def _rewriting(self) -> Iterator[tuple[Held, Marks]]:
+        """The document and its marks, kept from everybody else."""
+        from benchmark_recorder.stores.replication.cursor import all_held
+
+        with all_held(os.path.realpath(self._path)) as marks, self._tail.held(REWRITE_SECONDS) as held:
+            yield held, marks
+
+    def _select(self, held: Held, marks: Marks, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
+        """Rewrite the file with the lines that are kept, and the marks with it; how many were not kept."""
+        from benchmark_recorder.stores.json_file.selection import Selection
+        from benchmark_recorder.stores.replication.quarantine import Quarantine
+        from benchmark_recorder.stores.replication.retention import Retention
+
+        source = _source(held)
+        pins = Retention(source, self._path, marks, Quarantine(held.document).ids())
+        selection = Selection(source, keep, pins, ignore_pins=unconfirmed)
+        replace(held.document, held.fd, selection)
+        self._tail.forget()
+        pins.move(os.stat(held.document).st_ino, selection.found)
+        return selection.removed
+
+
+def _source(held: Held) -> Source:
+    """A locked document to read from."""
+    return Source(held.fd, held.layout, (0, 0), 0, 0)

@@ -1,0 +1,299 @@
+"""The columns that most questions are about, kept while records are added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import msgspec
+import numpy as np
+
+from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
+from benchmark_recorder.stores.json_file.ordered import Ordered
+from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
+from benchmark_recorder.stores.json_file.row import Row, decode_odd_rows, decode_rows
+from benchmark_recorder.stores.json_file.run import cell_of_run
+from benchmark_recorder.stores.json_file.timestamps import micros_of, micros_of_odd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.records import Query
+
+TEXTS: Final = ("version", "task_id", "expected_agent", "agent_selected", "git_commit", "host")
+"""Columns of texts, kept as codes into a vocabulary; -1 is ``None``."""
+
+DTYPES: Final = {
+    **dict.fromkeys(TEXTS, "int32"),
+    "time": "int64",
+    "execution_time": "float64",
+    "cost": "float64",
+    "success": "bool",
+}
+assert DTYPES.keys() == set(CELL_FIELDS)
+
+MAX_KEPT_CELLS: Final = 4_000
+"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and are no shortcut."""
+
+PIECE: Final = 1 << 18
+"""Bytes decoded at a time: the rows stay in the processor's cache, which is twice as fast as some MB (measured)."""
+
+PART_ROWS: Final = 50_000
+"""Rows counted at a time: enough that numpy's cost per call is nothing."""
+
+FEW_RUNS: Final = 4
+"""Up to so many, cells are sooner made one by one."""
+
+Part: TypeAlias = "Callable[[str], NDArray[np.generic]]"
+"""Some consecutive records: a function from a column's name to its values."""
+
+
+class Vocabulary(dict[str | None, int]):
+    """The code of each text, in the order of appearance."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        super().__init__({None: -1})
+        self._texts: list[str] = []
+        for text in texts:
+            self[text]  # which gives it a code
+
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self._texts)
+        self._texts.append(text)
+        return code
+
+    def text_of(self, code: int) -> str | None:
+        """The text that has a code."""
+        return None if code < 0 else self._texts[code]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """By code."""
+        return tuple(self._texts)
+
+
+class Table:
+    """Columns and cells of the records of one document, from its first on.
+
+    Args:
+        vocabularies: the texts of each column of ``TEXTS``, by code.
+        cells: of all records; ``None`` where they are too many to be kept.
+        parts: the records, with the count of each part.
+        ordered: the durations of these by version, where they are known in rising order.
+        odd: how many of these are odd.
+
+    Attributes:
+        odd: records that have a field missing or of another kind. They keep their place here, but no question finds
+            them: their version is ``None``, and their duration NaN.
+    """
+
+    def __init__(
+        self,
+        vocabularies: Mapping[str, Iterable[str]] | None = None,
+        cells: Iterable[Cell] | None = (),
+        parts: Iterable[tuple[int, Part]] = (),
+        ordered: Ordered | None = None,
+        odd: int = 0,
+    ) -> None:
+        self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
+        self._cells = None if cells is None else {_label(cell): cell for cell in cells}
+        self._parts = list(parts)
+        self._ordered = ordered or Ordered()
+        self.odd = odd
+
+    def __len__(self) -> int:
+        return sum(count for count, _ in self._parts)
+
+    # In ---------------------------------------------------------------------------------------------------------------
+
+    def extend(self, blocks: Iterable[bytes]) -> None:
+        """Add the records of some blocks of lines.
+
+        Raises:
+            msgspec.DecodeError: a line is no JSON object.
+        """
+        pieces: list[dict[str, NDArray[np.generic]]] = []
+        times: list[str] = []
+        for block in blocks:
+            try:
+                rows = decode_rows(b"[%b]" % block)
+            except msgspec.DecodeError:
+                rows = decode_odd_rows(block)
+            pieces.append(self._columns_of(rows))
+            times += [row.timestamp for row in rows]
+            if len(times) >= PART_ROWS:
+                self._add(pieces, times)
+                pieces, times = [], []
+        if pieces:
+            self._add(pieces, times)
+
+    def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str]) -> None:
+        columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        try:
+            columns["time"] = micros_of(times)
+        except ValueError:
+            columns["time"], odd = micros_of_odd(times)
+            columns["version"][odd], columns["execution_time"][odd] = -1, np.nan
+        sound = columns["version"] >= 0
+        self.odd += len(sound) - int(np.count_nonzero(sound))
+        self._count(columns if sound.all() else {name: column[sound] for name, column in columns.items()})
+        self._parts.append((len(times), columns.__getitem__))
+        # Merged as they grow, so that there are few, and each record is copied a few times at most.
+        while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
+            self._merge_last()
+
+    def _columns_of(self, rows: list[Row]) -> dict[str, NDArray[np.generic]]:
+        cost = np.array([row.cost_estimated or 0.0 for row in rows], np.float64)
+        if not cost.all():
+            free = np.array([bool(row.cost_known) for row in rows])
+            cost[(cost == 0) & ~free] = np.nan
+        return {
+            "execution_time": np.array([row.execution_time for row in rows], np.float64),
+            "success": np.array([row.success for row in rows], np.bool_),
+            "cost": cost,
+            "version": self._code("version", [row.version for row in rows]),
+            "task_id": self._code("task_id", [row.task_id for row in rows]),
+            "expected_agent": self._code("expected_agent", [row.expected_agent for row in rows]),
+            "agent_selected": self._code("agent_selected", [row.agent_selected for row in rows]),
+            "git_commit": self._code("git_commit", [row.git_commit for row in rows]),
+            "host": self._code("host", [row.host for row in rows]),
+        }
+
+    def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
+        vocabulary = self.vocabularies[name]
+        if texts.count(texts[0]) == len(texts):  # as the commit and the host mostly are; a comparison is no hash
+            return np.full(len(texts), vocabulary[texts[0]], np.int32)
+        return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
+
+    def _count(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
+        """Bring the cells up to date."""
+        if self._cells is None:
+            return
+        if len(self.vocabularies["task_id"]) > MAX_KEPT_CELLS:
+            self._cells = None
+            return
+        few = len(columns["time"]) <= FEW_RUNS
+        for cell in map(cell_of_run, self._runs(columns)) if few else tabulate(self._coded(columns)):
+            there = self._cells.get(label := _label(cell))
+            self._cells[label] = cell if there is None else there.merge(cell)
+        if len(self._cells) > MAX_KEPT_CELLS:
+            self._cells = None
+
+    def _runs(self, columns: Mapping[str, NDArray[np.generic]]) -> Iterator[dict[str, Any]]:
+        lists = {name: column.tolist() for name, column in columns.items()}
+        for name in TEXTS:
+            lists[name] = list(map(self.vocabularies[name].text_of, lists[name]))
+        return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
+
+    def _merge_last(self) -> None:
+        (one, first), (other, second) = self._parts[-2:]
+        merged = {name: np.concatenate([first(name), second(name)]) for name in DTYPES}
+        self._parts[-2:] = [(one + other, merged.__getitem__)]
+
+    # Out --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def cells(self) -> tuple[Cell, ...] | None:
+        """Of all records, where they are kept."""
+        return None if self._cells is None else tuple(self._cells.values())
+
+    def column(self, name: str, rows: NDArray[np.bool_] | None = None) -> NDArray[np.generic]:
+        """One column of some records (``None``: of all), the texts as codes; read-only."""
+        parts = [part(name) for _, part in self._parts]
+        if rows is not None:
+            # Part by part, because to join the whole column first takes longer than all the rest.
+            ends = np.cumsum([len(part) for part in parts])
+            parts = [part[rows[end - len(part) : end]] for part, end in zip(parts, ends.tolist(), strict=True)]
+        column = parts[0].view() if len(parts) == 1 else np.concatenate(parts or [np.empty(0, DTYPES[name])])
+        column.flags.writeable = False
+        return column
+
+    def since(self, name: str, start: int) -> NDArray[np.generic]:
+        """One column of the records from number ``start`` on; what was before is not touched."""
+        parts: list[NDArray[np.generic]] = [np.empty(0, DTYPES[name])]
+        end = len(self)
+        for count, part in reversed(self._parts):
+            if end <= start:
+                break
+            end -= count
+            parts.append(part(name)[max(0, start - end) :])
+        return np.concatenate(parts[::-1])
+
+    def durations(self, versions: tuple[str, ...] | None) -> NDArray[np.float64]:
+        """The finite durations of whole versions (``None``: of all) in rising order; read-only."""
+        if versions is None:
+            return self._ordered.of(None, self)
+        vocabulary = self.vocabularies["version"]
+        codes = [vocabulary[version] for version in dict.fromkeys(versions) if version in vocabulary]
+        if len(codes) == 1:
+            return self._ordered.of(codes[0], self)
+        times = np.concatenate([np.empty(0), *(self._ordered.of(code, self) for code in codes)])
+        times.sort()
+        times.flags.writeable = False
+        return times
+
+    def durations_by_version(self) -> list[NDArray[np.float64]] | None:
+        """The same of each version, by code; ``None`` where these are too many."""
+        return self._ordered.by_version(len(self.vocabularies["version"].texts), self)
+
+    def texts(self, name: str, codes: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Codes of a column as texts and ``None``."""
+        vocabulary = np.array([*self.vocabularies[name].texts, None], dtype=object)
+        return cast("NDArray[np.generic]", vocabulary[codes])
+
+    def select(self, query: Query) -> NDArray[np.bool_] | None:
+        """Which records match, as far as these columns tell; ``None`` for all."""
+        masks = [
+            self._is_any(name, wanted)
+            for name, wanted in (
+                ("version", query.versions),
+                ("task_id", query.task_ids),
+                ("agent_selected", query.agents),
+            )
+            if wanted is not None
+        ]
+        if self.odd and query.versions is None:
+            masks.append(self._where("version", lambda version: version >= 0))
+        if query.success is not None:
+            masks.append(self._where("success", lambda success: success == query.success))
+        if query.since is not None:
+            masks.append(self._where("time", lambda time: time >= query.since))
+        if query.until is not None:
+            masks.append(self._where("time", lambda time: time < query.until))
+        return np.logical_and.reduce(masks) if masks else None
+
+    def _where(self, name: str, test: Callable[[NDArray[Any]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        return np.concatenate([test(part(name)) for _, part in self._parts] or [np.empty(0, np.bool_)])
+
+    def _is_any(self, name: str, wanted: tuple[str, ...]) -> NDArray[np.bool_]:
+        vocabulary = self.vocabularies[name]
+        codes = [vocabulary[text] for text in dict.fromkeys(wanted) if text in vocabulary]
+        if len(codes) == 1:
+            return self._where(name, lambda column: column == codes[0])
+        return self._where(name, lambda column: np.isin(column, codes))
+
+    def summarize(self, query: Query, mask: NDArray[np.bool_] | None) -> Cells:
+        """The cells of the records in ``mask`` (``None``: all)."""
+        codes = {name: self.column(name, mask) for name in CELL_FIELDS}
+        coded = self._coded(codes)
+        few = len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS
+        cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions, query.apart)
+        return collect(cells, query.versions, query.apart)
+
+    def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:
+        """The cells of whole versions, where they are kept."""
+        if self._cells is None:
+            return None
+        wanted = None if versions is None else set(versions)
+        return collect((c for c in self._cells.values() if wanted is None or c.version in wanted), versions)
+
+    def _coded(self, columns: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic] | Coded]:
+        return {
+            name: Coded(cast("NDArray[np.int32]", column), self.vocabularies[name].texts) if name in TEXTS else column
+            for name, column in columns.items()
+        }
+
+
+def _label(cell: Cell) -> tuple[str, str | None, bool]:
+    return cell.version, cell.task_id, cell.success

@@ -1,0 +1,238 @@
+"""Questions in MongoDB's language: a filter, and the one aggregation that makes cells where the records are.
+
+Values reach the server only behind ``$eq``, ``$in``, ``$nin`` and ranges, so no text of a record or a caller is ever
+an operator or a path.
+
+The aggregation never subtracts large sums: within a task the server's ``$stdDevPop`` is Welford's update (1962), and
+tasks are pooled by two passes over their moments (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder.records import plain_text, task_id_of
+from benchmark_recorder.stores.mongodb.documents import tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from benchmark_recorder.cells import Range
+    from benchmark_recorder.records import Query
+
+Stage: TypeAlias = "dict[str, Any]"
+
+MOMENTS: Final = ("time", "log_time", "cost", "log_cost")
+
+POOLED_AT_ONCE: Final = 2000
+"""Tasks whose moments are pooled in one document: some 500 kB of the 100 MB that a stage may hold."""
+
+
+def filter_of(query: Query) -> Stage:
+    """The documents that a query asks for; see ``Query.matches``."""
+    conditions: list[Stage] = []
+    for field, names in (
+        ("version", query.versions),
+        ("task_id", query.task_ids),
+        ("agent_selected", query.agents),
+    ):
+        if names is not None:
+            conditions.append({field: {"$in": [name for name in names if _can_be_stored(name)]}})
+    if query.task is not None:
+        text = plain_text(query.task)[0]
+        conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
+    if query.success is not None:
+        conditions.append({"success": {"$eq": query.success}})
+    if query.since is not None:
+        conditions.append({"time": {"$gte": query.since}})
+    if query.until is not None:
+        conditions.append({"time": {"$lt": query.until}})
+    conditions += [{"tags": {"$eq": tag(key, value)}} for key, value in query.metadata]
+    if query.without:
+        conditions.append({"_id": {"$nin": sorted(query.without)}})
+    return {"$and": conditions} if conditions else {}
+
+
+def _can_be_stored(name: str) -> bool:
+    """A text with lone surrogates is in no store, and cannot be sent to this one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
+    """The aggregation whose documents ``cell_of`` takes: one for each cell of ``cells.Cells``.
+
+    Args:
+        query: which records.
+        across_versions: whether a task gets cells of its own for being seen in two versions; otherwise for two runs.
+    """
+    return [
+        {"$match": filter_of(query)},
+        {"$set": {"log_time": _log_of("$execution_time"), "log_cost": _log_of("$cost")}},
+        {"$group": _by_task()},
+        {"$group": _tasks()},
+        {"$set": {"matched": _is_matched(across_versions=across_versions)}},
+        # Ranks are given by one field only: a document of three, which compares them in turn.
+        {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
+        {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
+        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_apart(query)]}}},
+        {"$unwind": "$cells"},
+        *_pooled(
+            {
+                "version": "$cells.version",
+                "task_id": {"$cond": ["$own", "$_id", None]},
+                "success": "$cells.success",
+                "part": {"$floor": {"$divide": ["$rank", POOLED_AT_ONCE]}},
+            },
+            "$cells.",
+        ),
+        *_pooled({"version": "$_id.version", "task_id": "$_id.task_id", "success": "$_id.success"}, "$"),
+    ]
+
+
+def _by_task() -> Stage:
+    """One document for each version, task and success."""
+    group: Stage = {
+        "_id": {"version": "$version", "task_id": "$task_id", "success": "$success"},
+        "n": {"$sum": 1},
+        "max_time": {"$max": "$execution_time"},
+        "max_cost": {"$max": "$cost"},
+        "routed": {"$sum": {"$cond": [_ROUTED, 1, 0]}},
+        "routed_right": {
+            "$sum": {"$cond": [{"$and": [_ROUTED, {"$eq": ["$expected_agent", "$agent_selected"]}]}, 1, 0]}
+        },
+        "first": {"$min": "$time"},
+        "last": {"$max": "$time"},
+    }
+    for name in ("git_commit", "host"):
+        group[f"least_{name}"] = {"$min": f"${name}"}
+        group[f"greatest_{name}"] = {"$max": f"${name}"}
+    for name in MOMENTS:
+        value = "$execution_time" if name == "time" else f"${name}"
+        group[f"{name}_n"] = {"$sum": {"$cond": [{"$isNumber": value}, 1, 0]}}
+        group[f"{name}_mean"] = {"$avg": value}
+        group[f"{name}_deviation"] = {"$stdDevPop": value}
+    return group
+
+
+def _log_of(value: str) -> Stage:
+    return {"$cond": [{"$gt": [value, 0]}, {"$ln": value}, None]}
+
+
+# Absent and null sort before every text.
+_ROUTED: Final = {"$and": [{"$gt": ["$expected_agent", None]}, {"$gt": ["$agent_selected", None]}]}
+
+_LEAST: Final = ("first", "least_git_commit", "least_host")
+_GREATEST: Final = ("last", "greatest_git_commit", "greatest_host", "max_time", "max_cost")
+_SUMS: Final = ("n", "routed", "routed_right", "tasks")
+
+
+def _tasks() -> Stage:
+    """One document for each task, with its cells in it."""
+    cell: Stage = {"version": "$_id.version", "success": "$_id.success", "tasks": {"$literal": 1}}
+    cell |= {name: f"${name}" for name in (*_LEAST, *_GREATEST, *_SUMS) if name != "tasks"}
+    for name in MOMENTS:
+        deviation = f"${name}_deviation"
+        cell[name] = {
+            "n": f"${name}_n",
+            "mean": f"${name}_mean",
+            "m2": {"$multiply": [f"${name}_n", deviation, deviation]},
+        }
+    return {
+        "_id": "$_id.task_id",
+        "runs": {"$sum": "$n"},
+        "least": {"$min": "$_id.version"},
+        "greatest": {"$max": "$_id.version"},
+        "cells": {"$push": cell},
+    }
+
+
+def _is_matched(*, across_versions: bool) -> Stage:
+    enough = {"$ne": ["$least", "$greatest"]} if across_versions else {"$gte": ["$runs", 2]}
+    return {"$and": [{"$ne": ["$_id", None]}, enough]}
+
+
+def _is_apart(query: Query) -> Stage:
+    # A literal, so that no task's id is read as a path.
+    return {"$in": ["$_id", {"$literal": sorted(query.apart)}]}
+
+
+def _pooled(key: Stage, prefix: str) -> list[Stage]:
+    """Merge documents that have cells' fields behind ``prefix``."""
+    group: Stage = {"_id": key}
+    group |= {name: {"$sum": prefix + name} for name in _SUMS}
+    group |= {name: {"$min": prefix + name} for name in _LEAST}
+    group |= {name: {"$max": prefix + name} for name in _GREATEST}
+    group |= {name: {"$push": prefix + name} for name in MOMENTS}
+    return [{"$group": group}, {"$set": {name: _merged(f"${name}") for name in MOMENTS}}]
+
+
+def _merged(parts: str) -> Stage:
+    """The moments of all parts together: their mean first, then the deviations from it."""
+    return {
+        "$let": {
+            "vars": {
+                "n": {"$sum": f"{parts}.n"},
+                "sum": {"$sum": {"$map": {"input": parts, "in": {"$multiply": ["$$this.n", "$$this.mean"]}}}},
+            },
+            "in": {
+                "$let": {
+                    "vars": {"mean": {"$cond": [{"$gt": ["$$n", 0]}, {"$divide": ["$$sum", "$$n"]}, 0]}},
+                    "in": {
+                        "n": "$$n",
+                        "mean": "$$mean",
+                        "m2": {"$sum": {"$map": {"input": parts, "in": _M2_AROUND_MEAN}}},
+                    },
+                }
+            },
+        }
+    }
+
+
+_M2_AROUND_MEAN: Final = {
+    "$add": ["$$this.m2", {"$multiply": ["$$this.n", {"$pow": [{"$subtract": ["$$this.mean", "$$mean"]}, 2]}]}]
+}
+
+
+def cell_of(row: Mapping[str, Any]) -> Cell:
+    """A document of the aggregation as a cell."""
+    key = row["_id"]
+    return Cell(
+        version=key["version"],
+        task_id=key["task_id"],
+        success=key["success"],
+        n=row["n"],
+        tasks=row["tasks"],
+        max_time=row["max_time"] or 0.0,
+        max_cost=row["max_cost"] or 0.0,
+        routed=row["routed"],
+        routed_right=row["routed_right"],
+        git_commit=_range(row, "git_commit"),
+        host=_range(row, "host"),
+        first=row["first"],
+        last=row["last"],
+        **{name: _moments(row[name]) for name in MOMENTS},
+    )
+
+
+def _moments(parts: Mapping[str, Any]) -> Moments:
+    n, mean, m2 = parts["n"], parts["mean"], parts["m2"]
+    if not n:
+        return Moments()
+    assert math.isfinite(mean)
+    return Moments(n, mean, m2)
+
+
+def _range(row: Mapping[str, Any], name: str) -> Range:
+    least, greatest = row[f"least_{name}"], row[f"greatest_{name}"]
+    return None if least is None else (least, greatest)
+
+
+def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """In the order of ``cells.collect``: by version and task, the pooled ones at the end."""
+    return tuple(sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success)))

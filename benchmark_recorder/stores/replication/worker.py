@@ -1,0 +1,193 @@
+"""The thread that delivers, away from whoever records."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from benchmark_recorder.errors import StoreSetupError
+from benchmark_recorder.log import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+GATHER_SECONDS: Final = 1.0
+"""How long records gather before they are sent, unless somebody waits for them."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between two attempts at most: so long a server that is back is not noticed."""
+
+SETUP_PAUSE: Final = 60.0
+"""Seconds between two attempts where nothing but a person will help."""
+
+CLOSE_SECONDS: Final = 2.0
+"""How long an exit waits for the last records; what is left is delivered by the next process."""
+
+
+class Worker:
+    """Runs a delivery in a daemon thread of its own, whenever there is something to deliver, until it succeeds.
+
+    Args:
+        deliver: delivers all that is pending; ``False`` where something may be left. It is given a function that says
+            whether to go on.
+        name: of the remote store, for the log.
+    """
+
+    def __init__(self, deliver: Callable[[Callable[[], bool]], bool], name: str) -> None:
+        self._deliver, self._name = deliver, name
+        self._begin_anew()
+        _couriers.add(self)
+
+    def _begin_anew(self) -> None:
+        self._round = _Round()
+        self._changed = threading.Condition(threading.Lock())
+        self._asked = self._done = 0
+        self.failing_since: datetime | None = None
+        self.last_error: str | None = None
+
+    def wake(self) -> None:
+        """There is something to deliver."""
+        current = self._round
+        if not current.awake.is_set() or current.thread is None:
+            current.awake.set()
+            self._ensure_thread()
+
+    def flush(self, timeout: float | None) -> bool:
+        """Deliver now; whether all that was there is delivered within some seconds (``None``: any time)."""
+        with self._changed:
+            self._asked += 1
+            mine = self._asked
+        self._round.hurry.set()
+        self._round.awake.set()
+        self._ensure_thread()
+        with self._changed:
+            return self._changed.wait_for(lambda: self._done >= mine, timeout)
+
+    def close(self) -> None:
+        """Try once more, for two seconds at most, and end the thread; ``wake`` begins a new one."""
+        current, self._round = self._round, _Round()
+        current.stop_at = monotonic() + CLOSE_SECONDS
+        current.hurry.set()
+        current.awake.set()
+        if current.thread is not None and current.thread is not threading.current_thread():
+            current.thread.join(CLOSE_SECONDS)
+
+    def _ensure_thread(self) -> None:
+        with self._changed:
+            current = self._round
+            if current.thread is not None:
+                return
+            thread = threading.Thread(
+                target=self._run, args=(current,), name="benchmark-recorder-delivery", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:  # the interpreter is ending, or there are too many
+                logger.debug("records for %s are left to the next process: %s", self._name, error)
+                return
+            current.thread = thread
+
+    def _run(self, current: _Round) -> None:
+        while True:
+            current.awake.wait()
+            current.hurry.wait(GATHER_SECONDS)
+            current.awake.clear()
+            current.hurry.clear()
+            with self._changed:
+                asked = self._asked
+            delivered = self._attempt(current)
+            if delivered:
+                with self._changed:
+                    self._done = max(self._done, asked)
+                    self._changed.notify_all()
+            else:
+                current.awake.set()
+            if current.stop_at is not None:
+                return
+
+    def _attempt(self, current: _Round) -> bool:
+        """Deliver, with pauses that grow, until it succeeds or the round ends; whether nothing is left."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(Exception),  # also a third party's store must not end the thread
+            wait=pause_after,
+            stop=lambda _: current.stop_at is not None,
+            sleep=current.pause,
+            before_sleep=self._failed,
+            reraise=True,
+        )
+        try:
+            delivered: bool = retrying(self._deliver, current.goes_on)
+        except Exception as error:  # noqa: BLE001 - the round has ended
+            self._fail(error)
+            return False
+        if delivered and self.failing_since is not None:
+            self.failing_since = None
+            logger.warning("%s takes records again", self._name)
+        return delivered
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.last_error = str(error) or type(error).__name__
+        if self.failing_since is None:
+            self.failing_since = datetime.now(UTC)
+            logger.warning("records are kept locally until %s takes them: %s", self._name, self.last_error)
+
+    def forget_parent(self) -> None:
+        """In a forked child: the thread is the parent's."""
+        self._begin_anew()
+
+
+_growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)
+
+
+def pause_after(state: RetryCallState) -> float:
+    """Seconds until the next attempt."""
+    error = None if state.outcome is None else state.outcome.exception()
+    return SETUP_PAUSE if isinstance(error, StoreSetupError) else _growing(state)
+
+
+class _Round:
+    """One thread's life.
+
+    Attributes:
+        awake: there may be something to deliver.
+        hurry: somebody waits for it.
+        stop_at: the monotonic time at which the thread ends, or ``None``.
+        thread: the one that runs it; ``None`` before the first record.
+    """
+
+    def __init__(self) -> None:
+        self.awake, self.hurry = threading.Event(), threading.Event()
+        self.stop_at: float | None = None
+        self.thread: threading.Thread | None = None
+
+    def goes_on(self) -> bool:
+        return self.stop_at is None or monotonic() < self.stop_at
+
+    def pause(self, seconds: float) -> None:
+        """Between two attempts; whoever is in a hurry ends it."""
+        if self.hurry.wait(seconds):
+            self.hurry.clear()
+
+
+_couriers: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def _forget_parents() -> None:
+    for courier in tuple(_couriers):
+        courier.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_parents)

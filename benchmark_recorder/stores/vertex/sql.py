@@ -1,0 +1,224 @@
+"""A question as SQL: parametrised, and each record counted once however many rows have its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments, Range
+from benchmark_recorder.records import plain_text, task_id_of
+from benchmark_recorder.stores.vertex.rows import is_text, metadata_lines, moment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from benchmark_recorder.records import Query
+
+COLUMN_SOURCES: Final = {
+    "time": ("feature_timestamp", "UNIX_MICROS(feature_timestamp)"),
+    "cost_estimated": ("cost", "COALESCE(cost, 0.0)"),
+}
+"""Fields that are no column of their own: the column that they come from, and how."""
+
+
+@dataclass(slots=True)
+class Filters:
+    """The conditions of a question, and the values of their parameters.
+
+    Attributes:
+        conditions: SQL, all of which must hold.
+        values: by the parameter's name: its BigQuery type, and a value or a list.
+        impossible: whether no record can match.
+        metadata_here: pairs of metadata that SQL cannot compare; to be checked by who asked.
+    """
+
+    conditions: list[str] = field(default_factory=list)
+    values: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    impossible: bool = False
+    metadata_here: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, query: Query) -> Filters:
+        """The conditions that say what ``Query.matches`` says."""
+        filters = cls()
+        filters._any_of("version", query.versions)
+        filters._any_of("task_id", query.task_ids)
+        filters._any_of("agent_selected", query.agents)
+        if query.task is not None:
+            filters._add("(task_description = @task OR task_id = @id_of_task)")
+            filters.values["task"] = ("STRING", plain_text(query.task)[0])
+            filters.values["id_of_task"] = ("STRING", task_id_of(query.task))
+        if query.success is not None:
+            filters._add("success = @success", "BOOL", query.success)
+        if query.since is not None:
+            filters._add("feature_timestamp >= @since", "TIMESTAMP", moment_of(query.since))
+        if query.until is not None:
+            filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
+        filters._with_metadata(query.metadata)
+        if query.without:
+            filters.conditions.append("record_id NOT IN UNNEST(@without)")
+            filters.values["without"] = ("STRING", sorted(query.without))
+        return filters
+
+    def _add(self, condition: str, kind: str = "", value: object = None) -> None:
+        self.conditions.append(condition)
+        if kind:
+            self.values[condition.rpartition("@")[2]] = (kind, value)
+
+    def _any_of(self, column: str, names: tuple[str, ...] | None) -> None:
+        if names is None:
+            return
+        known = [name for name in names if is_text(name)]
+        self.impossible |= not known
+        self.conditions.append(f"{column} IN UNNEST(@{column}s)")
+        self.values[f"{column}s"] = ("STRING", known)
+
+    def _with_metadata(self, pairs: tuple[tuple[str, Any], ...]) -> None:
+        for number, (key, value) in enumerate(pairs):
+            lines = metadata_lines(key, value)
+            if lines is None:
+                self.metadata_here += ((key, value),)
+                continue
+            self.impossible |= not lines
+            names = [f"metadata_{number}_{form}" for form in range(len(lines))]
+            self.conditions.append("(" + " OR ".join(f"INSTR(metadata, @{name}) > 0" for name in names) + ")")
+            self.values |= {name: ("STRING", line) for name, line in zip(names, lines, strict=True)}
+
+
+def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -> str:
+    """Each matching record once: of several rows with its id the one that was sent first.
+
+    The conditions are applied first, so that partitions and clusters spare the rest of the table; copies of a record
+    are alike, so all of them match or none.
+    """
+    names = ", ".join(columns)
+    where = f"\n    WHERE {' AND '.join(conditions)}" if conditions else ""
+    return (
+        f"SELECT {names} FROM (\n"
+        f"    SELECT {names}, ROW_NUMBER() OVER (PARTITION BY record_id ORDER BY stored_order) AS copy_number\n"
+        f"    FROM `{table}`{where}\n"
+        "  ) WHERE copy_number = 1"
+    )
+
+
+def scan_sql(table: str, fields: Collection[str], filters: Filters) -> str:
+    """The SQL of a scan: the fields under their names.
+
+    In the order of ``record_id``, which costs, and is left out where neither that nor a time is asked for.
+    """
+    sources = {COLUMN_SOURCES.get(name, (name,))[0] for name in fields}
+    columns = sorted({"record_id", "stored_order"} | sources)
+    shown = ", ".join(f"{COLUMN_SOURCES[name][1]} AS {name}" if name in COLUMN_SOURCES else name for name in fields)
+    order = "" if {"record_id", "time", "timestamp"}.isdisjoint(fields) else " ORDER BY record_id"
+    return f"SELECT {shown} FROM (\n  {_picked(table, columns, filters.conditions)}\n){order}"
+
+
+def known_ids_sql(table: str) -> str:
+    """The SQL for which of some ids are there, among the rows of some time."""
+    return (
+        f"SELECT DISTINCT record_id FROM `{table}`\n"
+        "WHERE feature_timestamp BETWEEN @first AND @last AND record_id IN UNNEST(@record_ids)"
+    )
+
+
+_MEASURES: Final = ("time", "log_time", "cost", "log_cost")
+_CELL_COLUMNS: Final = (
+    "record_id",
+    "stored_order",
+    "feature_timestamp",
+    "version",
+    "task_id",
+    "success",
+    "execution_time",
+    "cost",
+    "expected_agent",
+    "agent_selected",
+    "git_commit",
+    "host",
+)
+
+
+def summarize_sql(table: str, query: Query, filters: Filters) -> str:
+    """The SQL of the cells: a row for each, tasks that are not matched pooled under NULL.
+
+    Mean and M2 are computed in two passes, the second around the first one's mean and corrected by what rounding left
+    of it (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
+    """
+    if query.versions is None:
+        rule = "CASE WHEN (SELECT COUNT(DISTINCT version) FROM picked) <= 1 THEN runs >= 2 ELSE versions >= 2 END"
+    else:
+        rule = "versions >= 2" if len(set(query.versions)) > 1 else "runs >= 2"
+    own_task = "matched_task"
+    if query.apart:
+        filters.values["apart"] = ("STRING", sorted(filter(is_text, query.apart)))
+        own_task = "CASE WHEN task_id IN UNNEST(@apart) THEN task_id ELSE matched_task END"
+    centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
+    moments = ",\n  ".join(
+        f"COUNT({m}) AS {m}_n, MIN({m}_centre) AS {m}_centre, AVG({m} - {m}_centre) AS {m}_left, "
+        f"SUM(({m} - {m}_centre) * ({m} - {m}_centre)) AS {m}_squares"
+        for m in _MEASURES
+    )
+    return f"""WITH picked AS (
+  {_picked(table, _CELL_COLUMNS, filters.conditions)}
+),
+tasks AS (
+  SELECT task_id, COUNT(*) AS runs, COUNT(DISTINCT version) AS versions FROM picked GROUP BY task_id
+),
+matched AS (
+  SELECT task_id AS matched_task FROM tasks WHERE {rule}
+  ORDER BY runs DESC, task_id LIMIT {MAX_MATCHED_TASKS}
+),
+measured AS (
+  SELECT version, {own_task} AS own_task, success, task_id, git_commit, host, UNIX_MICROS(feature_timestamp) AS moment,
+    execution_time AS time, LN(CASE WHEN execution_time > 0 THEN execution_time END) AS log_time,
+    cost, LN(CASE WHEN cost > 0 THEN cost END) AS log_cost,
+    CASE WHEN expected_agent = agent_selected THEN 1 WHEN expected_agent <> agent_selected THEN 0 END AS routed_right
+  FROM picked LEFT JOIN matched ON picked.task_id = matched.matched_task
+),
+centred AS (
+  SELECT *, {centres}
+  FROM measured WINDOW cell AS (PARTITION BY version, own_task, success)
+)
+SELECT version, own_task, success, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tasks,
+  {moments},
+  MAX(time) AS max_time, COALESCE(MAX(cost), 0.0) AS max_cost,
+  COUNT(routed_right) AS routed, COALESCE(SUM(routed_right), 0) AS routed_right,
+  MIN(git_commit) AS least_commit, MAX(git_commit) AS greatest_commit,
+  MIN(host) AS least_host, MAX(host) AS greatest_host, MIN(moment) AS first, MAX(moment) AS last
+FROM centred GROUP BY version, own_task, success"""
+
+
+def cell_of(row: Mapping[str, Any]) -> Cell:
+    """One row of the cells' SQL."""
+    time, log_time, cost, log_cost = (_moments(row, measure) for measure in _MEASURES)
+    return Cell(
+        version=row["version"],
+        task_id=row["own_task"],
+        success=bool(row["success"]),
+        n=row["n"],
+        time=time,
+        log_time=log_time,
+        max_time=row["max_time"],
+        cost=cost,
+        log_cost=log_cost,
+        max_cost=row["max_cost"],
+        routed=row["routed"],
+        routed_right=row["routed_right"],
+        git_commit=_range(row["least_commit"], row["greatest_commit"]),
+        host=_range(row["least_host"], row["greatest_host"]),
+        first=row["first"],
+        last=row["last"],
+        tasks=row["tasks"],
+    )
+
+
+def _moments(row: Mapping[str, Any], measure: str) -> Moments:
+    n = row[f"{measure}_n"]
+    if not n:
+        return Moments()
+    left = row[f"{measure}_left"]
+    return Moments(n, row[f"{measure}_centre"] + left, max(0.0, row[f"{measure}_squares"] - n * left * left))
+
+
+def _range(least: str | None, greatest: str | None) -> Range:
+    return None if least is None or greatest is None else (least, greatest)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+
+import numpy as np
+import pytest
+
+from benchmark_recorder.analysis import Estimate, Result, Summary, summarize_version
+from benchmark_recorder.analysis.results import deferred, defers, fields_as_they_are
+from benchmark_recorder.columns import Durations
+from benchmark_recorder.reporting.views import shown
+from tests.analysis.histories import cells_of, runs
+
+
+@defers("slow")
+@dataclass(frozen=True, slots=True)
+class Answer(Result):
+    quick: int
+    slow: dict[str, int]
+
+
+def answer() -> tuple[Answer, list[int]]:
+    """One whose slow field counts how often it was computed."""
+    computed: list[int] = []
+
+    def compute() -> dict[str, int]:
+        computed.append(1)
+        return {"a": 2}
+
+    return Answer(1, deferred(compute)), computed
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda one: one.slow,
+        lambda one: one["slow"],
+        lambda one: dict(one)["slow"],
+        lambda one: one.to_dict()["slow"],
+        lambda one: asdict(one)["slow"],
+        lambda one: replace(one, quick=3).slow,
+        lambda one: copy.copy(one).slow,
+        lambda one: copy.deepcopy(one).slow,
+        lambda one: pickle.loads(pickle.dumps(one)).slow,
+        lambda one: {**one}["slow"],
+    ],
+    ids=range(10),
+)
+def test_however_a_field_is_looked_at_it_is_computed_once(look: object) -> None:
+    one, computed = answer()
+    assert one.quick == 1
+    assert computed == []
+    assert callable(look)
+    assert look(one) == {"a": 2}
+    assert look(one) == one.slow
+    assert computed == [1]
+
+
+def test_a_deferred_field_is_none_to_equality_and_repr() -> None:
+    one, _ = answer()
+    assert one == Answer(1, {"a": 2})
+    assert repr(answer()[0]) == repr(Answer(1, {"a": 2}))
+    assert one != Answer(1, {"a": 3})
+    assert [field.name for field in fields(one)] == list(one) == ["quick", "slow"]
+
+
+def test_what_fails_to_compute_fails_again() -> None:
+    one = Answer(1, deferred(lambda: {"a": 1 // 0}))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            _ = one.slow
+
+
+def test_fields_as_they_are_compute_nothing_and_share_what_is_computed() -> None:
+    one, computed = answer()
+    other = Answer(**fields_as_they_are(one))
+    assert computed == []
+    assert other.slow is one.slow
+    assert computed == [1]
+
+
+def summary() -> Summary:
+    times = np.random.default_rng(0).lognormal(size=400)
+    return summarize_version("v1", cells_of(runs("v1", ["t"] * 400, time=times, cost=times)), Durations.of(times))
+
+
+def test_a_summary_is_the_same_before_and_after_its_intervals_were_looked_at() -> None:
+    looked_at = summary()
+    assert isinstance(looked_at.estimates["p95"], Estimate)
+    views: tuple[Callable[[Summary], Summary], ...] = (lambda one: one, shown)
+    for view in views:
+        assert view(summary()) == looked_at
+        assert looked_at == view(summary())
+        assert repr(view(summary())) == repr(view(looked_at))
+        assert asdict(view(summary())) == asdict(looked_at)
+        assert json.dumps(view(summary()).to_dict()) == json.dumps(looked_at.to_dict())
+        assert pickle.loads(pickle.dumps(view(summary()))) == looked_at
+        assert str(view(summary())) == str(view(looked_at))

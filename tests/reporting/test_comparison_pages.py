@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmark_recorder.analysis import Comparison, Interval
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.reporting.comparison_pages import comparison_table, list_table, version_table
+from benchmark_recorder.reporting.decision_pages import claims_page
+from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.stores.memory import MemoryStore
+from tests.runs import record_runs
+
+
+@pytest.fixture(scope="module")
+def recorder() -> BenchmarkRecorder:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record_runs(recorder)
+    return recorder
+
+
+@pytest.fixture(scope="module")
+def comparison(recorder: BenchmarkRecorder) -> Comparison:
+    return recorder.compare_versions("v1.0", "v2.0")
+
+
+def row(comparison: Comparison) -> list[str]:
+    """The cells of a comparison's row, without its label."""
+    (_, line, *_) = render_text(comparison_table([comparison])).splitlines()
+    return [cell.strip() for cell in line.split("  ") if cell][1:]
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.221, 0.315), "-31.5 to -22.1"),
+        ((-0.1, 0.02), "-2.0 to +10.0"),
+        ((None, 0.02), "above -2.0"),
+        ((-0.1, None), "below +10.0"),
+        (None, "-"),
+    ],
+)
+def test_an_interval_is_shown_in_the_direction_in_which_the_values_change(
+    comparison: Comparison, ends: tuple[float | None, float | None] | None, shown: str
+) -> None:
+    interval = None if ends is None else Interval(*ends)
+    assert row(replace(comparison, effect=0.269, interval=interval))[2:4] == ["-26.9 %", shown]
+
+
+def test_where_more_is_better_the_direction_is_the_effects_own(recorder: BenchmarkRecorder) -> None:
+    routing = recorder.compare_versions("v1.0", "v2.0", "routing_accuracy")
+    shown = row(replace(routing, effect=0.15, interval=Interval(-0.05, 0.35)))
+    assert shown[2:4] == ["+15.0 pt", "-5.0 to +35.0"]
+
+
+def test_an_inconclusive_verdict_is_a_tilde_that_is_explained(comparison: Comparison) -> None:
+    text = render_text(comparison_table([replace(comparison, verdict="inconclusive")]))
+    assert text.splitlines()[1].endswith("  ~")
+    assert "~: the runs do not tell" in text
+    assert "~" not in render_text(comparison_table([replace(comparison, verdict="improved")]))
+
+
+def test_no_comparison_is_no_table() -> None:
+    assert comparison_table([]) == ()
+
+
+def test_a_version_without_costs_and_routes_has_no_rows_for_them() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record_runs(recorder, {"v": (1.0, 0.0)}, tasks=1, repeats=3, cost=None, expected_agent=None)
+    text = render_text((version_table([recorder.get_historical_metrics("v")]),))
+    assert "cost" not in text
+    assert "right agent" not in text
+    assert "runs" in text
+
+
+def test_a_version_without_a_success_has_no_cost_a_success() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record_runs(recorder, {"v": (1.0, 1.0)}, tasks=1, repeats=3)
+    lines = render_text((version_table([recorder.get_historical_metrics("v")]),)).splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("cost a success")] == ["-"]
+
+
+def test_the_list_has_a_line_for_each_version(recorder: BenchmarkRecorder) -> None:
+    summaries = [recorder.get_historical_metrics(version) for version in ("v1.0", "v2.0")]
+    lines = render_text((list_table(summaries),)).splitlines()
+    assert [line.split()[0] for line in lines] == ["version", "v1.0", "v2.0"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((10.0, 20.0), "+10.0 to +20.0 (95 %)"),
+        ((None, 20.0), "up to +20.0 (95 %)"),
+        ((10.0, None), "+10.0 or more (95 %)"),
+    ],
+)
+def test_a_claims_interval_may_be_open(
+    recorder: BenchmarkRecorder, ends: tuple[float | None, float | None], shown: str
+) -> None:
+    report = recorder.check_claims("v1.0", "v2.0")
+    first = replace(report.results[0], interval=Interval(*ends), equivalence_interval=None)
+    assert shown in render_text(claims_page(replace(report, results=(first,))))
