@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from benchmark_recorder.errors import InvalidRecordError
 from benchmark_recorder.plain import is_plain_metadata
-from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Document, plain_text, shown
+from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Document, plain_text, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -158,7 +158,7 @@ def _plain_number(name: str, value: object) -> object:
 def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
     spelled = names.get(name, name)
     expected = _EXPECTED.get(name, "a text, or None")
-    return InvalidRecordError(f"{spelled}: expected {expected}, got {shown(value)}", field=spelled)
+    return InvalidRecordError(f"{spelled}: expected {expected}, got {preview(value)}", field=spelled)
 
 
 def _normalised(
@@ -215,7 +215,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
             return _encodable(value, notes)
         case int():
             if value.bit_length() > MAX_METADATA_INT_BITS:
-                raise InvalidRecordError(f"{path}: {shown(value)} is no number that JSON readers take", field=path)
+                raise InvalidRecordError(f"{path}: {preview(value)} is no number that JSON readers take", field=path)
             return int(value)
         case float():
             if math.isfinite(value):
@@ -227,7 +227,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
             items = tuple(value.items())  # at once: the caller's may change at any moment
             for key, _ in items:
                 if not isinstance(key, str):
-                    raise InvalidRecordError(f"{path}: expected keys that are texts, got {shown(key)}", field=path)
+                    raise InvalidRecordError(f"{path}: expected keys that are texts, got {preview(key)}", field=path)
             return {_encodable(k, notes): _plain(v, _inside(path, k), notes, room, depth + 1) for k, v in items}
         case list() | tuple():
             room.take(len(value))
@@ -243,7 +243,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
 
 def _inside(path: str, key: str) -> str:
     """The path of what stands under a key; errors are logged and printed, and a key may hold anything."""
-    return f"{path}.{key}"[:200] if key.isascii() and key.isprintable() else f"{path}[{shown(key)}]"[:200]
+    return f"{path}.{key}"[:200] if key.isascii() and key.isprintable() else f"{path}[{preview(key)}]"[:200]
 
 
 def _encodable(text: str, notes: dict[str, None]) -> str:

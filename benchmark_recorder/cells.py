@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
+from benchmark_recorder._lazy import lazy_names
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -160,7 +162,7 @@ def _merge_range(left: Range, right: Range) -> Range:
 
 
 class StoreNote(NamedTuple):
-    """What a reader must know of the place that cells come from; analysis makes a doubt of it.
+    """What a reader must know of the place that cells come from; analysis makes a caveat of it.
 
     Attributes:
         code: stable, for programs.
@@ -232,20 +234,20 @@ def total(cells: Iterable[Cell]) -> Cell | None:
     )
 
 
-def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, apart: Collection[str] = frozenset()) -> Cells:
+def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, own_cells: Collection[str] = frozenset()) -> Cells:
     """Cells that may share labels, merged, and pooled where a task is not matched.
 
     Args:
         cells: of any tasks; a pooled one stays pooled.
         versions: what was asked for; ``None`` for all that are there.
-        apart: tasks that get cells of their own in any case.
+        own_cells: tasks that get cells of their own in any case.
     """
     merged: dict[tuple[str, str | None, bool], Cell] = {}
     for cell in cells:
         key = (cell.version, cell.task_id, cell.success)
         there = merged.get(key)
         merged[key] = cell if there is None else there.merge(cell)
-    matched = _matched(merged.values(), versions).union(apart)
+    matched = _matched(merged.values(), versions).union(own_cells)
     own = [cell for cell in merged.values() if cell.task_id in matched]
     rest = _pooled(cell for cell in merged.values() if cell.task_id not in matched)
     return Cells(tuple(sorted(own, key=_order)) + rest)
@@ -399,3 +401,6 @@ def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDAr
     place = {agent: code for code, agent in enumerate(selected.vocabulary)}
     translation = np.array([place.get(agent, -2) for agent in expected.vocabulary] or [-2], np.int32)
     return routed, routed & (translation[expected.codes] == selected.codes)
+
+
+__getattr__ = lazy_names(__name__, {}, renamed={"Caveat": "StoreNote"})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from benchmark_recorder.errors import ConfigurationError, StoreFormatError
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
-from benchmark_recorder.records import shown
+from benchmark_recorder.records import preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +199,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
             )
         store = f"vertex://{vertex_project_id}"
     if not isinstance(store, str | os.PathLike | Store | None):
-        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {shown(store)}")
+        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {preview(store)}")
     place = os.fspath(store) if isinstance(store, os.PathLike) else None if isinstance(store, Store) else store
     settings = effective_settings(
         store=place,
@@ -246,7 +246,7 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
     from benchmark_recorder.stores.base import Store
 
     if not isinstance(store, str | os.PathLike | Store | None):
-        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {shown(store)}")
+        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {preview(store)}")
     if isinstance(store, Store):
         settings, where = effective_settings(), store
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError
-from benchmark_recorder.records import Query, shown
+from benchmark_recorder.records import Query, preview
 from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class History:
 
             store = JSONFileStore(Path(store).absolute())
         if not isinstance(store, Store):
-            raise ConfigurationError(f"store: expected a Store or the path of a JSON file, got {shown(store)}")
+            raise ConfigurationError(f"store: expected a Store or the path of a JSON file, got {preview(store)}")
         self._store = store
 
     def __repr__(self) -> str:
@@ -96,14 +96,14 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import summarize_version
-        from benchmark_recorder.reporting.views import shown
+        from benchmark_recorder.reporting.views import view_of
 
         asked = _query(version=version, task_id=task_id, **query)
         self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         durations = self._store.durations(asked)
         found = summarize_version(label, self._store.summarize(asked), durations)
-        return shown(found, narrowed=task_id is not None or bool(query))
+        return view_of(found, narrowed=task_id is not None or bool(query))
 
     def compare_versions(
         self,
@@ -130,11 +130,11 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare
-        from benchmark_recorder.reporting.views import shown
+        from benchmark_recorder.reporting.views import view_of
 
         cells = self._store.summarize(self._pair(v1, v2, query))
         compared = compare(cells, v1, v2, metric, scope=scope, margin=margin)
-        return shown(compared, narrowed=bool(query), scan=self._store.scan)
+        return view_of(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
         self,
@@ -146,10 +146,10 @@ class History:
     ) -> JointComparisonView:
         """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
         from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.reporting.views import shown
+        from benchmark_recorder.reporting.views import view_of
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        return shown(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query), scan=self._store.scan)
+        return view_of(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
         for name, version in (("v1", v1), ("v2", v2)):
@@ -188,11 +188,11 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import DEFAULT_CLAIMS, check_claims
-        from benchmark_recorder.reporting.views import shown
+        from benchmark_recorder.reporting.views import view_of
 
         cells = self._store.summarize(self._pair(v1, v2, query))
         found = check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope)
-        return shown(found, narrowed=bool(query))
+        return view_of(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
         self,
@@ -229,7 +229,7 @@ class History:
         """
         from benchmark_recorder.analysis import check_gate
         from benchmark_recorder.questions import past_cells, side_by_side, tabulated
-        from benchmark_recorder.reporting.views import shown
+        from benchmark_recorder.reporting.views import view_of
 
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
@@ -249,7 +249,7 @@ class History:
             window=baseline_days,
             target=target,
         )
-        return shown(found, narrowed=bool(query) or baseline_days is not None)
+        return view_of(found, narrowed=bool(query) or baseline_days is not None)
 
     def selftest(
         self,
@@ -274,12 +274,12 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
-        from benchmark_recorder.reporting.views import shown
+        from benchmark_recorder.reporting.views import view_of
 
         asked = self._pair(version, version, query)
         columns = self._store.scan(asked, SELFTEST_FIELDS)
         found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
-        return shown(found, narrowed=bool(query))
+        return view_of(found, narrowed=bool(query))
 
     def generate_report(
         self,

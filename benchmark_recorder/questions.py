@@ -41,7 +41,7 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
     from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.task_texts import task_texts
-    from benchmark_recorder.reporting.views import shown
+    from benchmark_recorder.reporting.views import view_of
 
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
     durations = {name: store.durations(replace(asked, versions=(name,))) for name in cells}
@@ -49,10 +49,10 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
     summaries = {
-        name: shown(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
+        name: view_of(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
     }
     joint = [
-        shown(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
+        view_of(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
         for v1, v2 in pairwise(names)
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
@@ -104,7 +104,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
     if own and not _is_partial(cells.values()):
         # A task that is run once a week has cells of its own only where it is named.
         since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
-        followed = replace(asked, since=since, apart=frozenset(_most_run(own, MOST_NAMED_TASKS)))
+        followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)))
         for start in week_starts(first, max(cell.last for cell in own)):
             weekly[start] = store.summarize(_within(followed, start, start + WEEK))
     warnings: tuple[Caveat, ...] = ()

@@ -18,7 +18,7 @@ from benchmark_recorder.records import (
     METRIC_FIELDS,
     BenchmarkMetric,
     Document,
-    shown,
+    preview,
     stamp,
     task_id_of,
     timestamp_text,
@@ -69,7 +69,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
             raise ConfigurationError("give either storage_path or store, not both")
         if store is not None and not isinstance(store, Store):
             raise ConfigurationError(
-                f"store: expected a Store, got {shown(store)}; a path is storage_path, "
+                f"store: expected a Store, got {preview(store)}; a path is storage_path, "
                 "a URL goes to get_benchmark_recorder()"
             )
         if store is not None and durability != "process":
@@ -330,7 +330,7 @@ def _admit(document: Document, timestamp: datetime | str | None) -> tuple[str, .
 def _document_of(metric: BenchmarkMetric) -> Document:
     """The fields that a metric has; one of the recorder before this one has fewer."""
     if not hasattr(metric, "timestamp"):
-        raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {shown(metric)}", field="metric")
+        raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {preview(metric)}", field="metric")
     document = {
         name: value
         for name in METRIC_FIELDS

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class BenchmarkMetric:
 METRIC_FIELDS: Final = tuple(f.name for f in fields(BenchmarkMetric))
 
 
-def shown(value: object) -> str:
+def preview(value: object) -> str:
     """A value for an error message: short, and without what an object's own repr may give away."""
     if isinstance(value, int) and abs(value) >= 10**80:  # Python refuses to print a number of thousands of digits
         return f"a number of {value.bit_length():,} bits"
@@ -193,7 +194,7 @@ def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
         return text  # noqa: TRY300 - what was made is part of what is tried
     except (TypeError, ValueError, OverflowError, OSError):
         raise InvalidRecordError(
-            f"{name}: expected a datetime or an ISO 8601 text, got {shown(value)}", field=name
+            f"{name}: expected a datetime or an ISO 8601 text, got {preview(value)}", field=name
         ) from None
 
 
@@ -262,8 +263,8 @@ class Query:
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
-        without: the records with these ids are not asked for; this is replication's, not a caller's.
-        apart: tasks that get cells of their own in any case; this is for replication and for reports.
+        exclude_ids: the records with these ids are not asked for; this is replication's, not a caller's.
+        own_cells: tasks that get cells of their own in any case; this is for replication and for reports.
     """
 
     versions: tuple[str, ...] | None = None
@@ -274,8 +275,8 @@ class Query:
     since: int | None = None
     until: int | None = None
     metadata: tuple[tuple[str, Any], ...] = ()
-    without: frozenset[str] = frozenset()
-    apart: frozenset[str] = frozenset()
+    exclude_ids: frozenset[str] = frozenset()
+    own_cells: frozenset[str] = frozenset()
 
     @classmethod
     def of(  # noqa: PLR0913
@@ -312,9 +313,9 @@ class Query:
         if last_days is not None:
             since = _days_ago(last_days, since, now)
         if success is not None and not isinstance(success, bool):
-            raise InvalidQueryError(f"success: expected True, False or None, got {shown(success)}")
+            raise InvalidQueryError(f"success: expected True, False or None, got {preview(success)}")
         if task is not None and (not isinstance(task, str) or not task):
-            raise InvalidQueryError(f"task: expected a text that is not empty, got {shown(task)}")
+            raise InvalidQueryError(f"task: expected a text that is not empty, got {preview(task)}")
         if metadata is not None and (
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):
@@ -333,6 +334,18 @@ class Query:
             metadata=tuple((metadata or {}).items()),
         )
 
+    @property
+    def without(self) -> frozenset[str]:
+        """The old name of ``exclude_ids``."""
+        warn_renamed("Query.without", "exclude_ids")
+        return self.exclude_ids
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """The old name of ``own_cells``."""
+        warn_renamed("Query.apart", "own_cells")
+        return self.own_cells
+
     def matches(self, document: Document) -> bool:
         """Whether a document is asked for."""
         return (
@@ -344,7 +357,7 @@ class Query:
             and (self.since is None or timestamp_micros(document["timestamp"]) >= self.since)
             and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)
             and (not self.metadata or self._has_metadata(document.get("metadata")))
-            and document.get("record_id") not in self.without
+            and document.get("record_id") not in self.exclude_ids
         )
 
     def _is_task(self, document: Document) -> bool:
@@ -375,7 +388,7 @@ def _names(name: str, value: str | Iterable[str] | None) -> tuple[str, ...] | No
         names = tuple(value)
         if all(isinstance(n, str) for n in names):
             return names
-    raise InvalidQueryError(f"{name}: expected a text or several, got {shown(value)}")
+    raise InvalidQueryError(f"{name}: expected a text or several, got {preview(value)}")
 
 
 def _micros(name: str, value: datetime | str | None) -> int | None:
@@ -384,7 +397,7 @@ def _micros(name: str, value: datetime | str | None) -> int | None:
     try:
         return timestamp_micros(timestamp_text(value))
     except InvalidRecordError:
-        raise InvalidQueryError(f"{name}: expected a datetime or an ISO 8601 text, got {shown(value)}") from None
+        raise InvalidQueryError(f"{name}: expected a datetime or an ISO 8601 text, got {preview(value)}") from None
 
 
 def _days_ago(days: float, since: datetime | str | None, now: datetime | None) -> datetime:
@@ -395,4 +408,4 @@ def _days_ago(days: float, since: datetime | str | None, now: datetime | None) -
             raise ValueError  # noqa: TRY301
         return (now or datetime.now(UTC)) - timedelta(days=days)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidQueryError(f"last_days: expected a number of days above 0, got {shown(days)}") from None
+        raise InvalidQueryError(f"last_days: expected a number of days above 0, got {preview(days)}") from None

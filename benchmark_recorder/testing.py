@@ -196,11 +196,11 @@ class StoreContract:
         store.append(history)
         left_out = frozenset(document["record_id"] for document in history[::7])
         single = next(d["task_id"] for d in history if d["task_description"].startswith("one of a kind"))
-        query = Query(without=left_out, apart=frozenset({single}))
+        query = Query(exclude_ids=left_out, own_cells=frozenset({single}))
         kept = [document for document in history if document["record_id"] not in left_out]
         assert store.scan(query, ["record_id"])["record_id"].tolist() == [document["record_id"] for document in kept]
         found = store.summarize(query)
-        expected = collect(tabulate(store.scan(query, CELL_FIELDS)), None, query.apart)
+        expected = collect(tabulate(store.scan(query, CELL_FIELDS)), None, query.own_cells)
         assert_same_cells(found, expected)
         assert (single in {cell.task_id for cell in found.cells}) == any(d["task_id"] == single for d in kept)
 

@@ -67,7 +67,7 @@ class SQLiteStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

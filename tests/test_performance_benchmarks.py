@@ -151,7 +151,7 @@ class TestOrchestrationV2Performance:
     def test_v2_whole_suite_30_percent_faster(self, suite: BenchmarkRecorder) -> None:
         claim = check(suite, TIME)
         assert claim.status == "PROVEN"
-        assert "beyond_acceptable" in [doubt.code for doubt in claim.warnings]
+        assert "beyond_acceptable" in [caveat.code for caveat in claim.warnings]
 
     def test_v2_routing_25_percent_better_cannot_be_shown_with_five_tasks(self, suite: BenchmarkRecorder) -> None:
         medium = ids(BenchmarkTasks.MEDIUM_TASKS)
@@ -244,7 +244,7 @@ class TestRegressionPrevention:
         recorder = run(orchestrator_v1(), Rigged("rigged", htdag=False, halo=False, aop=False), repeats=10)
         comparison = recorder.compare_versions("v1.0", "rigged", "execution_time")
         assert comparison.improvement_percent > 50
-        assert "fast_failures" in [doubt.code for doubt in comparison.warnings]
+        assert "fast_failures" in [caveat.code for caveat in comparison.warnings]
         assert recorder.check_gate("v1.0", "rigged").state == "block"
 
     def test_a_week_that_is_slower_than_the_one_before_stands_out(self) -> None:
@@ -398,7 +398,7 @@ def print_sections(recorder: BenchmarkRecorder, claims: list[ClaimResult], mediu
     }
     for place, (title, (lines, claim)) in enumerate(sections.items(), 1):
         print(f"{place}. {title}")
-        for line in (*lines, claim.sentence, *(doubt.sentence for doubt in claim.warnings)):
+        for line in (*lines, claim.sentence, *(caveat.sentence for caveat in claim.warnings)):
             print(f"   {line}")
         if claim.needed:
             print(f"   {claim.needed.sentence}")

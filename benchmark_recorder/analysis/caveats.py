@@ -24,12 +24,12 @@ HEAVY = 0.20
 """Share of a sum that no single run should make up."""
 
 
-def store_doubts(cells: Cells) -> Iterator[Caveat]:
+def store_caveats(cells: Cells) -> Iterator[Caveat]:
     """What the store says of the records' origin."""
     return (Caveat(*caveat) for caveat in cells.caveats)
 
 
-def version_doubts(version: str, whole: Cell, metric: str | None = None) -> Iterator[Caveat]:
+def version_caveats(version: str, whole: Cell, metric: str | None = None) -> Iterator[Caveat]:
     """Doubts about one version's runs, for one metric or (``None``) for a summary."""
     if metric in {None, "cost"} and whole.unknown_cost:
         yield Caveat(
@@ -91,11 +91,11 @@ FAST = 0.5
 """Failed runs that take less than this part of what successful ones take make a version look fast by failing."""
 
 
-def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
-    """All doubts about one comparison, the gravest first; without runs of a side, there is nothing else to doubt."""
+def comparison_caveats(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
+    """All caveats about one comparison, the gravest first; without runs of a side, there is nothing else to say."""
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
-    found = [*_missing(sides), *store_doubts(cells), *_same(v1, v2)]
+    found = [*_missing(sides), *store_caveats(cells), *_same(v1, v2)]
     present = {version: cell for version, cell in sides.items() if cell is not None}
     if len(present) < len(sides):
         return tuple(found)
@@ -108,7 +108,7 @@ def comparison_doubts(measured: Measured, cells: Cells, beside: Mapping[str, Est
         *_fast_failures(measured, cells, v1, v2),
     ]
     for version, cell in present.items():
-        found += version_doubts(version, cell, measured.metric.name)
+        found += version_caveats(version, cell, measured.metric.name)
     return tuple(found)
 
 
@@ -309,7 +309,7 @@ FEWEST: Final = 5
 
 
 def recorded_twice(version: str, durations: Durations) -> Iterator[Caveat]:
-    """A doubt if a stretch of runs repeats an earlier stretch exactly."""
+    """A caveat if a stretch of runs repeats an earlier stretch exactly."""
     ordered = durations.ordered
     again = ordered[1:] == ordered[:-1]
     if np.count_nonzero(again) < FEWEST:  # nearly always, and far faster than what follows

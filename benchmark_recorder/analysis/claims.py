@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.caveats import comparison_doubts
+from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.power import what_would_decide
@@ -145,7 +145,7 @@ class ClaimResult(Result):
         sentence: the finding in words.
         hints: where to look, for a claim on one of the guide's metrics that is not met though both versions have runs.
         needed: what would settle it, for a claim that is not shown; ``None`` where unknown.
-        warnings: doubts that the reader must know.
+        warnings: caveats that the reader must know.
     """
 
     claim: Claim
@@ -204,7 +204,7 @@ def check_claims(
     if not all(isinstance(claim, Claim) for claim in claims):
         raise InvalidQueryError("claims: expected Claim objects")
     results = tuple(_check(claim, cells, v1, v2, scope) for claim in claims)
-    seen = {doubt.sentence: doubt for result in results for doubt in result.warnings}
+    seen = {caveat.sentence: caveat for result in results for caveat in result.warnings}
     return ClaimReport(
         v1,
         v2,
@@ -236,7 +236,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         sentence=_sentence(claim, status, point, interval),
         hints=() if met or None in measured.wholes else HINTS.get(claim.metric, ()),
         needed=what_would_decide(measured, *_reach(claim, measured)) if status == "NOT SHOWN" else None,
-        warnings=(*comparison_doubts(measured, cells, {}), *_beyond_acceptable(claim, point)),
+        warnings=(*comparison_caveats(measured, cells, {}), *_beyond_acceptable(claim, point)),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, rates, strata
-from benchmark_recorder.analysis.caveats import comparison_doubts
+from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.evidence import Point
 from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
@@ -59,7 +59,7 @@ class Comparison(Result):
         beside: other ways to see the same change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
         tasks: each task on its own. Exploratory: see ``TaskRow.q_value``.
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
-        warnings: doubts that the reader must know.
+        warnings: caveats that the reader must know.
     """
 
     metric: str
@@ -150,7 +150,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         beside=beside,
         tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
-        warnings=comparison_doubts(measured, cells, beside),
+        warnings=comparison_caveats(measured, cells, beside),
     )
 
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.caveats import comparison_doubts, without_runs
+from benchmark_recorder.analysis.caveats import comparison_caveats, without_runs
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, Ruling, rule
 from benchmark_recorder.analysis.measured import Measured, finite, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
@@ -110,7 +110,7 @@ class GateResult(Result):
         alerts: the guide's alerts that hold, as sentences with their figures.
         sentence: the result in words.
         difference: why the two policies differ; ``None`` where they agree.
-        warnings: doubts that the reader must know.
+        warnings: caveats that the reader must know.
     """
 
     schema_version: int
@@ -408,5 +408,5 @@ def _doubtful(check: GateCheck) -> str:
 
 
 def _warnings(measured: Mapping[str, Measured], cells: Cells) -> tuple[Caveat, ...]:
-    every = [doubt for one in measured.values() for doubt in comparison_doubts(one, cells, {})]
-    return tuple({doubt.sentence: doubt for doubt in every}.values())
+    every = [caveat for one in measured.values() for caveat in comparison_caveats(one, cells, {})]
+    return tuple({caveat.sentence: caveat for caveat in every}.values())

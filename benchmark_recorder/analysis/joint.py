@@ -111,4 +111,4 @@ def _listed(parts: list[str]) -> str:
 
 def _warnings(found: Mapping[str, Comparison]) -> tuple[Caveat, ...]:
     """Each sentence once, in the order of the metrics."""
-    return tuple({doubt.sentence: doubt for c in found.values() for doubt in c.warnings}.values())
+    return tuple({caveat.sentence: caveat for c in found.values() for caveat in c.warnings}.values())

@@ -53,8 +53,8 @@ def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence:
 
     Args:
         strata: logarithms; at least one pair.
-        scope: ``"suite"``: these tasks are all that matters, so the doubt is the runs' (stratified Welch);
-            ``"tasks"``: they stand for others, so the doubt is the tasks' (t over their differences).
+        scope: ``"suite"``: these tasks are all that matters, so the uncertainty is the runs' (stratified Welch);
+            ``"tasks"``: they stand for others, so the uncertainty is the tasks' (t over their differences).
     """
     differences = [pair.right.mean - pair.left.mean for pair in strata.pairs]
     weight = 1 / len(differences)

@@ -1,4 +1,4 @@
-"""What every answer is made of: frozen, read as attribute and as key, ready for JSON, with its doubts as data."""
+"""What every answer is made of: frozen, read as attribute and as key, ready for JSON, with its caveats as data."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Estimate(Result):
 def interval_of(low: float, high: float, confidence: float = 0.95) -> Interval | None:
     """An interval with ends that are not finite left open; ``None`` where nothing is left or it has no width.
 
-    An interval of no width would say that there is no doubt, which no sample can show.
+    An interval of no width would say that there is no uncertainty, which no sample can show.
     """
     lower = low if math.isfinite(low) else None
     upper = high if math.isfinite(high) else None

@@ -87,7 +87,7 @@ class SelfTest(Result):
         detectable: by guardrail, the smallest true worsening that the gate, with half of the runs a side, finds with
             80 % power: a fraction, or points as a fraction; ``None`` where unknown.
         sentence: all this for people.
-        warnings: doubts that the reader must know.
+        warnings: caveats that the reader must know.
     """
 
     version: str
@@ -155,7 +155,7 @@ def selftest(
         *found,
         detectable,
         _sentence(*found, detectable),
-        _doubts(len(columns["success"]), history, blocks),
+        _caveats(len(columns["success"]), history, blocks),
     )
 
 
@@ -381,7 +381,7 @@ def _left_out(single: int, runs: int) -> str:
     return f"{single:,} of {runs:,} runs are of tasks that were run once; they are left out."
 
 
-def _doubts(runs: int, history: _History, blocks: int) -> tuple[Caveat, ...]:
+def _caveats(runs: int, history: _History, blocks: int) -> tuple[Caveat, ...]:
     found = []
     if not history.tasks:
         found.append(

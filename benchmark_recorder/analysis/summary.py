@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from benchmark_recorder.analysis.caveats import recorded_twice, run_count, store_doubts, unknown_version, version_doubts
+from benchmark_recorder.analysis.caveats import (
+    recorded_twice,
+    run_count,
+    store_caveats,
+    unknown_version,
+    version_caveats,
+)
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
 from benchmark_recorder.analysis.measured import finite, ratio_of
@@ -73,7 +79,7 @@ class Summary(Result):
         tasks: different tasks (an upper bound where they are too many to count one by one).
         first: microseconds since 1970 of the earliest run; ``None`` where there is none.
         last: of the latest.
-        warnings: doubts that the reader must know.
+        warnings: caveats that the reader must know.
     """
 
     version: str
@@ -132,8 +138,8 @@ def summarize_version(version: str, cells: Cells, durations: Durations | None = 
         first=whole.first,
         last=whole.last,
         warnings=(
-            *store_doubts(cells),
-            *_doubts(version, whole, len(ordered)),
+            *store_caveats(cells),
+            *_caveats(version, whole, len(ordered)),
             *(recorded_twice(version, durations) if durations is not None else ()),
         ),
     )
@@ -160,7 +166,7 @@ def _nothing(version: str, cells: Cells) -> Summary:
         tasks=0,
         first=None,
         last=None,
-        warnings=(*store_doubts(cells), unknown_version(version)),
+        warnings=(*store_caveats(cells), unknown_version(version)),
     )
 
 
@@ -169,8 +175,8 @@ def _count_tasks(own: Sequence[Cell]) -> int:
     return len(named) + sum(cell.tasks for cell in own if cell.task_id is None)
 
 
-def _doubts(version: str, whole: Cell, timed: int) -> tuple[Caveat, ...]:
-    found = list(version_doubts(version, whole))
+def _caveats(version: str, whole: Cell, timed: int) -> tuple[Caveat, ...]:
+    found = list(version_caveats(version, whole))
     if 0 < timed <= 20:
         # Type 7 interpolates towards the maximum from 95 % of the way between the first run and the last.
         found.append(

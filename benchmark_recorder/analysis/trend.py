@@ -63,7 +63,7 @@ class Change(Result):
         earlier_n: runs of the earlier week that count for the metric.
         later_n: of the later one.
         method: of ``effect`` and ``interval``.
-        warnings: doubts about a flagged change; empty for any other, of which nothing is claimed.
+        warnings: caveats about a flagged change; empty for any other, of which nothing is claimed.
     """
 
     metric: str

@@ -189,7 +189,7 @@ class RunResult:
         run_id: stands in the metadata of each of its records, as ``{"run": run_id, "repeat": …}``.
         versions: in the order of the orchestrators.
         executions: in the order they ended.
-        warnings: sentences about doubts that a reader of the figures must know. They hold names of versions as the
+        warnings: sentences about caveats that a reader of the figures must know. They hold names of versions as the
             orchestrators gave them: escape them like any other text.
         seconds: that the run took, by its clock.
         by_version: the counts of each version.

@@ -133,7 +133,7 @@ class BenchmarkHarness:
         """The same as ``run``, inside a loop; under virtual time the loop must be the clock's."""
         checked = checked_tasks(BenchmarkTasks.get_all_tasks() if tasks is None else tasks)
         recorder = _default_recorder() if self._recorder is None else self._recorder
-        warnings = self._doubts(recorder, checked)
+        warnings = self._caveats(recorder, checked)
         jobs = interleave(checked, len(self._orchestrators), self._repeats, self._seed)
         log = _Log(recorder, self._clock)
         started = self._clock.now()
@@ -153,21 +153,21 @@ class BenchmarkHarness:
             seconds=self._clock.now() - started,
         )
 
-    def _doubts(self, recorder: BenchmarkRecorder, tasks: Sequence[CheckedTask]) -> tuple[str, ...]:
+    def _caveats(self, recorder: BenchmarkRecorder, tasks: Sequence[CheckedTask]) -> tuple[str, ...]:
         """What is wrong with the comparison that this run is for."""
         baseline = self._baseline
         if baseline in self.versions or (baseline is None and len(self.versions) > 1):
             return ()
         ran = ", ".join(self.versions)
         if baseline is None:
-            doubt = f"only {ran} ran, and no baseline is named: run one too, or name one that is recorded already"
-            return (doubt,)
+            caveat = f"only {ran} ran, and no baseline is named: run one too, or name one that is recorded already"
+            return (caveat,)
         ids = [task.id for task in tasks]
         earlier = recorder.get_historical_metrics(version=baseline, task_id=ids, metadata=_mark(self._clock))
         if not earlier["count"]:
             return (f"{baseline} has no records of these tasks to compare {ran} with: run it first",)
-        doubt = f"{baseline} was recorded earlier: what has changed since then counts as a difference to {ran}"
-        return (doubt,)
+        caveat = f"{baseline} was recorded earlier: what has changed since then counts as a difference to {ran}"
+        return (caveat,)
 
 
 class _Log:

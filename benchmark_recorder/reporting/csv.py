@@ -327,10 +327,10 @@ def _of_warnings(report: Report) -> Iterator[Row]:
         *((Row(version=trend.version), trend.warnings) for trend in report.trends),
     ]
     for place, warnings in places:
-        for doubt in warnings:
-            if doubt.sentence not in said:
-                said.add(doubt.sentence)
-                yield Row(kind="warning", metric=doubt.code, text=doubt.sentence) | place
+        for caveat in warnings:
+            if caveat.sentence not in said:
+                said.add(caveat.sentence)
+                yield Row(kind="warning", metric=caveat.code, text=caveat.sentence) | place
 
 
 def _of_basis(report: Report) -> Iterator[Row]:

@@ -32,7 +32,7 @@ def gate_page(result: GateResult) -> Page:
     if result.state == "no_data":
         said = Paragraph((readable(result.sentence, result.baseline, result.candidate),))
         return heading, *absences(result.warnings), said
-    doubts = footnotes.mark(result.warnings)
+    caveats = footnotes.mark(result.warnings)
     default = result.policy == "default"
     checks = result.checks if default else result.literal
     bound = "at worst: the one-sided 95 % bound; " if default else ""
@@ -43,7 +43,7 @@ def gate_page(result: GateResult) -> Page:
         Bullets(tuple((Prose(check.sentence),) for check in checks)),
         *_literal(result),
         *((Heading(("Alerts",)), Bullets(tuple((Prose(a.sentence),) for a in result.alerts))) if result.alerts else ()),
-        *((Paragraph((f"What is doubtful about the runs: see{doubts}.",)),) if doubts else ()),
+        *((Paragraph((f"What is doubtful about the runs: see{caveats}.",)),) if caveats else ()),
         *footnotes.notes(),
     )
 

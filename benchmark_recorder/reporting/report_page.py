@@ -49,31 +49,31 @@ class Footnotes:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._doubts: list[Caveat] = []
+        self._caveats: list[Caveat] = []
 
-    def mark(self, doubts: Sequence[Caveat]) -> str:
-        """What stands behind the sentence that the doubts belong to: `` [1, 3]``, or nothing."""
-        for doubt in doubts:
-            if doubt.sentence not in self._numbers:
-                self._doubts.append(doubt)
-                self._numbers[doubt.sentence] = len(self._doubts)
-        numbers = sorted({self._numbers[doubt.sentence] for doubt in doubts})
+    def mark(self, caveats: Sequence[Caveat]) -> str:
+        """What stands behind the sentence that the caveats belong to: `` [1, 3]``, or nothing."""
+        for caveat in caveats:
+            if caveat.sentence not in self._numbers:
+                self._caveats.append(caveat)
+                self._numbers[caveat.sentence] = len(self._caveats)
+        numbers = sorted({self._numbers[caveat.sentence] for caveat in caveats})
         return f" [{', '.join(map(str, numbers))}]" if numbers else ""
 
     def notes(self) -> Page:
         """The section that explains the numbers."""
-        if not self._doubts:
+        if not self._caveats:
             return ()
-        return Heading(("Notes",)), Notes(tuple((_told(doubt),) for doubt in self._doubts))
+        return Heading(("Notes",)), Notes(tuple((_told(caveat),) for caveat in self._caveats))
 
 
-def _told(doubt: Caveat) -> Prose:
-    return readable(doubt.sentence, *(value for value in doubt.figures.values() if isinstance(value, str)))
+def _told(caveat: Caveat) -> Prose:
+    return readable(caveat.sentence, *(value for value in caveat.figures.values() if isinstance(value, str)))
 
 
-def absences(doubts: Sequence[Caveat]) -> Page:
+def absences(caveats: Sequence[Caveat]) -> Page:
     """Which versions have no runs, as the first thing that is said."""
-    return tuple(Paragraph((_told(doubt),)) for doubt in doubts if doubt.code == "unknown_version")
+    return tuple(Paragraph((_told(caveat),)) for caveat in caveats if caveat.code == "unknown_version")
 
 
 def readable(sentence: str, *names: str) -> Prose:
@@ -117,8 +117,8 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapp
     if not any(c.v1_count and c.v2_count for c in told):
         # Which versions have no runs is said where the versions are.
         every = [d for d in joint.warnings if all(d in c.warnings for c in joint.comparisons.values())]
-        doubts = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
-        return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(doubts)))
+        caveats = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
+        return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(caveats)))
     common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
     bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
     return (
@@ -181,12 +181,12 @@ def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page
     there = [summary for summary in summaries if summary.count]
     missing = tuple(block for s in summaries if not s.count for block in absences(s.warnings))
     doubtful = [s for s in there if s.warnings]
-    doubts = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
+    caveats = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
     return (
         Heading(("Versions",)),
         *missing,
         *((version_table(there), Paragraph(("In brackets: 95 % intervals.",))) if there else ()),
-        *((Bullets(doubts),) if doubts else ()),
+        *((Bullets(caveats),) if caveats else ()),
     )
 
 
@@ -195,7 +195,7 @@ def _basis_lines(report: Report) -> list[Line]:
     firsts = [s.first for s in report.summaries if s.first is not None]
     lasts = [s.last for s in report.summaries if s.last is not None]
     total = sum({s.version: s.count for s in report.summaries}.values())
-    journals = [doubt.figures["journal"] for doubt in _outages(report.summaries) if "journal" in doubt.figures]
+    journals = [caveat.figures["journal"] for caveat in _outages(report.summaries) if "journal" in caveat.figures]
     where: Line = (Untrusted(journals[0]), ", the local journal of ") if journals else ()
     lines: list[Line] = [(f"{total:,} record{'' if total == 1 else 's'} in ", *where, Untrusted(basis.store))]
     if firsts:
@@ -239,7 +239,7 @@ def _health_lines(basis: Basis) -> Iterator[Line]:
 
 def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
     """That a store was out of reach: since when, and what is missing for it."""
-    for figures in (doubt.figures for doubt in _outages(summaries)):
+    for figures in (caveat.figures for caveat in _outages(summaries)):
         last = figures["last_confirmed"]
         reached: Line = ("last reached at ", Untrusted(last)) if last else ("never reached from here",)
         missing = "), so what other machines recorded is missing; how much that is cannot be told from here"
@@ -247,8 +247,8 @@ def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
 
 
 def _outages(summaries: Sequence[Summary]) -> list[Caveat]:
-    doubts = {doubt.sentence: doubt for summary in summaries for doubt in summary.warnings}
-    return [doubt for doubt in doubts.values() if doubt.code == "store_out_of_reach"]
+    caveats = {caveat.sentence: caveat for summary in summaries for caveat in summary.warnings}
+    return [caveat for caveat in caveats.values() if caveat.code == "store_out_of_reach"]
 
 
 def _shown(value: object) -> str:
@@ -283,7 +283,7 @@ _NOTHING: Final = "No week differs from the one before it by more than 10 % as f
 
 
 def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
-    reasons = dict.fromkeys(doubt.sentence for trend in trends for doubt in trend.warnings)
+    reasons = dict.fromkeys(caveat.sentence for trend in trends for caveat in trend.warnings)
     if not reasons and any(trend.weeks for trend in trends):
         reasons = {"The runs of each version are of one week; a trend needs two.": None}
     return (heading, *(Paragraph((reason,)) for reason in reasons)) if reasons else ()

@@ -104,25 +104,25 @@ class SummaryView(View, Summary):
         return plot(durations(self), ax)
 
 
-def _view_of(kind: type[Result]) -> type[View]:
+def _view_class(kind: type[Result]) -> type[View]:
     if kind is Summary:
         return SummaryView
     return VIEWS[kind]
 
 
 @overload
-def shown(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
+def view_of(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
 @overload
-def shown(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> ComparisonView: ...
+def view_of(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> ComparisonView: ...
 @overload
-def shown(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
+def view_of(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
 @overload
-def shown(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
+def view_of(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
 @overload
-def shown(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
+def view_of(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
 @overload
-def shown(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
-def shown(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Result:
+def view_of(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
+def view_of(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Result:
     """The same result, with a face.
 
     Args:
@@ -133,10 +133,10 @@ def shown(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -
     """
     fields = fields_as_they_are(result)
     if comparisons := fields.get("comparisons"):  # a joint one's
-        fields["comparisons"] = {name: shown(one, narrowed=narrowed, scan=scan) for name, one in comparisons.items()}
+        fields["comparisons"] = {name: view_of(one, narrowed=narrowed, scan=scan) for name, one in comparisons.items()}
     if narrowed:
         fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
-    view = _view_of(type(result))(**fields)
+    view = _view_class(type(result))(**fields)
     if scan is not None:
         from benchmark_recorder.reporting.task_texts import TaskTexts
 
@@ -144,11 +144,11 @@ def shown(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -
     return view
 
 
-def _about_some(doubt: Caveat) -> Caveat:
-    if doubt.code != "unknown_version":
-        return doubt
-    sentence = f"There are no runs of version {doubt.figures['version']} that match the query."
-    return Caveat(doubt.code, sentence, doubt.figures)
+def _about_some(caveat: Caveat) -> Caveat:
+    if caveat.code != "unknown_version":
+        return caveat
+    sentence = f"There are no runs of version {caveat.figures['version']} that match the query."
+    return Caveat(caveat.code, sentence, caveat.figures)
 
 
 class ComparisonView(View, Comparison):

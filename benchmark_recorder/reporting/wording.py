@@ -56,9 +56,9 @@ def _body(comparison: Comparison) -> Line:
         reach = _range(comparison, comparison.equivalence_interval)
         return (v2, " and ", v1, f" {wording.same}, within {_margin(comparison)}{reach}.")
     if comparison.verdict == "inconclusive" or effect is None:
-        doubt = ("the runs do not tell whether ", v2, f" {wording.verb} {wording.better} or {wording.worse} than ", v1)
+        caveat = ("the runs do not tell whether ", v2, f" {wording.verb} {wording.better} or {wording.worse} than ", v1)
         needed = (" ", Prose(comparison.needed.sentence)) if comparison.needed else ()
-        return (*doubt, f"{_range(comparison, interval)}.", *needed)
+        return (*caveat, f"{_range(comparison, interval)}.", *needed)
     word = wording.better if effect > 0 else wording.worse
     change = f" {wording.verb} {size(effect)}{_unit(comparison)} {word} than "
     return (v2, change, v1, f"{_range(comparison, interval)}.")

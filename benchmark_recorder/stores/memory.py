@@ -59,7 +59,7 @@ class MemoryStore(Journal):
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
+        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""

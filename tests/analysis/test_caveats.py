@@ -11,9 +11,9 @@ from benchmark_recorder.columns import Durations
 from tests.analysis.histories import cells_of, runs
 
 
-def said(doubts: tuple[Caveat, ...], code: str) -> str:
-    (doubt,) = [doubt for doubt in doubts if doubt.code == code]
-    return doubt.sentence
+def said(caveats: tuple[Caveat, ...], code: str) -> str:
+    (caveat,) = [caveat for caveat in caveats if caveat.code == code]
+    return caveat.sentence
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_no_sentence_counts_one_as_many() -> None:
     """One run a side, of one task: what a first look at the library shows."""
     one = runs("v1", ["t"], cost=[1.0], routed=[True]), runs("v2", ["t"], time=[0.0], success=[False])
     cells = cells_of(*one)
-    doubts = [
-        doubt
+    caveats = [
+        caveat
         for metric in ("execution_time", "cost", "failure_rate", "routing_accuracy")
-        for doubt in compare(cells, "v1", "v2", metric).warnings
+        for caveat in compare(cells, "v1", "v2", metric).warnings
     ]
     for version, columns in zip(("v1", "v2"), one, strict=True):
-        doubts += summarize_version(version, cells_of(columns), Durations.of(columns["execution_time"])).warnings
-    assert len(doubts) >= 5
-    for doubt in doubts:
-        assert not re.search(r"\b1 (runs|tasks|records|commits|hosts)\b", doubt.sentence), doubt.sentence
+        caveats += summarize_version(version, cells_of(columns), Durations.of(columns["execution_time"])).warnings
+    assert len(caveats) >= 5
+    for caveat in caveats:
+        assert not re.search(r"\b1 (runs|tasks|records|commits|hosts)\b", caveat.sentence), caveat.sentence

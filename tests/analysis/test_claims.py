@@ -51,8 +51,8 @@ def test_without_a_failure_threshold_short_of_the_target_is_refuted() -> None:
 def test_more_than_is_acceptable_is_proven_with_a_warning() -> None:
     (result,) = check_claims(timed(0.3), "v1", "v2", [FASTER]).results
     assert result.status == "PROVEN"
-    (doubt,) = [d for d in result.warnings if d.code == "beyond_acceptable"]
-    assert doubt.figures["improvement"] == pytest.approx(70, abs=2)
+    (caveat,) = [d for d in result.warnings if d.code == "beyond_acceptable"]
+    assert caveat.figures["improvement"] == pytest.approx(70, abs=2)
 
 
 def test_an_unmet_claim_brings_the_guides_hints_and_the_runs_that_would_settle_it() -> None:
@@ -157,7 +157,7 @@ def test_without_runs_nothing_is_shown_and_the_version_is_named() -> None:
     assert {result.status for result in report.results} == {"NOT SHOWN"}
     assert all(math.isnan(result.v1_value) for result in report.results)
     assert not any(result.hints for result in report.results)
-    assert [doubt.code for doubt in report.warnings[:2]] == ["unknown_version"] * 2
+    assert [caveat.code for caveat in report.warnings[:2]] == ["unknown_version"] * 2
 
 
 @pytest.mark.parametrize(

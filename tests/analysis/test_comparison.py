@@ -38,7 +38,7 @@ def history(version: str, seed: int, tasks: int = 13, repeats: int = 5, **change
 
 
 def codes(comparison: Comparison) -> list[str]:
-    return [doubt.code for doubt in comparison.warnings]
+    return [caveat.code for caveat in comparison.warnings]
 
 
 # The guide's plain figures -----------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_a_side_without_runs_is_an_empty_answer_that_names_the_version(metric: s
     assert math.isnan(comparison.improvement_percent)
     assert comparison.significant is False
     assert comparison.verdict == "inconclusive"
-    named = {doubt.figures["version"] for doubt in comparison.warnings if doubt.code == "unknown_version"}
+    named = {caveat.figures["version"] for caveat in comparison.warnings if caveat.code == "unknown_version"}
     assert named == {version for version in (v1, v2) if version != "v1"}
 
 
@@ -371,9 +371,9 @@ def test_fast_failures_are_told_with_both_shares_and_no_claim_that_they_differ()
         columns["execution_time"] = np.where(columns["success"], 1.0, 0.01)
     comparison = compare(cells_of(old, new), "v1", "v2")
     assert compare(cells_of(old, new), "v1", "v2", "failure_rate").verdict == "inconclusive"
-    doubt = next(doubt for doubt in comparison.warnings if doubt.code == "fast_failures")
-    assert "Of the baseline's runs 10.0 % failed, of the candidate's 15.0 %" in doubt.sentence
-    assert "may be chance" in doubt.sentence
+    caveat = next(caveat for caveat in comparison.warnings if caveat.code == "fast_failures")
+    assert "Of the baseline's runs 10.0 % failed, of the candidate's 15.0 %" in caveat.sentence
+    assert "may be chance" in caveat.sentence
 
 
 @pytest.mark.parametrize(("last", "plain"), [(10.0, "better"), (500.0, "worse")])
@@ -384,11 +384,11 @@ def test_a_plain_mean_that_tells_another_story_is_told_by_direction_and_not_by_s
     old = runs("v1", names, time=scale * rng.lognormal(0, 0.05, 50))
     new = runs("v2", names, time=np.repeat([*[0.5] * 9, last], 5) * rng.lognormal(0, 0.05, 50))
     comparison = compare(cells_of(old, new), "v1", "v2")
-    (doubt,) = [doubt for doubt in comparison.warnings if doubt.code == "plain_differs"]
+    (caveat,) = [caveat for caveat in comparison.warnings if caveat.code == "plain_differs"]
     assert comparison.effect is not None
     assert comparison.effect > 0
-    assert f"candidate is {abs(comparison.improvement_percent):.1f} % {plain}; the verdict rests on" in doubt.sentence
-    assert f"by task, where it is {100 * comparison.effect:.1f} % better:" in doubt.sentence
+    assert f"candidate is {abs(comparison.improvement_percent):.1f} % {plain}; the verdict rests on" in caveat.sentence
+    assert f"by task, where it is {100 * comparison.effect:.1f} % better:" in caveat.sentence
 
 
 def test_the_geometric_mean_stands_beside_the_cost() -> None:
@@ -430,10 +430,10 @@ def test_simpsons_paradox_is_named_with_both_answers() -> None:
     comparison = compare(cells_of(suite("v1", 40, 10, 1.0), suite("v2", 10, 40, 0.8)), "v1", "v2")
     assert comparison.verdict == "improved"
     assert comparison.improvement < 0
-    (doubt,) = [d for d in comparison.warnings if d.code == "simpson"]
-    assert doubt.figures["within_tasks"] == pytest.approx(0.2, abs=0.05)
-    assert re.search(r"Within the tasks .* [\d.]+ % better, over all runs .* [\d.]+ % worse:", doubt.sentence)
-    assert doubt.figures["pooled"] < 0
+    (caveat,) = [d for d in comparison.warnings if d.code == "simpson"]
+    assert caveat.figures["within_tasks"] == pytest.approx(0.2, abs=0.05)
+    assert re.search(r"Within the tasks .* [\d.]+ % better, over all runs .* [\d.]+ % worse:", caveat.sentence)
+    assert caveat.figures["pooled"] < 0
 
 
 def test_tasks_of_one_version_alone_are_left_out_and_named() -> None:
@@ -443,8 +443,8 @@ def test_tasks_of_one_version_alone_are_left_out_and_named() -> None:
     comparison = compare(cells_of(old, new, extra), "v1", "v2")
     assert comparison.matched_tasks == 13
     assert comparison.effect == pytest.approx(compare(cells_of(old, new), "v1", "v2").effect)
-    (doubt,) = [d for d in comparison.warnings if d.code == "different_tasks"]
-    assert doubt.figures["v2_unmatched_runs"] == 5
+    (caveat,) = [d for d in comparison.warnings if d.code == "different_tasks"]
+    assert caveat.figures["v2_unmatched_runs"] == 5
 
 
 def test_where_hardly_any_task_is_shared_all_runs_are_compared() -> None:
@@ -463,9 +463,9 @@ def test_one_run_that_makes_much_of_a_sum_is_named() -> None:
     old = runs("v1", ["t"] * 20, time=[1.0] * 19 + [30.0], cost=[1.0] * 19 + [30.0])
     new = runs("v2", ["t"] * 20, time=np.linspace(1, 2, 20), cost=np.linspace(1, 2, 20))
     cells = cells_of(old, new)
-    (doubt,) = [d for d in compare(cells, "v1", "v2").warnings if d.code == "one_run_dominates_time"]
-    assert doubt.figures["share"] == pytest.approx(30 / 49)
-    assert doubt.figures["version"] == "v1"
+    (caveat,) = [d for d in compare(cells, "v1", "v2").warnings if d.code == "one_run_dominates_time"]
+    assert caveat.figures["share"] == pytest.approx(30 / 49)
+    assert caveat.figures["version"] == "v1"
     assert "one_run_dominates_cost" in codes(compare(cells, "v1", "v2", "cost"))
 
 
@@ -473,15 +473,15 @@ def test_several_commits_inside_one_version_are_named() -> None:
     old = runs("v1", ["t"] * 3, time=[1, 2, 3], commit="aaa")
     more = runs("v1", ["t"] * 3, time=[1, 2, 3], commit="bbb")
     new = runs("v2", ["t"] * 3, time=[1, 2, 3], commit="ccc")
-    (doubt,) = [d for d in compare(cells_of(old, more, new), "v1", "v2").warnings if d.code == "several_commits"]
-    assert (doubt.figures["least"], doubt.figures["greatest"]) == ("aaa", "bbb")
+    (caveat,) = [d for d in compare(cells_of(old, more, new), "v1", "v2").warnings if d.code == "several_commits"]
+    assert (caveat.figures["least"], caveat.figures["greatest"]) == ("aaa", "bbb")
 
 
 def test_single_runs_of_tasks_fall_back_to_the_tasks_and_say_so() -> None:
     comparison = compare(cells_of(history("v1", 1, repeats=1), history("v2", 2, repeats=1)), "v1", "v2")
     assert comparison.method == "t over the tasks' differences"
-    (doubt,) = [doubt for doubt in comparison.warnings if doubt.code == "single_runs"]
-    assert doubt.sentence.endswith("run each task at least twice.")
+    (caveat,) = [caveat for caveat in comparison.warnings if caveat.code == "single_runs"]
+    assert caveat.sentence.endswith("run each task at least twice.")
 
 
 def test_fixed_values_get_a_verdict_but_no_interval() -> None:
@@ -505,8 +505,8 @@ def test_tasks_whose_cost_one_version_does_not_know_are_called_so() -> None:
     names = task_names(4, 3)
     old = runs("v1", names, cost=np.linspace(1, 2, 12))
     new = runs("v2", names, cost=[math.nan] * 3 + np.linspace(1, 2, 9).tolist())
-    (doubt,) = [d for d in compare(cells_of(old, new), "v1", "v2", "cost").warnings if d.code == "different_tasks"]
-    assert "has no known cost for" in doubt.sentence
+    (caveat,) = [d for d in compare(cells_of(old, new), "v1", "v2", "cost").warnings if d.code == "different_tasks"]
+    assert "has no known cost for" in caveat.sentence
 
 
 def test_a_hostile_version_name_is_only_a_name() -> None:

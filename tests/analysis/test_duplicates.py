@@ -13,9 +13,9 @@ def test_a_batch_that_was_recorded_twice_is_named_wherever_it_stands() -> None:
     times = np.random.default_rng(0).lognormal(size=40)
     for start, stop, at in ((0, 13, 40), (5, 10, 20), (0, 40, 40)):
         twice = np.insert(times, at, times[start:stop])
-        (doubt,) = recorded_twice("v1", Durations.of(twice))
-        assert doubt.figures["repeated"] == stop - start
-        assert doubt.figures["runs"] == len(twice)
+        (caveat,) = recorded_twice("v1", Durations.of(twice))
+        assert caveat.figures["repeated"] == stop - start
+        assert caveat.figures["runs"] == len(twice)
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_other_runs_are_not(times: np.ndarray[tuple[int], np.dtype[np.float64]])
 def test_a_summary_carries_the_doubt() -> None:
     times = np.tile(np.random.default_rng(0).lognormal(size=10), 2)
     summary = summarize_version("v1", cells_of(runs("v1", ["t"] * 20, time=times)), Durations.of(times))
-    assert "recorded_twice" in [doubt.code for doubt in summary.warnings]
+    assert "recorded_twice" in [caveat.code for caveat in summary.warnings]

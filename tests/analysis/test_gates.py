@@ -112,7 +112,7 @@ def test_an_empty_side_is_never_a_pass(policy: str) -> None:
     for cells, candidate in ((Cells(), "v2"), (suite(), "v9")):
         result = check_gate(cells, "v1", candidate, policy=policy, on_inconclusive="pass")
         assert (result.state, result.exit_code) == ("no_data", 4)
-        assert {doubt.code for doubt in result.warnings} == {"unknown_version"}
+        assert {caveat.code for caveat in result.warnings} == {"unknown_version"}
         assert f"there are no runs of version {'v1 or v2' if candidate == 'v2' else 'v9'} to compare" in result.sentence
 
 

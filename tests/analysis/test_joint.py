@@ -62,7 +62,7 @@ def test_nothing_can_be_said_without_runs() -> None:
     assert joint.verdict == "inconclusive"
     assert joint.sentence.startswith("Nothing can be said about v2 against v1")
     assert joint.sentence.endswith("there are no runs of version v1 or v2 to compare.")
-    assert [doubt.code for doubt in joint.warnings] == ["unknown_version"] * 2
+    assert [caveat.code for caveat in joint.warnings] == ["unknown_version"] * 2
 
 
 @pytest.mark.parametrize(("v1", "v2"), [("v1", "v9"), ("v9", "v1")])
@@ -70,11 +70,11 @@ def test_a_version_without_runs_is_named_and_no_other_doubt_stands_beside_it(v1:
     unpriced = cells_of(runs("v1", ["t"] * 9, time=[0.0, *[1.0] * 7, 99.0], cost=[1.0] + [np.nan] * 8))
     joint = compare_all(unpriced, v1, v2)
     assert joint.sentence == f"Nothing can be said about {v2} against {v1}: there are no runs of version v9 to compare."
-    assert [doubt.code for doubt in joint.warnings] == ["unknown_version"]
+    assert [caveat.code for caveat in joint.warnings] == ["unknown_version"]
     assert joint.warnings[0].figures["version"] == "v9"
 
 
 def test_a_missing_version_comes_before_what_the_store_has_to_say() -> None:
     cells = replace(cells_of(runs("v1", ["t"] * 5)), caveats=(StoreNote("several_sources", "There are two.", {}),))
     joint = compare_all(cells, "v1", "v9")
-    assert [doubt.code for doubt in joint.warnings] == ["unknown_version", "several_sources"]
+    assert [caveat.code for caveat in joint.warnings] == ["unknown_version", "several_sources"]

@@ -91,14 +91,14 @@ def test_one_run_a_task_makes_it_impossible_and_is_said() -> None:
     found = selftest(history(1), "v1")
     assert found.within_tasks is None
     assert found.by_day is None
-    assert [doubt.code for doubt in found.warnings] == ["no_repeats"]
+    assert [caveat.code for caveat in found.warnings] == ["no_repeats"]
 
 
 def test_runs_of_one_sitting_cannot_be_split_by_time() -> None:
     found = selftest(history(4, days=1), "v1", splits=50)
     assert found.within_tasks is not None
     assert found.by_day is None
-    assert "few_days" in [doubt.code for doubt in found.warnings]
+    assert "few_days" in [caveat.code for caveat in found.warnings]
 
 
 def test_runs_of_one_day_are_split_by_run_of_the_suite() -> None:
@@ -108,7 +108,7 @@ def test_runs_of_one_day_are_split_by_run_of_the_suite() -> None:
     assert found.by_day is not None
     assert (found.by_day.kind, found.by_day.different) == ("by run", 70)
     assert found.by_day.by_metric["execution_time"] > 0.15
-    assert "few_days" in [doubt.code for doubt in found.warnings]
+    assert "few_days" in [caveat.code for caveat in found.warnings]
 
 
 def test_splits_that_must_repeat_are_said_to_come_from_so_many_possible_ones() -> None:
@@ -123,7 +123,7 @@ def test_no_runs_are_an_empty_answer_that_names_the_version() -> None:
     empty: dict[str, Any] = {name: column[:0] for name, column in history(2).items()}
     found = selftest(empty, "v9")
     assert found.runs == 0
-    assert [doubt.code for doubt in found.warnings] == ["unknown_version"]
+    assert [caveat.code for caveat in found.warnings] == ["unknown_version"]
 
 
 @pytest.mark.parametrize("time", [0.0, 1.0])

@@ -99,7 +99,7 @@ def test_no_runs_are_an_empty_answer() -> None:
     summary = summarize_version("v9", Cells(), Durations.of(np.empty(0)))
     assert summary["count"] == 0
     assert all(math.isnan(summary[name]) for name in PLAIN)
-    assert [doubt.code for doubt in summary.warnings] == ["unknown_version"]
+    assert [caveat.code for caveat in summary.warnings] == ["unknown_version"]
     json.dumps(summary.to_dict(), allow_nan=False)
     assert f"Mean: {summary['mean']:.3f}s" == "Mean: nans"
 
@@ -121,9 +121,9 @@ def test_values_that_are_all_equal_have_no_interval_of_width_zero(value: float, 
 
 def test_a_95th_percentile_that_is_the_maximum_is_named() -> None:
     few, _ = summary_of(20)
-    assert "p95_is_the_maximum" in [doubt.code for doubt in few.warnings]
+    assert "p95_is_the_maximum" in [caveat.code for caveat in few.warnings]
     enough, _ = summary_of(21)
-    assert "p95_is_the_maximum" not in [doubt.code for doubt in enough.warnings]
+    assert "p95_is_the_maximum" not in [caveat.code for caveat in enough.warnings]
 
 
 def test_unknown_costs_are_no_zeros() -> None:

@@ -150,7 +150,7 @@ def test_values_that_are_fixed_by_design_are_flagged_by_a_test_alone() -> None:
     change = found.weeks[1].changes["cost"]
     assert change.effect == pytest.approx(-0.2)
     assert (change.flag, change.interval) == ("worse", None)
-    assert "no_spread" in [doubt.code for doubt in change.warnings]
+    assert "no_spread" in [caveat.code for caveat in change.warnings]
 
 
 def test_rates_change_relative_to_the_week_before_and_not_in_points() -> None:
@@ -212,7 +212,7 @@ def test_a_flag_needs_a_q_value_as_well() -> None:
 def test_a_flagged_change_comes_with_the_doubts_about_it_under_the_weeks_names() -> None:
     change = time_of(trend(week(n=4, spread=0.01), week(3.0, n=4, spread=0.01)))
     assert change.flag == "worse"
-    assert [doubt.sentence for doubt in change.warnings] == [
+    assert [caveat.sentence for caveat in change.warnings] == [
         f"There are only 4 runs of the week of 2026-11-0{day}: hardly any change can be told from chance."
         for day in (2, 9)
     ]

@@ -45,8 +45,8 @@ def test_hostile_names_are_no_markup_no_mention_and_no_link(text: str) -> None:
 
 
 def test_what_does_not_fit_is_left_out_by_whole_parts_and_told() -> None:
-    doubts = tuple(Caveat("odd", f"{n} " + "\U0001f469" * 900) for n in range(100))
-    body = gate_comment(replace(gate(("v1", "v2-slow")), warnings=doubts))
+    caveats = tuple(Caveat("odd", f"{n} " + "\U0001f469" * 900) for n in range(100))
+    body = gate_comment(replace(gate(("v1", "v2-slow")), warnings=caveats))
     assert len(body.encode()) <= MOST_COMMENT_BYTES
     assert "| time (ms) |" in body
     assert body.endswith("\nThe rest of the gate's page did not fit here.\n")

@@ -170,7 +170,7 @@ def test_tasks_beyond_the_most_frequent_ones_are_pooled_as_everywhere(
     store.append(history)
     reference = MemoryStore()
     reference.append(history)
-    for query in (Query(), Query.of(version=["v0", "v1"]), Query.of(version="v1"), Query(apart=frozenset({"t88"}))):
+    for query in (Query(), Query.of(version=["v0", "v1"]), Query.of(version="v1"), Query(own_cells=frozenset({"t88"}))):
         found = store.summarize(query)
         assert_same_cells(found, reference.summarize(query))
         assert len({cell.task_id for cell in found.cells} - {None, "t88"}) == 20

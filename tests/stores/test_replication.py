@@ -214,7 +214,7 @@ def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, re
     for version in ("v1", "v2"):
         for number in range(6):
             recorder.record_execution("task", 1.0 + number, True, version)
-    codes = [doubt.code for doubt in recorder.get_historical_metrics("v1").warnings]
+    codes = [caveat.code for caveat in recorder.get_historical_metrics("v1").warnings]
     assert codes[0] == "store_out_of_reach"
     assert recorder.compare_versions("v1", "v2").warnings[0].code == "store_out_of_reach"
     report = recorder.generate_report(["v1", "v2"])

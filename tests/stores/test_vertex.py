@@ -226,7 +226,7 @@ def test_what_replication_asks_for_is_left_out_or_kept_apart(store: VertexStore,
     memory.append(history)
     without = frozenset(document["record_id"] for document in history[::3])
     apart = frozenset(document["task_id"] for document in history[::5]) | {"no such task", "\ud800"}
-    asked = replace(query, without=without, apart=apart)
+    asked = replace(query, exclude_ids=without, own_cells=apart)
     assert_same_cells(store.summarize(asked), memory.summarize(asked))
     found, expected = (side.scan(asked, ["record_id"])["record_id"].tolist() for side in (store, memory))
     assert found == expected

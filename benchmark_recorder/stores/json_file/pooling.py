@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 def tabulate_pooled(
     columns: Mapping[str, NDArray[np.generic] | Coded],
     versions: tuple[str, ...] | None,
-    apart: Collection[str] = frozenset(),
+    own_cells: Collection[str] = frozenset(),
 ) -> list[Cell]:
     """The same as ``collect`` of ``tabulate`` makes, without a cell for each task that gets none of its own.
 
     Args:
         columns: ``CELL_FIELDS``, the texts coded.
         versions: what was asked for; ``None`` for all that are there.
-        apart: tasks that get cells of their own in any case.
+        own_cells: tasks that get cells of their own in any case.
     """
     task = cast("Coded", columns["task_id"])
     matched = _matched(task, cast("Coded", columns["version"]), versions)
-    if apart:
-        matched |= np.fromiter((text in apart for text in task.vocabulary), np.bool_, len(task.vocabulary))
+    if own_cells:
+        matched |= np.fromiter((text in own_cells for text in task.vocabulary), np.bool_, len(task.vocabulary))
     rows = matched[task.codes]
     if rows.all():
         return tabulate(columns)

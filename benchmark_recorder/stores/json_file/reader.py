@@ -107,7 +107,7 @@ class Reader:
     ) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.generic]]]:
         """Which records match (``None``: all), and some columns of theirs that are not kept."""
         rows = table.select(query)
-        if not names and query.task is None and not query.metadata and not query.without:
+        if not names and query.task is None and not query.metadata and not query.exclude_ids:
             return rows, {}
         gathering = Projection(query, names)
         blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
@@ -188,8 +188,8 @@ class Projection:
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(task=query.task, metadata=query.metadata, without=query.without)
-        self._is_narrowed = query.task is not None or bool(query.metadata or query.without)
+        self._query = Query(task=query.task, metadata=query.metadata, exclude_ids=query.exclude_ids)
+        self._is_narrowed = query.task is not None or bool(query.metadata or query.exclude_ids)
         fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self._is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]

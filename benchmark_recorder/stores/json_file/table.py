@@ -278,8 +278,8 @@ class Table:
         codes = {name: self.column(name, mask) for name in CELL_FIELDS}
         coded = self._coded(codes)
         few = len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS
-        cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions, query.apart)
-        return collect(cells, query.versions, query.apart)
+        cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions, query.own_cells)
+        return collect(cells, query.versions, query.own_cells)
 
     def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:
         """The cells of whole versions, where they are kept."""

@@ -50,8 +50,8 @@ def filter_of(query: Query) -> Stage:
     if query.until is not None:
         conditions.append({"time": {"$lt": query.until}})
     conditions += [{"tags": {"$eq": tag(key, value)}} for key, value in query.metadata]
-    if query.without:
-        conditions.append({"_id": {"$nin": sorted(query.without)}})
+    if query.exclude_ids:
+        conditions.append({"_id": {"$nin": sorted(query.exclude_ids)}})
     return {"$and": conditions} if conditions else {}
 
 
@@ -159,7 +159,7 @@ def _is_matched(*, across_versions: bool) -> Stage:
 
 def _is_apart(query: Query) -> Stage:
     # A literal, so that no task's id is read as a path.
-    return {"$in": ["$_id", {"$literal": sorted(query.apart)}]}
+    return {"$in": ["$_id", {"$literal": sorted(query.own_cells)}]}
 
 
 def _pooled(key: Stage, prefix: str) -> list[Stage]:

@@ -222,12 +222,14 @@ class ReplicatedStore(Store):
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = list(_merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))]))
-                tasks = query.apart.union(cell.task_id for cell in own if cell.task_id is not None)
+                tasks = query.own_cells.union(cell.task_id for cell in own if cell.task_id is not None)
                 if len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED:
-                    there = self.remote.summarize(replace(query, without=query.without | here.ids, apart=tasks)).cells
+                    there = self.remote.summarize(
+                        replace(query, exclude_ids=query.exclude_ids | here.ids, own_cells=tasks)
+                    ).cells
                 else:
                     there = tuple(tabulate(self._scan_there(here, CELL_FIELDS)))
-                return collect([*there, *own], query.versions, query.apart)
+                return collect([*there, *own], query.versions, query.own_cells)
         except StoreUnavailableError as error:
             return replace(self.journal.summarize(query), caveats=(self._alone(error),))
 
@@ -249,7 +251,7 @@ class ReplicatedStore(Store):
         import numpy as np
 
         if len(here.ids) <= MOST_NAMED:
-            return self.remote.scan(replace(here.query, without=here.query.without | here.ids), fields)
+            return self.remote.scan(replace(here.query, exclude_ids=here.query.exclude_ids | here.ids), fields)
         found = self.remote.scan(here.query, {*fields, "record_id"})
         elsewhere = np.array([record_id not in here.ids for record_id in found["record_id"].tolist()], np.bool_)
         return {name: found[name][elsewhere] for name in fields}

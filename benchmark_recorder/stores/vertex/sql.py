@@ -55,9 +55,9 @@ class Filters:
         if query.until is not None:
             filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
         filters._with_metadata(query.metadata)
-        if query.without:
+        if query.exclude_ids:
             filters.conditions.append("record_id NOT IN UNNEST(@without)")
-            filters.values["without"] = ("STRING", sorted(query.without))
+            filters.values["without"] = ("STRING", sorted(query.exclude_ids))
         return filters
 
     def _add(self, condition: str, kind: str = "", value: object = None) -> None:
@@ -149,8 +149,8 @@ def summarize_sql(table: str, query: Query, filters: Filters) -> str:
     else:
         rule = "versions >= 2" if len(set(query.versions)) > 1 else "runs >= 2"
     own_task = "matched_task"
-    if query.apart:
-        filters.values["apart"] = ("STRING", sorted(filter(is_text, query.apart)))
+    if query.own_cells:
+        filters.values["apart"] = ("STRING", sorted(filter(is_text, query.own_cells)))
         own_task = "CASE WHEN task_id IN UNNEST(@apart) THEN task_id ELSE matched_task END"
     centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
     moments = ",\n  ".join(

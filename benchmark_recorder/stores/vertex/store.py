@@ -197,9 +197,9 @@ class VertexStore(Store):
         if filters.impossible:
             return Cells()
         if filters.metadata_here:  # SQL has no equality of JSON
-            return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.apart)
+            return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
         rows = self._rows(summarize_sql(self.table_id, query, filters), filters.values)
-        return collect(map(cell_of, rows), query.versions, query.apart)
+        return collect(map(cell_of, rows), query.versions, query.own_cells)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""
