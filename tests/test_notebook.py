@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 PLACE = Path(__file__).parent.parent / "examples" / "compare_versions.ipynb"
 
 
-def read() -> NotebookNode:
-    found: NotebookNode = nbformat.read(PLACE, as_version=4)  # type: ignore[no-untyped-call]
+def read(path: Path = PLACE) -> NotebookNode:
+    found: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -26,23 +27,36 @@ def committed() -> NotebookNode:
     return read()
 
 
+EXECUTE = """
+import sys
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+source, folder, target = sys.argv[1:]
+notebook = nbformat.read(source, as_version=4)
+manager = AsyncKernelManager()
+manager.kernel_spec.argv[0] = sys.executable
+NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": folder}}).execute()
+nbformat.write(notebook, target)
+"""
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
-    """Run by the interpreter that runs the tests, with warnings as errors."""
-    from jupyter_client.manager import AsyncKernelManager
+    """Run by the interpreter that runs the tests, with warnings as errors.
 
+    In a process of its own: the client leaves sockets to the garbage collector, which would warn in a later test.
+    """
     home = tmp_path_factory.mktemp("jupyter")
-    with pytest.MonkeyPatch.context() as patch:
-        for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
-            patch.setenv(variable, str(home))
-        patch.setenv("PYTHONWARNINGS", "error:::benchmark_recorder")
-        notebook = read()
-        manager = AsyncKernelManager()
-        assert manager.kernel_spec is not None
-        manager.kernel_spec.argv[0] = sys.executable
-        client = NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(PLACE.parent)}})
-        client.execute()
-    return notebook
+    folders = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+    environment = {**os.environ, **dict.fromkeys(folders, str(home)), "PYTHONWARNINGS": "error:::benchmark_recorder"}
+    target = home / "executed.ipynb"
+    command = [sys.executable, "-c", EXECUTE, str(PLACE), str(PLACE.parent), str(target)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return read(target)
 
 
 def outputs(notebook: NotebookNode) -> dict[str, list[Any]]:
