@@ -164,7 +164,8 @@ def test_a_dataset_elsewhere_is_not_written_to(cloud: FakeGoogleCloud) -> None:
 
 def test_a_column_of_another_type_is_never_changed(cloud: FakeGoogleCloud) -> None:
     cloud.set_up()
-    cloud.bigquery.tables[TABLE].resource["schema"]["fields"][0]["type"] = "INTEGER"
+    fields = cloud.bigquery.tables[TABLE].resource["schema"]["fields"]
+    next(field for field in fields if field["name"] == "record_id")["type"] = "INTEGER"
     with pytest.raises(StoreSetupError, match="record_id is INTEGER, not STRING; give --table another name"):
         steps(cloud)
 
