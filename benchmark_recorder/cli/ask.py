@@ -77,7 +77,7 @@ def list_versions(recorder: BenchmarkRecorder, query_with_version: dict[str, Any
     """List the versions with their counts."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.reporting.report_page import list_page
+    from benchmark_recorder.reporting.version_pages import list_page
 
     cells = recorder.store.summarize(Query.of(**query_with_version))
     versions = sorted({cell.version for cell in cells.cells})
@@ -110,7 +110,7 @@ def show(
     as_json: AsJSON = False,
 ) -> None:
     """Show the figures of one version, each with its interval."""
-    from benchmark_recorder.reporting.report_page import summary_page
+    from benchmark_recorder.reporting.version_pages import summary_page
 
     summary = recorder.get_historical_metrics(version, **query)
     if as_json:
@@ -143,7 +143,7 @@ def compare(  # noqa: PLR0913 - options
     as_json: AsJSON = False,
 ) -> None:
     """Compare a candidate with a baseline: effect, interval, verdict."""
-    from benchmark_recorder.reporting.report_page import comparison_page, joint_page
+    from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
     from benchmark_recorder.reporting.task_texts import task_texts
 
     two_versions(v1, v2)

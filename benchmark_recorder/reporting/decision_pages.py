@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.comparison_pages import LABELS, UNITS
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, number, signed
-from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Table, Untrusted
-from benchmark_recorder.reporting.report_page import Footnotes, absences, readable
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Footnotes,
+    Heading,
+    Line,
+    Page,
+    Paragraph,
+    Prose,
+    Table,
+    Untrusted,
+    absences,
+    readable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -121,8 +121,8 @@ def _box(chart: Chart) -> tuple[float, tuple[float, float, float, float]]:
     match chart:
         case Forest(rows=rows):
             left, inner = _room_for(row.name for row in rows), _ROW * max(2, len(rows))
-        case Spread(heaps=heaps):
-            left, inner = _room_for(heap.name for heap in heaps), 64 * max(2, len(heaps))
+        case Spread(bars=bars):
+            left, inner = _room_for(bar.name for bar in bars), 64 * max(2, len(bars))
         case Tradeoff():
             above = 30.0
         case Timeline(lines=lines):
