@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.charts import DurationBars, Forest, Marker, Series, Spread, Timeline, Tradeoff
-from benchmark_recorder.reporting.comparison_pages import LABELS, TONES, UNITS, change_interval, task_name
+from benchmark_recorder.reporting.comparison_pages import change_interval, task_name
 from benchmark_recorder.reporting.numbers import PERCENT, dollars, moment, number, seconds, signed
 from benchmark_recorder.reporting.page import Figure, Line, Page, Table, Untrusted
 from benchmark_recorder.reporting.report_page import Pictures
 from benchmark_recorder.reporting.version_pages import estimate_text
-from benchmark_recorder.reporting.wording import WORDINGS
+from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, short_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -266,7 +266,7 @@ def _effects(comparison: Comparison, texts: Mapping[str, str]) -> Figure | None:
 
 
 def _change(comparison: Comparison, row: TaskRow) -> str:
-    suffix = " %" if comparison.kind == "ratio" else " pt"
+    suffix = short_unit(comparison.kind)
     return signed(None if row.effect is None else METRICS[comparison.metric].better * row.effect, suffix)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, Unit, count, dollars, number, seconds, signed, size
+from benchmark_recorder.reporting.numbers import UNDEFINED, count, number, signed, size
 from benchmark_recorder.reporting.page import (
     Bullets,
     Card,
@@ -21,40 +21,12 @@ from benchmark_recorder.reporting.page import (
     absences,
     readable,
 )
-from benchmark_recorder.reporting.wording import WORDINGS, sentence
+from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, sentence, short_unit, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, Interval, JointComparison, TaskRow
-    from benchmark_recorder.reporting.page import Tone
-
-UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
-    "execution_time": seconds,
-    "cost": dollars,
-    "success_rate": lambda _: PERCENT,
-    "failure_rate": lambda _: PERCENT,
-    "routing_accuracy": lambda _: PERCENT,
-}
-
-LABELS: Final = {
-    "execution_time": "time",
-    "cost": "cost",
-    "success_rate": "success",
-    "failure_rate": "failures",
-    "routing_accuracy": "right agent",
-}
-
-TONES: Final[dict[str, Tone]] = {
-    "improved": "good",
-    "regressed": "bad",
-    "inconclusive": "doubt",
-    "equivalent": "calm",
-    "better": "good",
-    "worse": "bad",
-    "mixed": "doubt",
-}
-"""Of the verdicts on one metric, and on all."""
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
@@ -148,7 +120,7 @@ def _legend(comparisons: Sequence[Comparison]) -> str:
 def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
-    suffix = " %" if comparison.kind == "ratio" else " pt"
+    suffix = short_unit(comparison.kind)
     change = None if comparison.effect is None else better * comparison.effect
     return (
         (f"{LABELS[comparison.metric]} ({unit.symbol})",),
@@ -191,7 +163,7 @@ def _card(comparison: Comparison) -> Card:
     return Card(
         label=f"{noun[0].upper()}{noun[1:]}",
         status=Status(comparison.verdict, TONES[comparison.verdict]),
-        figure=signed(change, " %" if comparison.kind == "ratio" else " pt"),
+        figure=signed(change, short_unit(comparison.kind)),
         details=((f"95 %: {interval}" if comparison.interval else "no interval",), (values,)),
     )
 
@@ -222,9 +194,8 @@ def _task_line(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -
         failed, fails = _failed(comparison, row.v1_value, row.v1_count), _failed(comparison, row.v2_value, row.v2_count)
         turned = "begins to fail" if row.turn == "begins_to_fail" else "is repaired"
         return f"{sign} ", *name, f" {turned} ({failed} runs failed before, {fails} now)"
-    unit = " %" if comparison.kind == "ratio" else " percentage points"
     runs = f"({row.v1_count:,}+{row.v2_count:,} runs)"
-    return f"{sign} ", *name, f" {wording.verb} {size(row.effect)}{unit} {word} {runs}"
+    return f"{sign} ", *name, f" {wording.verb} {size(row.effect)}{unit(comparison.kind)} {word} {runs}"
 
 
 def _failed(comparison: Comparison, rate: float | None, n: int) -> str:

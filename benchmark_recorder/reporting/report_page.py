@@ -7,11 +7,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
-from benchmark_recorder.reporting.comparison_pages import LABELS, UNITS, comparison_section, task_name
+from benchmark_recorder.reporting.comparison_pages import comparison_section, task_name
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
 from benchmark_recorder.reporting.page import Bullets, Footnotes, Heading, Line, Page, Paragraph, Table, Untrusted
 from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
-from benchmark_recorder.reporting.wording import WORDINGS, range_text
+from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
