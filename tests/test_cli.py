@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from benchmark_recorder import __version__
 from benchmark_recorder.cli import app
+from benchmark_recorder.history import History
 from benchmark_recorder.recorder import BenchmarkRecorder
 from tests.hostile import HOSTILE
 from tests.pages import ROOT, commands
@@ -432,7 +433,9 @@ def test_a_pinned_file_that_does_not_exist_is_told(store: Path) -> None:
 def test_a_version_against_itself_is_wrong_usage(command: str, store: Path) -> None:
     result = run(command, "v1.0", "v1.0", "--store", store)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert one_line(result).startswith("benchmark-recorder: v2: the same version twice; name another one")
+    assert one_line(result).startswith(
+        "benchmark-recorder: v2: the same version as v1; to compare a version with its own past, use"
+    )
 
 
 def test_a_gate_takes_a_version_against_its_own_past(store: Path) -> None:
@@ -559,7 +562,7 @@ def test_a_bug_shows_its_traceback(store: Path, monkeypatch: pytest.MonkeyPatch)
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(BenchmarkRecorder, "get_historical_metrics", broken)
+    monkeypatch.setattr(History, "get_historical_metrics", broken)
     with pytest.raises(ZeroDivisionError):
         CliRunner().invoke(app, ["show", "v1.0", "--store", str(store)], catch_exceptions=False)
 
@@ -660,7 +663,7 @@ def test_the_doctor_says_that_there_is_no_file(tmp_path: Path) -> None:
     result = run("doctor", "--store", "nope.json")
     assert result.exit_code == 0
     path = tmp_path / "nope.json"
-    assert one_line(result) == f"benchmark-recorder: {path}: there is no such file yet; the first record makes it"
+    assert one_line(result) == f"benchmark-recorder: {path}: there is no such file yet; the first record creates it"
     assert "form" not in result.stdout.split("settings")[0]
 
 
@@ -672,7 +675,7 @@ def test_the_doctor_says_how_to_mend_this_very_file(tmp_path: Path) -> None:
     first = next(n for n, line in enumerate(lines) if "record_id" in line)
     path.write_text("".join([*lines[: first + 1], *lines[first:]]))
     line = run("doctor", "--store", path).stderr.splitlines()[-1]
-    assert line == f"benchmark-recorder: to mend the file: benchmark-recorder doctor --repair --store '{path}'"
+    assert line == f"benchmark-recorder: to repair the file: benchmark-recorder doctor --repair --store '{path}'"
     assert run(*shlex.split(line.partition(": ")[2].partition(": ")[2])[1:]).exit_code == 0
     assert run("doctor", "--store", path).stderr == ""
 

@@ -145,7 +145,9 @@ def test_the_alert_on_speed_has_a_target(target: str, state: str, store: Path) -
 def test_a_target_that_is_no_percentage_is_wrong_usage(target: str, store: Path) -> None:
     result = run("gate", "v1.0", "v2.0", "--target", target, "--store", store)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == (f"benchmark-recorder: --target: expected percent below 100, or none, got {target!r}\n")
+    assert result.stderr == (
+        f"benchmark-recorder: --target: expected a percentage below 100, or none, got {target!r}\n"
+    )
 
 
 def test_a_summary_that_cannot_be_written_is_told_and_the_verdict_stands(store: Path, tmp_path: Path) -> None:
