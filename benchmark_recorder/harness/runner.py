@@ -196,10 +196,7 @@ class _Log:
             metadata,
             task_id=task.id,
             expected_agent=task.expected_agent,
-            error_type=outcome.error_type,
-            model=outcome.model,
-            input_tokens=outcome.input_tokens,
-            output_tokens=outcome.output_tokens,
+            **outcome.others(),
         )
         self._left_running[version] += timing.left_running
         self.executions.append(

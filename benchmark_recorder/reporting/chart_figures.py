@@ -15,9 +15,10 @@ from benchmark_recorder.reporting.charts import (
     spread,
     task_effects,
 )
-from benchmark_recorder.reporting.comparison_pages import UNITS, change_interval, estimate_text, task_name
+from benchmark_recorder.reporting.comparison_pages import change_interval, estimate_text, task_name
 from benchmark_recorder.reporting.numbers import PERCENT, number, seconds, signed
 from benchmark_recorder.reporting.page import Figure, Line, Page, Table, Untrusted
+from benchmark_recorder.reporting.wording import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

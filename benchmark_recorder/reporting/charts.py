@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.comparison_pages import LABELS
 from benchmark_recorder.reporting.numbers import PERCENT, Unit, dollars, moment, seconds
-from benchmark_recorder.reporting.wording import WORDINGS
+from benchmark_recorder.reporting.wording import LABELS, WORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

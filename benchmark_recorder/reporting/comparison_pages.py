@@ -18,40 +18,12 @@ from benchmark_recorder.reporting.numbers import (
     size,
 )
 from benchmark_recorder.reporting.page import Card, Cards, Line, Page, Paragraph, Status, Table, Untrusted
-from benchmark_recorder.reporting.wording import WORDINGS
+from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, Estimate, Interval, JointComparison, Summary, TaskRow
-    from benchmark_recorder.reporting.page import Tone
-
-UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
-    "execution_time": seconds,
-    "cost": dollars,
-    "success_rate": lambda _: PERCENT,
-    "failure_rate": lambda _: PERCENT,
-    "routing_accuracy": lambda _: PERCENT,
-}
-
-LABELS: Final = {
-    "execution_time": "time",
-    "cost": "cost",
-    "success_rate": "success",
-    "failure_rate": "failures",
-    "routing_accuracy": "right agent",
-}
-
-TONES: Final[dict[str, Tone]] = {
-    "improved": "good",
-    "regressed": "bad",
-    "inconclusive": "doubt",
-    "equivalent": "calm",
-    "better": "good",
-    "worse": "bad",
-    "mixed": "doubt",
-}
-"""Of the verdicts on one metric, and on all."""
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""

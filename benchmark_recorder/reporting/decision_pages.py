@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.comparison_pages import LABELS, UNITS
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, number, signed
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Table, Untrusted
 from benchmark_recorder.reporting.report_page import Footnotes, absences, readable
+from benchmark_recorder.reporting.wording import LABELS, UNITS, short_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def _literal_row(check: GateCheck, threshold: LiteralCheck) -> tuple[Line, ...]:
 
 
 def _suffix(metric: str) -> str:
-    return " %" if METRICS[metric].kind == "ratio" else " pt"
+    return short_unit(METRICS[metric].kind)
 
 
 def _values(check: GateCheck) -> tuple[Line, ...]:
@@ -185,7 +185,6 @@ def _blocks_table(judged: Sequence[FalseBlocks]) -> Table:
 
 def _detectable_table(result: SelfTest) -> Table:
     rows: tuple[tuple[Line, ...], ...] = tuple(
-        ((LABELS[metric],), (signed(value, " %" if METRICS[metric].kind == "ratio" else " pt"),))
-        for metric, value in result.detectable.items()
+        ((LABELS[metric],), (signed(value, _suffix(metric)),)) for metric, value in result.detectable.items()
     )
     return Table((("guardrail",), ("smallest worsening found with 80 % power",)), rows, "lr")

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
 from benchmark_recorder.reporting.chart_figures import effect_figures, spread_figure, tradeoff_figure, trend_figures
 from benchmark_recorder.reporting.comparison_pages import (
-    LABELS,
-    UNITS,
     comparison_cards,
     comparison_table,
     estimate_text,
@@ -21,7 +19,7 @@ from benchmark_recorder.reporting.comparison_pages import (
 )
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
 from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Table, Untrusted
-from benchmark_recorder.reporting.wording import WORDINGS, range_text, sentence
+from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,16 +1,19 @@
-"""One sentence for each metric, with its verdict: what the figures say, and not more."""
+"""The words for metrics, units and verdicts, and one sentence for each compared metric."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import size
+from benchmark_recorder.reporting.numbers import PERCENT, dollars, seconds, size
 from benchmark_recorder.reporting.page import Prose, Untrusted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from benchmark_recorder.analysis import Comparison, Interval
-    from benchmark_recorder.reporting.page import Line
+    from benchmark_recorder.reporting.numbers import Unit
+    from benchmark_recorder.reporting.page import Line, Tone
 
 
 class Wording(NamedTuple):
@@ -39,6 +42,43 @@ WORDINGS: Final = {
     ),
 }
 
+UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
+    "execution_time": seconds,
+    "cost": dollars,
+    "success_rate": lambda _: PERCENT,
+    "failure_rate": lambda _: PERCENT,
+    "routing_accuracy": lambda _: PERCENT,
+}
+
+LABELS: Final = {
+    "execution_time": "time",
+    "cost": "cost",
+    "success_rate": "success",
+    "failure_rate": "failures",
+    "routing_accuracy": "right agent",
+}
+
+TONES: Final[dict[str, Tone]] = {
+    "improved": "good",
+    "regressed": "bad",
+    "inconclusive": "doubt",
+    "equivalent": "calm",
+    "better": "good",
+    "worse": "bad",
+    "mixed": "doubt",
+}
+"""Of the verdicts on one metric, and on all."""
+
+
+def unit(kind: str) -> str:
+    """Behind the size of a change in a sentence."""
+    return " %" if kind == "ratio" else " percentage points"
+
+
+def short_unit(kind: str) -> str:
+    """The same in a table."""
+    return " %" if kind == "ratio" else " pt"
+
 
 def sentence(comparison: Comparison) -> Line:
     """The verdict on one metric."""
@@ -60,23 +100,19 @@ def _body(comparison: Comparison) -> Line:
         needed = (" ", Prose(comparison.needed.sentence)) if comparison.needed else ()
         return (*caveat, f"{_range(comparison, interval)}.", *needed)
     word = wording.better if effect > 0 else wording.worse
-    change = f" {wording.verb} {size(effect)}{_unit(comparison)} {word} than "
+    change = f" {wording.verb} {size(effect)}{unit(comparison.kind)} {word} than "
     return (v2, change, v1, f"{_range(comparison, interval)}.")
 
 
-def _unit(comparison: Comparison) -> str:
-    return " %" if comparison.kind == "ratio" else " percentage points"
-
-
 def _margin(comparison: Comparison) -> str:
-    return f"{size(comparison.margin)}{_unit(comparison)}"
+    return f"{size(comparison.margin)}{unit(comparison.kind)}"
 
 
 def _range(comparison: Comparison, interval: Interval | None) -> str:
-    return range_text(WORDINGS[comparison.metric], _unit(comparison), interval)
+    return range_text(WORDINGS[comparison.metric], unit(comparison.kind), interval)
 
 
-def range_text(wording: Wording, unit: str, interval: Interval | None) -> str:
+def range_text(wording: Wording, suffix: str, interval: Interval | None) -> str:
     """An interval of an effect, in words that tell its ends' directions."""
     if interval is None:
         return ""
@@ -87,9 +123,9 @@ def range_text(wording: Wording, unit: str, interval: Interval | None) -> str:
         assert bound is not None
         word = wording.better if bound > 0 else wording.worse
         reach = "at most" if (low is None) == (bound > 0) else "at least"
-        return f" ({level}: {reach} {size(bound)}{unit} {word})"
+        return f" ({level}: {reach} {size(bound)}{suffix} {word})"
     if low * high > 0:
         word = wording.better if low > 0 else wording.worse
         near, far = sorted((abs(low), abs(high)))
-        return f" ({level}: {size(near)} to {size(far)}{unit} {word})"
-    return f" ({level}: from {size(low)}{unit} {wording.worse} to {size(high)}{unit} {wording.better})"
+        return f" ({level}: {size(near)} to {size(far)}{suffix} {word})"
+    return f" ({level}: from {size(low)}{suffix} {wording.worse} to {size(high)}{suffix} {wording.better})"

@@ -28,8 +28,9 @@ class Remote(MemoryStore):
 
     is_remote = True
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "remote://somewhere") -> None:
         super().__init__()
+        self._name = name
         self.is_down = False
         self.refused_versions: set[str] = set()
         self.sent: list[int] = []
@@ -37,7 +38,7 @@ class Remote(MemoryStore):
 
     @property
     def name(self) -> str:
-        return "remote://somewhere"
+        return self._name
 
     def _reach(self) -> None:
         if self.is_down:
