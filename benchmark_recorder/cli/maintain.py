@@ -18,8 +18,7 @@ from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.secrets import without_secrets
-from benchmark_recorder.stores.vertex import VertexStore
-from benchmark_recorder.stores.vertex.store import DATASET, LOCATION, TABLE
+from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")

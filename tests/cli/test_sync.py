@@ -19,7 +19,7 @@ from benchmark_recorder.cli import app
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
-from benchmark_recorder.stores.replication.cursor import marks_of
+from benchmark_recorder.stores.sidefiles import cursor_files_of
 from benchmark_recorder.testing import make_document, make_history
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def holds(url: str, recorded: int) -> bool:
 
 
 def attempts(journal: Path) -> bool:
-    return any(mark is not None and mark.attempted for mark in (file.read() for file in marks_of(str(journal))))
+    return any(mark is not None and mark.attempted for mark in (file.read() for file in cursor_files_of(str(journal))))
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
