@@ -8,18 +8,28 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypeAlias, cast, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, TypeAlias, cast
 
 import msgspec
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import Field as Annotation
 from typing_extensions import TypedDict
 
 from benchmark_recorder.errors import InvalidRecordError
 from benchmark_recorder.plain import is_plain_metadata
-from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Document, plain_text, preview
+from benchmark_recorder.records import (
+    FIELDS,
+    MAX_METADATA_BYTES,
+    MAX_TEXT,
+    Document,
+    Field,
+    Kind,
+    plain_text,
+    preview,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
 
@@ -29,78 +39,54 @@ MAX_METADATA_DEPTH: Final = 32
 MAX_METADATA_INT_BITS: Final = 1024
 """Bits of a whole number in metadata: what the largest floating-point number has."""
 
-_Text = Annotated[str, Field(max_length=MAX_TEXT)]
-_Name = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Tokens = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-@with_config(ConfigDict(strict=True))
-class Execution(TypedDict):
-    """What the caller of ``record_execution`` says of an execution."""
-
-    version: _Name
-    task_description: _Text
-    execution_time: _Amount
-    success: bool
-    agent_selected: _Text | None
-    cost_estimated: _Amount
-    difficulty: Annotated[float, Field(ge=0, le=1)] | None
-    metadata: dict[str, Any]
-    task_id: NotRequired[_Name]
-    cost_known: NotRequired[bool]
-    expected_agent: NotRequired[_Text]
-    error_type: NotRequired[_Text]
-    model: NotRequired[_Text]
-    input_tokens: NotRequired[_Tokens]
-    output_tokens: NotRequired[_Tokens]
-
-
-@with_config(ConfigDict(strict=True, extra="allow"))
-class _WholeDocument(Execution):
-    """The same with what the recorder adds, and with fields that only others know."""
-
-    record_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    timestamp: str
-    git_commit: _Text | None
-    host: NotRequired[_Text]
-
-
-_HINTS: Final = get_type_hints(_WholeDocument, include_extras=True)  # a TypedDict's own key sets cannot read texts
-_OPTIONAL_FIELDS: Final = frozenset(name for name, hint in _HINTS.items() if get_origin(hint) is NotRequired)
-
 Validate: TypeAlias = "Callable[[Document], Document]"
 
-_validate_execution: Validate = TypeAdapter(Execution).validator.validate_python
+_ANNOTATIONS: Final[Mapping[Kind, Any]] = {
+    "id": Annotated[str, Annotation(pattern=r"^[0-9a-f]{32}$")],
+    "time": str,
+    "name": Annotated[str, Annotation(min_length=1, max_length=MAX_TEXT)],
+    "text": Annotated[str, Annotation(max_length=MAX_TEXT)],
+    "texts": list[Annotated[str, Annotation(max_length=MAX_TEXT)]],
+    "number": Annotated[float, Annotation(ge=0, allow_inf_nan=False)],
+    "count": Annotated[int, Annotation(ge=0, lt=2**63)],
+    "flag": bool,
+    "json": dict[str, Any],
+}
+_BY_NAME: Final = {field.name: field for field in FIELDS}
+_MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
+
+
+def _annotation(field: Field) -> Any:  # noqa: ANN401 - a type
+    kind = _ANNOTATIONS[field.kind]
+    if field.most is not None:
+        kind = Annotated[kind, Annotation(le=field.most)]
+    if field.absent == "null":
+        kind |= None
+    return NotRequired[kind] if field.name in _MAY_BE_LEFT_OUT else kind
+
+
+def _validator(fields: Iterable[Field], extra: Literal["ignore", "allow"]) -> Validate:
+    """Validates a dict with these fields."""
+    make: Any = TypedDict  # its form as a function, with names that no type checker can know
+    schema = make("Record", {field.name: _annotation(field) for field in fields})
+    return TypeAdapter(with_config(ConfigDict(strict=True, extra=extra))(schema)).validator.validate_python
+
+
+_validate_execution: Validate = _validator((f for f in FIELDS if f.argument is not None and f.kind != "time"), "ignore")
+"""What the caller of ``record_execution`` says of an execution."""
 
 
 @cache
 def _validate_document() -> Validate:
-    """Made on first use: recording does not need it."""
-    return TypeAdapter(_WholeDocument).validator.validate_python
-
-
-_EXPECTED: Final = {
-    "record_id": "32 hexadecimal digits, or None for a new one",
-    "timestamp": "a datetime or an ISO 8601 text",
-    "version": "a text that is not empty",
-    "task_id": "a text that is not empty",
-    "task_description": "a text",
-    "execution_time": "a finite number of seconds, zero or more",
-    "success": "True or False",
-    "cost_estimated": "a finite number of US dollars, zero or more, or None where it is unknown",
-    "difficulty": "a number from 0 to 1, or None",
-    "metadata": "a dict of JSON values, or None",
-    "input_tokens": "a whole number, zero or more, or None",
-    "output_tokens": "a whole number, zero or more, or None",
-}
+    """The same with what the recorder adds, and with fields that only others know. Recording does not need it."""
+    return _validator(FIELDS, "allow")
 
 
 def admit_execution(execution: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
     """Validate and normalise what a caller says of an execution.
 
     Args:
-        execution: the fields of ``Execution``.
+        execution: the fields that have an argument.
         names: how the caller spells a field (``{"execution_time": "duration"}``), for messages.
 
     Returns:
@@ -129,7 +115,7 @@ def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
 
 def _mend(fields: Document, names: Mapping[str, str], validate: Validate) -> tuple[Document, tuple[str, ...]]:
     """Normalise what may be normalised, then validate once more."""
-    absent = {name for name in _OPTIONAL_FIELDS if fields.get(name) is None}
+    absent = {name for name in _MAY_BE_LEFT_OUT if fields.get(name) is None}
     mended, notes = {name: value for name, value in fields.items() if name not in absent}, []
     if mended.get("metadata") is None:
         mended["metadata"] = {}
@@ -157,8 +143,7 @@ def _plain_number(name: str, value: object) -> object:
 
 def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
     spelled = names.get(name, name)
-    expected = _EXPECTED.get(name, "a text, or None")
-    return InvalidRecordError(f"{spelled}: expected {expected}, got {preview(value)}", field=spelled)
+    return InvalidRecordError(f"{spelled}: expected {_BY_NAME[name].expected}, got {preview(value)}", field=spelled)
 
 
 def _normalised(

@@ -9,12 +9,12 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT
+from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COUNTS: Final = frozenset({"input_tokens", "output_tokens"})
+_COUNTS: Final = of_kind("count")
 
 
 def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way of each record

@@ -15,6 +15,8 @@ from benchmark_recorder.recording.buffer import WriteBuffer
 from benchmark_recorder.recording.commit import find_commit
 from benchmark_recorder.recording.measurement import Measurement, tracked
 from benchmark_recorder.records import (
+    ARGUMENT_NAMES,
+    FIELDS,
     METRIC_FIELDS,
     BenchmarkMetric,
     Document,
@@ -34,9 +36,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_PATH: Final = "benchmarks/metrics.json"
-
-ARGUMENT_NAMES: Final = {"execution_time": "duration", "task_description": "task", "cost_estimated": "cost"}
-"""How ``record_execution`` spells a record's fields."""
 
 
 class BenchmarkRecorder(LegacyQuestions, History):
@@ -311,8 +310,10 @@ class _Known(TypedDict, total=False):
     output_tokens: int | None
 
 
-_OPTIONAL: Final = ("task_id", "expected_agent", "error_type", "model", "input_tokens", "output_tokens")
-_ALWAYS_THERE: Final = frozenset(METRIC_FIELDS[:11]) - {"metadata"}
+_OPTIONAL: Final = tuple(
+    f.name for f in FIELDS if f.argument is not None and f.absent in {"made", "left out"} and f.kind != "time"
+)
+_ALWAYS_THERE: Final = frozenset(f.name for f in FIELDS if f.absent != "left out") - {"metadata", "record_id"}
 
 
 def _admit(document: Document, timestamp: datetime | str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypedDict
 
-from benchmark_recorder.records import METRIC_FIELDS
+from benchmark_recorder.records import METRIC_FIELDS, of_kind
 from benchmark_recorder.reporting.escaping import csv_cell, terminal
 from benchmark_recorder.reporting.json import json_text, plain
 from benchmark_recorder.reporting.numbers import day
@@ -52,11 +52,11 @@ def print_csv(columns: Columns, file: TextIO) -> None:
     """
     writer = csv.writer(file)
     writer.writerow(columns)
-    cells = (map(_whole if name in _WHOLE else _cell, column.tolist()) for name, column in columns.items())
+    cells = (map(_whole if name in _COUNTS else _cell, column.tolist()) for name, column in columns.items())
     writer.writerows(zip(*cells, strict=True))
 
 
-_WHOLE: Final = frozenset({"input_tokens", "output_tokens"})
+_COUNTS: Final = of_kind("count")
 
 
 def _whole(value: float) -> int | None:
