@@ -22,7 +22,7 @@ import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.identity import identified
-from benchmark_recorder.plain import plain_json
+from benchmark_recorder.validation import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -292,7 +292,7 @@ class VertexStore(Store):
 
     def _known(self, documents: Mapping[str, Document]) -> set[str]:
         """Which of some records are here."""
-        from benchmark_recorder.records import timestamp_micros
+        from benchmark_recorder.identity import timestamp_micros
         from benchmark_recorder.stores.vertex.rows import moment_of
         from benchmark_recorder.stores.vertex.sql import known_ids_sql
 
