@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.stores.replication.cursor import marks_of
+from benchmark_recorder.stores.sidefiles import cursor_files_of
 from benchmark_recorder.testing import make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
@@ -29,7 +29,7 @@ def store(tmp_path: Path, remote: Remote) -> Iterator[ReplicatedStore]:
 
 
 def spoil_mark(journal: JSONFileStore, content: bytes) -> None:
-    (mark,) = marks_of(str(journal.path))
+    (mark,) = cursor_files_of(str(journal.path))
     Path(mark.path).write_bytes(content)
 
 
@@ -59,7 +59,7 @@ def test_a_damaged_mark_keeps_nobody_from_recording_and_means_that_everything_is
 def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores.replication.cursor.MARK_SECONDS", 0.1)
+    monkeypatch.setattr("benchmark_recorder.stores.sidefiles.CURSOR_SECONDS", 0.1)
     store.append(make_history(5))
     with store.delivery._marks.held(shared=True), replicated(tmp_path, remote, "off") as other:
         other.append(make_history(5, seed=2))
@@ -69,7 +69,7 @@ def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
 def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores.replication.cursor.MARK_SECONDS", 0.1)
+    monkeypatch.setattr("benchmark_recorder.stores.sidefiles.CURSOR_SECONDS", 0.1)
     scan = remote.scan
 
     def take_long(query: Query, fields: Collection[str]) -> Columns:

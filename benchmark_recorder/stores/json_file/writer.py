@@ -18,8 +18,9 @@ from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, L
 from benchmark_recorder.stores.json_file.glance import make_glance
 from benchmark_recorder.stores.json_file.identities import Identities, id_of
 from benchmark_recorder.stores.json_file.mending import mend, take_over
-from benchmark_recorder.stores.json_file.rewrite import is_retired, sync_folder
+from benchmark_recorder.stores.json_file.rewrite import is_retired
 from benchmark_recorder.stores.locking import LOCK_SECONDS, lock, unavailable
+from benchmark_recorder.stores.sidefiles import sync_folder
 
 if TYPE_CHECKING:
     import fcntl

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.json_file.rewrite import write_beside
 from benchmark_recorder.stores.secrets import without_secrets
+from benchmark_recorder.stores.sidefiles import write_beside
 
 LONGEST: Final = 1000
 """Characters of an error that are kept."""

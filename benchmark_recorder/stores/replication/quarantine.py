@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.stores.json_file.rewrite import folder_of, write_beside
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.replication.cursor import MarkFile
+from benchmark_recorder.stores.sidefiles import CursorFile, damaged_quarantine, quarantine_of, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -54,8 +52,8 @@ class Quarantine:
 
     def __init__(self, journal: str) -> None:
         self._journal = journal
-        self.path = os.path.join(folder_of(journal), "quarantine.jsonl")
-        self._lock = MarkFile(journal, "quarantine")
+        self.path = quarantine_of(journal)
+        self._lock = CursorFile(journal, "quarantine")
 
     def of(self, remote: str) -> dict[str, Entry]:
         """One store's entries by the record's id.
@@ -64,10 +62,6 @@ class Quarantine:
             StoreUnavailableError: they cannot be read.
         """
         return {entry.document["record_id"]: entry for entry in self._entries() if entry.remote == remote}
-
-    def ids(self) -> set[str]:
-        """The ids of all refused records."""
-        return {entry.document["record_id"] for entry in self._entries()}
 
     def add(self, remote: str, documents: Iterable[Document], reasons: Mapping[str, str]) -> None:
         """Keep the documents that a store gave a reason against; those that are here already stay as they are.
@@ -105,7 +99,7 @@ class Quarantine:
         except OSError as error:
             raise unavailable(error, self.path, "read") from error
         except msgspec.DecodeError as error:
-            raise StoreUnavailableError(f"{self.path} has a line that is no refused record: {error}") from error
+            raise damaged_quarantine(self.path, error) from error
 
     def _write(self, entries: list[Entry]) -> None:
         try:
