@@ -136,7 +136,7 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
     """The lines with their ends of which metadata holds one, exactly if it has this pair.
 
     Returns:
-        ``None`` where texts cannot tell: a list or an object, which JSON may write in many ways.
+        ``None`` where text does not decide: a list or an object, which JSON may write in many ways.
     """
     if isinstance(value, bool | str | None):
         texts = {_json(value)}
