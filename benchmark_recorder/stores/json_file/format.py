@@ -135,7 +135,8 @@ def _last_whole_record(fd: int, header: int, size: int) -> int:
         behind = size
         for line in reversed(lines[1:]):
             begin = behind - len(line)
-            record = line.rstrip(b" \t\r\0").removesuffix(b",")
+            # A kill cuts a write at the end of a page, also behind the first byte over the closing: ``,]}``.
+            record = line.rstrip(b" \t\r\0").removesuffix(b",]}").removesuffix(b",")
             if record[:1] == b"{" and is_record(record):
                 return begin + len(record)
             behind = begin - 1
