@@ -41,7 +41,7 @@ def list_versions(history: History, query_with_version: dict[str, Any], *, as_js
     """List the versions with their counts."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.reporting.report_page import list_page
+    from benchmark_recorder.reporting.version_pages import list_page
 
     cells = history.store.summarize(Query.of(**query_with_version))
     found = sorted({cell.version for cell in cells.cells})
@@ -73,7 +73,7 @@ def _iso(micros: int) -> str:
 @resolved
 def show(history: History, version: Version, query: dict[str, Any], *, as_json: AsJSON = False) -> None:
     """Show the figures of one version, each with its interval."""
-    from benchmark_recorder.reporting.report_page import summary_page
+    from benchmark_recorder.reporting.version_pages import summary_page
 
     summary = history.get_historical_metrics(version, **query)
     print_answer(
@@ -109,7 +109,7 @@ def compare(  # noqa: PLR0913 - options
     as_json: AsJSON = False,
 ) -> None:
     """Compare a candidate with a baseline: effect, interval, verdict."""
-    from benchmark_recorder.reporting.report_page import comparison_page, joint_page
+    from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
     from benchmark_recorder.reporting.task_texts import task_texts
 
     check_different(v1, v2)
