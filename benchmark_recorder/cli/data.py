@@ -1,4 +1,4 @@
-"""``record``: one execution, from a shell."""
+"""``record``, ``import`` and ``export``: records into the store, and out of it."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from benchmark_recorder.cli.app import Code, app, complain
-from benchmark_recorder.cli.ask import no_data
-from benchmark_recorder.cli.options import AsJSON, MetadataOption, parse_metadata, resolved
-from benchmark_recorder.cli.output import form_of, opened, print_json, records
+from benchmark_recorder.cli.options import AsJSON, MetadataOption, Output, parse_metadata, resolved
+from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, records
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.exchange import export_records, import_file
+from benchmark_recorder.history import History
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.escaping import terminal
@@ -80,7 +80,7 @@ FORMS: Final = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".json": Format.JSON
 @app.command(epilog="Example: benchmark-recorder export --format csv --version v2.0 --output v2.csv")
 @resolved
 def export(
-    recorder: BenchmarkRecorder,
+    history: History,
     query_with_version: dict[str, Any],
     *,
     format: Annotated[  # noqa: A002
@@ -91,7 +91,7 @@ def export(
             "tool, and take one --version."
         ),
     ] = None,
-    output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
+    output: Output = "-",
 ) -> None:
     """Export records, or figures for other programs.
 
@@ -101,10 +101,10 @@ def export(
     form = form_of(format, output, FORMS, Format.CSV)
     if form in {Format.SMALLER, Format.BIGGER} and len(query.versions or ()) != 1:
         raise typer.BadParameter(f"{form.value} tells the figures of one version; name it", param_hint="--version")
-    if next(recorder.store.documents(query), None) is None:
-        no_data(recorder, query.versions or ())
-    with opened(output, recorder) as file:
-        written = export_records(recorder.store, file, form.value, query)
+    if next(history.store.documents(query), None) is None:
+        no_data(history, query.versions or ())
+    with opened(output, history.store) as file:
+        written = export_records(history.store, file, form.value, query)
     if output != "-":
         typer.echo(f"wrote {records(written)} to {terminal(output)}", err=True)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmark_recorder.admission import admit
 from benchmark_recorder.errors import InvalidRecordError
-from benchmark_recorder.plain import plain_json
-from benchmark_recorder.records import task_id_of, timestamp_text
+from benchmark_recorder.identity import timestamp_text
+from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,12 +133,8 @@ def _admitted(told: Document, *, keep_text: bool) -> tuple[Document, tuple[str, 
         if document.get(name) is None:
             more = _MISSING.get(name, "every record must tell it")
             raise InvalidRecordError(f"{name}: is missing; {more}", field=name)
-    if document["cost_estimated"] is None:  # unknown
-        document["cost_estimated"] = 0.0
-    if document.get("task_id") is None:
-        if not document["task_description"]:
-            raise InvalidRecordError("task_description: is missing, and so is task_id; give one", field="task_id")
-        document["task_id"] = task_id_of(str(document["task_description"]))
+    if document.get("task_id") is None and not document["task_description"]:
+        raise InvalidRecordError("task_description: is missing, and so is task_id; give one", field="task_id")
     document["timestamp"] = timestamp_text(document["timestamp"])
     record, notes = admit(document)
     if not keep_text:

@@ -6,9 +6,10 @@ import pytest
 
 from benchmark_recorder.analysis import Comparison, Interval
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.reporting.comparison_pages import comparison_table, list_table, version_table
+from benchmark_recorder.reporting.comparison_pages import comparison_table
 from benchmark_recorder.reporting.decision_pages import claims_page
 from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.reporting.version_pages import list_table, version_table
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import Caveat, Trend
-from benchmark_recorder.reporting.report_page import MOST_FLAGS, Footnotes, trend_section
+from benchmark_recorder.reporting.page import Footnotes
+from benchmark_recorder.reporting.report_page import MOST_FLAGS, trend_section
 from benchmark_recorder.reporting.text import render_text
 from tests.analysis.histories import Columns, runs
 from tests.analysis.test_trend import trend, week

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
+from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
-from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.replication.copying import in_batches
 from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
