@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
@@ -22,14 +22,11 @@ class MemoryStore(Journal):
     def __init__(self) -> None:
         self._documents: list[Document] = []
         self._ids: set[str] = set()
-        self._mutex, self._process = threading.Lock(), os.getpid()
+        self._make_lock()
+        in_child(self._make_lock)  # who held it stayed with the parent
 
-    @property
-    def _lock(self) -> threading.Lock:
-        """This process's: who held it when a child was forked stayed with the parent."""
-        if self._process != os.getpid():
-            self._mutex, self._process = threading.Lock(), os.getpid()
-        return self._mutex
+    def _make_lock(self) -> None:
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
