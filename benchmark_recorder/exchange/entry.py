@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import InvalidRecordError
 from benchmark_recorder.identity import timestamp_text
+from benchmark_recorder.records import ARGUMENT_NAMES, FIELDS
 from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Document
 
 SPELLINGS: Final[Mapping[str, str]] = {
-    "duration": "execution_time",
-    "task": "task_description",
+    **{argument: name for name, argument in ARGUMENT_NAMES.items()},
     "agent": "agent_selected",
-    "cost": "cost_estimated",
 }
 """How people write a field who know it from ``record_execution`` or from the command line."""
 
@@ -31,11 +30,9 @@ _MISSING: Final[Mapping[str, str]] = {
 """What to do about a field of ``REQUIRED`` that is missing."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
-    "git_commit": None,
+    **{field.name: None for field in FIELDS if field.absent == "null"},
     "task_description": "",
-    "agent_selected": None,
     "cost_estimated": 0.0,
-    "difficulty": None,
     "metadata": None,
 }
 

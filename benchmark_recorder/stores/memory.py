@@ -22,10 +22,11 @@ class MemoryStore(Journal):
     def __init__(self) -> None:
         self._documents: list[Document] = []
         self._ids: set[str] = set()
-        self._make_lock()
-        in_child(self._make_lock)  # who held it stayed with the parent
+        self._forget_parent()
+        in_child(self._forget_parent)
 
-    def _make_lock(self) -> None:
+    def _forget_parent(self) -> None:
+        """In a forked child: whoever held the lock stayed with the parent."""
         self._lock = threading.Lock()
 
     @property

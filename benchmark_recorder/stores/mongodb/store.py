@@ -100,13 +100,15 @@ class MongoDBStore(Store):
         self._collection_name = collection
         self._hosts = hosts
         self._expire_after_days = expire_after_days
-        self._begin_anew()
-        in_child(self._forget_parent)
-
-    def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._is_prepared = False
+        in_child(self._forget_parent)
+
+    def _forget_parent(self) -> None:
+        """In a forked child: neither the parent's client is used, nor a lock that another of its threads held."""
+        _parents.append(self._client)
+        self._lock, self._client, self._is_prepared = threading.Lock(), None, False
 
     def __repr__(self) -> str:
         return f"MongoDBStore({self.name!r})"
@@ -297,11 +299,6 @@ class MongoDBStore(Store):
             if self._client is None:
                 self._client = connect(self._uri)
             return self._client
-
-    def _forget_parent(self) -> None:
-        """In a forked child: neither the parent's client is used, nor a lock that another of its threads held."""
-        _parents.append(self._client)
-        self._begin_anew()
 
     @contextmanager
     def _talking(self) -> Iterator[None]:

@@ -131,11 +131,11 @@ class Clients:
     ) -> None:
         self._place, self._credentials = place, credentials
         self._given_bigquery, self._given_registry = bigquery_client, registry_client
-        self._start_afresh()
-        in_child(self._start_afresh)
+        self._forget_parent()
+        in_child(self._forget_parent)
 
-    def _start_afresh(self) -> None:
-        """A new lock and no clients: a forked child shares neither with its parent."""
+    def _forget_parent(self) -> None:
+        """In a forked child: a lock of its own, and no clients, as their connections are shared."""
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
 
