@@ -166,8 +166,7 @@ class MongoDBStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import Cells
-        from benchmark_recorder.stores.mongodb.pipeline import ordered
+        from benchmark_recorder.cells import Cells, ordered
 
         several = query.versions is None or len(set(query.versions)) > 1
         cells = self._cells(query, across_versions=several)

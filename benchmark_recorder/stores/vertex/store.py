@@ -255,16 +255,9 @@ def _column(name: str, values: Sequence[Any]) -> NDArray[np.generic]:
     """One field of a scan; see ``records.COLUMNS``."""
     import json
 
-    import numpy as np
+    from benchmark_recorder.columns import column_of
 
-    kind = COLUMNS[name]
-    if kind == "float64":
-        values = [np.nan if value is None else value for value in values]
-    elif name == "metadata":
-        values = [json.loads(value) for value in values]
-    column: NDArray[np.generic] = np.empty(len(values), dtype=kind)
-    column[:] = values
-    return column
+    return column_of([json.loads(value) for value in values] if name == "metadata" else values, COLUMNS[name])
 
 
 def _holds(metadata: dict[str, Any], pairs: Iterable[tuple[str, Any]]) -> bool:
