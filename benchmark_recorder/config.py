@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, StoreFormatError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
@@ -328,10 +329,7 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
     )
 
 
+@in_child
 def _new_lock() -> None:
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_new_lock)

@@ -73,7 +73,7 @@ def _ranked_tasks(comparison: Comparison) -> list[TaskRow]:
 
 
 def task_effects(comparison: Comparison, texts: Mapping[str, str] = MappingProxyType({})) -> Forest | None:
-    """The change of each task, the greatest first; ``None`` where fewer than two can be told apart.
+    """The change of each task, the largest first; ``None`` where there are fewer than two.
 
     Args:
         comparison: whose tasks.
@@ -141,7 +141,7 @@ def durations(summary: Summary) -> Forest:
 
 
 def _cost_against_success(summaries: Sequence[Summary]) -> Tradeoff | None:
-    """Cost a run and success rate of each version; ``None`` where fewer than two have both."""
+    """Cost per run and success rate of each version; ``None`` where fewer than two have both."""
     unit = dollars(s.mean_cost for s in summaries)
     shown = summaries[-MOST_VERSIONS:]
     found = []
@@ -152,11 +152,11 @@ def _cost_against_success(summaries: Sequence[Summary]) -> Tradeoff | None:
             found.append((cost, success))
     if len(found) < 2:
         return None
-    return Tradeoff(tuple(found), (f"cost a run ({unit.symbol})", "success (%)"))
+    return Tradeoff(tuple(found), (f"cost per run ({unit.symbol})", "success (%)"))
 
 
 def _spread(distributions: Sequence[Distribution]) -> Spread | None:
-    """How long the runs of each version took; ``None`` where there are none, or an axis cannot hold what they took."""
+    """How long the runs of each version took; ``None`` where there are no runs, or their times do not fit an axis."""
     shown = [d for d in distributions if d.n][-MOST_VERSIONS:]
     if not shown:
         return None
@@ -229,8 +229,8 @@ def report_pictures(report: Report) -> Pictures:
 
 def _effect_figures(joint: JointComparison, texts: Mapping[str, str]) -> Page:
     """The change of each task, for those metrics that are ratios or have a task that stands out."""
-    told = [c for c in joint.comparisons.values() if c.kind == "ratio" or any(row.stands_out for row in c.tasks)]
-    figures = (_effects(comparison, texts) for comparison in told)
+    shown = [c for c in joint.comparisons.values() if c.kind == "ratio" or any(row.stands_out for row in c.tasks)]
+    figures = (_effects(comparison, texts) for comparison in shown)
     return tuple(figure for figure in figures if figure is not None)
 
 
@@ -243,16 +243,16 @@ def _effects(comparison: Comparison, texts: Mapping[str, str]) -> Figure | None:
     out = [row for row in rows if row.stands_out]
     worse = sum((row.effect or 0) < 0 for row in out)
     hidden = sum(row.effect is not None for row in comparison.tasks) - len(rows)
-    more = f", the {len(rows)} greatest of {len(rows) + hidden:,}" if hidden else ""
+    more = f", the {len(rows)} largest of {len(rows) + hidden:,}" if hidden else ""
     caption: Line = (f"Change in {noun} by task{more}",)
     description: Line = (
         *(Untrusted(comparison.v2), " against ", Untrusted(comparison.v1)),
         f": {len(rows)} tasks, {len(out)} stand out: {worse} worse, {len(out) - worse} better. ",
-        f"The greatest change is {_change(comparison, rows[0])} in ",
+        f"The largest change is {_change(comparison, rows[0])} in ",
         Untrusted(chart.rows[0].name),
-        ". Lines are 95 % intervals; the band is what does not matter.",
+        ". Lines are 95% intervals; the band marks changes too small to matter.",
     )
-    header: tuple[Line, ...] = (("task",), ("change",), ("95 % interval",), ("runs",))
+    header: tuple[Line, ...] = (("task",), ("change",), ("95% interval",), ("runs",))
     cells = tuple(
         (
             task_name(row.task_id, texts),
@@ -297,7 +297,7 @@ def _spread_figure(distributions: Sequence[Distribution]) -> Page:
         for d in shown
     )
     table = Table(header, rows, "l" + "r" * (len(header) - 1))
-    return (Figure(chart, ("How execution times are spread",), description, table),)
+    return (Figure(chart, ("Distribution of execution times",), description, table),)
 
 
 def _tradeoff_figure(summaries: Sequence[Summary]) -> Page:
@@ -324,7 +324,7 @@ def _corners(chart: Tradeoff) -> Line:
     surest = max(chart.points, key=lambda point: point[1].value)[1].name
     return (
         "Up and to the left is better: ",
-        *(Untrusted(cheapest), " costs least, ", Untrusted(surest), " succeeds most often. Lines are 95 % intervals."),
+        *(Untrusted(cheapest), " costs least, ", Untrusted(surest), " succeeds most often. Lines are 95% intervals."),
     )
 
 
@@ -334,7 +334,7 @@ def _trend_figures(trends: Sequence[Trend]) -> Page:
         metric: [week.figures[metric].value for trend in trends for week in trend.weeks if metric in week.figures]
         for metric in ("execution_time", "success_rate", "cost")
     }
-    names = {"execution_time": "mean execution time", "success_rate": "success rate", "cost": "cost a run"}
+    names = {"execution_time": "mean execution time", "success_rate": "success rate", "cost": "cost per run"}
     figures: list[Figure] = []
     for metric, name in names.items():
         unit = UNITS[metric](values[metric])
@@ -353,11 +353,11 @@ def _flags(chart: Timeline) -> Line:
         if flag is not None
     ]
     if not flagged:
-        return (f"{len(chart.weeks)} weeks; none is flagged. Lines are 95 % intervals.",)
+        return (f"{len(chart.weeks)} weeks; none is flagged. Lines are 95% intervals.",)
     parts: list[str | Untrusted] = []
     for name, week, flag in flagged:
         parts += [", ", Untrusted(name), f" {'worse' if flag == 'bad' else 'better'} in the week of {week}"]
-    return (f"{len(chart.weeks)} weeks; flagged (triangles): ", *parts[1:], ". Lines are 95 % intervals.")
+    return (f"{len(chart.weeks)} weeks; flagged (triangles): ", *parts[1:], ". Lines are 95% intervals.")
 
 
 def _weeks_table(trends: Sequence[Trend], metric: str, chart: Timeline) -> Table:

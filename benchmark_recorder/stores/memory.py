@@ -6,7 +6,7 @@ import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from benchmark_recorder._fork import inherited
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class MemoryStore(Journal):
         self._documents: list[Document] = []
         self._ids: set[str] = set()
         self._forget_parent()
-        inherited(self)
+        in_child(self._forget_parent)
 
     def _forget_parent(self) -> None:
         """In a forked child: whoever held the lock stayed with the parent."""

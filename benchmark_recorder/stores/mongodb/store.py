@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from benchmark_recorder._fork import inherited
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Store
@@ -103,7 +103,7 @@ class MongoDBStore(Store):
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._is_prepared = False
-        inherited(self)
+        in_child(self._forget_parent)
 
     def _forget_parent(self) -> None:
         """In a forked child: neither the parent's client is used, nor a lock that another of its threads held."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from benchmark_recorder._fork import inherited
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreSetupError
 from benchmark_recorder.log import logger
 
@@ -42,7 +42,7 @@ class Worker:
     def __init__(self, deliver: Callable[[Callable[[], bool]], bool], name: str) -> None:
         self._deliver, self._name = deliver, name
         self._forget_parent()
-        inherited(self)
+        in_child(self._forget_parent)
 
     def _forget_parent(self) -> None:
         """In a forked child: begin anew, as the thread is the parent's."""

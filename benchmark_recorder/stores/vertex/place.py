@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from benchmark_recorder._fork import inherited
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Clients:
         self._place, self._credentials = place, credentials
         self._given_bigquery, self._given_registry = bigquery_client, registry_client
         self._forget_parent()
-        inherited(self)
+        in_child(self._forget_parent)
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock of its own, and no clients, as their connections are shared."""
