@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from benchmark_recorder import cells
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import plain_text
@@ -20,7 +21,6 @@ from benchmark_recorder.stores.mongodb.documents import tag
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmark_recorder.cells import Range
     from benchmark_recorder.records import Query
 
 Stage: TypeAlias = "dict[str, Any]"
@@ -202,23 +202,7 @@ _M2_AROUND_MEAN: Final = {
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
     """A document of the aggregation as a cell."""
-    key = row["_id"]
-    return Cell(
-        version=key["version"],
-        task_id=key["task_id"],
-        success=key["success"],
-        n=row["n"],
-        tasks=row["tasks"],
-        max_time=row["max_time"] or 0.0,
-        max_cost=row["max_cost"] or 0.0,
-        routed=row["routed"],
-        routed_right=row["routed_right"],
-        git_commit=_range(row, "git_commit"),
-        host=_range(row, "host"),
-        first=row["first"],
-        last=row["last"],
-        **{name: _moments(row[name]) for name in MOMENTS},
-    )
+    return cells.cell_of({**row, **row["_id"]}, {name: _moments(row[name]) for name in MOMENTS})
 
 
 def _moments(parts: Mapping[str, Any]) -> Moments:
@@ -227,8 +211,3 @@ def _moments(parts: Mapping[str, Any]) -> Moments:
         return Moments()
     assert math.isfinite(mean)
     return Moments(n, mean, m2)
-
-
-def _range(row: Mapping[str, Any], name: str) -> Range:
-    least, greatest = row[f"least_{name}"], row[f"greatest_{name}"]
-    return None if least is None else (least, greatest)

@@ -131,7 +131,7 @@ class VertexStore(Store):
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``; the order is that of ``record_id``, which is that of recording."""
-        from benchmark_recorder.columns import GrowingColumn
+        from benchmark_recorder.columns import column_of
         from benchmark_recorder.stores.vertex.sql import Filters, scan_sql
 
         filters = Filters.of(query)
@@ -142,10 +142,11 @@ class VertexStore(Store):
         if filters.metadata_here:
             place = names.index("metadata")
             rows = [row for row in rows if _holds(json.loads(row[place]), filters.metadata_here)]
-        columns = {name: GrowingColumn(COLUMNS[name]) for name in dict.fromkeys(fields)}
-        for place, (name, column) in enumerate(columns.items()):
-            column.extend([json.loads(row[place]) if name == "metadata" else row[place] for row in rows])
-        return {name: column.finished() for name, column in columns.items()}
+        columns = {}
+        for place, name in enumerate(dict.fromkeys(fields)):
+            values = [json.loads(row[place]) if name == "metadata" else row[place] for row in rows]
+            columns[name] = column_of(values, COLUMNS[name])
+        return columns
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
