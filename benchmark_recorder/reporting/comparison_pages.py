@@ -120,17 +120,21 @@ def _legend(comparisons: Sequence[Comparison]) -> str:
 def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
-    suffix = short_unit(comparison.kind)
-    change = None if comparison.effect is None else better * comparison.effect
     return (
         (f"{LABELS[comparison.metric]} ({unit.symbol})",),
         (number(comparison.v1_value, unit),),
         (number(comparison.v2_value, unit),),
-        (signed(change, suffix),),
+        (change_text(comparison, comparison.effect),),
         (change_interval(comparison.interval, better),),
         (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
         (Status("~" if comparison.verdict == "inconclusive" else comparison.verdict, TONES[comparison.verdict]),),
     )
+
+
+def change_text(comparison: Comparison, effect: float | None) -> str:
+    """An effect on the whole or on a task, in the direction in which the values change."""
+    change = None if effect is None else METRICS[comparison.metric].better * effect
+    return signed(change, short_unit(comparison.kind))
 
 
 def change_interval(interval: Interval | None, better: int) -> str:
@@ -155,7 +159,6 @@ def _card(comparison: Comparison) -> Card:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
     noun = METRICS[comparison.metric].noun
-    change = None if comparison.effect is None else better * comparison.effect
     interval = change_interval(comparison.interval, better)
     values = (
         f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
@@ -163,7 +166,7 @@ def _card(comparison: Comparison) -> Card:
     return Card(
         label=f"{noun[0].upper()}{noun[1:]}",
         status=Status(comparison.verdict, TONES[comparison.verdict]),
-        figure=signed(change, short_unit(comparison.kind)),
+        figure=change_text(comparison, comparison.effect),
         details=((f"95%: {interval}" if comparison.interval else "no interval",), (values,)),
     )
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
 from benchmark_recorder.reporting.comparison_pages import comparison_section, task_name
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
-from benchmark_recorder.reporting.page import Bullets, Footnotes, Heading, Line, Page, Paragraph, Table, Untrusted
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Footnotes,
+    Heading,
+    Line,
+    Page,
+    Paragraph,
+    Table,
+    Untrusted,
+    joined,
+)
 from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
 from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
@@ -38,9 +48,6 @@ class Pictures(NamedTuple):
 def report_page(report: Report, pictures: Pictures | None = None) -> Page:
     """The report as blocks, with pictures where the output shows them."""
     footnotes = Footnotes()
-    versions: list[str | Untrusted] = []
-    for summary in report.summaries:
-        versions += [", ", Untrusted(summary.version)]
     pictures = pictures or Pictures(((),) * len(report.comparisons), (), ())
     verdicts = [
         block
@@ -49,7 +56,7 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
     ]
     figures = (*versions_section(report.summaries, footnotes), *pictures.versions)
     return (
-        Heading(("Benchmark report: ", *versions[1:]), level=1),
+        Heading(("Benchmark report: ", *joined((Untrusted(s.version),) for s in report.summaries)), level=1),
         *(verdicts or figures),
         *attention_section(report.attention, report.texts),
         *trend_section(report.trends, footnotes),
@@ -73,10 +80,8 @@ def _basis_lines(report: Report) -> list[Line]:
         lines.append((f"from {moment(min(firsts))} to {moment(max(lasts))} UTC",))
     asked = {name: value for name, value in basis.query.items() if value is not None}
     if asked:
-        parts: list[str | Untrusted] = []
-        for name, value in asked.items():
-            parts += [", ", f"{name} is ", Untrusted(_shown(value))]
-        lines.append(("only where ", *parts[1:]))
+        parts = joined((f"{name} is ", Untrusted(_shown(value))) for name, value in asked.items())
+        lines.append(("only where ", *parts))
     if "last_days" in asked and any(len(trend.weeks) > 1 for trend in report.trends):
         lines.append(("week over week looks back further than that, at whole weeks",))
     return [*lines, *_left_out_lines(report.summaries), *_health_lines(basis), *_outage_lines(report.summaries)]
