@@ -32,7 +32,7 @@ POOLED_AT_ONCE: Final = 2000
 
 
 def filter_of(query: Query) -> Stage:
-    """The documents that a query asks for; see ``Query.matches``."""
+    """The filter for the documents of a query; see ``Query.matches``."""
     conditions: list[Stage] = []
     for field, names in (
         ("version", query.versions),
@@ -57,7 +57,7 @@ def filter_of(query: Query) -> Stage:
 
 
 def _can_be_stored(name: str) -> bool:
-    """A text with lone surrogates is in no store, and cannot be sent to this one."""
+    """Whether a text can be sent: one with lone surrogates cannot, and is in no record."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -70,7 +70,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
 
     Args:
         query: which records.
-        across_versions: whether a task gets cells of its own for being seen in two versions; otherwise for two runs.
+        across_versions: whether a task needs two versions to get cells of its own; otherwise two runs.
     """
     return [
         {"$match": filter_of(query)},
@@ -78,7 +78,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
         {"$group": _by_task()},
         {"$group": _tasks()},
         {"$set": {"matched": _is_matched(across_versions=across_versions)}},
-        # Ranks are given by one field only: a document of three, which compares them in turn.
+        # A rank needs a single field: a document of three, which are compared one after the other.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
         {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
         {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_apart(query)]}}},
