@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 
-from benchmark_recorder.errors import ConfigurationError, InvalidQueryError
-from benchmark_recorder.records import Query, preview
+from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class History:
 
     def __init__(self, store: Store | str | os.PathLike[str]) -> None:
         if isinstance(store, str) and "://" in store:
-            raise ConfigurationError("store: expected a Store or a path; a URL goes to get_benchmark_history()")
+            raise ConfigurationError(
+                "store: expected a Store or the path of a JSON file, got a URL: pass it to get_benchmark_history()"
+            )
         if isinstance(store, str | os.PathLike):
             from benchmark_recorder.stores.json_file import JSONFileStore
 

@@ -142,7 +142,7 @@ class BenchmarkHarness:
             async def do(job: Job) -> None:
                 timing = await execute(self._orchestrators[job.side], job.task.task, self._timeout, self._clock)
                 log.add(job, self.versions[job.side], timing)
-                advance()
+                advance(1)
 
             await _work_off(jobs, do, self._concurrency)
         return RunResult(

@@ -80,7 +80,7 @@ class SummaryView(View, Summary):
     __slots__ = ()
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.report_page import summary_page
+        from benchmark_recorder.reporting.version_pages import summary_page
 
         return summary_page(self)
 
@@ -98,7 +98,7 @@ class SummaryView(View, Summary):
         Raises:
             MissingDependencyError: there is no matplotlib.
         """
-        from benchmark_recorder.reporting.charts import durations
+        from benchmark_recorder.reporting.chart_figures import durations
         from benchmark_recorder.reporting.drawing import plot
 
         return plot(durations(self), ax)
@@ -157,7 +157,7 @@ class ComparisonView(View, Comparison):
     __slots__ = ("_texts",)  # no field: a copy does without
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.report_page import comparison_page
+        from benchmark_recorder.reporting.comparison_pages import comparison_page
 
         texts = getattr(self, "_texts", None)
         return comparison_page(self, texts and texts.of([self]))
@@ -176,7 +176,7 @@ class ComparisonView(View, Comparison):
         Raises:
             MissingDependencyError: there is no matplotlib.
         """
-        from benchmark_recorder.reporting.charts import task_effects, whole_effect
+        from benchmark_recorder.reporting.chart_figures import task_effects, whole_effect
         from benchmark_recorder.reporting.drawing import plot
 
         return plot(task_effects(self) or whole_effect(self), ax)
@@ -188,7 +188,7 @@ class JointComparisonView(View, JointComparison):
     __slots__ = ("_texts",)
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.report_page import joint_page
+        from benchmark_recorder.reporting.comparison_pages import joint_page
 
         texts = getattr(self, "_texts", None)
         return joint_page(self, texts and texts.of(self.comparisons.values()))
@@ -207,7 +207,7 @@ class JointComparisonView(View, JointComparison):
         Raises:
             MissingDependencyError: there is no matplotlib.
         """
-        from benchmark_recorder.reporting.charts import metric_effects
+        from benchmark_recorder.reporting.chart_figures import metric_effects
         from benchmark_recorder.reporting.drawing import plot
 
         return plot(metric_effects(self), ax)

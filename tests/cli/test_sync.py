@@ -99,7 +99,7 @@ def test_what_cannot_be_moved_is_told(tmp_path: Path, url: str) -> None:
         store.append([make_document(), make_document() | {"input_tokens": 2**70}])
     done = run("sync", "--from", path, "--to", url)
     assert done.exit_code == 4
-    assert "1 records were refused: its input_tokens is a whole number of more than 64 bits" in done.output
+    assert "1 record refused: its input_tokens is a whole number of more than 64 bits" in done.output
 
 
 @pytest.mark.parametrize(
