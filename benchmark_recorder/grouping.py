@@ -169,8 +169,8 @@ def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
         values = [label_of(m.get(name)) if isinstance(m, dict) else None for m in columns["metadata"].tolist()]
         return encode(np.array(values, object))
     column = columns[_FIELDS[key]]
-    codes, vocabulary = column if isinstance(column, Coded) else encode(column)
-    return Coded(codes, tuple(map(text_label, vocabulary)))
+    coded = column if isinstance(column, Coded) else encode(column)
+    return Coded(coded.codes, tuple(map(text_label, coded.vocabulary)))
 
 
 def _kept(key: str, coded: Coded, time: NDArray[np.int64]) -> tuple[Coded, int]:
@@ -180,14 +180,14 @@ def _kept(key: str, coded: Coded, time: NDArray[np.int64]) -> tuple[Coded, int]:
     own = [n for n, label in enumerate(vocabulary) if label != REST]
     if len(own) <= most_groups(key):
         return coded, 0
+    rank = np.full(len(vocabulary), np.iinfo(np.int64).min)
     if keeps_newest(key):
-        rank = np.full(len(vocabulary), np.iinfo(np.int64).min)
         np.maximum.at(rank, codes[here], time[here])
     else:
-        rank = np.bincount(codes[here], minlength=len(vocabulary))
+        rank[:] = np.bincount(codes[here], minlength=len(vocabulary))
     own.sort(key=lambda n: (-int(rank[n]), vocabulary[n]))
     kept = sorted(own[: most_groups(key)])
-    new = np.full(len(vocabulary) + 1, len(kept), np.int32)  # the last one is None's
+    new: NDArray[np.int32] = np.full(len(vocabulary) + 1, len(kept), np.int32)  # the last one is None's
     new[kept] = np.arange(len(kept))
     new[-1] = -1
     return Coded(new[codes], (*(vocabulary[n] for n in kept), REST)), len(own) - len(kept)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from benchmark_recorder.errors import StoreError
+from benchmark_recorder.fields import METRIC_FIELDS, of_kind
 from benchmark_recorder.history import History
-from benchmark_recorder.records import METRIC_FIELDS, BenchmarkMetric, Query, of_kind
+from benchmark_recorder.records import BenchmarkMetric, Query
 
 if TYPE_CHECKING:
     import os

@@ -16,7 +16,7 @@ from benchmark_recorder.cli.app import StorePath
 from benchmark_recorder.cli.output import Answer, print_answer
 from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.records import FIELDS, Field
+from benchmark_recorder.fields import FIELDS, Field
 
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.records import FIELDS, of_kind
+from benchmark_recorder.fields import FIELDS, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

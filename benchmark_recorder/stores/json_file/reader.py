@@ -15,7 +15,8 @@ from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import CELL_FIELDS, Cells, StoreNote
 from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.records import COLUMNS, Query
+from benchmark_recorder.fields import COLUMNS
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.identities import ids_of
 from benchmark_recorder.stores.json_file.places import damaged

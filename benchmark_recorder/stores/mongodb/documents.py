@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ _TYPES: Final = {"count": int, "flag": bool, "texts": list}
 _KINDS: Final[dict[str, frozenset[type]]] = {
     field.name: frozenset({_TYPES.get(field.kind, str), type(None)})
     for field in FIELDS
-    if field.kind not in {"id", "number", "json"}
+    if field.name != "record_id" and field.kind not in {"number", "json"}
 }
 """The types that a field may have if it is stored as it is."""
 
