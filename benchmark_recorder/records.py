@@ -158,7 +158,7 @@ class Query:
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
         runs: ``"roots"``: runs that were not a part of another one; ``"children"``: those that were; or ``"all"``.
-        by: group by these keys (see ``grouping``); this is no filter, and only ``summarize`` and ``histogram`` look at it.
+        by: group by these keys (see ``grouping``); no filter: only ``summarize`` and ``histogram`` look at it.
         exclude_ids: the records with these ids are not asked for; this is replication's, not a caller's.
         own_cells: tasks that get cells of their own in any case; this is for replication and for reports.
     """

@@ -95,7 +95,7 @@ def _execution(rng: random.Random, number: int) -> Document:
         if field.kind in {"name", "text"}
         else _OF_KIND[field.kind](rng)
         for field in FIELDS
-        if field.absent == "left out" and field.name != "cost_known"
+        if field.absent == "left out" and field.name not in {"cost_known", "parent_id"}
     }
     fields |= {name: value for name, value in optional.items() if rng.random() < 0.6}
     if not fields["cost_estimated"] and rng.random() < 0.5:
@@ -105,6 +105,9 @@ def _execution(rng: random.Random, number: int) -> Document:
 
 QUERIES = (
     Query.of(),
+    Query.of(model="model-1", runs="all"),
+    Query.of(error_type=["error_type-1", "no such type"], host="alpha"),
+    Query.of(commit="a" * 40, expected_agent="builder_agent", runs="all"),
     Query.of(version="v1.0"),
     Query.of(version=["v1.0", "v2.0"]),
     Query.of(version="no such version"),
@@ -214,6 +217,22 @@ class StoreContract:
         expected = collect(tabulate(store.scan(query, CELL_FIELDS)), None, query.own_cells)
         assert_same_cells(found, expected)
         assert (single in {cell.task_id for cell in found.cells}) == any(d["task_id"] == single for d in kept)
+
+    def test_parts_of_a_run_are_no_runs_of_their_own_unless_asked_for(self, store: Store) -> None:
+        """Roots, children, and all."""
+        root = make_document()
+        child = make_document(parent_id=root["record_id"])
+        store.append([root, child])
+        for asked, expected in (
+            (Query.of(), [root]),
+            (Query.of(runs="children"), [child]),
+            (Query.of(runs="all"), [root, child]),
+        ):
+            ids = [document["record_id"] for document in expected]
+            assert list(store.scan(asked, ["record_id"])["record_id"]) == ids
+            assert sum(cell.n for cell in store.summarize(asked).cells) == len(ids)
+            assert list(store.documents(asked)) == expected
+            assert len(store.durations(asked).ordered) == len(ids)
 
     def test_documents_come_back_whole(self, store: Store) -> None:
         """Also fields that this release does not know."""

@@ -55,9 +55,9 @@ class MemoryStore(Journal):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+        from benchmark_recorder.cells import fields_of, summarize_columns
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
+        return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""

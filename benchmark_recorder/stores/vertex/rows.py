@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import known_cost
+from benchmark_recorder.records import is_unicode, known_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,8 +147,7 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
         texts = _number_texts(value)
     else:
         return None
-    lines = [f"\n{_json(key)}:{text}\n" for text in sorted(texts)]
-    return tuple(line for line in lines if is_text(line))
+    return tuple(filter(is_unicode, (f"\n{_json(key)}:{text}\n" for text in sorted(texts))))
 
 
 def _number_texts(value: float) -> set[str]:
@@ -164,15 +163,6 @@ def _number_texts(value: float) -> set[str]:
     except OverflowError:  # a whole number beyond every float
         pass
     return texts
-
-
-def is_text(text: str) -> bool:
-    """Whether it can be sent; what cannot is in no record either (lone surrogates)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def moment_of(micros: int) -> datetime:
