@@ -22,7 +22,7 @@ import os
 import random
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -66,22 +66,17 @@ def make_history(count: int, seed: int = 1) -> list[Document]:
     return [_execution(rng, number) for number in range(count)]
 
 
-_TEXTS: Final = {"expected_agent": ("builder_agent", "content_agent"), "host": ("alpha", "beta")}
-
-
 def _some(rng: random.Random, field: Field) -> Any:  # noqa: ANN401 - of the field's kind
-    match field.kind:
-        case "count":
-            return rng.randrange(10_000)
-        case "number":
-            return rng.random()
-        case "flag":
-            return True
-        case "texts":
-            return [f"{field.name} {number}" for number in range(rng.randrange(1, 3))]
-        case "id":
-            return f"{rng.getrandbits(128):032x}"
-    return rng.choice(_TEXTS.get(field.name, (f"{field.name}-1", f"{field.name}-2")))
+    is_agent = field.name == "expected_agent"
+    texts = ["builder_agent", "content_agent"] if is_agent else [f"{field.name}-1", f"{field.name}-2"]
+    of_kind = {
+        "id": f"{rng.getrandbits(128):032x}",
+        "texts": texts,
+        "number": rng.random(),
+        "count": rng.randrange(10_000),
+        "flag": True,
+    }
+    return of_kind.get(field.kind) or rng.choice(texts)
 
 
 def _execution(rng: random.Random, number: int) -> Document:
@@ -226,16 +221,13 @@ class StoreContract:
 
     def test_hostile_texts_come_back_as_they_went_in(self, store: Store) -> None:
         """Task texts come from models."""
-        history = [
-            make_document(task_description=text, version=text, task_id=text, metadata={text: text})
-            for text in HOSTILE_TEXTS
-        ]
+        fields = ("task_description", "version", "task_id")
+        history = [make_document(**dict.fromkeys(fields, text), metadata={text: text}) for text in HOSTILE_TEXTS]
         store.append(history)
         assert _documents(store) == [_with_all_fields(document) for document in history]
         for document in history:
-            assert list(store.scan(Query.of(version=document["version"]), ["record_id"])["record_id"]) == [
-                document["record_id"]
-            ]
+            found = store.scan(Query.of(version=document["version"]), ["record_id"])["record_id"]
+            assert found.tolist() == [document["record_id"]]
 
     def test_metadata_keeps_its_types(self, store: Store) -> None:
         """Deep, empty, large, negative and exact."""
