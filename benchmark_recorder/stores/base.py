@@ -40,8 +40,8 @@ class Store(ABC):
 
     Attributes:
         is_remote: whether it may be unreachable, so that a recorder writes to a local journal first.
-        repeats_are_free: whether ``append(fresh=True)`` accepts records that are stored already, because a record counts
-            once when it is read; replication then saves the store a lookup.
+        repeats_are_free: whether ``append(fresh=True)`` accepts records that are stored already, because a record
+            counts once when it is read; replication then saves the store a lookup.
     """
 
     is_remote: ClassVar[bool] = False
