@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmark_recorder.errors import ConfigurationError, StoreFormatError
+from benchmark_recorder.errors import ConfigurationError, StoreFormatError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
-from benchmark_recorder.records import preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.history import History
-from benchmark_recorder.records import METRIC_FIELDS, BenchmarkMetric, Query
+from benchmark_recorder.records import METRIC_FIELDS, BenchmarkMetric, Query, of_kind
 
 if TYPE_CHECKING:
     import os
@@ -167,7 +167,7 @@ def _row(values: tuple[Any, ...]) -> dict[str, Any]:
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in zip(METRIC_FIELDS, values, strict=True)
     }
-    for name in ("input_tokens", "output_tokens"):
+    for name in of_kind("count"):
         if row[name] is not None:
             row[name] = int(row[name])
     return row

@@ -137,8 +137,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     """What is to be said, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
+    from benchmark_recorder.reporting.comparison_pages import joint_page
     from benchmark_recorder.reporting.escaping import terminal
-    from benchmark_recorder.reporting.report_page import joint_page
     from benchmark_recorder.reporting.task_texts import task_texts
     from benchmark_recorder.reporting.text import render_text
 

@@ -22,16 +22,17 @@ import os
 import random
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from benchmark_recorder.admission import admit
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
-from benchmark_recorder.records import COLUMNS, METRIC_FIELDS, Document, Query, stamp, task_id_of, timestamp_micros
+from benchmark_recorder.identity import stamp, task_id_of, timestamp_micros
+from benchmark_recorder.records import COLUMNS, FIELDS, METRIC_FIELDS, Document, Query
+from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from benchmark_recorder.stores.base import Journal, Store
 
@@ -65,6 +66,15 @@ def make_history(count: int, seed: int = 1) -> list[Document]:
     return [_execution(rng, number) for number in range(count)]
 
 
+_OF_KIND: Final[Mapping[str, Callable[[random.Random], Any]]] = {
+    "count": lambda rng: rng.randrange(10_000),
+    "number": lambda rng: rng.lognormvariate(0, 1),
+    "flag": lambda _: True,
+    "texts": lambda rng: [f"text-{number}" for number in range(rng.randrange(1, 3))],
+    "id": lambda rng: f"{rng.getrandbits(128):032x}",
+}
+
+
 def _execution(rng: random.Random, number: int) -> Document:
     fields: Document = {
         "timestamp": (START + timedelta(hours=number, microseconds=number)).isoformat(timespec="microseconds"),
@@ -78,13 +88,13 @@ def _execution(rng: random.Random, number: int) -> Document:
         "git_commit": rng.choice([None, "a" * 40, "b" * 40]),
         "metadata": rng.choice([{}, {"run": "r1"}, {"run": "r2", "repeat": number % 3}]),
     }
+    chosen = {"expected_agent": ["builder_agent", "content_agent"], "host": ["alpha", "beta"]}
     optional: Document = {
-        "expected_agent": rng.choice(["builder_agent", "content_agent"]),
-        "error_type": "Timeout",
-        "host": rng.choice(["alpha", "beta"]),
-        "model": "model-1",
-        "input_tokens": rng.randrange(10_000),
-        "output_tokens": rng.randrange(10_000),
+        field.name: rng.choice(chosen.get(field.name, [f"{field.name}-1", f"{field.name}-2"]))
+        if field.kind in {"name", "text"}
+        else _OF_KIND[field.kind](rng)
+        for field in FIELDS
+        if field.absent == "left out" and field.name != "cost_known"
     }
     fields |= {name: value for name, value in optional.items() if rng.random() < 0.6}
     if not fields["cost_estimated"] and rng.random() < 0.5:

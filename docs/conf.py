@@ -1,16 +1,8 @@
-"""Sphinx's settings: Markdown pages, the API from docstrings, and nothing that a page would fetch from elsewhere."""
+"""Sphinx settings: Markdown pages, the API from docstrings, and no requests to other sites."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from benchmark_recorder import __version__
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-HERE = Path(__file__).parent
 
 project = "benchmark_recorder"
 release = version = __version__
@@ -35,19 +27,7 @@ napoleon_use_ivar = True
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Python's, numpy's and pytest's own objects: their documentation is on other sites, and none is fetched to build.
+    # objects of Python, numpy and pytest: documented on other sites, and the build fetches nothing
     (r"py:.*", r"(?!benchmark_recorder).*"),
-    (r"py:class", r"benchmark_recorder\.recorder\._Known"),  # keyword arguments, told in words
+    (r"py:class", r"benchmark_recorder\.recorder\._Known"),  # keyword arguments, described in words
 ]
-
-
-def leave_out_empty_places(_: Sphinx, name: str, source: list[str]) -> None:
-    """Take the patterns that no page matches out of the index: it has places for pages that need not be there."""
-    if name == "index":
-        kept = [line for line in source[0].split("\n") if not line.endswith("*") or any(HERE.glob(f"{line}.md"))]
-        source[0] = "\n".join(kept)
-
-
-def setup(app: Sphinx) -> None:
-    """Sphinx's own hook."""
-    app.connect("source-read", leave_out_empty_places)

@@ -73,8 +73,8 @@ def table_row(name: str, target: str, result: ClaimResult) -> str:
     assert result.improvement is not None
     assert result.interval is not None
     low, high = result.interval.low or 0.0, result.interval.high or 0.0
-    found = f"{result.improvement:.0f} %, from {low:.0f} to {high:.0f} %"
-    return f"| {name} | {target} | {plain:.0f} % | {found} | {result.status} |"
+    found = f"{result.improvement:.0f}%, from {low:.0f} to {high:.0f}%"
+    return f"| {name} | {target} | {plain:.0f}% | {found} | {result.status} |"
 
 
 def ids(tasks: list[Task]) -> list[str]:
@@ -137,7 +137,7 @@ class TestOrchestrationV2Performance:
         plain = suite.compare_versions("v1.0", "v2.0", "execution_time", task_id=simple)
         assert 20 <= plain.improvement_percent <= 50
         claim = check(suite, TIME, task_id=simple)
-        assert claim.status == "NOT SHOWN", "surely faster by more than 20 %, and by a little less than 30 %"
+        assert claim.status == "NOT SHOWN", "surely faster by more than 20%, and by a little less than 30%"
         assert claim.interval is not None
         assert claim.interval.low is not None
         assert claim.interval.low > 20
@@ -182,13 +182,13 @@ class TestOrchestrationV2Performance:
     def test_the_documentation_tells_these_verdicts(self, suite: BenchmarkRecorder, premium: BenchmarkRecorder) -> None:
         simple, medium = ids(BenchmarkTasks.SIMPLE_TASKS), ids(BenchmarkTasks.MEDIUM_TASKS)
         rows = [
-            ("faster", "30 to 40 %", check(suite, TIME)),
-            ("faster, simple tasks", "30 to 40 %", check(suite, TIME, task_id=simple)),
-            ("better routing, medium tasks", "25 %", check(suite, ROUTING, task_id=medium)),
-            ("fewer failures", "50 %", check(suite, FAILURES)),
-            ("the same cost", "within 1 %", check(suite, COST)),
-            ("cheaper than premium calls, v1.0", "48 %", check(premium, SAVING, "v1.0 premium", "v1.0")),
-            ("cheaper than premium calls, v2.0", "48 %", check(premium, SAVING, "v2.0 premium", "v2.0")),
+            ("faster", "30 to 40%", check(suite, TIME)),
+            ("faster, simple tasks", "30 to 40%", check(suite, TIME, task_id=simple)),
+            ("better routing, medium tasks", "25%", check(suite, ROUTING, task_id=medium)),
+            ("fewer failures", "50%", check(suite, FAILURES)),
+            ("the same cost", "within 1%", check(suite, COST)),
+            ("cheaper than premium calls, v1.0", "48%", check(premium, SAVING, "v1.0 premium", "v1.0")),
+            ("cheaper than premium calls, v2.0", "48%", check(premium, SAVING, "v2.0 premium", "v2.0")),
         ]
         page = (Path(__file__).parents[1] / "docs" / "harness.md").read_text(encoding="utf-8")
         missing = [row for row in starmap(table_row, rows) if row not in page]

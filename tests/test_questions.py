@@ -179,7 +179,7 @@ def test_a_report_on_the_last_days_tells_them_from_the_whole_weeks_before(record
     assert v1.weeks == ()
     assert len(v2.weeks) == 8
     assert sum(week.runs for week in v2.weeks) >= 7 * 20
-    assert "is 40.0 % slower than in the week before" in " ".join(
+    assert "is 40.0% slower than in the week before" in " ".join(
         recorder.generate_report(["v1", "v2"], last_days=3).split()
     )
     assert len(report(recorder, "v2", since=now - timedelta(days=3)).trends[0].weeks) <= 2  # as it was said

@@ -2,25 +2,30 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import math
 import re
 import weakref
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from benchmark_recorder.cli.data import record as command
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
+from benchmark_recorder.harness.result import Outcome
+from benchmark_recorder.identity import legacy_record_id, stamp, task_id_of, timestamp_micros, timestamp_text
+from benchmark_recorder.recorder import BenchmarkRecorder, _Known
+from benchmark_recorder.recording.measurement import RECORDED, Measurement
 from benchmark_recorder.records import (
+    ARGUMENT_NAMES,
+    FIELDS,
+    METRIC_FIELDS,
     BenchmarkMetric,
     Query,
     known_cost,
-    legacy_record_id,
     plain_text,
-    stamp,
-    task_id_of,
-    timestamp_micros,
-    timestamp_text,
 )
 from benchmark_recorder.testing import make_document
 
@@ -117,6 +122,60 @@ def test_a_metric_is_a_dataclass_with_the_fields_of_the_files() -> None:
         "metadata",
     ]
     assert metric.metadata == {}
+
+
+# Fields
+
+
+def kinds_of(annotations: dict[str, Any]) -> dict[str, str]:
+    """What a field's type says of its kind."""
+    kinds = {"str": "text", "float": "number", "int": "count", "bool": "flag", "dict[str, Any]": "json"}
+    return {name: kinds[re.sub(r" \| None$", "", text)] for name, text in annotations.items()}
+
+
+def told(names: Collection[str]) -> dict[str, str]:
+    """The same of the table, by what ``record_execution`` calls a field."""
+    texts = {"id": "text", "time": "text", "name": "text"}
+    return {f.argument or f.name: texts.get(f.kind, f.kind) for f in FIELDS if (f.argument or f.name) in names}
+
+
+CALLERS = [field.argument for field in FIELDS if field.argument is not None]
+
+
+def test_a_metric_has_the_fields_of_the_table_in_its_order_and_of_its_kinds() -> None:
+    assert tuple(f.name for f in dataclasses.fields(BenchmarkMetric)) == METRIC_FIELDS
+    kinds = kinds_of(BenchmarkMetric.__annotations__)
+    assert {ARGUMENT_NAMES.get(name, name): kind for name, kind in kinds.items()} == told(
+        [field.argument or field.name for field in FIELDS]
+    )
+    assert all(f"{name}: " in (BenchmarkMetric.__doc__ or "") for name in METRIC_FIELDS)
+
+
+def test_record_execution_takes_each_field_that_is_a_callers() -> None:
+    annotations = {**BenchmarkRecorder.record_execution.__annotations__, "timestamp": "str"}
+    del annotations["return"]
+    assert set(annotations) == set(CALLERS)
+    assert kinds_of(annotations) == told(CALLERS)
+    assert all(f"{name}: " in (BenchmarkRecorder.record_execution.__doc__ or "") for name in CALLERS)
+
+
+def test_a_measurement_has_each_of_them_but_the_time_and_what_it_measures() -> None:
+    names = set(CALLERS) - {"duration", "timestamp"}
+    assert set(RECORDED) == names
+    assert kinds_of({n: a for n, a in Measurement.__annotations__.items() if n in names}) == told(names)
+    assert all(f"{name}: " in (Measurement.__doc__ or "") for name in RECORDED)
+    assert set(_Known.__annotations__) == names - {"task", "version", "success", "error_type"}
+
+
+def test_the_command_line_has_an_option_for_each_of_them() -> None:
+    options = inspect.signature(command).parameters.keys() - {"ctx", "store", "recorder"}
+    assert {"agent_selected" if name == "agent" else name for name in options} == set(CALLERS)
+
+
+def test_an_outcome_says_fields_of_the_table() -> None:
+    names = {f.name for f in dataclasses.fields(Outcome)} - {"raised"}
+    assert names <= set(CALLERS)
+    assert kinds_of({n: a for n, a in Outcome.__annotations__.items() if n in names}) == told(names)
 
 
 # Queries

@@ -76,7 +76,7 @@ print(recorder.store.name, recorder.get_historical_metrics().count)
     assert listed.stdout.splitlines()[1].split()[:2] == ["v1.0", "1"]
     refused = subprocess.run([*command, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
-    assert "is no JSON file" in refused.stderr
+    assert "is not a JSON file" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

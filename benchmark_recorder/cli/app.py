@@ -1,4 +1,4 @@
-"""The application: what all commands share, and what an error becomes."""
+"""The application: exit codes, and what an error becomes."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from benchmark_recorder.reporting.escaping import terminal
 
 
 class Code(IntEnum):
-    """What the shell is told."""
+    """Exit codes."""
 
     FINE = 0
     BLOCKED = 1
@@ -24,7 +24,7 @@ class Code(IntEnum):
 
 
 class Commands(TyperGroup):
-    """Turns our errors into one line on stderr and an exit code; any other is a bug, and keeps its traceback."""
+    """Turns our errors into one line on stderr and an exit code; any other error is a bug and keeps its traceback."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """By name."""
@@ -48,13 +48,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 gate blocked, 2 wrong usage, 3 gate inconclusive where asked to fail on it, "
+    epilog="Exit codes: 0 fine, 1 gate blocked, 2 wrong usage, 3 gate inconclusive (if asked to fail on it), "
     "4 no data or store unreadable.",
 )
 
 StorePath = Annotated[
     str | None,
-    typer.Option("--store", metavar="PATH", help="The JSON file, or a URL; the configured one unless given."),
+    typer.Option("--store", metavar="PATH", help="JSON file or URL; default: the configured one."),
 ]
 
 
@@ -83,7 +83,7 @@ def complain(message: str) -> None:
 
 
 class _Complaints(logging.Handler):
-    """What the library has to tell goes to stderr like any other complaint."""
+    """Prints the library's warnings to stderr, like any other complaint."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line."""
@@ -99,6 +99,6 @@ def main() -> None:
 
 
 def _never_fail_on_a_character(stream: TextIO) -> None:
-    """An output that is not UTF-8 shows what it cannot hold as an escape."""
+    """Print characters that the output's encoding lacks as escapes."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""``claims``, ``gate`` and ``selftest``: what CI asks."""
+"""``claims``, ``gate`` and ``selftest``: may the new version be merged?"""
 
 import math
 import os
@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from benchmark_recorder.cli.app import app, complain
-from benchmark_recorder.cli.ask import Baseline, Candidate, Scope, ScopeOption, no_data
-from benchmark_recorder.cli.options import AsJSON, resolved, two_versions
-from benchmark_recorder.cli.output import form_of, opened, print_json, print_page, print_text
+from benchmark_recorder.cli.options import (
+    AsJSON,
+    Baseline,
+    Candidate,
+    Output,
+    Scope,
+    ScopeOption,
+    Version,
+    check_different,
+    resolved,
+)
+from benchmark_recorder.cli.output import form_of, knows_versions, no_data, print_answer, write_text
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.history import History
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis import GateResult
@@ -26,7 +35,7 @@ class Policy(StrEnum):
 
 
 class Reaction(StrEnum):
-    """What a gate that cannot tell does."""
+    """What an inconclusive gate does."""
 
     WARN = "warn"
     FAIL = "fail"
@@ -49,7 +58,7 @@ FORMS: Final = {".md": GateFormat.MARKDOWN, ".json": GateFormat.JSON, ".xml": Ga
 @app.command(epilog="Example: benchmark-recorder claims v1.0 v2.0")
 @resolved
 def claims(  # noqa: PLR0913 - options
-    recorder: BenchmarkRecorder,
+    history: History,
     v1: Baseline,
     v2: Candidate,
     query: dict[str, Any],
@@ -57,23 +66,25 @@ def claims(  # noqa: PLR0913 - options
     scope: ScopeOption = Scope.SUITE,
     as_json: AsJSON = False,
 ) -> None:
-    """Hold four claims against the runs.
+    """Check four claims against recorded runs.
 
-    They are the guide's: 30 % faster, 25 % better routing, half the failures, same cost.
+    They are the guide's: 30% faster, 25% better routing, half the failures, same cost.
     """
     from benchmark_recorder.reporting.decision_pages import claims_page
 
-    two_versions(v1, v2)
-    report = recorder.check_claims(v1, v2, scope=scope.value, **query)
-    if as_json:
-        print_json(claims=report)
-    else:
-        print_page(claims_page(report))
-    if any(warning.code == "unknown_version" for warning in report.warnings):
-        no_data(recorder, [v1, v2])
+    check_different(v1, v2)
+    report = history.check_claims(v1, v2, scope=scope.value, **query)
+    print_answer(
+        history,
+        [v1, v2],
+        lambda: claims_page(report),
+        as_json=as_json,
+        found=knows_versions(report),
+        claims=report,
+    )
 
 
-def _write(result: "GateResult", form: GateFormat, output: str, recorder: BenchmarkRecorder) -> None:
+def _text(result: "GateResult", form: GateFormat) -> str:
     from benchmark_recorder.reporting import json_text
     from benchmark_recorder.reporting.ci import gate_junit
     from benchmark_recorder.reporting.decision_pages import gate_page
@@ -81,21 +92,15 @@ def _write(result: "GateResult", form: GateFormat, output: str, recorder: Benchm
     from benchmark_recorder.reporting.text import render_text
 
     if form is GateFormat.JSON:
-        text = json_text(result, indent=2) + "\n"
-    elif form is GateFormat.JUNIT:
-        text = gate_junit(result)
-    else:
-        page = gate_page(result)
-        text = render_text(page) if form is GateFormat.TEXT else render_markdown(page)
-    if output == "-":
-        print_text(text)
-        return
-    with opened(output, recorder) as file:
-        file.write(text)
+        return json_text(result, indent=2) + "\n"
+    if form is GateFormat.JUNIT:
+        return gate_junit(result)
+    page = gate_page(result)
+    return render_text(page) if form is GateFormat.TEXT else render_markdown(page)
 
 
 def _percent(text: str) -> float | None:
-    """A target as the user writes it: ``30``, ``30%`` or ``none``.
+    """``--target``: ``30``, ``30%`` or ``none``.
 
     Raises:
         InvalidQueryError: it is something else.
@@ -107,11 +112,11 @@ def _percent(text: str) -> float | None:
     except ValueError:
         percent = math.nan
     if not -math.inf < percent < 100:
-        raise InvalidQueryError(f"--target: expected percent below 100, or none, got {ascii(text)[:80]}")
+        raise InvalidQueryError(f"--target: expected a percentage below 100, or none, got {ascii(text)[:80]}")
     return percent
 
 
-def _tell_runner(result: "GateResult") -> None:
+def _annotate(result: "GateResult") -> None:
     """Inside GitHub Actions: annotations, and the job's summary; the gate's verdict does not depend on them."""
     from benchmark_recorder.reporting.ci import append_summary, commands
 
@@ -124,54 +129,43 @@ def _tell_runner(result: "GateResult") -> None:
         complain(f"GITHUB_STEP_SUMMARY: cannot write {error.filename}: {error.strerror}")
 
 
-@app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail --format markdown")
+@app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail")
 @resolved
 def gate(  # noqa: PLR0913 - options
-    recorder: BenchmarkRecorder,
+    history: History,
     v1: Baseline,
     v2: Candidate,
     query: dict[str, Any],
     *,
     policy: Annotated[
-        Policy, typer.Option(help="default: evidence and size; literal: the guide's thresholds on points.")
+        Policy, typer.Option(metavar="POLICY", help="default, or literal (the guide's thresholds).")
     ] = Policy.DEFAULT,
-    on_inconclusive: Annotated[Reaction, typer.Option(help="What to do where the runs do not tell.")] = Reaction.WARN,
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="PERCENT",
-            help="An alert warns where less of the time is saved; none: where no saving is asked for.",
-        ),
-    ] = "20",
+    on_inconclusive: Annotated[Reaction, typer.Option(metavar="ACTION", help="warn, fail or pass.")] = Reaction.WARN,
+    target: Annotated[str, typer.Option(metavar="PERCENT", help="Warn below this speed-up, or none.")] = "20",
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
     baseline_days: Annotated[
-        float | None,
-        typer.Option(metavar="DAYS", help="The baseline's runs: those of so many days before the candidate."),
+        float | None, typer.Option(metavar="DAYS", help="Baseline: V1 in so many days before V2.")
     ] = None,
-    baseline_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The baseline's runs: those in this JSON file.")
-    ] = None,
+    baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
     scope: ScopeOption = Scope.SUITE,
     format: Annotated[  # noqa: A002
-        GateFormat | None, typer.Option(help="How to write the verdict; by FILE's ending unless given, else text.")
+        GateFormat | None,
+        typer.Option(metavar="FORMAT", help="text, markdown, json, junit; default: FILE's ending."),
     ] = None,
-    output: Annotated[str, typer.Option(metavar="FILE", help="Where to write it; - is the terminal.")] = "-",
-    comment: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the body of a pull request's comment there as well.")
-    ] = None,
+    output: Output = "-",
+    comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Block a candidate that is worse.
+    """Fail (exit 1) if the candidate is worse.
 
-    Slower, failing more, or dearer: by more than is tolerated, and not by chance.
-
-    Inside GitHub Actions the verdict becomes an annotation, and its page is appended to the job's summary.
+    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance. Inside GitHub
+    Actions the verdict also becomes an annotation, and its page is appended to the job summary.
     """
     from benchmark_recorder.reporting.ci import gate_comment
 
     if baseline_days is None and baseline_file is None:
-        two_versions(v1, v2)
-    result = recorder.check_gate(
+        check_different(v1, v2)
+    result = history.check_gate(
         v1,
         v2,
         policy=policy.value,
@@ -184,38 +178,39 @@ def gate(  # noqa: PLR0913 - options
         **query,
     )
     form = GateFormat.JSON if as_json else form_of(format, output, FORMS, GateFormat.TEXT)
-    _write(result, form, output, recorder)
+    write_text(_text(result, form), output, history.store)
     if comment is not None:
-        with opened(comment, recorder, "--comment") as file:
-            file.write(gate_comment(result))
-    _tell_runner(result)
+        write_text(gate_comment(result), comment, history.store, "--comment")
+    _annotate(result)
     if result.state == "no_data":
-        no_data(recorder, [v2] if baseline_file else [v1, v2])
+        no_data(history, [v2] if baseline_file else [v1, v2])
     raise typer.Exit(result.exit_code)
 
 
 @app.command(epilog="Example: benchmark-recorder selftest v1.0")
 @resolved
 def selftest(  # noqa: PLR0913 - options
-    recorder: BenchmarkRecorder,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="Which version.")],
+    history: History,
+    version: Version,
     query: dict[str, Any],
     *,
-    splits: Annotated[int, typer.Option(metavar="N", help="Of each kind.")] = 2000,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same one gives the same answer.")] = 0,
+    splits: Annotated[int, typer.Option(metavar="N", help="Random splits of each kind.")] = 2000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random splits.")] = 0,
     scope: ScopeOption = Scope.SUITE,
     as_json: AsJSON = False,
 ) -> None:
-    """Tell how often the gate would block a version against itself.
+    """Estimate how often the gate would block a version against itself.
 
-    Its runs are split at random, over and over.
+    The version's runs are split at random, over and over.
     """
     from benchmark_recorder.reporting.decision_pages import selftest_page
 
-    result = recorder.selftest(version, splits=splits, seed=seed, scope=scope.value, **query)
-    if as_json:
-        print_json(selftest=result)
-    else:
-        print_page(selftest_page(result))
-    if any(warning.code == "unknown_version" for warning in result.warnings):
-        no_data(recorder, [version])
+    result = history.selftest(version, splits=splits, seed=seed, scope=scope.value, **query)
+    print_answer(
+        history,
+        [version],
+        lambda: selftest_page(result),
+        as_json=as_json,
+        found=knows_versions(result),
+        selftest=result,
+    )

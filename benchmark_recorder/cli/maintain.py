@@ -1,4 +1,4 @@
-"""``doctor`` and ``prune``: the store's state, and its size."""
+"""``doctor``, ``prune`` and ``vertex``: is the store sound, and how large is it?"""
 
 import shlex
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.escaping import terminal
+from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.secrets import without_secrets
-from benchmark_recorder.stores.vertex import VertexStore
-from benchmark_recorder.stores.vertex.store import DATASET, LOCATION, TABLE
+from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")
@@ -29,15 +29,15 @@ def doctor(
     *,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Mend the file: cut records, damaged lines, records that stand there twice."),
+        typer.Option("--repair", help="Repair truncated records, damaged lines and duplicates."),
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Tell the state of the file and the settings in force.
+    """Show the state of the file, and the settings in force.
 
     Nothing is changed without --repair.
     """
-    store = _json_file(recorder)
+    store = _json_file(recorder.store)
     repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
     inspection = asdict(store.inspect())
     settings = _settings(place)
@@ -53,15 +53,15 @@ def doctor(
             _print_facts("repaired", repaired)
         _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})
     if not inspection["exists"]:
-        complain(f"{store.name}: there is no such file yet; the first record makes it")
+        complain(f"{store.name}: there is no such file yet; the first record creates it")
     if inspection["damaged"] or inspection["duplicates"]:
-        complain(f"to mend the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
+        complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
     if inspection["problem"]:
         raise typer.Exit(Code.NO_DATA)
 
 
 def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
-    """A name and a value a line; a path is never cut or wrapped, so that it can be copied."""
+    """One name and value per line; a path is never cut or wrapped, so that it can be copied."""
     typer.echo(heading)
     for name, value in facts.items():
         typer.echo(f"  {name:<16} {terminal(_shown(value), 4096)}")
@@ -103,14 +103,14 @@ def prune(
     recorder: BenchmarkRecorder,
     *,
     older_than: Annotated[
-        float | None, typer.Option(metavar="DAYS", min=0, help="Remove what is older than so many days.")
+        float | None, typer.Option(metavar="DAYS", min=0, help="Remove records older than so many days.")
     ] = None,
     before: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Remove what is from before then (ISO 8601).")
+        str | None, typer.Option(metavar="TIME", help="Remove records from before this time (ISO 8601).")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only counted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it, only count them.")] = False,
 ) -> None:
-    """Remove old records from the file for good."""
+    """Permanently remove old records from the file."""
     if (older_than is None) == (before is None):
         raise typer.BadParameter("give either --older-than or --before")
     try:
@@ -119,7 +119,7 @@ def prune(
         option = "--older-than" if before is None else "--before"
         raise InvalidQueryError(f"{option}:{str(error).partition(':')[2]}") from error
     assert limit is not None
-    store = _json_file(recorder)
+    store = _json_file(recorder.store)
     if yes:
         typer.echo(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
         return
@@ -128,23 +128,21 @@ def prune(
     typer.echo(f"{records(old)} in {terminal(store.name)} {verb} that old; remove {them} for good with --yes")
 
 
-def _json_file(recorder: BenchmarkRecorder) -> JSONFileStore:
+def _json_file(store: Store) -> JSONFileStore:
     """The file that records go to first: the store itself, or a remote one's journal."""
-    store = getattr(recorder.store, "journal", recorder.store)
+    store = getattr(store, "journal", store)
     if not isinstance(store, JSONFileStore):  # a third party's store
-        raise typer.BadParameter(
-            f"{terminal(store.name)} is no JSON file, and only such a one can be looked after here"
-        )
+        raise typer.BadParameter(f"{terminal(store.name)} is not a JSON file: this command works on JSON files only")
     return store
 
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(commands, name="vertex")
 
-Project = Annotated[str, typer.Option("--project", help="The Google Cloud project.")]
-Location = Annotated[str, typer.Option("--location", help="The region of the dataset and the feature group.")]
-Dataset = Annotated[str, typer.Option("--dataset", help="BigQuery's dataset.")]
-Table = Annotated[str, typer.Option("--table", help="Its table, whose name is the feature group's too.")]
+Project = Annotated[str, typer.Option("--project", help="Google Cloud project.")]
+Location = Annotated[str, typer.Option("--location", help="Region of the dataset and the feature group.")]
+Dataset = Annotated[str, typer.Option("--dataset", help="BigQuery dataset.")]
+Table = Annotated[str, typer.Option("--table", help="Its table; the feature group has the same name.")]
 
 _MAX_LINE: Final = 1000
 
@@ -153,7 +151,7 @@ _MAX_LINE: Final = 1000
 def vertex() -> None:
     """Set up and check the Vertex AI store.
 
-    It is a BigQuery table that is registered as a feature group.
+    The store is a BigQuery table that is registered as a feature group.
     """
 
 
@@ -165,11 +163,13 @@ def setup(  # noqa: PLR0913 - options
     dataset: Dataset = DATASET,
     table: Table = TABLE,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be created, and create nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be created, and create nothing.")
+    ] = False,
 ) -> None:
-    """Create what is missing of dataset, table, feature group and features.
+    """Create the dataset, table, feature group and features that are missing.
 
-    To run it again changes nothing.
+    Running it again changes nothing.
     """
     with _store(ctx, project, location, dataset, table) as store:
         for step in store.set_up(dry_run=dry_run):
@@ -186,7 +186,7 @@ def check(  # noqa: PLR0913 - options
     *,
     as_json: AsJSON = False,
 ) -> None:
-    """Tell what is missing, and how to mend it; nothing is changed. Exits 4 where something is."""
+    """Show what is missing and how to fix it, and change nothing. Exits 4 if anything is missing."""
     with _store(ctx, project, location, dataset, table) as store:
         findings = list(store.check())
     if as_json:
@@ -200,7 +200,7 @@ def check(  # noqa: PLR0913 - options
 
 
 def _store(ctx: typer.Context, project: str, location: str, dataset: str, table: str) -> VertexStore:
-    """The store that the options name; who runs the command from Python may give another in ``obj``."""
+    """The store that the options name; code that runs the command from Python may pass another in ``obj``."""
     if isinstance(ctx.obj, VertexStore):
         return ctx.obj
     return VertexStore(project, location, dataset, table)

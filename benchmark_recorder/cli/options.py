@@ -1,26 +1,40 @@
-"""The options that many commands share: where the records are, which ones, and how the answer is printed."""
+"""The options that several commands share: where the records are, which ones, and where the answer goes.
+
+A new filter is a line in ``_QUERY``; the options of ``record`` are made of ``records.FIELDS``; any other shared option
+is an annotation beside ``ScopeOption``, which a command takes as a parameter.
+"""
 
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import wraps
 from typing import Annotated, Any, Final
 
 import typer
 
 from benchmark_recorder.cli.app import StorePath
-from benchmark_recorder.config import get_benchmark_recorder
+from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import FIELDS, Field
 
+
+class Scope(StrEnum):
+    """What a comparison is about."""
+
+    SUITE = "suite"
+    TASKS = "tasks"
+
+
+Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
+Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
+ScopeOption = Annotated[Scope, typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Output = Annotated[str, typer.Option("--output", metavar="FILE", help="File to write; - is the terminal.")]
 MetadataOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--metadata",
-        metavar="KEY=VALUE",
-        help='A value that is JSON (3, true, "3") is that, any other is a text. May be repeated.',
-    ),
+    typer.Option("--metadata", metavar="KEY=VALUE", help="VALUE is JSON or a string. May be repeated."),
 ]
 
 _QUERY: Final[dict[str, Any]] = {
@@ -28,43 +42,61 @@ _QUERY: Final[dict[str, Any]] = {
     "task_id": Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this task, by its id. May be repeated.")
     ],
-    "agent": Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only where this agent was selected. May be repeated.")
-    ],
-    "success": Annotated[bool | None, typer.Option("--success/--failure", help="Only runs that ended so.")],
-    "since": Annotated[str | None, typer.Option(metavar="TIME", help="From then on (ISO 8601; local time if naive).")],
-    "until": Annotated[str | None, typer.Option(metavar="TIME", help="Before then.")],
-    "last_days": Annotated[float | None, typer.Option(metavar="DAYS", help="The same as --since, counted back.")],
+    "agent": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this agent. May be repeated.")],
+    "success": Annotated[bool | None, typer.Option("--success/--failure", help="Only runs that ended like this.")],
+    "since": Annotated[str | None, typer.Option(metavar="TIME", help="From this time on (ISO 8601).")],
+    "until": Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")],
+    "last_days": Annotated[float | None, typer.Option(metavar="DAYS", help="Only the last so many days.")],
     "metadata": MetadataOption,
 }
 _VERSION: Final[dict[str, Any]] = {
     "version": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this version. May be repeated.")],
 }
+_TYPES: Final = {"number": float, "count": int}
+_HELP: Final = {"timestamp": "ISO 8601; default: now.", "task_id": "Default: made from the task's text."}
+
+
+def _field_option(field: Field) -> Any:  # noqa: ANN401 - an annotation
+    """The option of ``record`` for a field."""
+    given = ("--agent",) if field.name == "agent_selected" else ()
+    about = _HELP.get(field.name, f"{field.about[0].upper()}{field.about[1:]}.")
+    kind: Any = _TYPES.get(field.kind, str)
+    return Annotated[kind | None, typer.Option(*given, metavar="TEXT" if kind is str else "NUMBER", help=about)]
+
+
+_FIELDS: Final = {f.argument: _field_option(f) for f in FIELDS if f.argument is not None and f.absent != "never"}
 
 
 def resolved(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that asks for what it needs, as one that typer can read.
+    """A command that names what it needs as parameters, as one that typer can read.
 
-    A parameter ``recorder`` becomes ``--store``; ``query`` becomes one option for each thing that a query can say,
-    and a dict of those that were given; ``query_with_version`` the same with ``--version``; ``place`` is what
-    ``--store`` says, if it was given.
+    ``history`` (to read) and ``recorder`` (to write) become ``--store``, and ``place`` is what that says, if it was
+    given. ``query`` becomes one option for each filter, and is a dict of those that were given;
+    ``query_with_version`` the same with ``--version``; ``fields`` one for each field of a record that may be left out.
     """
     own = inspect.signature(command).parameters
-    asked = next((name for name in ("query", "query_with_version") if name in own), None)
-    options = {} if asked is None else _QUERY if asked == "query" else {**_VERSION, **_QUERY}
+    groups = {"query": _QUERY, "query_with_version": {**_VERSION, **_QUERY}, "fields": _FIELDS}
+    asked = next((name for name in groups if name in own), None)
+    options = {} if asked is None else groups[asked]
 
     @wraps(command)
     def run(ctx: typer.Context, store: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
+        place = store or ctx.obj
         if asked is not None:
-            arguments[asked] = _query({name: arguments.pop(name) for name in options})
-        if "recorder" in own:
-            arguments["recorder"] = open_recorder(store or ctx.obj)
+            arguments[asked] = _given({name: arguments.pop(name) for name in options})
         if "place" in own:
-            arguments["place"] = store or ctx.obj
-        command(**arguments)
+            arguments["place"] = place
+        if "recorder" in own:
+            # Raises storage trouble at once; closed at exit.
+            arguments["recorder"] = get_benchmark_recorder(place, strict=True, on_invalid="raise")
+        if "history" not in own:
+            command(**arguments)
+            return
+        with get_benchmark_history(place) as history:
+            command(history=history, **arguments)
 
     given = {name: parameter.annotation for name, parameter in own.items()}
-    injected = {"recorder", "place", asked}
+    injected = {"history", "recorder", "place", asked}
     parameters = [
         inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, p in own.items() if name not in injected),
@@ -78,32 +110,27 @@ def resolved(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def open_recorder(store: str | None) -> BenchmarkRecorder:
-    """The recorder of a path or of the settings; it tells storage trouble at once."""
-    return get_benchmark_recorder(store, strict=True, on_invalid="raise")
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in arguments.items() if value not in (None, [])}
+    if "metadata" in given:
+        given["metadata"] = parse_metadata(given["metadata"])
+    return given
 
 
-def _query(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    query = {name: value for name, value in arguments.items() if value not in (None, [])}
-    if "metadata" in query:
-        query["metadata"] = parse_metadata(query["metadata"])
-    return query
-
-
-def two_versions(v1: str, v2: str) -> None:
-    """Nothing is to be learnt from a version against itself, however many runs it has.
+def check_different(v1: str, v2: str) -> None:
+    """Comparing a version with itself says nothing, however many runs it has.
 
     Raises:
         InvalidQueryError: they are the same.
     """
     if v1 == v2:
         raise InvalidQueryError(
-            "v2: the same version twice; name another one (gate holds a version against its own past: --baseline-days)"
+            "v2: the same version as v1; to compare a version with its own past, use gate --baseline-days"
         )
 
 
 def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
-    """``KEY=VALUE`` texts as metadata.
+    """Metadata from ``KEY=VALUE`` strings.
 
     Raises:
         InvalidQueryError: one has no ``=``.

@@ -1,25 +1,33 @@
-"""How an answer leaves: plain where it is piped, with its verdicts coloured where a person looks."""
+"""How an answer leaves: as JSON, as plain text through a pipe, with coloured verdicts on a terminal, or as a file."""
 
 import errno
 import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeVar
+from typing import Any, Final, NoReturn, TextIO, TypeVar
 
 import typer
 
+from benchmark_recorder.cli.app import Code, complain
 from benchmark_recorder.exchange import holds
-from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.history import History
+from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.reporting.page import Page
 from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.stores.base import Store
+from benchmark_recorder.stores.json_file import JSONFileStore
 
 Form = TypeVar("Form", bound=str)
+
+MOST_NAMED: Final = 10
+"""Versions that are listed; more of them are counted."""
+_MOST_OF_NAME: Final = 60
 
 STYLES: Final = {
     "green": ("improved", "equivalent", "pass", "PROVEN", "SUPPORTED"),
@@ -34,7 +42,7 @@ def print_page(page: Page) -> None:
 
 
 def print_text(text: str) -> None:
-    """A text that is encoded for a terminal already, on stdout."""
+    """A text on stdout, already escaped for a terminal."""
     if not sys.stdout.isatty():
         typer.echo(text, nl=False)
         return
@@ -53,28 +61,99 @@ def print_json(**answer: Any) -> None:  # noqa: ANN401
     typer.echo(json_text({"schema_version": SCHEMA_VERSION, **answer}, indent=2))
 
 
+def print_answer(
+    history: History,
+    versions: Sequence[str],
+    page: Callable[[], Page],
+    /,
+    *,
+    as_json: bool,
+    found: bool,
+    **answer: Any,  # noqa: ANN401
+) -> None:
+    """An answer on stdout, for programs or for people; then, if nothing was found, why, and the exit code.
+
+    Args:
+        history: the one that was asked.
+        versions: the versions that were asked for, if any.
+        page: makes the page for people.
+        as_json: whether it is for programs.
+        found: whether there were any records.
+        **answer: the answer, under its name in JSON.
+
+    Raises:
+        typer.Exit: nothing was found.
+    """
+    if as_json:
+        print_json(**answer)
+    else:
+        print_page(page())
+    if not found:
+        no_data(history, versions)
+
+
+def knows_versions(result: Any) -> bool:  # noqa: ANN401 - a result of analysis
+    """Whether a result found runs of each version that it is about."""
+    return all(warning.code != "unknown_version" for warning in result.warnings)
+
+
+def no_data(history: History, versions: Sequence[str] = ()) -> NoReturn:
+    """Say why nothing was found, and what there is instead.
+
+    Raises:
+        typer.Exit: always.
+    """
+    store = history.store
+    known = sorted({cell.version for cell in store.summarize(Query()).cells})
+    unknown = [version for version in dict.fromkeys(versions) if version not in known]
+    if isinstance(store, JSONFileStore) and not store.path.exists():
+        complain(f"{store.name}: there is no such file")
+    elif not known:
+        complain(f"there are no records in {store.name}")
+    elif unknown:
+        which = f"version {_named(unknown)}" if len(unknown) == 1 else f"the versions {_named(unknown)}"
+        complain(f"there are no runs of {which} in {store.name}; there are {_named(known)}")
+    else:
+        complain(f"no records match in {store.name}")
+    raise typer.Exit(Code.NO_DATA)
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = [name if len(name) <= _MOST_OF_NAME else f"{name[:_MOST_OF_NAME]}…" for name in names[:MOST_NAMED]]
+    return ", ".join([*shown, *([f"{len(names) - MOST_NAMED:,} more"] if len(names) > MOST_NAMED else [])])
+
+
 def form_of(given: Form | None, output: str, by_ending: Mapping[str, Form], default: Form) -> Form:
-    """The form that was asked for, else the one that the file's ending means."""
+    """The form that was asked for, else the one that the file's ending stands for."""
     return given or by_ending.get(Path(output).suffix.lower(), default)
 
 
 def records(n: int) -> str:
-    """So many records, in words."""
+    """A number of records, in words."""
     return f"{n:,} record{'' if n == 1 else 's'}"
 
 
+def write_text(text: str, output: str, store: Store, option: str = "--output") -> None:
+    """A text into the file that the user named with an option, or onto the terminal for ``-``."""
+    if output == "-":
+        print_text(text if text.endswith("\n") else f"{text}\n")
+        return
+    with opened(output, store, option) as file:
+        file.write(text)
+
+
 @contextmanager
-def opened(output: str, recorder: BenchmarkRecorder, option: str = "--output") -> Iterator[TextIO]:
+def opened(output: str, store: Store, option: str = "--output") -> Iterator[TextIO]:
     """The file that the user named with an option, or stdout for ``-``; never the store itself.
 
-    A file is replaced by rename once all of it is written: who reads it meanwhile, and whoever comes after a failure,
-    finds what stood there before. What is no file (a pipe, a device) is written to as it is.
+    A regular file is replaced by rename once all of it is written, so that a reader, or a failure, never meets half a
+    file. A pipe or a device is written to as it is.
     """
     if output == "-":
         yield sys.stdout
         return
     path = Path(output)
-    if holds(recorder.store, path):
+    if holds(store, path):
         raise _bad_output(output, option, "the records live there")
     try:
         target = path.resolve()  # a link stays one

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to end soon, for a command that goes on until then."""
+"""SIGINT and SIGTERM as a request to stop soon, for a command that runs until then."""
 
 import signal
 import time
@@ -8,14 +8,14 @@ from types import FrameType
 
 
 class Interruption:
-    """Whether the first of the two signals has come; another one ends the process as it always does."""
+    """Whether one of the two signals has come; a second one ends the process as usual."""
 
     def __init__(self) -> None:
         self.has_come = False
         self._is_pausing = False
 
     def pause(self, seconds: float) -> None:
-        """Sleep until then, or until it comes."""
+        """Sleep, or return early if a signal comes."""
         try:
             self._is_pausing = True
             if not self.has_come:
@@ -33,7 +33,7 @@ class Interruption:
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """Listen to the signals; in the main thread only."""
+        """Handle the signals; in the main thread only."""
         self._before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         for each in self._before:
             signal.signal(each, self._come)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.exchange.entry import SPELLINGS, Entry, wrong
+from benchmark_recorder.records import of_kind
 from benchmark_recorder.reporting.escaping import without_apostrophe
 
 if TYPE_CHECKING:
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.records import Document
 
-_NUMBERS: Final = frozenset({"execution_time", "cost_estimated", "difficulty"})
-_WHOLE: Final = frozenset({"input_tokens", "output_tokens"})
-_TRUTHS: Final = frozenset({"success", "cost_known"})
+_NUMBERS: Final = of_kind("number")
+_COUNTS: Final = of_kind("count")
+_FLAGS: Final = of_kind("flag")
+_JSON: Final = of_kind("json", "texts")
 _WORDS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NEEDED: Final = frozenset({"execution_time", "success"})
 
@@ -79,14 +81,14 @@ def _document(names: list[str], row: list[str]) -> Document:
 
 
 def _value(field: str, cell: str) -> Any:  # noqa: ANN401 - what a cell may be
-    if field in _TRUTHS:
+    if field in _FLAGS:
         return _WORDS.get(cell.strip().lower(), cell)
     try:
         if field in _NUMBERS:
             return float(cell)
-        if field in _WHOLE:
+        if field in _COUNTS:
             return _whole(cell)
-        if field == "metadata":
+        if field in _JSON:
             return json.loads(without_apostrophe(cell))
     except (ValueError, OverflowError, RecursionError):
         return cell

@@ -11,27 +11,26 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(total: int, *, shown: bool | None = None) -> Iterator[Callable[[], None]]:
-    """Yield what is to be called after each of ``total`` executions.
+def progress_bar(
+    total: int | None, counted: str = "executions", *, shown: bool | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more are done.
 
     Args:
-        total: executions to come.
+        total: how many there are, or ``None`` if unknown.
+        counted: what they are.
         shown: whether to show the bar; by default where stderr is a terminal.
     """
     if not (_on_a_terminal() if shown is None else shown):
-        yield _nothing
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("executions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(counted), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=total)
-        yield lambda: progress.advance(bar)
-
-
-def _nothing() -> None:
-    pass
+        yield lambda count: progress.advance(bar, count)
 
 
 def _on_a_terminal() -> bool:

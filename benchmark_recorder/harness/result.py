@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.records import FIELDS, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,15 @@ class Outcome:
     input_tokens: int | None = None
     output_tokens: int | None = None
 
+    def others(self) -> dict[str, Any]:
+        """What it says beside success, agent and cost, as keywords of ``record_execution``."""
+        return {field.name: getattr(self, field.name) for field in FIELDS if field.name in _OTHERS}
+
+
+_SAID: Final = frozenset(field.name for field in fields(Outcome))
+"""What a result may say."""
+_OTHERS: Final = _SAID - {"success", "agent_selected", "cost"}
+
 
 def read_outcome(result: object) -> Outcome:
     """The outcome that a result tells: an object, or a dict, with ``success``, ``agent_selected`` and ``cost``.
@@ -59,8 +70,8 @@ def read_outcome(result: object) -> Outcome:
 
 def _read(result: object) -> Outcome:
     success = _field(result, "success")
-    names = {name: _field(result, name) for name in ("agent_selected", "error_type", "model")}
-    tokens = {name: _field(result, name) for name in ("input_tokens", "output_tokens")}
+    names = {name: _field(result, name) for name in _SAID & of_kind("text")}
+    tokens = {name: _field(result, name) for name in _SAID & of_kind("count")}
     cost = _plain(_field(result, "cost"))
     texts = {name: value for name, value in names.items() if isinstance(value, str)}
     counts = {name: value for name, value in tokens.items() if _is_count(value)}
@@ -71,12 +82,12 @@ def _read(result: object) -> Outcome:
         and (cost is None or _is_amount(cost))
     )
     said = texts.pop("error_type", None)
-    fields: dict[str, Any] = {**texts, **counts, "cost": float(cost) if _is_amount(cost) else None}
+    known: dict[str, Any] = {**texts, **counts, "cost": float(cost) if _is_amount(cost) else None}
     if not valid:
-        return Outcome(success=False, error_type=INVALID_RESULT, **fields)
+        return Outcome(success=False, error_type=INVALID_RESULT, **known)
     if success:
-        return Outcome(success=True, **fields)
-    return Outcome(success=False, error_type=said or WRONG_RESULT, **fields)
+        return Outcome(success=True, **known)
+    return Outcome(success=False, error_type=said or WRONG_RESULT, **known)
 
 
 def _field(result: object, name: str) -> Any:  # noqa: ANN401

@@ -142,7 +142,7 @@ class BenchmarkHarness:
             async def do(job: Job) -> None:
                 timing = await execute(self._orchestrators[job.side], job.task.task, self._timeout, self._clock)
                 log.add(job, self.versions[job.side], timing)
-                advance()
+                advance(1)
 
             await _work_off(jobs, do, self._concurrency)
         return RunResult(
@@ -196,10 +196,7 @@ class _Log:
             metadata,
             task_id=task.id,
             expected_agent=task.expected_agent,
-            error_type=outcome.error_type,
-            model=outcome.model,
-            input_tokens=outcome.input_tokens,
-            output_tokens=outcome.output_tokens,
+            **outcome.others(),
         )
         self._left_running[version] += timing.left_running
         self.executions.append(

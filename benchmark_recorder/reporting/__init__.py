@@ -12,7 +12,8 @@ from benchmark_recorder._lazy import lazy_names
 if TYPE_CHECKING:
     from benchmark_recorder.reporting.csv import print_csv, write_csv
     from benchmark_recorder.reporting.json import SCHEMA_VERSION, json_text, print_json, print_jsonl
-    from benchmark_recorder.reporting.report import FORMATS, Basis, Report, check_format, render
+    from benchmark_recorder.reporting.rendering import FORMATS, check_format, render
+    from benchmark_recorder.reporting.report import Basis, Report
 
 __all__ = [
     "FORMATS",
@@ -30,7 +31,8 @@ __all__ = [
 
 _HOMES: Final = {
     **dict.fromkeys(("SCHEMA_VERSION", "json_text", "print_json", "print_jsonl"), "json"),
-    **dict.fromkeys(("FORMATS", "Basis", "Report", "check_format", "render"), "report"),
+    **dict.fromkeys(("FORMATS", "check_format", "render"), "rendering"),
+    **dict.fromkeys(("Basis", "Report"), "report"),
     **dict.fromkeys(("print_csv", "write_csv"), "csv"),
 }
 

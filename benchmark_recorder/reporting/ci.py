@@ -173,7 +173,7 @@ def _entries(summary: Summary, *figures: tuple[str, str, float, Estimate | None,
 
 
 def _range(estimate: Estimate | None, scale: float) -> dict[str, str]:
-    """Half the width of the 95 % interval, as the action shows it: ``± 0.12``."""
+    """Half the width of the 95% interval, as the action shows it: ``± 0.12``."""
     interval = estimate.interval if estimate else None
     if interval is None or interval.low is None or interval.high is None:
         return {}

@@ -1,34 +1,90 @@
-"""The tables of a report, and the tasks that stand out."""
+"""Pages about two versions: verdicts, tables, and the tasks that stand out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import (
-    PERCENT,
-    UNDEFINED,
-    Unit,
-    count,
-    dollars,
-    moment,
-    number,
-    seconds,
-    signed,
-    size,
+from benchmark_recorder.reporting.numbers import count, limits, number, signed, size
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Card,
+    Cards,
+    Footnotes,
+    Heading,
+    Line,
+    Page,
+    Paragraph,
+    Status,
+    Table,
+    Untrusted,
+    absences,
+    readable,
 )
-from benchmark_recorder.reporting.page import Card, Cards, Line, Page, Paragraph, Status, Table, Untrusted
-from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS
+from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, sentence, short_unit, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, Estimate, Interval, JointComparison, Summary, TaskRow
+    from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
 MOST_TASKS: Final = 3
 """Tasks that are named for each metric; the whole list is in the result."""
+
+
+def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:
+    """One metric of two versions; ``texts`` are those of tasks without an id of their own, by the id that was made."""
+    footnotes = Footnotes()
+    heading = Heading((Untrusted(comparison.v2), " against ", Untrusted(comparison.v1)), level=1)
+    verdict = Paragraph((*sentence(comparison), footnotes.mark(comparison.warnings)))
+    both = comparison.v1_count and comparison.v2_count
+    return (
+        heading,
+        verdict,
+        *(comparison_table([comparison]) if both else ()),
+        *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
+        *_tasks_section([comparison], texts or {}),
+        *footnotes.notes(),
+    )
+
+
+def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -> Page:
+    """All metrics of two versions; see ``comparison_page``."""
+    footnotes = Footnotes()
+    heading, *rest = comparison_section(joint, footnotes, texts or {})
+    assert isinstance(heading, Heading)
+    return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
+
+
+def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:
+    """Verdict sentences, the table, and the tasks that stand out."""
+    v1, v2 = Untrusted(joint.v1), Untrusted(joint.v2)
+    heading = Heading((v2, " against ", v1))
+    told = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
+    if not any(c.v1_count and c.v2_count for c in told):
+        # Which versions have no runs is said where the versions are.
+        every = [d for d in joint.warnings if all(d in c.warnings for c in joint.comparisons.values())]
+        caveats = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
+        return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(caveats)))
+    common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
+    bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
+    return (
+        heading,
+        Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
+        *comparison_cards(joint),
+        Bullets(bullets),
+        *comparison_table([c for c in told if c.v1_count and c.v2_count]),
+        *_tasks_section(told, texts),
+    )
+
+
+def _tasks_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> Page:
+    lines = task_lines(comparisons, texts)
+    if not lines:
+        return ()
+    return Paragraph(("Tasks that stand out (! worse, * better; among many, some do by chance):",)), Bullets(lines)
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Page:
@@ -42,7 +98,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Page:
             (Untrusted(first.v1),),
             (Untrusted(first.v2),),
             ("change",),
-            ("95 % interval",),
+            ("95% interval",),
             ("runs",),
             ("verdict",),
         ),
@@ -64,29 +120,17 @@ def _legend(comparisons: Sequence[Comparison]) -> str:
 def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
-    suffix = " %" if comparison.kind == "ratio" else " pt"
+    suffix = short_unit(comparison.kind)
     change = None if comparison.effect is None else better * comparison.effect
     return (
         (f"{LABELS[comparison.metric]} ({unit.symbol})",),
         (number(comparison.v1_value, unit),),
         (number(comparison.v2_value, unit),),
         (signed(change, suffix),),
-        (change_interval(comparison.interval, better),),
+        (limits(comparison.interval, better=better),),
         (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
         (Status("~" if comparison.verdict == "inconclusive" else comparison.verdict, TONES[comparison.verdict]),),
     )
-
-
-def change_interval(interval: Interval | None, better: int) -> str:
-    """An effect's interval, in the direction in which the values change."""
-    if interval is None:
-        return UNDEFINED
-    low, high = interval.low, interval.high
-    if better < 0:
-        low, high = (None if high is None else -high), (None if low is None else -low)
-    if low is None:
-        return f"below {signed(high)}"
-    return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
 
 
 def comparison_cards(joint: JointComparison) -> Page:
@@ -100,14 +144,14 @@ def _card(comparison: Comparison) -> Card:
     better = METRICS[comparison.metric].better
     noun = METRICS[comparison.metric].noun
     change = None if comparison.effect is None else better * comparison.effect
-    interval = change_interval(comparison.interval, better)
+    interval = limits(comparison.interval, better=better)
     values = (
         f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
     )
     return Card(
         label=f"{noun[0].upper()}{noun[1:]}",
         status=Status(comparison.verdict, TONES[comparison.verdict]),
-        figure=signed(change, " %" if comparison.kind == "ratio" else " pt"),
+        figure=signed(change, short_unit(comparison.kind)),
         details=((f"95 %: {interval}" if comparison.interval else "no interval",), (values,)),
     )
 
@@ -138,9 +182,8 @@ def _task_line(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -
         failed, fails = _failed(comparison, row.v1_value, row.v1_count), _failed(comparison, row.v2_value, row.v2_count)
         turned = "begins to fail" if row.turn == "begins_to_fail" else "is repaired"
         return f"{sign} ", *name, f" {turned} ({failed} runs failed before, {fails} now)"
-    unit = " %" if comparison.kind == "ratio" else " percentage points"
     runs = f"({row.v1_count:,}+{row.v2_count:,} runs)"
-    return f"{sign} ", *name, f" {wording.verb} {size(row.effect)}{unit} {word} {runs}"
+    return f"{sign} ", *name, f" {wording.verb} {size(row.effect)}{unit(comparison.kind)} {word} {runs}"
 
 
 def _failed(comparison: Comparison, rate: float | None, n: int) -> str:
@@ -157,59 +200,3 @@ def task_name(task_id: str, texts: Mapping[str, str]) -> Line:
         return (Untrusted(task_id),)
     shown = text if len(text) <= MOST_OF_TASK else f"{text[:MOST_OF_TASK]}…"
     return Untrusted(shown), " (", Untrusted(task_id), ")"
-
-
-def version_table(summaries: Sequence[Summary]) -> Table:
-    """A row for each figure, a column for each version."""
-    rows: list[tuple[Line, ...]] = [
-        (("runs",), *((f"{s.count:,}",) for s in summaries)),
-        (("tasks",), *((f"{s.tasks:,}",) for s in summaries)),
-        _figure_row("success", PERCENT, [s.estimates["success_rate"] for s in summaries]),
-    ]
-    times = seconds(s.mean for s in summaries)
-    for label, name in (("mean time", "mean"), ("median time", "p50"), ("p95 time", "p95"), ("p99 time", "p99")):
-        rows.append(_figure_row(label, times, [s.estimates.get(name) for s in summaries]))
-    costs = dollars(s.mean_cost for s in summaries)
-    if any(s.estimates["mean_cost"].n for s in summaries):
-        totals = dollars(s.total_cost for s in summaries)
-        rows += [
-            _figure_row("cost a run", costs, [s.estimates["mean_cost"] for s in summaries]),
-            _figure_row("cost a success", costs, [s.estimates["cost_per_success"] for s in summaries]),
-            ((f"total cost ({totals.symbol})",), *((number(s.total_cost, totals),) for s in summaries)),
-        ]
-    if any(s.estimates["routing_accuracy"].n for s in summaries):
-        rows.append(_figure_row("right agent", PERCENT, [s.estimates["routing_accuracy"] for s in summaries]))
-    header: tuple[Line, ...] = (("",), *((Untrusted(s.version),) for s in summaries))
-    return Table(header, tuple(rows), align="l" * len(header), splits=True)
-
-
-def list_table(summaries: Sequence[Summary]) -> Table:
-    """A row for each version."""
-    names = ("version", "runs", "tasks", "success (%)", "first (UTC)", "last")
-    header: tuple[Line, ...] = tuple((name,) for name in names)
-    rows = tuple(
-        (
-            (Untrusted(s.version),),
-            (f"{s.count:,}",),
-            (f"{s.tasks:,}",),
-            (number(s.success_rate, PERCENT),),
-            (moment(s.first),),
-            (moment(s.last),),
-        )
-        for s in summaries
-    )
-    return Table(header, rows, "lrrrll")
-
-
-def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) -> tuple[Line, ...]:
-    return ((f"{label} ({unit.symbol})",), *((estimate_text(estimate, unit),) for estimate in estimates))
-
-
-def estimate_text(estimate: Estimate | None, unit: Unit) -> str:
-    """A figure with its interval in brackets."""
-    if estimate is None or estimate.value is None:
-        return UNDEFINED
-    text, interval = number(estimate.value, unit), estimate.interval
-    if interval is None or interval.low is None or interval.high is None:
-        return text
-    return f"{text} [{number(interval.low, unit)}, {number(interval.high, unit)}]"

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.decision_sentences import literal_state
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, given, limits, number, signed
-from benchmark_recorder.reporting.page import Bullets, Heading, Line, Page, Paragraph, Prose, Table, Untrusted
-from benchmark_recorder.reporting.report_page import Footnotes, absences, readable
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Footnotes,
+    Heading,
+    Line,
+    Page,
+    Paragraph,
+    Prose,
+    Table,
+    Untrusted,
+    absences,
+    readable,
+)
 from benchmark_recorder.reporting.wording import LABELS, UNITS, short_unit
 
 if TYPE_CHECKING:

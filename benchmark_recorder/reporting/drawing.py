@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from benchmark_recorder.reporting.charts import Chart, Colour, Line, Marker
+    from benchmark_recorder.reporting.charts import Chart, Colour, Marker, Series
 
 _BEYOND: Final = 1.5
 """How far an interval may stretch the axis, in widths of what the points span; the rest is an arrow."""
@@ -63,7 +63,7 @@ def draw(chart: Chart, axes: Axes, style: Style) -> None:
         case Spread():
             _spread(chart, axes, style)
         case Timeline():
-            _course(chart, axes, style)
+            _timeline(chart, axes, style)
 
 
 def limits(marks: Sequence[Marker], *, zero: bool) -> tuple[float, float]:
@@ -137,22 +137,22 @@ def _spread(chart: Spread, axes: Axes, style: Style) -> None:
     if chart.logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(chart.edges[0], chart.edges[-1])
-    axes.set_ylim(len(chart.heaps), 0)
+    axes.set_ylim(len(chart.bars), 0)
     axes.set_yticks([])
     _value_ticks(axes, "x", style, logarithmic=chart.logarithmic)
-    most = max(share for heap in chart.heaps for share in heap.shares)
-    for place, heap in enumerate(chart.heaps, 1):
-        colour = style.colours[heap.colour]
-        tops = [place - 0.85 * share / most for share in heap.shares]
+    most = max(share for bar in chart.bars for share in bar.shares)
+    for place, bar in enumerate(chart.bars, 1):
+        colour = style.colours[bar.colour]
+        tops = [place - 0.85 * share / most for share in bar.shares]
         axes.stairs(tops, chart.edges, baseline=place, fill=True, color=colour, alpha=0.25, linewidth=0)
         axes.stairs(tops, chart.edges, baseline=None, color=colour, linewidth=1.2)
-        axes.plot([heap.median] * 2, [place - 0.9, place], color=colour, linewidth=2.2)
+        axes.plot([bar.median] * 2, [place - 0.9, place], color=colour, linewidth=2.2)
         axes.axhline(place, color=style.rule, linewidth=0.8)
-        _write_beside(axes, place - 0.4, style.label(heap.name), style.ink)
+        _write_beside(axes, place - 0.4, style.label(bar.name), style.ink)
     axes.set_xlabel(chart.axis, color=style.muted)
 
 
-def _course(chart: Timeline, axes: Axes, style: Style) -> None:
+def _timeline(chart: Timeline, axes: Axes, style: Style) -> None:
     marks = [mark for line in chart.lines for mark in line.marks if mark is not None]
     axes.set_ylim(*limits(marks, zero=False))
     axes.set_xlim(-0.4, len(chart.weeks) - 0.6)
@@ -170,7 +170,7 @@ def _course(chart: Timeline, axes: Axes, style: Style) -> None:
     _name_upright(axes, chart.axis, style)
 
 
-def _over_weeks(axes: Axes, line: Line, aside: float, style: Style) -> tuple[float, float] | None:
+def _over_weeks(axes: Axes, line: Series, aside: float, style: Style) -> tuple[float, float] | None:
     """One version's line, a little aside of the others', so that no interval hides another; where it ends."""
     colour = style.colours[line.colour]
     there = [(place + aside, mark) for place, mark in enumerate(line.marks) if mark is not None]

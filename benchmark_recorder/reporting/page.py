@@ -1,4 +1,4 @@
-"""What a reader gets, before it is text, Markdown or HTML: headings, paragraphs, tables, pictures, notes.
+"""What a reader gets, before it is text, Markdown or HTML: headings, paragraphs, tables, pictures, notes, footnotes.
 
 Texts that were recorded stay marked as such, so that each renderer encodes them for its own output, once.
 """
@@ -6,9 +6,12 @@ Texts that were recorded stay marked as such, so that each renderer encodes them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark_recorder.analysis import Caveat
     from benchmark_recorder.reporting.charts import Chart
 
 
@@ -142,3 +145,46 @@ PICTURES: tuple[type[Block], ...] = (Cards, Figure)
 """What only a document shows: text, Markdown and notebooks leave it out, and lose no figure by it."""
 
 Page: TypeAlias = tuple[Block, ...]
+
+MOST_OF_NAME: Final = 60
+"""Characters of a version's or a task's name inside a sentence."""
+
+
+class Footnotes:
+    """Caveats by number, each written once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._caveats: list[Caveat] = []
+
+    def mark(self, caveats: Sequence[Caveat]) -> str:
+        """What follows the sentence that the caveats belong to: `` [1, 3]``, or nothing."""
+        for caveat in caveats:
+            if str(caveat) not in self._numbers:
+                self._caveats.append(caveat)
+                self._numbers[str(caveat)] = len(self._caveats)
+        numbers = sorted({self._numbers[str(caveat)] for caveat in caveats})
+        return f" [{', '.join(map(str, numbers))}]" if numbers else ""
+
+    def notes(self) -> Page:
+        """The section that explains the numbers."""
+        if not self._caveats:
+            return ()
+        return Heading(("Notes",)), Notes(tuple((_worded(caveat),) for caveat in self._caveats))
+
+
+def absences(caveats: Sequence[Caveat]) -> Page:
+    """Which versions have no runs; a page begins with it."""
+    return tuple(Paragraph((_worded(caveat),)) for caveat in caveats if caveat.code == "unknown_version")
+
+
+def _worded(caveat: Caveat) -> Prose:
+    return readable(str(caveat), *(value for value in caveat.figures.values() if isinstance(value, str)))
+
+
+def readable(sentence: str, *names: str) -> Prose:
+    """A sentence of the analysis, in which long names are cut so that all of it can be read."""
+    for name in names:
+        if len(name) > MOST_OF_NAME:
+            sentence = sentence.replace(name, f"{name[:MOST_OF_NAME]}…")
+    return Prose(sentence)

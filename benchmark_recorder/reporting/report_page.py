@@ -1,4 +1,4 @@
-"""The pages: what each answer says, in its order, from frozen results."""
+"""The report's page: verdicts, figures, what to look at, trends, caveats, and what it all rests on, in this order."""
 
 from __future__ import annotations
 
@@ -7,184 +7,68 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
-from benchmark_recorder.reporting.chart_figures import effect_figures, spread_figure, tradeoff_figure, trend_figures
-from benchmark_recorder.reporting.comparison_pages import (
-    comparison_cards,
-    comparison_table,
-    estimate_text,
-    list_table,
-    task_lines,
-    task_name,
-    version_table,
+from benchmark_recorder.reporting.comparison_pages import comparison_section, task_name
+from benchmark_recorder.reporting.numbers import (
+    PERCENT,
+    UNDEFINED,
+    day,
+    dollars,
+    moment,
+    number,
+    rate,
+    seconds,
+    signed,
+    size,
 )
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
-from benchmark_recorder.reporting.page import Bullets, Heading, Line, Notes, Page, Paragraph, Prose, Table, Untrusted
-from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text, sentence
+from benchmark_recorder.reporting.page import Bullets, Footnotes, Heading, Line, Page, Paragraph, Table, Untrusted
+from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
+from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmark_recorder.analysis import (
-        Attention,
-        Caveat,
-        Change,
-        Comparison,
-        JointComparison,
-        Summary,
-        Trend,
-        Week,
-        WorstTask,
-    )
+    from benchmark_recorder.analysis import Attention, Caveat, Change, Summary, Trend, Week, WorstTask
     from benchmark_recorder.reporting.numbers import Unit
     from benchmark_recorder.reporting.report import Basis, Report
 
-MOST_OF_NAME: Final = 60
-"""Characters of a version's or a task's name inside a sentence."""
+
+class Pictures(NamedTuple):
+    """What only a document shows; see ``chart_figures.report_pictures``.
+
+    Attributes:
+        comparisons: for each comparison its figures.
+        versions: about the versions.
+        trends: about the weeks.
+    """
+
+    comparisons: tuple[Page, ...]
+    versions: Page
+    trends: Page
 
 
-class Footnotes:
-    """Doubts by number, each said once."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._caveats: list[Caveat] = []
-
-    def mark(self, caveats: Sequence[Caveat]) -> str:
-        """What stands behind the sentence that the caveats belong to: `` [1, 3]``, or nothing."""
-        for caveat in caveats:
-            if caveat.sentence not in self._numbers:
-                self._caveats.append(caveat)
-                self._numbers[caveat.sentence] = len(self._caveats)
-        numbers = sorted({self._numbers[caveat.sentence] for caveat in caveats})
-        return f" [{', '.join(map(str, numbers))}]" if numbers else ""
-
-    def notes(self) -> Page:
-        """The section that explains the numbers."""
-        if not self._caveats:
-            return ()
-        return Heading(("Notes",)), Notes(tuple((_told(caveat),) for caveat in self._caveats))
-
-
-def _told(caveat: Caveat) -> Prose:
-    return readable(caveat.sentence, *(value for value in caveat.figures.values() if isinstance(value, str)))
-
-
-def absences(caveats: Sequence[Caveat]) -> Page:
-    """Which versions have no runs, as the first thing that is said."""
-    return tuple(Paragraph((_told(caveat),)) for caveat in caveats if caveat.code == "unknown_version")
-
-
-def readable(sentence: str, *names: str) -> Prose:
-    """A sentence of the analysis, in which long names are cut so that all of it can be read."""
-    for name in names:
-        if len(name) > MOST_OF_NAME:
-            sentence = sentence.replace(name, f"{name[:MOST_OF_NAME]}…")
-    return Prose(sentence)
-
-
-def report_page(report: Report) -> Page:
-    """The report as blocks."""
+def report_page(report: Report, pictures: Pictures | None = None) -> Page:
+    """The report as blocks, with pictures where the output shows them."""
     footnotes = Footnotes()
     versions: list[str | Untrusted] = []
     for summary in report.summaries:
         versions += [", ", Untrusted(summary.version)]
-    verdicts = [block for joint in report.comparisons for block in comparison_section(joint, footnotes, report.texts)]
-    figures = (
-        *versions_section(report.summaries, footnotes),
-        *spread_figure(report.distributions),
-        *tradeoff_figure([summary for summary in report.summaries if summary.count]),
-    )
+    pictures = pictures or Pictures(((),) * len(report.comparisons), (), ())
+    verdicts = [
+        block
+        for joint, drawn in zip(report.comparisons, pictures.comparisons, strict=True)
+        for block in (*comparison_section(joint, footnotes, report.texts), *drawn)
+    ]
+    figures = (*versions_section(report.summaries, footnotes), *pictures.versions)
     return (
         Heading(("Benchmark report: ", *versions[1:]), level=1),
         *(verdicts or figures),
         *attention_section(report.attention, report.texts),
         *trend_section(report.trends, footnotes),
-        *trend_figures(report.trends),
+        *pictures.trends,
         *(figures if verdicts else ()),
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),
-    )
-
-
-def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:
-    """Verdict sentences, the table, and the tasks that stand out."""
-    v1, v2 = Untrusted(joint.v1), Untrusted(joint.v2)
-    heading = Heading((v2, " against ", v1))
-    told = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
-    if not any(c.v1_count and c.v2_count for c in told):
-        # Which versions have no runs is said where the versions are.
-        every = [d for d in joint.warnings if all(d in c.warnings for c in joint.comparisons.values())]
-        caveats = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
-        return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(caveats)))
-    common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
-    bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
-    return (
-        heading,
-        Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
-        *comparison_cards(joint),
-        Bullets(bullets),
-        *comparison_table([c for c in told if c.v1_count and c.v2_count]),
-        *_tasks_section(told, texts),
-        *effect_figures(told, texts),
-    )
-
-
-def _tasks_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> Page:
-    lines = task_lines(comparisons, texts)
-    if not lines:
-        return ()
-    return Paragraph(("Tasks that stand out (! worse, * better; among many, some do by chance):",)), Bullets(lines)
-
-
-def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:
-    """One metric of two versions; ``texts`` are those of tasks without an id of their own, by the id that was made."""
-    footnotes = Footnotes()
-    heading = Heading((Untrusted(comparison.v2), " against ", Untrusted(comparison.v1)), level=1)
-    verdict = Paragraph((*sentence(comparison), footnotes.mark(comparison.warnings)))
-    both = comparison.v1_count and comparison.v2_count
-    return (
-        heading,
-        verdict,
-        *(comparison_table([comparison]) if both else ()),
-        *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
-        *_tasks_section([comparison], texts or {}),
-        *effect_figures([comparison], texts or {}),
-        *footnotes.notes(),
-    )
-
-
-def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -> Page:
-    """All metrics of two versions; see ``comparison_page``."""
-    footnotes = Footnotes()
-    heading, *rest = comparison_section(joint, footnotes, texts or {})
-    assert isinstance(heading, Heading)
-    return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
-
-
-def summary_page(summary: Summary) -> Page:
-    """One version."""
-    footnotes = Footnotes()
-    section = versions_section([summary], footnotes)[1:]
-    return Heading((Untrusted(summary.version),), level=1), *section, *footnotes.notes()
-
-
-def list_page(summaries: Sequence[Summary]) -> Page:
-    """All versions, a line each."""
-    return (list_table(summaries),)
-
-
-def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
-    """The figures of each version, and what is doubtful about them."""
-    there = [summary for summary in summaries if summary.count]
-    missing = tuple(block for s in summaries if not s.count for block in absences(s.warnings))
-    doubtful = [s for s in there if s.warnings]
-    caveats = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
-    return (
-        Heading(("Versions",)),
-        *missing,
-        *((version_table(there), Paragraph(("In brackets: 95 % intervals.",))) if there else ()),
-        *((Bullets(caveats),) if caveats else ()),
     )
 
 
@@ -264,7 +148,7 @@ _SIGNS: Final = {"worse": "!", "better": "*"}
 
 
 def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
-    """What changed by more than 10 % from one week to another, and the weeks of the newest version that has some."""
+    """What changed by more than 10% from one week to another, and the weeks of the newest version that has some."""
     heading = Heading(("Week over week",))
     trends = tuple({trend.version: trend for trend in trends}.values())
     compared = [trend for trend in trends if any(week.changes for week in trend.weeks)]
@@ -277,7 +161,7 @@ def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
     return heading, told, *(() if newest in compared else short), *_weeks(compared[-1])
 
 
-_NOTHING: Final = "No week differs from the one before it by more than 10 % as far as the runs can tell."
+_NOTHING: Final = "No week differs from the one before it by more than 10% as far as the runs can tell."
 
 
 def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
@@ -311,8 +195,8 @@ def _flag(trend: Trend, week: Week, change: Change, footnotes: Footnotes) -> Lin
     return (
         f"{_SIGNS[change.flag]} week of {day(week.start)}: ",
         Untrusted(trend.version),
-        f" {wording.verb} {size(change.effect)} % {word} than {before}",
-        f"{range_text(wording, ' %', change.interval)}; {change.earlier_n:,}+{change.later_n:,} runs",
+        f" {wording.verb} {size(change.effect, '%')} {word} than {before}",
+        f"{range_text(wording, '%', change.interval)}; {change.earlier_n:,}+{change.later_n:,} runs",
         footnotes.mark(change.warnings),
     )
 
@@ -356,15 +240,15 @@ def _mark(week: Week, metric: str) -> str:
         return "~"
     if change.verdict == "equivalent":
         return "="
-    moved = signed(METRICS[metric].better * change.effect, " %")
+    moved = signed(METRICS[metric].better * change.effect, "%")
     return f"{_SIGNS[change.flag]} {moved}" if change.flag else moved
 
 
 def _legend(trend: Trend) -> str:
     parts = [
         "each week against the one before it, tasks with themselves, relative to the earlier figure",
-        "!: over 10 % worse",
-        "*: over 10 % better",
+        "!: over 10% worse",
+        "*: over 10% better",
         "=: the same, within the margin",
         "~: the runs do not tell",
         "weeks begin on Monday, 00:00 UTC",
@@ -417,7 +301,7 @@ def _worst(one: Attention, texts: Mapping[str, str]) -> Page:
 def _task_line(task: WorstTask, texts: Mapping[str, str]) -> Line:
     time, cost = seconds([task.mean_time]), dollars([task.cost_per_success])
     success = estimate_text(task.success_rate, PERCENT)
-    parts = [f" failed in {task.failures:,} of {task.runs:,} runs ({success} % succeed)"]
+    parts = [f" failed in {task.failures:,} of {task.runs:,} runs ({success}% succeed)"]
     if task.mean_time is not None:
         parts.append(f"{number(task.mean_time, time)} {time.symbol} a run")
     if task.cost_per_success is not None:
@@ -429,7 +313,7 @@ def _cost_line(one: Attention) -> Line:
     unit = dollars([one.cost_per_success.value])
     told = f" costs {unit.symbol}{estimate_text(one.cost_per_success, unit)}"
     if one.failed_cost and one.known_cost:
-        told += f"; of all costs {number(one.failed_cost / one.known_cost, PERCENT)} % went into failed runs"
+        told += f"; of all costs {rate(one.failed_cost / one.known_cost)} went into failed runs"
     return "A success of ", Untrusted(one.version), told
 
 

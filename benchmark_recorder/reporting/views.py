@@ -118,7 +118,7 @@ class SummaryView(Plotted, Summary):
     __slots__ = ()
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.report_page import summary_page
+        from benchmark_recorder.reporting.version_pages import summary_page
 
         return summary_page(self)
 
@@ -128,7 +128,7 @@ class SummaryView(Plotted, Summary):
         return summary_frame(self)
 
     def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.charts import durations
+        from benchmark_recorder.reporting.chart_figures import durations
 
         return durations(self)
 
@@ -139,7 +139,7 @@ class ComparisonView(Plotted, Comparison):
     __slots__ = ("_texts",)  # not a field: a copy does without
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.report_page import comparison_page
+        from benchmark_recorder.reporting.comparison_pages import comparison_page
 
         texts = getattr(self, "_texts", None)
         return comparison_page(self, texts and texts.of([self]))
@@ -150,7 +150,7 @@ class ComparisonView(Plotted, Comparison):
         return comparison_frame(self)
 
     def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.charts import task_effects, whole_effect
+        from benchmark_recorder.reporting.chart_figures import task_effects, whole_effect
 
         return task_effects(self) or whole_effect(self)
 
@@ -161,7 +161,7 @@ class JointComparisonView(Plotted, JointComparison):
     __slots__ = ("_texts",)
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.report_page import joint_page
+        from benchmark_recorder.reporting.comparison_pages import joint_page
 
         texts = getattr(self, "_texts", None)
         return joint_page(self, texts and texts.of(self.comparisons.values()))
@@ -172,7 +172,7 @@ class JointComparisonView(Plotted, JointComparison):
         return joint_frame(self)
 
     def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.charts import metric_effects
+        from benchmark_recorder.reporting.chart_figures import metric_effects
 
         return metric_effects(self)
 

@@ -120,7 +120,7 @@ def _unclear(comparison: Comparison) -> Line:
         return (f"{range_text(wording, suffix, interval)}.",)
     ends = f"{size(interval.low, suffix)} {wording.worse} to {size(interval.high, suffix)} {wording.better}"
     verb = f" {wording.verb} anywhere from {ends} than "
-    return ": ", Untrusted(comparison.v2), verb, Untrusted(comparison.v1), f" ({level(interval)})."
+    return "; ", Untrusted(comparison.v2), verb, Untrusted(comparison.v1), f" ({level(interval)})."
 
 
 def level(interval: Interval) -> str:

@@ -388,9 +388,7 @@ def test_a_plain_mean_that_tells_another_story_is_told_by_direction_and_not_by_s
     (caveat,) = [caveat for caveat in worded(comparison).warnings if caveat.code == "plain_differs"]
     assert comparison.effect is not None
     assert comparison.effect > 0
-    assert (
-        f"candidate is {abs(comparison.improvement_percent):.1f}% {plain}; the verdict is based" in caveat.sentence
-    )
+    assert f"candidate is {abs(comparison.improvement_percent):.1f}% {plain}; the verdict is based" in caveat.sentence
     assert f"by task, where it is {100 * comparison.effect:.1f}% better:" in caveat.sentence
 
 

@@ -1,4 +1,4 @@
-"""How often a trend flags weeks in which nothing changed, and finds one that is 25 % slower, by simulation.
+"""How often a trend flags weeks in which nothing changed, and finds one that is 25% slower, by simulation.
 
 ``python -m tests.perf.trends [--quick]`` prints the table of ``docs/reports.md``, and fails if a week of an unchanged
 version is called worse more often than it may.
@@ -45,7 +45,7 @@ def trend(rng: np.random.Generator, spread: float, last: float) -> Trend:
 
 def main(trials: int) -> int:
     rng = np.random.default_rng(0)
-    print("| noise of a run | any week worse | any better | found: the last week 25 % slower |")
+    print("| noise of a run | any week worse | any better | found: the last week 25% slower |")
     print("|---|---|---|---|")
     failed = False
     for spread in (0.1, 0.3, 0.6, 1.0):

@@ -67,7 +67,7 @@ SHAPES: dict[str, Noise] = {
     "log-sd 0.5": lognormal(0.5),
     "log-sd 0.8": lognormal(0.8),
     "bimodal": bimodal,
-    "5 % timeouts": timeouts,
+    "5% timeouts": timeouts,
 }
 
 
@@ -156,19 +156,19 @@ def gate(design: Design, count: int, rng: np.random.Generator, scope: str = "sui
 
 
 def clopper_pearson_low(hits: int, n: int) -> float:
-    """The lower end of the 95 % interval."""
+    """The lower end of the 95% interval."""
     return float(stats.beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def gate_table(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
     """Rows for people, and what is not as it must be."""
     rows = [
-        "| shape | runs a task | false blocks | lower bound | time | failures | cost | inconclusive | literal "
-        "| power, 20 % slower |",
+        "| shape | runs per task | false blocks | lower bound | time | failures | cost | inconclusive | literal "
+        "| power, 20% slower |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     wrong = []
@@ -178,7 +178,7 @@ def gate_table(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
             same, slower = (gate(Design(noise, repeats, slower), count, rng) for slower in (1.0, 1.2))
             low = clopper_pearson_low(same.blocked["any"], count)
             if low > 0.05:
-                wrong.append(f"{name}, {repeats} runs a task: {percent(same.share('any'))} false blocks")
+                wrong.append(f"{name}, {repeats} runs per task: {percent(same.share('any'))} false blocks")
             shares = [
                 same.share(what) for what in ("execution_time", "failure_rate", "cost", "inconclusive", "literal")
             ]
@@ -190,7 +190,7 @@ def gate_table(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
 def interaction_table(count: int, seed: int = 2) -> list[str]:
     """Versions that differ on each task, though not on average."""
     rows = [
-        "| scope | runs a task | false blocks | time | failures | cost | power, 20 % slower |",
+        "| scope | runs per task | false blocks | time | failures | cost | power, 20% slower |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for scope in ("suite", "tasks"):
@@ -210,7 +210,7 @@ def interaction_table(count: int, seed: int = 2) -> list[str]:
 
 
 def covers(evidence: Evidence | None, truth: float) -> bool | None:
-    """Whether the 95 % interval holds the truth; ``None`` where there is no interval."""
+    """Whether the 95% interval holds the truth; ``None`` where there is no interval."""
     limits = evidence.limits(0.95) if evidence else None
     return None if limits is None else limits[0] <= truth <= limits[1]
 
@@ -285,8 +285,8 @@ def coverage_row(method: str, setting: str, found: list[bool | None]) -> str:
 
 
 def coverage_table(count: int) -> list[str]:
-    """How often 95 % intervals hold the truth."""
-    head = ["| interval | setting | holds the truth | exists |", "|---|---|--:|--:|"]
+    """How often 95% intervals hold the truth."""
+    head = ["| interval | setting | contains the truth | exists |", "|---|---|--:|--:|"]
     return [*head, *_mean_rows(count), *_rate_rows(count)]
 
 
@@ -303,7 +303,7 @@ def _mean_rows(count: int) -> Iterator[str]:
 
 
 def _runs(repeats: int) -> str:
-    return f"{repeats} {'run' if repeats == 1 else 'runs'} a task"
+    return f"{repeats} {'run' if repeats == 1 else 'runs'} per task"
 
 
 def _rate_rows(count: int) -> Iterator[str]:
@@ -357,7 +357,7 @@ def speed_table(seconds: float) -> list[str]:
 
     a, b = rng.lognormal(0, 0.5, (2, 1000))
     unit = best(lambda: stats.ttest_ind(a, b, equal_var=False), seconds)
-    rows = ["| call | runs | ms of the processor | in t-tests |", "|---|--:|--:|--:|"]
+    rows = ["| call | runs | CPU ms | in t-tests |", "|---|--:|--:|--:|"]
     rows.append(f"| scipy.stats.ttest_ind, 1,000 values a side | 2,000 | {1e3 * unit:.2f} | 1.0 |")
 
     def row(name: str, n: int, call: Callable[[], object]) -> None:
@@ -391,7 +391,7 @@ def main(quick: bool = False) -> None:
         f"The same where versions differ by task (sd 0.2, log-sd 0.5), {count:,} suites a row": interaction_table(
             count
         ),
-        f"Coverage of 95 % intervals, {count:,} samples a row": coverage_table(count),
+        f"Coverage of 95% intervals, {count:,} samples a row": coverage_table(count),
         "Speed": speed_table(0.2 if quick else 1.0),
     }
     for title, rows in tables.items():

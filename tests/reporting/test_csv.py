@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting.csv import COLUMNS
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
@@ -90,7 +90,7 @@ def test_each_week_and_its_change_has_a_row(recorder: BenchmarkRecorder) -> None
     assert float(change["baseline_value"]) == weeks["2026-11-09"]
     assert float(change["value"]) == weeks["2026-11-16"]
     effect = float(change["effect"])
-    # Drawn from 0.7 and 0.9, so 0.9 / 0.7 - 1 = 29 % slower.
+    # Drawn from 0.7 and 0.9, so 0.9 / 0.7 - 1 = 29% slower.
     assert effect == pytest.approx(1 - 0.9 / 0.7, abs=0.08)
     assert float(change["effect_low"]) < effect < float(change["effect_high"]) < -0.1
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmark_recorder.reporting.charts import Chart, DurationBars, Forest, Line, Marker, Spread, Timeline, Tradeoff
+from benchmark_recorder.reporting.charts import Chart, DurationBars, Forest, Marker, Series, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.escaping import visible
 from benchmark_recorder.reporting.svg import svg
 from tests.hostile import HOSTILE
@@ -28,8 +28,8 @@ def charts(name: str) -> dict[str, Chart]:
         "spread": Spread(
             (DurationBars(name, (0.25, 0.75), 2.0, "accent"),), (1.0, 2.0, 30.0), "time (s)", logarithmic=True
         ),
-        "course": Timeline(
-            (Line(name, (mark, None, mark), (None, None, "bad"), "accent"),), ("a", "b", "c"), "time (s)"
+        "timeline": Timeline(
+            (Series(name, (mark, None, mark), (None, None, "bad"), "accent"),), ("a", "b", "c"), "time (s)"
         ),
     }
 
@@ -118,7 +118,7 @@ def test_any_figures_can_be_drawn(marks: tuple[Marker, ...]) -> None:
     drawn(Forest(marks, "x", ("less", "more"), 1.0))
     drawn(Forest(marks, "x"))
     drawn(Tradeoff(tuple((mark, mark) for mark in marks), ("x", "y")))
-    drawn(Timeline((Line("v", marks, (None,) * len(marks), "calm"),), tuple("abcde"[: len(marks)]), "y"))
+    drawn(Timeline((Series("v", marks, (None,) * len(marks), "calm"),), tuple("abcde"[: len(marks)]), "y"))
 
 
 def test_an_interval_that_dwarfs_the_points_ends_in_an_arrow() -> None:

@@ -133,7 +133,7 @@ def recording_child(store: JSONFileStore, acknowledged: int, seed: int) -> int:
 def interrupted(path: str, moments: int) -> None:
     rng = random.Random(moments)
     store = JSONFileStore(path)
-    store._tail._patience = 0.000_01  # far below the time between two moments
+    store._writer._patience = 0.000_01  # far below the time between two moments
     record(store, acknowledgements(path))
     told: list[str] = []
     signal.signal(signal.SIGALRM, signal.default_int_handler)

@@ -13,22 +13,27 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.json_file.handle import LOOK_SECONDS
 from benchmark_recorder.testing import make_document, make_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+ROOT = Path(__file__).parents[2]
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -91,6 +96,30 @@ def test_a_file_cut_at_any_byte_of_its_last_two_records_loses_nothing_before_it(
     assert cut == len(content) - 1
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_write_that_a_kill_cut_loses_nothing_before_it_wherever_it_was_cut(tmp_path: Path, *, is_open: bool) -> None:
+    path = tmp_path / "metrics.json"
+    history = make_history(3)
+    JSONFileStore(path).append(history[:2], fresh=True)
+    before = path.read_bytes()
+    JSONFileStore(path).append(history[2:], fresh=True)
+    content = path.read_bytes()
+    end = len(content) - len("\n]}")
+    last = b",\n" + msgspec.json.encode(make_document()) + b"\n]}"
+    for cut in range(len(last)):
+        path.write_bytes(before)
+        with JSONFileStore(path) as store:
+            if is_open:  # and has not seen the third record
+                with store._writer.held():
+                    pass
+            path.write_bytes(content[:end] + last[:cut] + content[end + cut :])
+            whole = 4 if cut >= len(last) - len("\n]}") else 3
+            assert len(JSONFileStore(path).scan(Query(), ["time"])["time"]) == whole
+            ids = append(store)
+            assert ids_in(path)[:3] == ids_of(history), cut
+            assert ids_in(path)[whole:] == ids
+
+
 def test_a_file_cut_within_its_header_is_begun_anew(store: JSONFileStore) -> None:
     append(store)
     content = store.path.read_bytes()
@@ -114,7 +143,7 @@ def test_an_old_file_cut_anywhere_is_read_up_to_the_cut_and_kept_as_a_backup(tmp
             append(store)
             assert len(ids_in(path)) == whole + 1
             backups = store.inspect().backups
-            assert [Path(backup).read_bytes() for backup in backups] == [content[:cut]] * (cut < len(content) - 1)
+            assert [Path(backup).read_bytes() for backup in backups] == [content[:cut]]
 
 
 def test_blocks_of_zeros_behind_the_last_record_are_removed(store: JSONFileStore) -> None:
@@ -237,10 +266,11 @@ def test_a_file_replaced_by_another_is_the_one_that_counts(store: JSONFileStore,
     append(store, 5)
     other = tmp_path / "other.json"
     theirs = written_by_another(other)
-    store._tail._unconfirmed.clear()  # as after 10 ms
+    store._writer._unconfirmed.clear()  # as after 10 ms
     asked(store)
     other.replace(store.path)
     assert asked(store) == theirs
+    time.sleep(LOOK_SECONDS)
     mine = append(store, 2)
     assert ids_in(store.path) == [*theirs, *mine]
     assert asked(store) == [*theirs, *mine]
@@ -248,8 +278,8 @@ def test_a_file_replaced_by_another_is_the_one_that_counts(store: JSONFileStore,
 
 def test_a_file_moved_away_within_the_last_moment_is_followed_by_what_went_to_it(store: JSONFileStore) -> None:
     append(store, 3)
-    store._tail._unconfirmed.clear()
-    store._tail._next_look = float("inf")  # the moment lasts
+    store._writer._unconfirmed.clear()
+    store._writer._next_look = float("inf")  # the moment lasts
     rotated = store.path.with_name("metrics.json.1")
     last = append(store, 2)
     store.path.rename(rotated)
@@ -262,15 +292,35 @@ def test_a_file_moved_away_within_the_last_moment_is_followed_by_what_went_to_it
     assert len(ids_in(rotated)) == 7
 
 
-@pytest.mark.parametrize("act", ["append", "query", "close", "read", "end"])
-def test_what_went_to_a_moved_file_is_added_at_the_next_call(store: JSONFileStore, act: str) -> None:
-    store._tail._next_look = 0.0
+def moved(path: Path) -> list[str]:
+    path.rename(path.with_name("metrics.json.1"))
+    return []
+
+
+def deleted(path: Path) -> list[str]:
+    path.unlink()
+    return []
+
+
+def replaced(path: Path) -> list[str]:
+    other = path.with_name("other.json")
+    theirs = written_by_another(other)
+    other.replace(path)
+    return theirs
+
+
+@pytest.mark.parametrize("act", ["append", "query", "close", "read", "end", "drop"])
+@pytest.mark.parametrize("change", [moved, deleted, replaced])
+def test_what_went_to_a_file_within_10_ms_after_others_changed_it_is_added_at_the_next_call(
+    store: JSONFileStore, change: Callable[[Path], list[str]], act: str
+) -> None:
+    path = store.path
     append(store)
-    store._tail._unconfirmed.clear()
-    store._tail._next_look = float("inf")
-    store.path.rename(store.path.with_name("metrics.json.1"))
-    ids = append(store, 2)
-    store._tail._next_look = 0.0
+    store._writer._unconfirmed.clear()
+    store._writer._next_look = float("inf")
+    ids = change(path)
+    ids += append(store, 2)
+    store._writer._next_look = 0.0
     match act:
         case "append":
             ids += append(store)
@@ -280,15 +330,49 @@ def test_what_went_to_a_moved_file_is_added_at_the_next_call(store: JSONFileStor
             store.read(None, 1)
         case "end":
             store.end()
+        case "drop":
+            store._writer = JSONFileStore(path)._writer
         case _:
             store.close()
-    assert ids_in(store.path) == ids
+    assert ids_in(path) == ids
+
+
+EXIT = """
+import os, sys
+from multiprocessing import get_context
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.testing import make_document
+
+def work(path):
+    global store
+    store = JSONFileStore(path)
+    store.append([make_document()], fresh=True)
+    os.unlink(path)
+    store.append([make_document()], fresh=True)
+
+if __name__ == "__main__":
+    if sys.argv[2] == "exit":
+        work(sys.argv[1])
+    else:
+        worker = get_context(sys.argv[2]).Process(target=work, args=(sys.argv[1],))
+        worker.start()
+        worker.join()
+        sys.exit(worker.exitcode)
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "fork", "spawn"])
+def test_what_went_to_a_deleted_file_is_put_back_at_exit(tmp_path: Path, end: str) -> None:
+    (tmp_path / "program.py").write_text(EXIT, encoding="utf-8")
+    path = tmp_path / "metrics.json"
+    subprocess.run([sys.executable, tmp_path / "program.py", path, end], check=True, cwd=ROOT)
+    assert len(ids_in(path)) >= 1
 
 
 def test_a_file_moved_away_and_back_holds_each_record_once(store: JSONFileStore) -> None:
     aside = store.path.with_name("aside.json")
     ids = append(store, 3)
-    store._tail._next_look = float("inf")
+    store._writer._next_look = float("inf")
     store.path.rename(aside)
     ids += append(store, 2)
     aside.rename(store.path)
@@ -305,16 +389,18 @@ def test_a_replacement_that_holds_the_latest_records_already_does_not_get_them_t
     edited = tmp_path / "edited.json"
     edited.write_text(json.dumps(json.loads(store.path.read_bytes()), indent=4), encoding="utf-8")
     edited.replace(store.path)
+    time.sleep(LOOK_SECONDS)
     ids += append(store)
     assert ids_in(store.path) == ids
 
 
 def test_a_deleted_file_is_made_anew(store: JSONFileStore) -> None:
     append(store, 5)
-    store._tail._unconfirmed.clear()
+    store._writer._unconfirmed.clear()
     asked(store)
     store.path.unlink()
     assert asked(store) == []
+    time.sleep(LOOK_SECONDS)
     ids = append(store, 2)
     assert ids_in(store.path) == ids
     assert asked(store) == ids
@@ -322,7 +408,7 @@ def test_a_deleted_file_is_made_anew(store: JSONFileStore) -> None:
 
 def test_a_removed_folder_is_made_anew(store: JSONFileStore) -> None:
     append(store, 5)
-    store._tail._unconfirmed.clear()
+    store._writer._unconfirmed.clear()
     store.clear()
     asked(store)
     shutil.rmtree(store.path.parent)
@@ -404,12 +490,12 @@ def test_a_symbolic_link_that_is_pointed_elsewhere_is_followed(store: JSONFileSt
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     store.path.symlink_to(one)
     first = append(store, 2)
-    store._tail._unconfirmed.clear()
+    store._writer._unconfirmed.clear()
     assert asked(store) == first
     theirs = written_by_another(other)
     store.path.unlink()
     store.path.symlink_to(other)
-    store._tail._next_look = 0.0  # as after 10 ms
+    store._writer._next_look = 0.0  # as after 10 ms
     assert asked(store) == theirs
     later = append(store, 2)
     assert ids_in(one) == first
@@ -500,7 +586,7 @@ def test_readers_do_without_a_lock_that_is_not_given_back(
     store: JSONFileStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = append(store, 3)
-    with caplog.at_level(logging.DEBUG, "benchmark_recorder"), JSONFileStore(store.path)._tail.held():
+    with caplog.at_level(logging.DEBUG, "benchmark_recorder"), JSONFileStore(store.path)._writer.held():
         assert store.scan(Query(), ["record_id"])["record_id"].tolist() == ids
     assert "reading without the lock" in caplog.text
 
@@ -620,7 +706,7 @@ def test_an_interrupt_while_records_are_looked_for_leaves_no_lock_behind_though_
 ) -> None:
     append(store)
     history = make_history(20_000)
-    store._tail._patience = 0.05
+    store._writer._patience = 0.05
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     kept: list[BaseException] = []
     try:

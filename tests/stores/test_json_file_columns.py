@@ -12,7 +12,8 @@ import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.columns import columns_of
-from benchmark_recorder.records import Document, Query, timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore, cache, ordered, pooling, reader, table
 from benchmark_recorder.stores.json_file.row import decode_rows
 from benchmark_recorder.stores.json_file.run import cell_of_run

@@ -195,12 +195,12 @@ def test_threads_that_take_an_old_file_over_at_one_moment_lose_nothing(tmp_path:
 
 def test_a_stopped_process_that_holds_the_lock_delays_an_append_but_does_not_hang_it(tmp_path: Path) -> None:
     store = JSONFileStore(tmp_path / "metrics.json")
-    store._tail._patience = 0.05
+    store._writer._patience = 0.05
     store.append([make_document()], fresh=True)
     with store.path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(StoreUnavailableError, match=r"locked by another process.*lslocks"):
-            store._tail.append(b"{}")
+            store._writer.append(b"{}")
     store.append([make_document()], fresh=True)
     assert len(ids_in(store.path)) == 2
 
@@ -211,7 +211,7 @@ def test_only_the_first_append_waits_for_a_lock_that_is_not_given_back(
     pauses: list[float] = []
     monkeypatch.setattr("benchmark_recorder.stores.locking.time.sleep", pauses.append)
     store = JSONFileStore(tmp_path / "metrics.json")
-    store._tail._patience = 0.05
+    store._writer._patience = 0.05
     store.append([make_document()], fresh=True)
     with store.path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -226,7 +226,7 @@ def test_only_the_first_append_waits_for_a_lock_that_is_not_given_back(
     store.append([make_document()], fresh=True)
     with store.path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        store._tail._next_look = 0.0
+        store._writer._next_look = 0.0
         with pytest.raises(StoreUnavailableError):
             store.append([make_document()], fresh=True)
     store.append([make_document()], fresh=True)
@@ -236,7 +236,7 @@ def test_only_the_first_append_waits_for_a_lock_that_is_not_given_back(
 def test_a_child_does_not_give_back_a_lock_that_its_parent_holds(tmp_path: Path) -> None:
     store = JSONFileStore(tmp_path / "metrics.json")
     store.append([make_document()], fresh=True)
-    with store._tail.held():
+    with store._writer.held():
         child = os.fork()
         if not child:
             store.close()
@@ -248,7 +248,7 @@ def test_a_child_does_not_give_back_a_lock_that_its_parent_holds(tmp_path: Path)
 
 def test_a_signal_handler_that_records_in_the_middle_of_an_append_cannot_interleave(tmp_path: Path) -> None:
     store = JSONFileStore(tmp_path / "metrics.json")
-    store._tail._patience = 0.05
-    with store._tail.held(), pytest.raises(StoreUnavailableError, match="another thread"):
+    store._writer._patience = 0.05
+    with store._writer.held(), pytest.raises(StoreUnavailableError, match="another thread"):
         store.append([make_document()], fresh=True)
     assert store.path.read_bytes() == b""

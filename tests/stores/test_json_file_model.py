@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
-from benchmark_recorder.records import Document, Query, timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import assert_same_cells, make_history
@@ -41,8 +42,8 @@ class JSONFile(RuleBasedStateMachine):
     def happens_later(self) -> None:
         """More than a moment passes, so that nobody's latest records are put where the file was moved from."""
         for store in (self.store, self.other):
-            store._tail._unconfirmed.clear()
-            store._tail._next_look = 0.0
+            store._writer._unconfirmed.clear()
+            store._writer._next_look = 0.0
 
     @rule(seed=SEEDS)
     def append_one(self, seed: int) -> None:

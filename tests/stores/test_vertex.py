@@ -250,8 +250,8 @@ def test_a_url_names_a_store() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"dataset": "genesis-benchmarks"}, "'genesis_benchmarks' would do"),
-        ({"table": "my-table"}, "'my_table' would do"),
+        ({"dataset": "genesis-benchmarks"}, "use 'genesis_benchmarks'"),
+        ({"table": "my-table"}, "use 'my_table'"),
         ({"table": "Metrics"}, "lower-case"),
         ({"project": "x`; DROP TABLE y"}, "project: expected"),
         ({"project": "genesis-production\n"}, "project: expected"),
@@ -345,7 +345,7 @@ from benchmark_recorder.testing import make_history
 store = VertexStore("demo-project", credentials=AnonymousCredentials())
 store.append(make_history(3), fresh=True)
 mine = store.bigquery_client()
-with store._lock:
+with store._clients._lock:
     child = os.fork()
     if child == 0:
         store.append(make_history(3, seed=2), fresh=True)

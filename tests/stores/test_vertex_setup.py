@@ -164,7 +164,8 @@ def test_a_dataset_elsewhere_is_not_written_to(cloud: FakeGoogleCloud) -> None:
 
 def test_a_column_of_another_type_is_never_changed(cloud: FakeGoogleCloud) -> None:
     cloud.set_up()
-    cloud.bigquery.tables[TABLE].resource["schema"]["fields"][0]["type"] = "INTEGER"
+    fields = cloud.bigquery.tables[TABLE].resource["schema"]["fields"]
+    next(field for field in fields if field["name"] == "record_id")["type"] = "INTEGER"
     with pytest.raises(StoreSetupError, match="record_id is INTEGER, not STRING; give --table another name"):
         steps(cloud)
 
@@ -212,7 +213,7 @@ def test_a_registry_that_is_away_for_a_moment_is_asked_again(cloud: FakeGoogleCl
 def test_an_empty_project_is_told_to_set_up(cloud: FakeGoogleCloud) -> None:
     assert problems(cloud) == {
         "dataset demo-project.genesis_benchmarks": (
-            "is not there -> run `benchmark-recorder vertex setup --project demo-project`"
+            "does not exist -> run `benchmark-recorder vertex setup --project demo-project`"
         )
     }
 
@@ -225,9 +226,9 @@ def test_what_is_missing_is_named(cloud: FakeGoogleCloud) -> None:
     assert found[f"table {TABLE}"].startswith("has no column other_fields -> run `benchmark-recorder vertex setup")
     assert found["features of feature group benchmark_metrics"].startswith("has no feature cost -> run")
     del cloud.registry.groups[GROUP]
-    assert problems(cloud)["feature group benchmark_metrics"].startswith("is not there -> run")
+    assert problems(cloud)["feature group benchmark_metrics"].startswith("does not exist -> run")
     del cloud.bigquery.tables[TABLE]
-    assert problems(cloud)[f"table {TABLE}"].startswith("is not there -> run")
+    assert problems(cloud)[f"table {TABLE}"].startswith("does not exist -> run")
 
 
 @pytest.mark.parametrize(("where", "fix"), [("europe-west4", "give --location europe-west4"), ("US", "multi-region")])

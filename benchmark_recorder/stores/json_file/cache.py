@@ -25,9 +25,9 @@ import numpy as np
 
 from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.ordered import Ordered
-from benchmark_recorder.stores.json_file.rewrite import folder_of, write_beside
 from benchmark_recorder.stores.json_file.source import Fingerprint  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.table import DTYPES, Table
+from benchmark_recorder.stores.sidefiles import folder_of, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

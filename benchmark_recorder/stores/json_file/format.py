@@ -22,7 +22,7 @@ import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.identity import identified
-from benchmark_recorder.plain import plain_json
+from benchmark_recorder.validation import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,7 +135,8 @@ def _last_whole_record(fd: int, header: int, size: int) -> int:
         behind = size
         for line in reversed(lines[1:]):
             begin = behind - len(line)
-            record = line.rstrip(b" \t\r\0").removesuffix(b",")
+            # A kill cuts a write at the end of a page, also behind the first byte over the closing: ``,]}``.
+            record = line.rstrip(b" \t\r\0").removesuffix(b",]}").removesuffix(b",")
             if record[:1] == b"{" and is_record(record):
                 return begin + len(record)
             behind = begin - 1

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
-from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.json_file.identities import id_of
 from benchmark_recorder.stores.json_file.places import lines
-from benchmark_recorder.stores.json_file.rewrite import backups_of
 from benchmark_recorder.stores.json_file.row import decode_row
 from benchmark_recorder.stores.json_file.source import opened
+from benchmark_recorder.stores.sidefiles import backups_of
 
 if TYPE_CHECKING:
     from pathlib import Path

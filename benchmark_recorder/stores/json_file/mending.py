@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import CLOSING, convert, read_at
-from benchmark_recorder.stores.json_file.rewrite import back_up, replace
+from benchmark_recorder.stores.json_file.rewrite import replace
 from benchmark_recorder.stores.locking import unavailable
+from benchmark_recorder.stores.sidefiles import back_up
 
 if TYPE_CHECKING:
     from benchmark_recorder.stores.json_file.format import Layout

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.records import legacy_record_id
+from benchmark_recorder.identity import legacy_record_id
 from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import BLOCK, JOINT
 from benchmark_recorder.stores.json_file.identities import id_of

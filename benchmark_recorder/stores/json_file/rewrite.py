@@ -1,42 +1,31 @@
-"""Replacing a document by rename, and what is kept beside it."""
+"""Replacing a document by rename: with some records left out, or with other content."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.stores.base import PlaceLostError, Position
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT
+from benchmark_recorder.stores.json_file.identities import id_of
+from benchmark_recorder.stores.json_file.places import find_place, lines
 from benchmark_recorder.stores.locking import unavailable
+from benchmark_recorder.stores.sidefiles import folder_of, sync_folder, write_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-
-def folder_of(document: str) -> str:
-    """The folder beside a document: marks, quarantine, backups, the sidecar."""
-    return document + ".d"
-
-
-def make_folder(document: str) -> str:
-    """The folder beside a document, made if it is not there, and hidden from git."""
-    folder = folder_of(document)
-    with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    ignore = os.path.join(folder, ".gitignore")
-    if not os.path.exists(ignore):
-        with open(ignore, "w", encoding="ascii", opener=_private) as file:
-            file.write("*\n")
-    return folder
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    from benchmark_recorder.stores.json_file.source import Source
+    from benchmark_recorder.stores.sidefiles import Cursor, CursorFile
 
 
 def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
-    """Put new content in a document's place, atomically, and tell whoever holds the old one open.
+    """Put new content in a document's place, atomically, so that everybody who has the old one open notices.
 
     Args:
         document: its real path.
@@ -59,24 +48,8 @@ def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
     except OSError as error:
         os.unlink(new)
         raise unavailable(error, document, "replace") from error
-    retire(fd)
+    os.pwrite(fd, RETIRED, old.st_size)
     sync_folder(os.path.dirname(document))
-
-
-def write_beside(document: str, content: Iterable[bytes | memoryview], *, sync: bool = True) -> str:
-    """A new file of mode 0600 in the folder beside a document, on the disk unless that does not matter; its path."""
-    path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with open(path, "xb", opener=_private) as file:
-            file.writelines(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-        raise
-    return path
 
 
 RETIRED: Final = b" \n"
@@ -87,69 +60,129 @@ tail notices; and they know that what they wrote to it was taken along, or left 
 """
 
 
-def retire(fd: int) -> None:
-    """Mark a document that was replaced."""
-    os.pwrite(fd, RETIRED, os.fstat(fd).st_size)
-
-
 def is_retired(fd: int) -> bool:
     """Whether a document was replaced by one of ours, rather than moved away or deleted by others."""
     size = os.fstat(fd).st_size
     return os.pread(fd, len(RETIRED), max(0, size - len(RETIRED))) == RETIRED
 
 
-def back_up(document: str, content: Iterable[bytes]) -> str:
-    """Put some content into a backup beside a document; the backup's path."""
-    copy = write_beside(document, content)
-    backup = _backup_path(document)
-    os.rename(copy, backup)
-    return backup
+class Retention:
+    """What a rewrite must keep for remote stores, and where their cursors point afterwards.
 
-
-def _backup_path(document: str) -> str:
-    """``backup-<UTC>.json``, of a moment that no other backup has."""
-    while True:
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        path = os.path.join(make_folder(document), f"backup-{moment}.json")
-        if not os.path.lexists(path):
-            return path
-
-
-def backups_of(document: str) -> tuple[str, ...]:
-    """The paths of a document's backups, oldest first."""
-    folder = folder_of(document)
-    try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    return tuple(
-        os.path.join(folder, name) for name in sorted(names) if name.startswith("backup-") and name.endswith(".json")
-    )
-
-
-def sync_folder(folder: str) -> None:
-    """Make a new name in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def copy_to(target: str, content: Iterable[bytes]) -> None:
-    """Write a file by rename, so that whoever reads it sees all of it or nothing.
-
-    Raises:
-        StoreUnavailableError: it could not be written; what stood there is as it was.
+    Args:
+        source: the document as it was.
+        path: of it, for errors.
+        cursors: all of its cursors, held.
+        quarantined: the ids of records in quarantine, which are kept as well.
     """
-    beside = f"{target}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+    def __init__(
+        self, source: Source, path: str, cursors: Iterable[tuple[CursorFile, Cursor]], quarantined: Collection[str]
+    ) -> None:
+        self._quarantined = quarantined
+        self._followed = [(file, cursor, _offsets(source, cursor, path)) for file, cursor in cursors]
+
+    @property
+    def offsets(self) -> frozenset[int]:
+        """The places to be followed into the new document."""
+        return frozenset(offset for _, _, places in self._followed for offset in places.values())
+
+    def holds(self, start: int, end: int, record_id: str | bytes) -> bool:
+        """Whether the record between two offsets must stay: a remote store has not confirmed it, or refused it."""
+        return record_id in self._quarantined or any(
+            not places or start < places["attached"] or end > places["delivered"] for _, _, places in self._followed
+        )
+
+    def move(self, inode: int, found: Mapping[int, tuple[int, str]]) -> None:
+        """Write the cursors anew; one whose place was lost before stays so, and everything is delivered again.
+
+        Args:
+            inode: of the new document.
+            found: for each old offset the new one, and the id of the record before it.
+        """
+        for file, cursor, places in self._followed:
+            if places:
+                moved = {name: Position(inode, *found[offset]) for name, offset in places.items()}
+                attempted = moved.pop("attempted", None)
+                file.write(with_changes(cursor, **moved, attempted=attempted))  # type: ignore[arg-type]  # places only
+
+
+def _offsets(source: Source, cursor: Cursor, path: str) -> dict[str, int]:
+    """The present offset of each of a cursor's places; empty where one is lost."""
+    places = {"attached": cursor.attached, "delivered": cursor.delivered}
+    if cursor.attempted is not None:
+        places["attempted"] = cursor.attempted
     try:
-        with open(beside, "xb") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except OSError as error:
-        with suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise unavailable(error, target, "write") from error
+        return {name: find_place(source, place, path) for name, place in places.items()}
+    except PlaceLostError:
+        return {}
+
+
+class Selection:
+    """The content of a document with only the records that are kept, each id once; everything else stays.
+
+    Args:
+        source: the document.
+        keep: whether a line is kept.
+        retention: what is kept in any case, and the offsets to follow.
+        only_follow: only follow the offsets.
+
+    Attributes:
+        removed: lines that were left out so far.
+        found: for each followed offset the new one, and the id of the record before it.
+    """
+
+    def __init__(
+        self, source: Source, keep: Callable[[bytes], bool], retention: Retention, *, only_follow: bool = False
+    ) -> None:
+        self._source, self._keep, self._retention = source, keep, retention
+        self._only_follows = only_follow
+        self.removed = 0
+        self.found: dict[int, tuple[int, str]] = {}
+
+    def __iter__(self) -> Iterator[bytes]:
+        header = self._source.layout.header
+        opening = self._source.read(0, header) or HEADER
+        yield opening
+        seen: set[str | bytes] = set()
+        last: str | bytes = ""
+        old, new = header, len(opening)
+        joint, followed = b"\n", self._retention.offsets
+        self.found = dict.fromkeys(followed, (0, ""))
+        for line in lines(self._source, header):
+            start, old = old, old + len(line) + (1 if old == header else len(JOINT))
+            identity = _identity(line)
+            if identity not in seen and (self._keep(line) or self._is_retained(start, old, identity)):
+                seen.add(identity)
+                yield joint + line
+                new, last, joint = new + len(joint) + len(line), identity, JOINT
+            else:
+                self.removed += 1
+            if old in followed and isinstance(last, str) and last:
+                self.found[old] = new, last
+        yield CLOSING
+
+    def _is_retained(self, start: int, end: int, identity: str | bytes) -> bool:
+        return not self._only_follows and self._retention.holds(start, end, identity)
+
+
+def _identity(line: bytes) -> str | bytes:
+    try:
+        return id_of(line)
+    except msgspec.DecodeError:
+        return line
+
+
+class _Timed(msgspec.Struct, gc=False):
+    timestamp: str
+
+
+_decode = msgspec.json.Decoder(_Timed).decode
+
+
+def is_since(line: bytes, moment: int) -> bool:
+    """Whether a record is of a moment (microseconds since 1970) or later, or not a record at all."""
+    try:
+        return timestamp_micros(_decode(line).timestamp) >= moment
+    except (msgspec.DecodeError, ValueError, OverflowError):
+        return True

@@ -14,10 +14,11 @@ from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores.base import Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
 from benchmark_recorder.stores.json_file.places import count_behind, end_of, read_batch
-from benchmark_recorder.stores.json_file.rewrite import back_up, copy_to, replace
+from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
 from benchmark_recorder.stores.json_file.source import Source, opened
-from benchmark_recorder.stores.json_file.writer import Held, Tail
+from benchmark_recorder.stores.json_file.writer import Writer
 from benchmark_recorder.stores.locking import REWRITE_SECONDS, check_platform, unavailable
+from benchmark_recorder.stores.sidefiles import back_up, copy_to, cursors_held, quarantined_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores.json_file.handle import Held
     from benchmark_recorder.stores.json_file.inspection import Inspection, Repair
     from benchmark_recorder.stores.json_file.reader import Reader
-    from benchmark_recorder.stores.replication.cursor import Marks
 
 
 class JSONFileStore(Journal):
@@ -47,7 +48,7 @@ class JSONFileStore(Journal):
             raise ConfigurationError(f'durability: expected "process" or "fsync", got {durability!r}')
         check_platform()
         self._path = os.path.abspath(os.fspath(path))
-        self._tail = Tail(self._path, durability)
+        self._writer = Writer(self._path, durability)
         self._kept: Reader | None = None
 
     def __repr__(self) -> str:
@@ -69,11 +70,11 @@ class JSONFileStore(Journal):
         """See ``Store.append``."""
         count = len(documents)
         if count == 1 and fresh:
-            self._tail.append(encode(documents[0]))
+            self._writer.append(encode(documents[0]))
         elif not fresh:
-            return self._tail.append_new(documents) if documents else 0
+            return self._writer.append_new(documents) if documents else 0
         elif documents:
-            self._tail.append(JOINT.join([encode(document) for document in documents]))
+            self._writer.append(JOINT.join([encode(document) for document in documents]))
         return count
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
@@ -90,7 +91,7 @@ class JSONFileStore(Journal):
 
     def _reader(self) -> Reader:
         """Made for the first question, because it needs numpy, and recording does not."""
-        self._tail.confirm()
+        self._writer.confirm()
         if self._kept is None:
             from benchmark_recorder.stores.json_file.reader import Reader
 
@@ -99,13 +100,13 @@ class JSONFileStore(Journal):
 
     def close(self) -> None:
         """See ``Store.close``."""
-        self._tail.close()
+        self._writer.close()
 
     # Journal ----------------------------------------------------------------------------------------------------------
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""
-        self._tail.confirm()
+        self._writer.confirm()
         with opened(self._path) as source:
             if source is None:
                 return Batch((), Position(0, 0, ""))
@@ -113,13 +114,13 @@ class JSONFileStore(Journal):
 
     def end(self) -> Position:
         """See ``Journal.end``."""
-        self._tail.confirm()
+        self._writer.confirm()
         with opened(self._path) as source:
             return Position(0, 0, "") if source is None else end_of(source)
 
     def count(self, after: Position | None) -> int:
         """See ``Journal.count``."""
-        self._tail.confirm()
+        self._writer.confirm()
         with opened(self._path) as source:
             return 0 if source is None else count_behind(source, after, self._path)
 
@@ -134,9 +135,9 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the records could not be moved; nothing was changed.
         """
-        with self._rewriting() as (held, marks):
+        with self._rewriting() as (held, retention):
             backup = self._back_up(held)
-            self._select(held, marks, lambda _: False, unconfirmed=unconfirmed)
+            self._select(held, retention, lambda _: False, unconfirmed=unconfirmed)
         return backup
 
     def prune(self, before: int, *, unconfirmed: bool = False) -> int:
@@ -149,12 +150,10 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the file could not be rewritten; nothing was changed.
         """
-        from benchmark_recorder.stores.json_file.selection import is_since
-
         if not os.path.exists(self._path):
             return 0
-        with self._rewriting() as (held, marks):
-            return self._select(held, marks, lambda line: is_since(line, before), unconfirmed=unconfirmed)
+        with self._rewriting() as (held, retention):
+            return self._select(held, retention, lambda line: is_since(line, before), unconfirmed=unconfirmed)
 
     def compact(self) -> int:
         """Rewrite the file with each id once; how many records were removed.
@@ -164,8 +163,8 @@ class JSONFileStore(Journal):
         """
         if not os.path.exists(self._path):
             return 0
-        with self._rewriting() as (held, marks):
-            return self._select(held, marks, lambda _: True)
+        with self._rewriting() as (held, retention):
+            return self._select(held, retention, lambda _: True)
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
@@ -176,7 +175,7 @@ class JSONFileStore(Journal):
         target = os.path.abspath(os.fspath(path))
         if os.path.realpath(target) == os.path.realpath(self._path):
             raise StoreError(f"{target} is the document itself; name another path for the snapshot")
-        self._tail.confirm()
+        self._writer.confirm()
         with opened(self._path) as source:
             copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
 
@@ -200,13 +199,13 @@ class JSONFileStore(Journal):
         before = inspect(self._path)
         if not before.exists:
             return Repair()
-        with self._rewriting() as (held, marks):
+        with self._rewriting() as (held, retention):
             _, damaged, duplicates, _ = take_stock(_source(held))
             if not damaged and not duplicates:
                 return Repair(torn=before.torn)
             backup = self._back_up(held)
             # What is no record was not delivered, and never will be.
-            self._select(held, marks, is_sound, unconfirmed=True)
+            self._select(held, retention, is_sound, unconfirmed=True)
         return Repair(before.torn, damaged, duplicates, backup)
 
     def _back_up(self, held: Held) -> Path:
@@ -216,25 +215,20 @@ class JSONFileStore(Journal):
             raise unavailable(error, self._path, "back up") from error
 
     @contextmanager
-    def _rewriting(self) -> Iterator[tuple[Held, Marks]]:
-        """The document and its marks, kept from everybody else."""
-        from benchmark_recorder.stores.replication.cursor import all_held
+    def _rewriting(self) -> Iterator[tuple[Held, Retention]]:
+        """The document, locked, and what must be kept of it: cursors are held before it, the lease is not needed."""
+        document = os.path.realpath(self._path)
+        with cursors_held(document) as cursors, self._writer.held(REWRITE_SECONDS) as held:
+            yield held, Retention(_source(held), self._path, cursors, quarantined_ids(document))
 
-        with all_held(os.path.realpath(self._path)) as marks, self._tail.held(REWRITE_SECONDS) as held:
-            yield held, marks
-
-    def _select(self, held: Held, marks: Marks, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
-        """Rewrite the file with the lines that are kept, and the marks with it; how many were not kept."""
-        from benchmark_recorder.stores.json_file.selection import Selection
-        from benchmark_recorder.stores.replication.quarantine import Quarantine
-        from benchmark_recorder.stores.replication.retention import Retention
-
-        source = _source(held)
-        pins = Retention(source, self._path, marks, Quarantine(held.document).ids())
-        selection = Selection(source, keep, pins, ignore_pins=unconfirmed)
+    def _select(
+        self, held: Held, retention: Retention, keep: Callable[[bytes], bool], *, unconfirmed: bool = False
+    ) -> int:
+        """Rewrite the file with the lines that are kept, and move the cursors; how many lines were not kept."""
+        selection = Selection(_source(held), keep, retention, only_follow=unconfirmed)
         replace(held.document, held.fd, selection)
-        self._tail.forget()
-        pins.move(os.stat(held.document).st_ino, selection.found)
+        self._writer.forget()
+        retention.move(os.stat(held.document).st_ino, selection.found)
         return selection.removed
 
 

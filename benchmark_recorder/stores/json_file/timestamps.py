@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

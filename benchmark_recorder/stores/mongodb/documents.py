@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from benchmark_recorder.records import METRIC_FIELDS, timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import FIELDS, METRIC_FIELDS, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,22 +37,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.records import Document
 
-TEXTS: Final = frozenset(
-    {
-        "timestamp",
-        "version",
-        "git_commit",
-        "task_id",
-        "task_description",
-        "agent_selected",
-        "expected_agent",
-        "error_type",
-        "host",
-        "model",
-    }
-)
-NUMBERS: Final = frozenset({"execution_time", "cost_estimated", "difficulty"})
-COUNTS: Final = frozenset({"input_tokens", "output_tokens"})
+NUMBERS: Final = of_kind("number")
 
 YIELD_EVERY: Final = 100
 """Records after which other threads get their turn: whoever records must not wait for a batch to be encoded."""
@@ -61,10 +47,11 @@ LONG_TAG: Final = 256
 
 _GREATEST: Final = sys.float_info.max
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - BSON takes a naive datetime as UTC, in half the time
+_TYPES: Final = {"count": int, "flag": bool, "texts": list}
 _KINDS: Final[dict[str, frozenset[type]]] = {
-    name: frozenset({str if name in TEXTS else int if name in COUNTS else bool, type(None)})
-    for name in METRIC_FIELDS
-    if name not in {"record_id", "metadata", *NUMBERS}
+    field.name: frozenset({_TYPES.get(field.kind, str), type(None)})
+    for field in FIELDS
+    if field.kind not in {"id", "number", "json"}
 }
 """What a field's value may be, where it is stored as it is."""
 

@@ -1,5 +1,14 @@
-"""How the Vertex AI store does it: its table, its SQL, its set-up."""
+"""Records in a BigQuery table, registered as a Vertex AI feature group.
 
+- ``store``: ``VertexStore``, the store's contract: rows in, questions out.
+- ``place``: which table, how long to wait, and Google's clients for it.
+- ``rows``: the table's columns; a record as a row, and back.
+- ``sql``: a question as SQL.
+- ``requests``: how requests are sent and retried, how rows are refused, and what Google's errors mean.
+- ``setup``: creates dataset, table, feature group and features once, and checks them.
+"""
+
+from benchmark_recorder.stores.vertex.place import DATASET, LOCATION, TABLE
 from benchmark_recorder.stores.vertex.store import VertexStore
 
-__all__ = ["VertexStore"]
+__all__ = ["DATASET", "LOCATION", "TABLE", "VertexStore"]

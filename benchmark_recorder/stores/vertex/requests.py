@@ -1,9 +1,15 @@
-"""What Google's clients raise: which of it passes, and in whose words we say the rest."""
+"""Requests to BigQuery: queries, rows in, and what their errors mean.
+
+``insertAll`` answers with nothing, with an error for each row (of which only ``invalid`` is about the row itself: the
+others were ``stopped`` because of it), or refuses the request as a whole.
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -12,10 +18,13 @@ from google.api_core.retry import Retry
 from google.auth import exceptions as auth
 from google.cloud import bigquery
 
-from benchmark_recorder.errors import StoreError, StoreSetupError, StoreUnavailableError
+from benchmark_recorder.errors import RefusedRecordsError, StoreError, StoreSetupError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from benchmark_recorder.stores.vertex.place import Place
+    from benchmark_recorder.stores.vertex.rows import Row
 
 RAISED: Final = (
     exceptions.GoogleAPIError,
@@ -24,20 +33,20 @@ RAISED: Final = (
     TimeoutError,
     ConnectionError,
 )
-"""All that the clients raise when a call fails."""
+"""Everything that the clients raise when a call fails."""
 
 _PASSING_REASONS: Final = frozenset(
     {"rateLimitExceeded", "quotaExceeded", "jobRateLimitExceeded", "backendError", "internalError", "badGateway"}
 )
-"""What BigQuery says under 400 and 403 where others say 429 and 503."""
+"""What BigQuery reports as 400 or 403 where others use 429 and 503."""
 
-LOGIN: Final = (
-    "run `gcloud auth application-default login`, or name a service account's key in GOOGLE_APPLICATION_CREDENTIALS"
+_LOGIN: Final = (
+    "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a service account's key"
 )
 
 
 def patience(deadline: float) -> Retry:
-    """The retry of every call: what passes is tried again with growing, random pauses.
+    """The retry of every call: a passing error is tried again after growing, random pauses.
 
     Args:
         deadline: seconds after which the last error is raised.
@@ -46,11 +55,11 @@ def patience(deadline: float) -> Retry:
 
 
 def passes(error: BaseException) -> bool:
-    """Whether the same call may well succeed a little later."""
+    """Whether the same call may succeed a little later."""
     if isinstance(error, exceptions.RetryError):
         return True
     if isinstance(error, exceptions.GoogleAPICallError):
-        if is_about_credentials(error) or isinstance(error, exceptions.MethodNotImplemented):
+        if _is_about_credentials(error) or isinstance(error, exceptions.MethodNotImplemented):
             return False
         passing = (exceptions.TooManyRequests, exceptions.ServerError, exceptions.Aborted)
         return isinstance(error, passing) or _reason(error) in _PASSING_REASONS
@@ -62,15 +71,15 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, auth.TransportError | TimeoutError | ConnectionError)
 
 
-def is_about_credentials(error: BaseException) -> bool:
-    """Whether nobody would be served under these credentials; gRPC says so as UNAVAILABLE."""
+def _is_about_credentials(error: BaseException) -> bool:
+    """Whether no call could succeed with these credentials; gRPC reports that as UNAVAILABLE."""
     return isinstance(error, exceptions.Unauthorized | auth.GoogleAuthError) or (
         isinstance(error, exceptions.ServiceUnavailable) and "metadata from plugin failed" in str(error)
     )
 
 
-def is_refusal(error: exceptions.GoogleAPICallError) -> bool:
-    """Whether a request was refused for what is in it (400, 413)."""
+def _is_refusal(error: exceptions.GoogleAPICallError) -> bool:
+    """Whether a request was refused for its content (400, 413)."""
     return error.code in {400, 413} and not passes(error)
 
 
@@ -80,28 +89,23 @@ def _reason(error: exceptions.GoogleAPICallError) -> str:
 
 
 @contextmanager
-def translated(place: str, project: str) -> Iterator[None]:
-    """Google's errors as ours.
-
-    Args:
-        place: the store's name.
-        project: the Google Cloud project, for the commands that messages name.
-    """
+def translated(place: Place) -> Iterator[None]:
+    """Google's errors as ours."""
     try:
         yield
     except StoreError:
         raise
     except RAISED as error:
-        raise ours(error, place, project) from error
+        raise ours(error, place) from error
 
 
-def ours(error: BaseException, place: str, project: str) -> StoreUnavailableError:
+def ours(error: BaseException, place: Place) -> StoreUnavailableError:
     """One of Google's errors as the one of ours that says what to do."""
     if isinstance(error, exceptions.RetryError) and error.cause is not None:
-        return StoreUnavailableError(f"{place} does not answer as it should: {_words(error.cause)}")
+        return StoreUnavailableError(f"{place.name} does not answer as it should: {_words(error.cause)}")
     if passes(error):
-        return StoreUnavailableError(f"{place} does not answer as it should: {_words(error)}")
-    return StoreSetupError(f"{place}: {_words(error)}; {remedy(error, project)}")
+        return StoreUnavailableError(f"{place.name} does not answer as it should: {_words(error)}")
+    return StoreSetupError(f"{place.name}: {_words(error)}; {_remedy(error, place.project)}")
 
 
 def _words(error: BaseException) -> str:
@@ -109,23 +113,23 @@ def _words(error: BaseException) -> str:
     return " ".join(text.split())[:300]
 
 
-def remedy(error: BaseException, project: str) -> str:
+def _remedy(error: BaseException, project: str) -> str:
     """What a person can do about an error that does not pass."""
     check = f"`benchmark-recorder vertex check --project {project}`"
     if isinstance(error, auth.DefaultCredentialsError):
-        return f"there are no Google credentials: {LOGIN}"
-    if is_about_credentials(error):
-        return f"the credentials are expired, revoked or not known: {LOGIN}"
+        return f"there are no Google credentials: {_LOGIN}"
+    if _is_about_credentials(error):
+        return f"the credentials are expired, revoked or unknown: {_LOGIN}"
     if isinstance(error, exceptions.Forbidden):
         return _remedy_of_forbidden(str(error), project)
     if isinstance(error, exceptions.NotFound):
         return (
-            f"run `benchmark-recorder vertex setup --project {project}`; where all is there, it may be in another "
-            f"location: {check} tells"
+            f"run `benchmark-recorder vertex setup --project {project}`; if everything exists, it may be in another "
+            f"location: {check} shows it"
         )
     if isinstance(error, requests.exceptions.SSLError):
-        return "the certificate is not trusted: look for a proxy, and at REQUESTS_CA_BUNDLE"
-    return f"{check} tells what is missing"
+        return "the certificate is not trusted: check for a proxy, and check REQUESTS_CA_BUNDLE"
+    return f"{check} shows what is missing"
 
 
 def _remedy_of_forbidden(text: str, project: str) -> str:
@@ -140,15 +144,8 @@ def _remedy_of_forbidden(text: str, project: str) -> str:
     )
 
 
-def answer(  # noqa: PLR0913 - settings
-    client: bigquery.Client,
-    sql: str,
-    values: Mapping[str, tuple[str, Any]],
-    *,
-    project: str,
-    location: str,
-    timeout: float,
-    deadline: float,
+def answer(
+    client: bigquery.Client, sql: str, values: Mapping[str, tuple[str, Any]], place: Place
 ) -> Iterable[bigquery.Row]:
     """The rows, fetched page by page as they are read.
 
@@ -156,21 +153,18 @@ def answer(  # noqa: PLR0913 - settings
         client: Google's.
         sql: with parameters as ``@name``.
         values: by the parameter's name: its BigQuery type, and a value or a list.
-        project: that pays.
-        location: of the dataset.
-        timeout: seconds that one request may take.
-        deadline: seconds that the query may run, and each call with its retries may take.
+        place: the project that pays, the dataset's location, and how long to wait.
 
     Raises:
         StoreUnavailableError: the query took too long; it was cancelled.
-        google.api_core.exceptions.GoogleAPIError: and all others of ``_vertex_errors.RAISED``.
+        google.api_core.exceptions.GoogleAPIError: and all others of ``RAISED``.
     """
-    retry = patience(deadline)
+    retry, timeout = patience(place.deadline), place.timeout
     job = client.query(
         sql,
         job_config=_config(values),
-        project=project,
-        location=location,
+        project=place.project,
+        location=place.location,
         retry=retry,
         timeout=timeout,
         job_retry=None,
@@ -178,8 +172,8 @@ def answer(  # noqa: PLR0913 - settings
     )
     if job.state == "DONE":  # the first page came with the first reply
         return job.result(retry=retry, timeout=timeout)
-    _wait(job, timeout, deadline)
-    # Not job.result(), which allows its request two minutes whatever it is told.
+    _wait(job, timeout, place.deadline)
+    # Not job.result(), which allows its request two minutes whatever timeout is passed.
     table = client.get_table(job.destination, retry=retry, timeout=timeout)
     return client.list_rows(table, retry=retry, timeout=timeout)
 
@@ -200,13 +194,136 @@ def _wait(job: bigquery.QueryJob, timeout: float, deadline: float) -> None:
     pause = 0.1
     while not job.done(retry=patience(deadline), timeout=timeout):
         if time.monotonic() > end:
+            late = f"a query took longer than {deadline:g} s"
             try:
                 job.cancel(retry=None, timeout=timeout)
             except RAISED as error:
-                raise StoreUnavailableError(f"a query took longer than {deadline:g} s, and may go on") from error
-            raise StoreUnavailableError(f"a query took longer than {deadline:g} s, and was cancelled")
+                raise StoreUnavailableError(f"{late}, and may still be running") from error
+            raise StoreUnavailableError(f"{late}, and was cancelled")
         time.sleep(pause)
         pause = min(2 * pause, 2.0)
     failure = job.exception(timeout=timeout)
     if failure is not None:
         raise failure
+
+
+ROWS_PER_REQUEST: Final = 500
+"""What BigQuery recommends; its limits are 50,000 rows and 10 MB."""
+
+_ALIKE: Final = 8
+"""Rows refused alone, all for one reason and with none taken, after which no more are tried."""
+
+_ABOUT_THE_TABLE: Final = re.compile(
+    r"no such field|cannot convert|could not convert|could not parse|missing required field|is not a record|"
+    r"array specified|schema",
+    re.IGNORECASE,
+)
+"""What BigQuery says about a row when the table's columns are not ours; one record alone cannot cause it."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """Sends one append's rows in requests of 500, and sorts out which are refused.
+
+    Attributes:
+        client: Google's.
+        place: the table.
+        taken: rows that are stored.
+        refused: why, by record id.
+    """
+
+    client: bigquery.Client
+    place: Place
+    taken: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    _whole: set[str] = field(default_factory=set)
+
+    def deliver(self, rows: Sequence[Row]) -> None:
+        """Store rows.
+
+        Raises:
+            RefusedRecordsError: some are refused; all others are stored.
+            StoreSetupError: all are refused because of the table, not of their content.
+            StoreUnavailableError: not all are stored; to repeat the call is safe.
+        """
+        for start in range(0, len(rows), ROWS_PER_REQUEST):
+            self._request(rows[start : start + ROWS_PER_REQUEST])
+        if not self.refused:
+            return
+        first, why = next(iter(self.refused.items()))
+        # A reason may quote the row's value, so the reasons need not be the same text.
+        if not self.taken and all(map(self._is_about_the_table, self.refused.values())):
+            raise self._setup_error(why)
+        raise RefusedRecordsError(
+            f"{self.place.name} refuses {len(self.refused):,} of {len(rows):,} records; the first, {first}: {why}",
+            reasons=self.refused,
+        )
+
+    def _request(self, rows: Sequence[Row]) -> None:
+        try:
+            errors = self.client.insert_rows_json(
+                self.place.table_id,
+                rows,
+                row_ids=[row["record_id"] for row in rows],
+                timeout=self.place.timeout,
+                retry=patience(self.place.deadline),
+            )
+        except exceptions.GoogleAPICallError as error:
+            if not _is_refusal(error):
+                raise
+            self._halve(rows, error)
+            return
+        if errors:
+            self._sort_out(rows, errors)
+        else:
+            self.taken += len(rows)
+
+    def _halve(self, rows: Sequence[Row], error: exceptions.GoogleAPICallError) -> None:
+        """A request was refused as a whole: find the rows that are the cause."""
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            self._request(rows[:middle])
+            self._request(rows[middle:])
+            return
+        why = f"{error.code}: {error.message}"[:300]
+        self.refused[rows[0]["record_id"]] = why
+        if error.code != 413:
+            self._whole.add(why)
+        if not self.taken and len(self.refused) >= _ALIKE and set(self.refused.values()) == {why} == self._whole:
+            raise self._setup_error(why) from error
+
+    def _sort_out(self, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the invalid rows' reasons, and send the stopped ones again without them."""
+        invalid: dict[int, str] = {}
+        stopped: set[int] = set()
+        passing: list[str] = []
+        for entry in errors:
+            index = int(entry["index"])
+            for problem in entry["errors"]:
+                if problem.get("reason") == "invalid":
+                    where = problem.get("location")
+                    invalid[index] = " ".join(filter(None, (where and f"{where}:", problem.get("message"))))[:300]
+                elif problem.get("reason") == "stopped":
+                    stopped.add(index)
+                else:
+                    passing.append(f"{problem.get('reason')}: {problem.get('message')}"[:300])
+        if missing := next((why for why in invalid.values() if "no such field" in why.lower()), None):
+            raise self._setup_error(missing)  # to send the rows without that column would lose it
+        if passing or not invalid:
+            raise StoreUnavailableError(
+                f"{self.place.name} did not take all rows: {(passing or ['all were stopped'])[0]}"
+            )
+        self.refused |= {rows[index]["record_id"]: why for index, why in invalid.items()}
+        again = [rows[index] for index in sorted(stopped - invalid.keys())]
+        self.taken += len(rows) - len(again) - len(invalid)
+        if again:
+            self._request(again)
+
+    def _is_about_the_table(self, why: str) -> bool:
+        return why in self._whole or _ABOUT_THE_TABLE.search(why) is not None
+
+    def _setup_error(self, why: str) -> StoreSetupError:
+        return StoreSetupError(
+            f"{self.place.name} takes no records: {why}; `benchmark-recorder vertex check` shows what is wrong with "
+            "the table, `vertex setup` adds missing columns"
+        )

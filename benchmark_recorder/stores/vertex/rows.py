@@ -7,12 +7,13 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from benchmark_recorder.records import METRIC_FIELDS, known_cost, timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import FIELDS, METRIC_FIELDS, known_cost, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmark_recorder.records import Document
+    from benchmark_recorder.records import Document, Field
 
 Row: TypeAlias = dict[str, Any]
 """What ``insertAll`` is sent for one record: JSON values by column, absent ones left out."""
@@ -34,28 +35,28 @@ class Column(NamedTuple):
     description: str
 
 
+_TYPES: Final = {"number": "FLOAT", "count": "INTEGER", "flag": "BOOLEAN"}
+_CHANGED: Final = {
+    "task_description": Column("task_description", "STRING", "NULLABLE", "the task's text"),
+    "cost_estimated": Column("cost", "FLOAT", "NULLABLE", "USD; NULL where it is unknown"),
+    "metadata": Column("metadata", "STRING", "REQUIRED", "a JSON object, each of its pairs on a line"),
+}
+"""Fields whose column is not that of their kind."""
+
+
+def _column(field: Field) -> Column:
+    if field.name in _CHANGED:
+        return _CHANGED[field.name]
+    if field.kind == "texts":
+        return Column(field.name, "STRING", "REPEATED", field.about)
+    mode = "REQUIRED" if field.absent in {"never", "made"} else "NULLABLE"
+    return Column(field.name, _TYPES.get(field.kind, "STRING"), mode, field.about)
+
+
 SCHEMA: Final = (
-    Column("record_id", "STRING", "REQUIRED", "32 hexadecimal digits; a record counts once, however many rows hold it"),
     Column("feature_timestamp", "TIMESTAMP", "REQUIRED", "when the execution was recorded"),
     Column("stored_order", "INTEGER", "REQUIRED", "orders rows as they were sent: the writer's clock in nanoseconds"),
-    Column("timestamp", "STRING", "REQUIRED", "the time as it was written: ISO 8601"),
-    Column("version", "STRING", "REQUIRED", "of the orchestrator"),
-    Column("task_id", "STRING", "REQUIRED", "what makes runs of two versions comparable"),
-    Column("task_description", "STRING", "NULLABLE", "the task's text"),
-    Column("execution_time", "FLOAT", "REQUIRED", "seconds"),
-    Column("success", "BOOLEAN", "REQUIRED", "whether the task succeeded"),
-    Column("cost", "FLOAT", "NULLABLE", "USD; NULL where it is unknown"),
-    Column("cost_known", "BOOLEAN", "NULLABLE", "TRUE where a cost of 0 is what the caller said"),
-    Column("difficulty", "FLOAT", "NULLABLE", "0 to 1"),
-    Column("agent_selected", "STRING", "NULLABLE", "the agent that the task was routed to"),
-    Column("expected_agent", "STRING", "NULLABLE", "the agent that would have been right"),
-    Column("git_commit", "STRING", "NULLABLE", "of the orchestrator's checkout"),
-    Column("error_type", "STRING", "NULLABLE", "the class of the failure"),
-    Column("host", "STRING", "NULLABLE", "where it ran"),
-    Column("model", "STRING", "NULLABLE", "the language model"),
-    Column("input_tokens", "INTEGER", "NULLABLE", "read by the model"),
-    Column("output_tokens", "INTEGER", "NULLABLE", "written by the model"),
-    Column("metadata", "STRING", "REQUIRED", "a JSON object, each of its pairs on a line"),
+    *map(_column, FIELDS),
     Column("other_fields", "STRING", "NULLABLE", "a JSON object of the record's fields that have no column"),
 )
 """The table's columns, in order; the types by the names that BigQuery's API answers with."""
@@ -67,15 +68,12 @@ ENTITY: Final = "record_id"
 FEATURES: Final = ("execution_time", "success", "cost", "difficulty", "version", "agent_selected")
 """The features that the table is registered with: FLOAT64, BOOL, FLOAT64, FLOAT64, STRING, STRING."""
 
-_AS_THEY_ARE: Final = tuple(
-    name
-    for name in METRIC_FIELDS
-    if name not in {"cost_estimated", "metadata", "input_tokens", "output_tokens", "execution_time", "difficulty"}
-)
+_COUNTS: Final = of_kind("count")
+_AS_THEY_ARE: Final = tuple(field.name for field in FIELDS if field.kind not in {"number", "count", "json"})
 _KNOWN: Final = frozenset(METRIC_FIELDS)
 
-_ALWAYS: Final = METRIC_FIELDS.index("record_id")
-"""A document always has the fields before this one; ``records.BenchmarkMetric`` is in that order."""
+_ALWAYS: Final = tuple(field.name for field in FIELDS if field.absent != "left out")
+_LEFT_OUT: Final = tuple(field.name for field in FIELDS if field.absent == "left out")
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC by its use; a zone would only have to be cut off again
 _ENDS_OF_TIME: Final = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
@@ -96,7 +94,7 @@ def row_of(document: Document, order: int) -> Row:
     for name, number in (("cost", known_cost(document)), ("difficulty", document.get("difficulty"))):
         if number is not None:
             row[name] = float(number)
-    for name in ("input_tokens", "output_tokens"):
+    for name in _COUNTS:
         if (tokens := document.get(name)) is not None:
             row[name] = str(tokens)
     row["metadata"] = metadata_text(document.get("metadata") or {})
@@ -120,12 +118,10 @@ def document_of(row: Mapping[str, Any]) -> Document:
         row: all columns.
     """
     cost = row["cost"]
-    document: Document = {name: row[name] for name in METRIC_FIELDS[:_ALWAYS] if name in row}
+    document: Document = {name: row[name] for name in _ALWAYS if name in row}
     document["cost_estimated"] = 0.0 if cost is None else cost
     document["metadata"] = json.loads(row["metadata"])
-    document["record_id"] = row["record_id"]
-    optional = (name for name in METRIC_FIELDS[_ALWAYS:] if row.get(name) is not None)
-    document |= {name: row[name] for name in optional}
+    document |= {name: row[name] for name in _LEFT_OUT if row.get(name) not in (None, [])}
     document |= json.loads(row["other_fields"] or "{}")
     return document
 
@@ -141,7 +137,7 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
     """The lines with their ends of which metadata holds one, exactly if it has this pair.
 
     Returns:
-        ``None`` where texts cannot tell: a list or an object, which JSON may write in many ways.
+        ``None`` where text does not decide: a list or an object, which JSON may write in many ways.
     """
     if isinstance(value, bool | str | None):
         texts = {_json(value)}

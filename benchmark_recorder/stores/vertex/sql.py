@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments, Range
-from benchmark_recorder.records import plain_text, task_id_of
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.records import plain_text
 from benchmark_recorder.stores.vertex.rows import is_text, metadata_lines, moment_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ COLUMN_SOURCES: Final = {
     "time": ("feature_timestamp", "UNIX_MICROS(feature_timestamp)"),
     "cost_estimated": ("cost", "COALESCE(cost, 0.0)"),
 }
-"""Fields that are no column of their own: the column that they come from, and how."""
+"""Fields without a column of their own: the column that they come from, and the expression."""
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Filters:
         conditions: SQL, all of which must hold.
         values: by the parameter's name: its BigQuery type, and a value or a list.
         impossible: whether no record can match.
-        metadata_here: pairs of metadata that SQL cannot compare; to be checked by who asked.
+        metadata_here: pairs of metadata that SQL cannot compare, which the caller checks.
     """
 
     conditions: list[str] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Filters:
 
     @classmethod
     def of(cls, query: Query) -> Filters:
-        """The conditions that say what ``Query.matches`` says."""
+        """The conditions of ``Query.matches``."""
         filters = cls()
         filters._any_of("version", query.versions)
         filters._any_of("task_id", query.task_ids)
@@ -56,8 +57,8 @@ class Filters:
             filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
         filters._with_metadata(query.metadata)
         if query.exclude_ids:
-            filters.conditions.append("record_id NOT IN UNNEST(@without)")
-            filters.values["without"] = ("STRING", sorted(query.exclude_ids))
+            filters.conditions.append("record_id NOT IN UNNEST(@exclude_ids)")
+            filters.values["exclude_ids"] = ("STRING", sorted(query.exclude_ids))
         return filters
 
     def _add(self, condition: str, kind: str = "", value: object = None) -> None:
@@ -88,8 +89,8 @@ class Filters:
 def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -> str:
     """Each matching record once: of several rows with its id the one that was sent first.
 
-    The conditions are applied first, so that partitions and clusters spare the rest of the table; copies of a record
-    are alike, so all of them match or none.
+    The conditions are applied first, so that partitions and clusters limit what is read; copies of a record are alike,
+    so either all of them match or none.
     """
     names = ", ".join(columns)
     where = f"\n    WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -104,7 +105,7 @@ def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -
 def scan_sql(table: str, fields: Collection[str], filters: Filters) -> str:
     """The SQL of a scan: the fields under their names.
 
-    In the order of ``record_id``, which costs, and is left out where neither that nor a time is asked for.
+    Ordered by ``record_id``, unless neither that nor a time is asked for: sorting costs.
     """
     sources = {COLUMN_SOURCES.get(name, (name,))[0] for name in fields}
     columns = sorted({"record_id", "stored_order"} | sources)
@@ -114,7 +115,7 @@ def scan_sql(table: str, fields: Collection[str], filters: Filters) -> str:
 
 
 def known_ids_sql(table: str) -> str:
-    """The SQL for which of some ids are there, among the rows of some time."""
+    """The SQL for which of some ids exist, among the rows of some period."""
     return (
         f"SELECT DISTINCT record_id FROM `{table}`\n"
         "WHERE feature_timestamp BETWEEN @first AND @last AND record_id IN UNNEST(@record_ids)"
@@ -139,10 +140,10 @@ _CELL_COLUMNS: Final = (
 
 
 def summarize_sql(table: str, query: Query, filters: Filters) -> str:
-    """The SQL of the cells: a row for each, tasks that are not matched pooled under NULL.
+    """The SQL of the cells: a row for each; unmatched tasks are pooled under NULL.
 
-    Mean and M2 are computed in two passes, the second around the first one's mean and corrected by what rounding left
-    of it (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
+    Mean and M2 are computed in two passes, the second around the first one's mean and corrected for its rounding
+    (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
     """
     if query.versions is None:
         rule = "CASE WHEN (SELECT COUNT(DISTINCT version) FROM picked) <= 1 THEN runs >= 2 ELSE versions >= 2 END"
@@ -150,8 +151,8 @@ def summarize_sql(table: str, query: Query, filters: Filters) -> str:
         rule = "versions >= 2" if len(set(query.versions)) > 1 else "runs >= 2"
     own_task = "matched_task"
     if query.own_cells:
-        filters.values["apart"] = ("STRING", sorted(filter(is_text, query.own_cells)))
-        own_task = "CASE WHEN task_id IN UNNEST(@apart) THEN task_id ELSE matched_task END"
+        filters.values["own_cells"] = ("STRING", sorted(filter(is_text, query.own_cells)))
+        own_task = "CASE WHEN task_id IN UNNEST(@own_cells) THEN task_id ELSE matched_task END"
     centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
     moments = ",\n  ".join(
         f"COUNT({m}) AS {m}_n, MIN({m}_centre) AS {m}_centre, AVG({m} - {m}_centre) AS {m}_left, "

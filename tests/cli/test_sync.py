@@ -19,7 +19,7 @@ from benchmark_recorder.cli import app
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
-from benchmark_recorder.stores.replication.cursor import marks_of
+from benchmark_recorder.stores.sidefiles import cursor_files_of
 from benchmark_recorder.testing import make_document, make_history
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_what_cannot_be_moved_is_told(tmp_path: Path, url: str) -> None:
         store.append([make_document(), make_document() | {"input_tokens": 2**70}])
     done = run("sync", "--from", path, "--to", url)
     assert done.exit_code == 4
-    assert "1 records were refused: its input_tokens is a whole number of more than 64 bits" in done.output
+    assert "1 record refused: its input_tokens is a whole number of more than 64 bits" in done.output
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def holds(url: str, recorded: int) -> bool:
 
 
 def attempts(journal: Path) -> bool:
-    return any(mark is not None and mark.attempted for mark in (file.read() for file in marks_of(str(journal))))
+    return any(mark is not None and mark.attempted for mark in (file.read() for file in cursor_files_of(str(journal))))
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

@@ -42,13 +42,13 @@ def test_setup_says_what_it_does_and_check_agrees(cloud: FakeGoogleCloud) -> Non
 
 def test_check_names_the_fix_for_people_and_for_programs(cloud: FakeGoogleCloud) -> None:
     done = run(cloud, "check")
-    assert "is not there\n  -> run `benchmark-recorder vertex setup --project demo-project`" in done.stdout
+    assert "does not exist\n  -> run `benchmark-recorder vertex setup --project demo-project`" in done.stdout
     done = run(cloud, "check", "--json")
     assert done.exit_code == 4
     assert json.loads(done.stdout)["findings"] == [
         {
             "part": "dataset demo-project.genesis_benchmarks",
-            "problem": "is not there",
+            "problem": "does not exist",
             "fix": "run `benchmark-recorder vertex setup --project demo-project`",
         }
     ]
@@ -58,7 +58,7 @@ def test_a_hyphen_in_an_id_is_wrong_usage_and_names_what_would_do() -> None:
     arguments = ["vertex", "check", "--project", "demo-project", "--dataset", "genesis-benchmarks"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
-    assert "'genesis_benchmarks' would do" in done.stderr
+    assert "use 'genesis_benchmarks'" in done.stderr
 
 
 def test_a_project_without_credentials_is_told_how_to_get_them(

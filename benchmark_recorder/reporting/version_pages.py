@@ -1,0 +1,106 @@
+"""Pages about versions on their own: one, or all in a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, dollars, moment, number, seconds
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Footnotes,
+    Heading,
+    Line,
+    Page,
+    Paragraph,
+    Table,
+    Untrusted,
+    absences,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark_recorder.analysis import Estimate, Summary
+    from benchmark_recorder.reporting.numbers import Unit
+
+
+def summary_page(summary: Summary) -> Page:
+    """One version."""
+    footnotes = Footnotes()
+    section = versions_section([summary], footnotes)[1:]
+    return Heading((Untrusted(summary.version),), level=1), *section, *footnotes.notes()
+
+
+def list_page(summaries: Sequence[Summary]) -> Page:
+    """All versions, a line each."""
+    return (list_table(summaries),)
+
+
+def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
+    """The figures of each version, and what is doubtful about them."""
+    there = [summary for summary in summaries if summary.count]
+    missing = tuple(block for s in summaries if not s.count for block in absences(s.warnings))
+    doubtful = [s for s in there if s.warnings]
+    caveats = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
+    return (
+        Heading(("Versions",)),
+        *missing,
+        *((version_table(there), Paragraph(("In brackets: 95% intervals.",))) if there else ()),
+        *((Bullets(caveats),) if caveats else ()),
+    )
+
+
+def version_table(summaries: Sequence[Summary]) -> Table:
+    """A row for each figure, a column for each version."""
+    rows: list[tuple[Line, ...]] = [
+        (("runs",), *((f"{s.count:,}",) for s in summaries)),
+        (("tasks",), *((f"{s.tasks:,}",) for s in summaries)),
+        _figure_row("success", PERCENT, [s.estimates["success_rate"] for s in summaries]),
+    ]
+    times = seconds(s.mean for s in summaries)
+    for label, name in (("mean time", "mean"), ("median time", "p50"), ("p95 time", "p95"), ("p99 time", "p99")):
+        rows.append(_figure_row(label, times, [s.estimates.get(name) for s in summaries]))
+    costs = dollars(s.mean_cost for s in summaries)
+    if any(s.estimates["mean_cost"].n for s in summaries):
+        totals = dollars(s.total_cost for s in summaries)
+        rows += [
+            _figure_row("cost a run", costs, [s.estimates["mean_cost"] for s in summaries]),
+            _figure_row("cost a success", costs, [s.estimates["cost_per_success"] for s in summaries]),
+            ((f"total cost ({totals.symbol})",), *((number(s.total_cost, totals),) for s in summaries)),
+        ]
+    if any(s.estimates["routing_accuracy"].n for s in summaries):
+        rows.append(_figure_row("right agent", PERCENT, [s.estimates["routing_accuracy"] for s in summaries]))
+    header: tuple[Line, ...] = (("",), *((Untrusted(s.version),) for s in summaries))
+    return Table(header, tuple(rows), align="l" * len(header), splits=True)
+
+
+def list_table(summaries: Sequence[Summary]) -> Table:
+    """A row for each version."""
+    names = ("version", "runs", "tasks", "success (%)", "first (UTC)", "last")
+    header: tuple[Line, ...] = tuple((name,) for name in names)
+    rows = tuple(
+        (
+            (Untrusted(s.version),),
+            (f"{s.count:,}",),
+            (f"{s.tasks:,}",),
+            (number(s.success_rate, PERCENT),),
+            (moment(s.first),),
+            (moment(s.last),),
+        )
+        for s in summaries
+    )
+    return Table(header, rows, "lrrrll")
+
+
+def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) -> tuple[Line, ...]:
+    return ((f"{label} ({unit.symbol})",), *((estimate_text(estimate, unit),) for estimate in estimates))
+
+
+def estimate_text(estimate: Estimate | None, unit: Unit) -> str:
+    """A figure with its interval in brackets."""
+    if estimate is None or estimate.value is None:
+        return UNDEFINED
+    text, interval = number(estimate.value, unit), estimate.interval
+    if interval is None or interval.low is None or interval.high is None:
+        return text
+    return f"{text} [{number(interval.low, unit)}, {number(interval.high, unit)}]"

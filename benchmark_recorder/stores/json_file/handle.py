@@ -1,0 +1,324 @@
+"""One process's hold on a document: opened, locked, and its tail found, repaired and followed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import stat
+import sys
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from benchmark_recorder.errors import StoreError, StoreUnavailableError
+from benchmark_recorder.log import logger
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, Layout, find_layout, not_ours
+from benchmark_recorder.stores.json_file.identities import Identities
+from benchmark_recorder.stores.json_file.mending import mend, take_over
+from benchmark_recorder.stores.json_file.rewrite import is_retired
+from benchmark_recorder.stores.locking import LOCK_SECONDS, lock, unavailable
+from benchmark_recorder.stores.sidefiles import sync_folder
+
+if TYPE_CHECKING:
+    import fcntl
+    from collections.abc import Iterator
+else:
+    try:
+        import fcntl
+    except ImportError:  # Windows; the store refuses to open there
+        fcntl = None
+
+
+LOOK_SECONDS: Final = 0.010
+"""How long a file may have been deleted, replaced or moved by others, or rewritten in place to the very same size,
+before an append notices: checking the path and the tail takes longer than the write, so not every append does it."""
+
+CLOSING_BYTES: Final = len(CLOSING)
+
+_FEW_BYTES: Final = 8192
+"""What is read at once of what others wrote: a page or two, some twenty records."""
+
+
+class Held(NamedTuple):
+    """A document that is locked, of our form, and at its path."""
+
+    fd: int
+    document: str
+    layout: Layout
+
+
+class Handle(ABC):
+    """One process's hold on the end of a document, and the lock on it. ``Writer`` writes through it.
+
+    Args:
+        path: of the document, absolute; symbolic links are followed each time it is opened.
+        durability: ``"fsync"`` waits for the disk.
+    """
+
+    _fd = -1  # also of one that was never finished, as by a copy that failed
+
+    def __init__(self, path: str, durability: Literal["process", "fsync"]) -> None:
+        self.path = path
+        self._sync = durability == "fsync"
+        self._patience = LOCK_SECONDS
+        self._fd = -1
+        self._begin_anew()
+        _handles.add(self)
+
+    def _begin_anew(self) -> None:
+        # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
+        self._mutex = threading.Lock()
+        self._inside = False  # whether somebody who has taken the mutex is at work
+        self._inode: tuple[int, int] | None = None
+        self._header, self._end, self._joint = 0, 0, b""
+        self._next_look = 0.0
+        self._in_vain = False
+        # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
+        self._unconfirmed: list[bytes] = []
+        self._adrift: list[bytes] = []
+        self._identities = Identities()
+
+    @abstractmethod
+    def _bring_in(self) -> None:
+        """Write what went to a file that was moved away into the one that is at the path now."""
+
+    @contextmanager
+    def held(self, seconds: float | None = None) -> Iterator[Held]:
+        """The document, locked against other writers and readers, made if it does not exist, repaired if it is cut.
+
+        Args:
+            seconds: how long to wait for the lock; as long as an append does unless given.
+
+        Raises:
+            StoreUnavailableError: it cannot be locked, read or written.
+            StoreFormatError: the file holds something else; it was not touched.
+        """
+        seconds = self._patience if seconds is None else seconds
+        with self._alone(seconds):
+            self._settle(seconds)
+            yield Held(self._fd, self._document, Layout(self._header, self._end))
+
+    @contextmanager
+    def _alone(self, seconds: float) -> Iterator[None]:
+        """Keep other threads of this process out, and leave nothing locked behind."""
+        mutex = self._wait(seconds)
+        try:
+            self._inside = True
+            yield
+        finally:
+            self._inside = False
+            try:
+                if self._fd >= 0:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
+            finally:
+                mutex.release()
+
+    def _wait(self, seconds: float) -> threading.Lock:
+        """Take the mutex, or a new one where nobody is inside although it is taken.
+
+        Ctrl-C in the moment between taking it and ``try`` leaves it behind so. A thread that has taken the old one
+        meanwhile sees before it goes inside that another is in its place.
+        """
+        for _ in range(2):
+            mutex, fresh = self._mutex, threading.Lock()
+            if mutex.acquire(timeout=seconds):
+                if mutex is self._mutex:
+                    return mutex
+            elif self._inside:
+                break
+            elif mutex is self._mutex:
+                self._mutex = fresh
+        raise StoreUnavailableError(
+            f"{self.path} has been held by another thread for too long; try again", unchanged=True
+        )
+
+    def forget(self) -> None:
+        """The holder has replaced the document: open it anew next time."""
+        self._unconfirmed.clear()
+        self._let_go()
+
+    def confirm(self) -> None:
+        """Put what was written last into the file at the path, unless it is in that file."""
+        if not (self._unconfirmed or self._adrift):
+            return
+        if not self._adrift and self._is_at_path():
+            self._unconfirmed.clear()
+            return
+        try:
+            with self.held():
+                pass
+        except StoreError as error:
+            logger.warning(
+                "the latest records are still in the file that was deleted or moved away from %s: %s", self.path, error
+            )
+
+    def close(self) -> None:
+        """Close the document; a later append opens it again."""
+        self.confirm()
+        with self._alone(self._patience):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        fd, self._fd, self._inode = self._fd, -1, None  # first: a number that was given back is soon somebody else's
+        if fd >= 0:
+            os.close(fd)
+
+    def _settle(self, seconds: float) -> None:
+        """Lock the document at the path, and find its tail."""
+        while True:
+            if self._fd < 0:
+                self._open()
+            self._lock(seconds)
+            if not self._is_at_path():
+                if not is_retired(self._fd):
+                    self._adrift += self._unconfirmed
+                self._unconfirmed.clear()
+                self._let_go()
+                continue
+            self._next_look = monotonic() + LOOK_SECONDS
+            self._unconfirmed.clear()
+            try:
+                found = self._find()
+            except OSError as error:
+                raise unavailable(error, self.path, "read") from error
+            if not found:
+                take_over(self._fd, self._document, self.path)
+                self._let_go()
+                continue
+            if self._adrift:
+                self._bring_in()
+            return
+
+    def _lock(self, seconds: float) -> None:
+        """Wait for the lock; after one wait in vain, appends do not wait again until it is free."""
+        try:
+            lock(self._fd, self.path, seconds=0 if self._in_vain and seconds <= self._patience else seconds)
+        except StoreUnavailableError:
+            self._in_vain = True
+            raise
+        self._in_vain = False
+
+    def _open(self) -> None:
+        document = os.path.realpath(self.path)
+        try:
+            try:
+                fd = os.open(document, _OPEN_FLAGS, 0o666)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(document), exist_ok=True)
+                fd = os.open(document, _OPEN_FLAGS, 0o666)
+        except OSError as error:
+            raise unavailable(error, self.path, "write to") from error
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            raise not_ours(self.path, "it is not a regular file")
+        self._header, self._end = 0, 0
+        self._identities = Identities()
+        self._fd, self._inode = fd, (status.st_dev, status.st_ino)
+        if self._sync and not status.st_size:
+            sync_folder(os.path.dirname(document))
+        _confirm_at_exit()
+
+    @property
+    def _document(self) -> str:
+        """The real path, found anew: the file may have become a symbolic link since it was opened."""
+        return os.path.realpath(self.path)
+
+    def _is_at_path(self) -> bool:
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == self._inode
+
+    def _look(self) -> bool:
+        """Check that what was written since the last look is where it should be."""
+        if not self._is_at_path() or os.pread(self._fd, CLOSING_BYTES + 1, self._end) != CLOSING:
+            return False
+        self._next_look = monotonic() + LOOK_SECONDS
+        self._unconfirmed.clear()
+        self._in_vain = False
+        return True
+
+    def _find(self) -> bool:
+        """Find the tail, and repair it; whether the document is of our form."""
+        size = os.fstat(self._fd).st_size
+        if self._follow(size):
+            return True
+        # Not where it was left, so nothing that was known of it holds any more.
+        self._identities = Identities()
+        layout = find_layout(self._fd, size)
+        if layout is None:
+            return False
+        if layout.torn:
+            mend(self._fd, self._document, layout)
+        self._adopt(layout)
+        return True
+
+    def _follow(self, size: int) -> bool:
+        """Move on to where other writers of ours have appended since; whether that is what happened."""
+        end, grown = self._end, size - self._end
+        if not self._header or grown < CLOSING_BYTES:
+            return False
+        # What a few others wrote is read whole: one call costs less than two.
+        behind = os.pread(self._fd, min(grown, _FEW_BYTES), end)
+        closing = behind[-CLOSING_BYTES:] if grown <= _FEW_BYTES else os.pread(self._fd, 4, size - CLOSING_BYTES)
+        if closing != CLOSING or not behind.startswith((JOINT, b"\n{", CLOSING)):
+            return False
+        if grown > CLOSING_BYTES:
+            self._end, self._joint = size - CLOSING_BYTES, JOINT
+        return True
+
+    def _adopt(self, layout: Layout) -> None:
+        self._header, self._end = layout.header, layout.end
+        if layout.end > layout.header:
+            self._joint = JOINT
+        else:
+            self._joint = b"\n" if layout.header else HEADER + b"\n"
+
+    def __del__(self) -> None:
+        """A descriptor is closed with its owner, as a file is; what went to a deleted file is put back first."""
+        try:
+            if self._unconfirmed or self._adrift:
+                self.confirm()
+        except Exception as error:  # noqa: BLE001 - also an owner that was never finished, or a lock held in vain
+            logger.debug("%s was not looked at: %s", self, error)
+        finally:
+            self._let_go()
+
+    def _forget_parent(self) -> None:
+        """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""
+        self._let_go()
+        self._begin_anew()
+
+
+_OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+
+_handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+_worker: int | None = None
+
+
+def _confirm_at_exit() -> None:
+    """Workers of multiprocessing end without what is registered in atexit."""
+    global _worker  # noqa: PLW0603
+    if _worker != os.getpid() and (workers := sys.modules.get("multiprocessing.util")) is not None:
+        _worker = os.getpid()
+        workers.Finalize(None, _confirm_all, exitpriority=0)
+
+
+@atexit.register
+def _confirm_all() -> None:
+    for handle in tuple(_handles):
+        handle.confirm()
+
+
+def _forget_parents() -> None:
+    for handle in tuple(_handles):
+        handle._forget_parent()  # noqa: SLF001 - the class's own
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_parents)

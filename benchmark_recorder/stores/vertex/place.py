@@ -1,0 +1,217 @@
+"""A table in Google Cloud, and Google's clients for it: what the store and its set-up both need."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from google.auth.credentials import Credentials
+    from google.cloud import aiplatform_v1, bigquery
+
+LOCATION: Final = "us-central1"
+DATASET: Final = "genesis_benchmarks"
+TABLE: Final = "benchmark_metrics"
+
+_IDS: Final = {
+    "project": (r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "6 to 30 lower-case letters, digits and hyphens"),
+    "location": (r"[a-z]+(-[a-z]+)+[0-9]+", "a region such as us-central1"),
+    "dataset": (r"[A-Za-z0-9_]{1,1024}", "letters, digits and underscores"),
+    "table": (r"[a-z_][a-z0-9_]{0,127}", "lower-case letters, digits and underscores (the feature group's id)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table in Google Cloud, and how long to wait for an answer about it.
+
+    Attributes:
+        project: the Google Cloud project.
+        location: the region of the dataset and the feature group.
+        dataset: BigQuery's.
+        table: of the dataset; also the feature group's id.
+        timeout: seconds that one request may take.
+        deadline: seconds that one call may take with its retries; at least one request is made.
+
+    Raises:
+        ConfigurationError: Google would refuse a name; says what it accepts.
+    """
+
+    project: str
+    location: str = LOCATION
+    dataset: str = DATASET
+    table: str = TABLE
+    timeout: float = 10.0
+    deadline: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in _IDS:
+            _check_id(name, getattr(self, name))
+
+    @property
+    def name(self) -> str:
+        """The URL; holds no secret."""
+        table = "" if self.table == TABLE else f"/{self.table}"
+        return f"vertex://{self.project}/{self.location}/{self.dataset}{table}"
+
+    @property
+    def dataset_id(self) -> str:
+        """The dataset as BigQuery names it: ``project.dataset``."""
+        return f"{self.project}.{self.dataset}"
+
+    @property
+    def table_id(self) -> str:
+        """The table as BigQuery names it: ``project.dataset.table``."""
+        return f"{self.dataset_id}.{self.table}"
+
+    @property
+    def parent(self) -> str:
+        """Where the registry keeps feature groups."""
+        return f"projects/{self.project}/locations/{self.location}"
+
+    @property
+    def feature_group(self) -> str:
+        """The feature group as the registry names it."""
+        return f"{self.parent}/featureGroups/{self.table}"
+
+
+def names_in(url: str) -> list[str]:
+    """The names in ``vertex://project/location/dataset/table``, of which all but the first may be left out.
+
+    Raises:
+        ConfigurationError: it is not such a URL.
+    """
+    parts = urlsplit(url)
+    names = [unquote(name) for name in (parts.netloc, *parts.path.strip("/").split("/")) if name]
+    if parts.scheme != "vertex" or not 1 <= len(names) <= 4 or parts.query or parts.fragment:
+        raise ConfigurationError(f"store: expected vertex://project/location/dataset, got {url!r}")
+    return names
+
+
+def _check_id(name: str, value: object) -> None:
+    pattern, expected = _IDS[name]
+    if isinstance(value, str) and re.fullmatch(pattern, value):
+        return
+    hint = ""
+    if (
+        isinstance(value, str)
+        and name in {"dataset", "table"}
+        and re.fullmatch(pattern, fixed := value.replace("-", "_"))
+    ):
+        hint = f"; Google accepts no hyphens there: use {fixed!r}"
+    raise ConfigurationError(f"{name}: expected {expected}, got {value!r}{hint}")
+
+
+class Clients:
+    """Google's clients, made on first use; those that were given belong to the caller and are never closed.
+
+    Args:
+        place: what they are for.
+        credentials: Google's; those of the environment unless given.
+        bigquery_client: the caller's.
+        registry_client: the caller's.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        credentials: Credentials | None,
+        bigquery_client: bigquery.Client | None,
+        registry_client: aiplatform_v1.FeatureRegistryServiceClient | None,
+    ) -> None:
+        self._place, self._credentials = place, credentials
+        self._given_bigquery, self._given_registry = bigquery_client, registry_client
+        self._start_afresh()
+        _clients.add(self)
+
+    def _start_afresh(self) -> None:
+        """A new lock and no clients: a forked child shares neither with its parent."""
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+
+    def bigquery(self) -> bigquery.Client:
+        """See ``VertexStore.bigquery_client``."""
+        with google():
+            from google.cloud import bigquery
+
+        place = self._place
+        return self._given_bigquery or self._client(
+            "bigquery",
+            lambda: bigquery.Client(project=place.project, credentials=self._credentials, location=place.location),
+        )
+
+    def registry(self) -> aiplatform_v1.FeatureRegistryServiceClient:
+        """See ``VertexStore.registry_client``."""
+        with google():
+            from google.cloud import aiplatform_v1
+
+        endpoint = {"api_endpoint": f"{self._place.location}-aiplatform.googleapis.com"}
+        return self._given_registry or self._client(
+            "registry",
+            lambda: aiplatform_v1.FeatureRegistryServiceClient(credentials=self._credentials, client_options=endpoint),
+        )
+
+    def _client(self, kind: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - one of two classes
+        with self._lock:
+            if kind not in self._made:
+                self._made[kind] = make()
+            return self._made[kind]
+
+    def close(self) -> None:
+        """Close the clients that were made here; a later call makes new ones."""
+        with self._lock:
+            made, self._made = self._made, {}
+        if client := made.get("bigquery"):
+            client.close()
+        if client := made.get("registry"):
+            client.transport.close()
+
+
+def require_google() -> None:
+    """Check that Google's packages are installed, without importing them.
+
+    Raises:
+        MissingDependencyError: they are not.
+    """
+    with google():
+        for package in ("google.cloud.bigquery", "google.cloud.aiplatform_v1"):
+            if find_spec(package) is None:
+                raise ImportError(package)
+
+
+@contextmanager
+def google() -> Iterator[None]:
+    """Around each import of Google's packages.
+
+    Raises:
+        MissingDependencyError: they are not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingDependencyError(
+            'the Vertex AI store needs Google\'s packages: pip install "benchmark-recorder[vertex]"'
+        ) from error
+
+
+_clients: weakref.WeakSet[Clients] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for clients in _clients:
+        clients._start_afresh()  # noqa: SLF001 - the class's own module
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

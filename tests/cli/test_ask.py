@@ -1,0 +1,135 @@
+"""``list``, ``show``, ``compare`` and ``report``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark_recorder.recorder import BenchmarkRecorder
+from tests.cli.commands import RECORD, one_line, process, run
+from tests.runs import record_runs
+
+
+def test_the_versions_are_listed_in_order_with_their_counts(store: Path) -> None:
+    lines = run("list", "--store", store).stdout.splitlines()
+    assert lines[0].split()[:3] == ["version", "runs", "tasks"]
+    assert [line.split()[:3] for line in lines[1:]] == [["v1.0", "65", "13"], ["v2.0", "65", "13"]]
+
+
+def test_show_tells_the_figures_of_a_version(store: Path) -> None:
+    text = run("show", "v2.0", "--store", store).stdout
+    assert text.startswith("v2.0\n====\n")
+    assert re.search(r"^runs +65$", text, re.MULTILINE)
+    assert re.search(r"^mean time \(ms\) +[\d.]+ \[[\d.]+, [\d.]+\]$", text, re.MULTILINE)
+
+
+def test_compare_tells_all_metrics_or_the_one_that_is_asked_for(store: Path) -> None:
+    everything = run("compare", "v1.0", "v2.0", "--store", store).stdout
+    one = run("compare", "v1.0", "v2.0", "--metric", "cost", "--margin", "0.2", "--store", store).stdout
+    assert len(re.findall(r"^- (Execution time|Failure rate|Cost|Routing accuracy): ", everything, re.MULTILINE)) == 4
+    assert " ".join(one.split()).startswith(
+        "v2.0 against v1.0 ================= Cost: v2.0 and v1.0 cost the same, within 20.0 %"
+    )
+    assert "Execution time" not in one
+
+
+def test_the_report_is_what_the_recorder_generates(store: Path) -> None:
+    recorder = BenchmarkRecorder(store)
+    for form in ("text", "markdown", "json"):
+        shown = run("report", "v1.0", "v2.0", "--format", form, "--agent", "builder", "--store", store)
+        assert shown.exit_code == 0
+        assert shown.stdout.rstrip("\n") == recorder.generate_report(["v1.0", "v2.0"], form, agent=["builder"]).rstrip(
+            "\n"
+        )
+
+
+def test_a_report_on_nothing_replaces_an_old_one_and_says_so() -> None:
+    Path("r.md").write_text("old")
+    assert run("report", "v1.0", "--output", "r.md").exit_code == 4
+    assert "There are no runs of version v1.0." in Path("r.md").read_text()
+
+
+def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
+    asked = ("report", "v2.0", "v1.0", "--output", "r.txt", "--store", store)
+    assert run(*asked).exit_code == 0
+    blocked = run(*asked, "--gate")
+    assert blocked.exit_code == 1
+    assert one_line(blocked).startswith("benchmark-recorder: v1.0 against v2.0: blocked.")
+    assert Path("r.txt").read_text().startswith("Benchmark report: v2.0, v1.0")
+    assert run("report", "v1.0", "v2.0", "--gate", "--store", store).exit_code == 0
+    assert run("report", "v1.0", "--gate", "--store", store).exit_code == 2
+
+
+def test_a_report_as_html_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
+    asked = ("report", "v1.0", "v2.0", "--last-days", "7", "--format", "html", "--store", store)
+    assert run(*asked, "--output", "report.html").exit_code == 0
+    written = Path("report.html").read_text(encoding="utf-8")
+    assert written.startswith("<!DOCTYPE html>")
+    assert run(*asked).stdout == written
+
+
+def test_without_jinja_a_report_as_html_says_what_to_install(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark_recorder.reporting import html
+
+    html._template.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = run("report", "v1.0", "--format", "html", "--output", "r.html", "--store", store)
+    assert result.exit_code == 2
+    assert 'pip install "benchmark-recorder[report]"' in one_line(result)
+    assert not Path("r.html").exists()
+
+
+def test_a_report_goes_to_a_file(store: Path) -> None:
+    assert run("report", "v1.0", "--format", "markdown", "--output", "r.md", "--store", store).stdout == ""
+    assert Path("r.md").read_text().startswith("# Benchmark report")
+
+
+def test_a_report_as_csv_keeps_its_line_ends(store: Path) -> None:
+    expected = BenchmarkRecorder(store).generate_report(["v1.0", "v2.0"], "csv")
+    assert process("report", "v1.0", "v2.0", "--format", "csv", "--output", "r.csv", "--store", store).stdout == ""
+    assert Path("r.csv").read_bytes().decode() == expected
+    assert len(list(csv.DictReader(io.StringIO(expected, newline="")))) == expected.count("\r\n") - 1
+
+
+@pytest.mark.parametrize("command", ["compare", "gate"])
+def test_where_a_version_has_no_runs_there_is_no_note_on_what_the_other_one_lacks(command: str) -> None:
+    run("record", "x", "--duration", "1", "--success", "--version", "v1.0", "--store", "m.json")  # its cost is unknown
+    assert "cost" not in run(command, "v1", "v1.0", "--store", "m.json").stdout
+
+
+def test_the_times_of_the_listed_versions_are_texts_with_an_offset() -> None:
+    run(*RECORD, "--timestamp", "2026-01-02T03:04:05.000006+00:00", "--store", "m.json")
+    (version,) = json.loads(run("list", "--json", "--store", "m.json").stdout)["versions"]
+    assert version["first"] == version["last"] == "2026-01-02T03:04:05.000006+00:00"
+
+
+@pytest.mark.parametrize("options", [[], ["--metric", "execution_time"]])
+def test_compare_names_a_task_without_an_id_by_its_text(options: list[str], tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "m.json") as recorder:
+        for version, factor in (("v1.0", 1), ("v2.0", 3)):
+            for n in range(10):
+                recorder.record_execution("Fix CSS", factor * (1 + n / 100), True, version)
+                recorder.record_execution("other", 1 + n / 100, True, version)
+    text = run("compare", "v1.0", "v2.0", *options, "--store", "m.json").stdout
+    assert re.search(r"^- ! Fix CSS \([0-9a-f]{12}\) is ", text, re.MULTILINE)
+
+
+def test_a_metric_that_no_run_tells_is_no_filter(tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "m.json") as recorder:
+        record_runs(recorder, expected_agent=None)
+    result = run("compare", "v1.0", "v2.0", "--metric", "routing_accuracy", "--store", "m.json")
+    assert result.exit_code == 4
+    assert result.stderr == ""
+    assert "cannot be compared" in result.stdout
+
+
+def test_a_report_with_one_unknown_version_is_written(store: Path) -> None:
+    result = run("report", "v1.0", "v9", "--store", store)
+    assert result.exit_code == 0
+    assert "There are no runs of version v9." in result.stdout

@@ -1,0 +1,133 @@
+"""``claims``, ``gate`` and ``selftest``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.reporting.ci import MARKER
+from tests.cli.commands import one_line, run
+from tests.runs import record_runs
+
+
+def test_a_pinned_file_that_does_not_exist_is_told(store: Path) -> None:
+    result = run("gate", "v1.0", "v2.0", "--baseline-file", "none.json", "--store", store)
+    assert result.exit_code == 4
+    assert one_line(result) == "benchmark-recorder: none.json: there is no such file"
+
+
+def test_a_gate_takes_a_version_against_its_own_past(store: Path) -> None:
+    run("export", "--format", "json", "--output", "pinned.json", "--store", store)
+    for past in (("--baseline-file", "pinned.json"), ("--baseline-days", "7")):
+        assert "same version" not in run("gate", "v1.0", "v1.0", *past, "--store", store).stderr
+
+
+def test_claims_have_a_status_each_and_hints_where_they_are_not_met(store: Path) -> None:
+    text = run("claims", "v2.0", "v1.0", "--store", store).stdout
+    assert re.search(r"^execution time at least 30 % better .* REFUTED$", text, re.MULTILINE)
+    assert "- Profile slow components" in text
+
+
+def test_a_gate_passes_blocks_and_has_no_data(store: Path) -> None:
+    assert run("gate", "v1.0", "v2.0", "--store", store).exit_code == 0
+    blocked = run("gate", "v2.0", "v1.0", "--store", store)
+    assert blocked.exit_code == 1
+    assert blocked.stdout.startswith("Gate: blocked: v1.0 against v2.0\n")
+    assert run("gate", "v1.0", "v9", "--store", store).exit_code == 4
+
+
+def test_a_gate_that_cannot_tell_fails_only_where_asked(tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "few.json") as recorder:
+        record_runs(recorder, tasks=2, repeats=1)
+    asked = ["gate", "v1.0", "v2.0", "--store", "few.json"]
+    assert run(*asked).exit_code == 0
+    assert run(*asked, "--on-inconclusive", "fail").exit_code == 3
+    assert run(*asked, "--on-inconclusive", "pass").exit_code == 0
+
+
+def test_a_gate_is_told_in_each_format(store: Path) -> None:
+    asked = ("gate", "v2.0", "v1.0", "--store", store)
+    assert run(*asked, "--format", "markdown").stdout.startswith("# Gate: blocked: `v1.0` against `v2.0`\n")
+    document = json.loads(run(*asked, "--format", "json").stdout)
+    assert (document["schema_version"], document["state"], document["exit_code"]) == (1, "block", 1)
+    suite = ET.fromstring(run(*asked, "--format", "junit").stdout)[0]
+    failed = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None]
+    assert failed == [check["metric"] for check in document["checks"] if check["state"] == "block"] != []
+    assert suite.get("failures") == str(len(failed))
+    assert suite.get("tests") == "3"
+
+
+def test_a_gate_compares_with_a_window_of_days_or_a_pinned_file(store: Path) -> None:
+    asked = ("gate", "v1.0", "v2.0", "--json", "--store", store)
+    plain = json.loads(run(*asked).stdout)
+    run("export", "--format", "json", "--version", "v1.0", "--output", "pinned.json", "--store", store)
+    assert json.loads(run(*asked, "--baseline-file", "pinned.json").stdout)["checks"] == plain["checks"]
+    assert json.loads(run(*asked, "--baseline-days", "7").stdout)["checks"] == plain["checks"]
+    both = run(*asked, "--baseline-file", "pinned.json", "--baseline-days", "7")
+    assert both.exit_code == 2
+    assert run(*asked, "--baseline-file", "nowhere.json").exit_code == 4
+
+
+def test_the_selftest_tells_both_kinds_of_splits(store: Path) -> None:
+    text = run("selftest", "v1.0", "--splits", "100", "--store", store).stdout
+    assert re.search(r"^within tasks +100 +[<\d.]+ ", text, re.MULTILINE)
+    assert re.search(r"^time +\+\d+\.\d %$", text, re.MULTILINE)
+    assert text == run("selftest", "v1.0", "--splits", "100", "--seed", "0", "--store", store).stdout
+    assert run("selftest", "v1.0", "--splits", "0", "--store", store).exit_code == 2
+
+
+def test_inside_github_a_verdict_is_an_annotation_and_a_summary(store: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    blocked = run("gate", "v2.0", "v1.0", "--json", "--store", store, **github)
+    json.loads(blocked.stdout)
+    assert re.match(r"::error title=Benchmark gate%3A block::v1\.0 against v2\.0: blocked\. ", blocked.stderr)
+    assert summary.read_text().startswith("before\n# Gate: blocked")
+    passed = run("gate", "v1.0", "v2.0", "--store", store, **github)
+    assert passed.stderr == ""
+
+
+def test_a_summary_that_is_full_is_told_so(store: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_bytes(b"x" * (900 * 1024))
+    run("gate", "v1.0", "v2.0", "--store", store, GITHUB_STEP_SUMMARY=str(summary))
+    assert summary.stat().st_size < 901 * 1024
+    assert summary.read_text().endswith("did not fit here.\n")
+
+
+def test_a_gate_writes_the_body_of_a_comment(store: Path) -> None:
+    result = run("gate", "v2.0", "v1.0", "--comment", "c.md", "--store", store)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Gate: blocked: v1.0 against v2.0\n")
+    assert Path("c.md").read_text().startswith(f"{MARKER}\n\n# Gate: blocked: `v1.0` against `v2.0`\n")
+    assert run("gate", "v1.0", "v9", "--comment", "c.md", "--store", store).exit_code == 4
+    assert "# Gate: no data" in Path("c.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "state"), [("20", "pass"), ("20%", "pass"), ("60%", "warn"), ("none", "pass"), ("-5", "pass")]
+)
+def test_the_alert_on_speed_has_a_target(target: str, state: str, store: Path) -> None:
+    answer = run("gate", "v1.0", "v2.0", "--target", target, "--json", "--store", store)
+    assert json.loads(answer.stdout)["state"] == state
+
+
+@pytest.mark.parametrize("target", ["fast", "100", "nan", "inf", "", "%"])
+def test_a_target_that_is_no_percentage_is_wrong_usage(target: str, store: Path) -> None:
+    result = run("gate", "v1.0", "v2.0", "--target", target, "--store", store)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"benchmark-recorder: --target: expected a percentage below 100, or none, got {target!r}\n"
+    )
+
+
+def test_a_summary_that_cannot_be_written_is_told_and_the_verdict_stands(store: Path, tmp_path: Path) -> None:
+    result = run("gate", "v2.0", "v1.0", "--store", store, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "s.md"))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("benchmark-recorder: GITHUB_STEP_SUMMARY: cannot write ")
