@@ -1,43 +1,37 @@
-"""What a forked child does before anything else: locks and descriptors of its parent are none of its own."""
+"""What a forked child does first: its parent's locks, descriptors and threads are not its own."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import weakref
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, Protocol
+from types import MethodType
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-class Inherited(Protocol):
-    """What a child gets a copy of that it must not use as it is."""
-
-    def _forget_parent(self) -> None: ...
-
-
-_inherited: Final[weakref.WeakSet[Inherited]] = weakref.WeakSet()
-_acts: Final[list[Callable[[], None]]] = []
-
-
-def inherited(owner: Inherited) -> None:
-    """Have ``owner._forget_parent()`` called in each child that is forked during its life."""
-    _inherited.add(owner)
+_functions: Final[list[Callable[[], None]]] = []
+_methods: Final[dict[int, weakref.WeakMethod[Callable[[], None]]]] = {}
+_numbers: Final = itertools.count()
 
 
 def in_child(act: Callable[[], None]) -> Callable[[], None]:
-    """A decorator: have a module's function called in each forked child."""
-    _acts.append(act)
+    """Have a function called in each forked child, or a method, for as long as its object lives; a decorator, too."""
+    if isinstance(act, MethodType):
+        number = next(_numbers)  # not the object itself: it need not be hashable
+        _methods[number] = weakref.WeakMethod(act, lambda _: _methods.pop(number, None))
+    else:
+        _functions.append(act)
     return act
 
 
 def _begin() -> None:
-    with ExitStack() as all_of_them:  # also where one fails
-        for owner in tuple(_inherited):
-            all_of_them.callback(owner._forget_parent)  # noqa: SLF001 - the protocol's
-        for act in _acts:
-            all_of_them.callback(act)
+    with ExitStack() as everything:  # also where one of them fails
+        for act in (*[method() for method in list(_methods.values())], *_functions):
+            if act is not None:
+                everything.callback(act)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

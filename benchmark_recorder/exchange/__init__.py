@@ -5,7 +5,7 @@
 ``exporting`` do the reading and the writing.
 """
 
-from benchmark_recorder.exchange.exporting import FORMS, export_file, export_records, holds
+from benchmark_recorder.exchange.exporting import FIGURES, FORMS, export_file, export_records, holds
 from benchmark_recorder.exchange.importing import Imported, import_file
 
-__all__ = ["FORMS", "Imported", "export_file", "export_records", "holds", "import_file"]
+__all__ = ["FIGURES", "FORMS", "Imported", "export_file", "export_records", "holds", "import_file"]

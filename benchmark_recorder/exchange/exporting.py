@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.stores.base import Store
 
-_FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
-FORMS: Final = ("csv", "jsonl", "json", "junit", *_FIGURES)
-"""What an export can be; the last two are what github-action-benchmark calls its ``tool``."""
+FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
+"""What github-action-benchmark calls its ``tool``: figures of one version."""
+FORMS: Final = ("csv", "jsonl", "json", "junit", *FIGURES)
+"""What an export can be."""
 
 
 def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Query | None = None) -> int:
@@ -64,7 +65,7 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
         columns = store.scan(query, JUNIT_FIELDS)
         print_junit(columns, file)
         return len(columns[JUNIT_FIELDS[0]])
-    if form in _FIGURES:
+    if form in FIGURES:
         return _print_figures(store, file, form, query)
     numbers = count()
     numbered = (document for document, _ in zip(store.documents(query), numbers, strict=False))
@@ -82,7 +83,7 @@ def holds(store: Store, path: str | os.PathLike[str]) -> bool:
 def _check(form: str, query: Query) -> None:
     if form not in FORMS:
         raise InvalidQueryError(f"form: expected one of {', '.join(FORMS)}, got {ascii(form)[:80]}")
-    if form in _FIGURES and (query.versions is None or len(query.versions) != 1):
+    if form in FIGURES and (query.versions is None or len(query.versions) != 1):
         raise InvalidQueryError(f"version: expected the one whose figures {form} tells, so that its chart goes on")
 
 

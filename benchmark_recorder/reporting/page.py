@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmark_recorder.analysis import Caveat
     from benchmark_recorder.reporting.charts import Chart
@@ -145,6 +145,12 @@ PICTURES: tuple[type[Block], ...] = (Cards, Figure)
 """What only a document shows: text, Markdown and notebooks leave it out, and lose no figure by it."""
 
 Page: TypeAlias = tuple[Block, ...]
+
+
+def joined(lines: Iterable[Line]) -> Line:
+    """Lines in one, with commas between them."""
+    return tuple(span for line in lines for span in (", ", *line))[1:]
+
 
 MOST_OF_NAME: Final = 60
 """Characters of a version's or a task's name inside a sentence."""

@@ -31,7 +31,7 @@ def task_texts(
 
     Args:
         scan: of the store; asked once, and only where there is such a task.
-        comparisons: whose tasks are told about.
+        comparisons: whose tasks are named.
         attention: the same.
     """
     versions, made = set(), set()

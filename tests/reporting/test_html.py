@@ -101,8 +101,8 @@ def test_a_report_holds_every_section_and_every_chart(report: str) -> None:
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", report)
     assert captions == [
         *(["Change in execution time by task", "Change in cost by task"] * 2),
-        *("Mean execution time by week", "Success rate by week", "Cost a run by week"),
-        *("How execution times are spread", "Cost against success"),
+        *("Mean execution time by week", "Success rate by week", "Cost per run by week"),
+        *("Distribution of execution times", "Cost against success"),
     ]
 
 
@@ -287,7 +287,7 @@ def test_the_charts_follow_the_colour_scheme_while_the_page_is_open(report: str,
 
 def test_a_screen_reader_finds_each_chart_by_its_name(report: str, visit: Any) -> None:
     page = visit(report).page
-    assert page.get_by_role("img", name=re.compile("^How execution times are spread")).count() == 1
+    assert page.get_by_role("img", name=re.compile("^Distribution of execution times")).count() == 1
     assert page.get_by_role("img").count() == 9
     assert page.get_by_role("region").count() >= 10
 

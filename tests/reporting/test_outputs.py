@@ -92,7 +92,7 @@ def test_the_corpus_is_in_every_part_of_the_report() -> None:
         r"more than one commit, among them HOSTILE and HOSTILE3",
         r"There are no runs of version HOSTILE\? that match the query",
         r"only where task_id is HOSTILE, x, metadata is HOSTILE=HOSTILE",
-        r"A success of HOSTILE costs",
+        r"HOSTILE: \S+ \S+ \S+ per success",
     ):
         assert re.search(part, report), part
 

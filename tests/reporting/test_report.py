@@ -57,7 +57,7 @@ def test_each_metric_has_a_sentence_with_its_verdict_and_a_row(filled: Benchmark
     )
     shown = {"inconclusive": "~"}
     assert row.findall(text) == [shown.get(c.verdict, c.verdict) for c in joint.comparisons.values()]
-    assert ("~" in text) == ("~: the runs do not tell" in text)
+    assert ("~" in text) == ("~: inconclusive" in text)
 
 
 def test_the_sentence_says_what_the_comparison_says(filled: BenchmarkRecorder) -> None:
@@ -191,7 +191,7 @@ def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None
     assert "not included" not in filled.generate_report(["v1.0"])
     quiet = BenchmarkRecorder(store=filled.store, on_invalid="log")
     quiet.record_execution("x", -1.0, True, "v1.0")
-    assert "not included: 1 refused for their content" in quiet.generate_report(["v1.0"])
+    assert "not included: 1 rejected as invalid" in quiet.generate_report(["v1.0"])
 
 
 def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> None:
@@ -207,11 +207,11 @@ def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> 
     )
     text = render(replace(report, basis=replace(report.basis, health=health)), "text")
     assert text.endswith(
-        "- not included: 1 in memory, which could not be written yet\n"
-        "- not included: 2 lost, as they could not be written\n"
+        "- not included: 1 in memory, not written yet\n"
+        "- not included: 2 lost because they could not be written\n"
         "- included: 3 kept locally until that store confirms them, the oldest of\n  2026-11-28T10:00:00+00:00\n"
         "- included: 4 refused by that store and kept locally\n"
-        "- writing there has failed since 2026-11-28 10:30 UTC\n"
+        "- writes to it have failed since 2026-11-28 10:30 UTC\n"
     )
     document = json.loads(render(replace(report, basis=replace(report.basis, health=health)), "json"))
     assert document["basis"]["failing_since"] == "2026-11-28T12:30:00+02:00"

@@ -41,8 +41,8 @@ def test_the_worst_tasks_of_the_newest_version_are_told_by_their_texts(recorder:
     record(recorder, "v2", "----", "Ship it", task_id="ship", cost=0.5)
     text = " ".join(look(recorder, ["v1", "v2"]).split())
     assert "Tasks of v2 that fail most: - ship failed in 4 of 4 runs" in text
-    told = r"failed in 1 of 4 runs \(75\.0 \[30\.1, 95\.4\]% succeed\), 1\.0\d s a run, \$0\.667 a success"
-    assert re.search(rf"- Fix CSS \({task_id_of('Fix CSS')}\) {told}", text)
+    worded = r"failed in 1 of 4 runs \(success rate 75\.0% \[30\.1, 95\.4\]\), 1\.0\d s per run, \$0\.667 per success"
+    assert re.search(rf"- Fix CSS \({task_id_of('Fix CSS')}\) {worded}", text)
     assert "Old" not in text
 
 
@@ -75,7 +75,7 @@ def test_a_class_that_may_be_among_the_unlisted_ones_is_not_said_to_be_absent(re
 def test_a_success_bears_the_cost_of_failures(recorder: BenchmarkRecorder) -> None:
     record(recorder, "v1", "++--", cost=0.25)
     assert re.search(
-        r"A success of v1 costs \$0\.500 \[\S+, \S+\]; of all costs 50\.0% went into failed runs",
+        r"v1: \$0\.500 \[\S+, \S+\] per success; 50\.0% of all costs went into failed runs",
         " ".join(look(recorder, ["v1"]).split()),
     )
 

@@ -105,11 +105,11 @@ def test_a_record_that_another_unique_index_keeps_out_is_refused_and_not_taken_f
 
 def test_a_collection_of_something_else_is_a_format_error(store: MongoDBStore, collection: Any) -> None:
     collection.insert_one({"hello": "world"})
-    with pytest.raises(StoreFormatError, match="no benchmark records"):
+    with pytest.raises(StoreFormatError, match="not benchmark records"):
         list(store.documents(Query()))
-    with pytest.raises(StoreFormatError, match="no benchmark records"):
+    with pytest.raises(StoreFormatError, match="not benchmark records"):
         store.scan(Query(), COLUMNS)
-    with pytest.raises(StoreFormatError, match="no benchmark records"):
+    with pytest.raises(StoreFormatError, match="not benchmark records"):
         store.summarize(Query())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 import numpy as np
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import CELL_FIELDS, Cells, StoreNote
-from benchmark_recorder.columns import Durations
+from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import COLUMNS, Query
 from benchmark_recorder.stores.json_file import cache
@@ -46,7 +46,7 @@ class Reader:
     def __init__(self, path: str) -> None:
         self._path = path
         self._begin_anew()
-        _readers.add(self)
+        in_child(self._begin_anew)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
@@ -164,18 +164,6 @@ class Reader:
             self._saved = len(self._table)
 
 
-_readers: weakref.WeakSet[Reader] = weakref.WeakSet()
-
-
-def _forget_parents() -> None:
-    for reader in tuple(_readers):
-        reader._begin_anew()  # noqa: SLF001 - the class's own
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_parents)
-
-
 _ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")
 
 
@@ -238,16 +226,8 @@ class Projection:
         Raises:
             ValueError: a number is none.
         """
-        return {name: _column(values, COLUMNS[name]) for name, values in self._values.items()}
+        return {name: column_of(values, COLUMNS[name]) for name, values in self._values.items()}
 
 
 def _document(record: Any) -> Document:  # noqa: ANN401 - of a class made for the query
     return {name: getattr(record, name) for name in _ASKED_OF_DOCUMENTS}
-
-
-def _column(values: list[Any], dtype: str) -> NDArray[np.generic]:
-    if dtype == "float64":
-        return np.array(values, np.float64)  # None becomes NaN
-    column = np.empty(len(values), dtype)
-    column[:] = values
-    return column

@@ -12,15 +12,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from benchmark_recorder import cells
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from benchmark_recorder.cells import Range
     from benchmark_recorder.records import Query
 
 Stage: TypeAlias = "dict[str, Any]"
@@ -32,7 +32,7 @@ POOLED_AT_ONCE: Final = 2000
 
 
 def filter_of(query: Query) -> Stage:
-    """The documents that a query asks for; see ``Query.matches``."""
+    """The filter for the documents of a query; see ``Query.matches``."""
     conditions: list[Stage] = []
     for field, names in (
         ("version", query.versions),
@@ -57,7 +57,7 @@ def filter_of(query: Query) -> Stage:
 
 
 def _can_be_stored(name: str) -> bool:
-    """A text with lone surrogates is in no store, and cannot be sent to this one."""
+    """Whether a text can be sent: one with lone surrogates cannot, and is in no record."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -70,7 +70,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
 
     Args:
         query: which records.
-        across_versions: whether a task gets cells of its own for being seen in two versions; otherwise for two runs.
+        across_versions: whether a task needs two versions to get cells of its own; otherwise two runs.
     """
     return [
         {"$match": filter_of(query)},
@@ -78,7 +78,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
         {"$group": _by_task()},
         {"$group": _tasks()},
         {"$set": {"matched": _is_matched(across_versions=across_versions)}},
-        # Ranks are given by one field only: a document of three, which compares them in turn.
+        # A rank needs a single field: a document of three, which are compared one after the other.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
         {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
         {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_apart(query)]}}},
@@ -202,23 +202,7 @@ _M2_AROUND_MEAN: Final = {
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
     """A document of the aggregation as a cell."""
-    key = row["_id"]
-    return Cell(
-        version=key["version"],
-        task_id=key["task_id"],
-        success=key["success"],
-        n=row["n"],
-        tasks=row["tasks"],
-        max_time=row["max_time"] or 0.0,
-        max_cost=row["max_cost"] or 0.0,
-        routed=row["routed"],
-        routed_right=row["routed_right"],
-        git_commit=_range(row, "git_commit"),
-        host=_range(row, "host"),
-        first=row["first"],
-        last=row["last"],
-        **{name: _moments(row[name]) for name in MOMENTS},
-    )
+    return cells.cell_of({**row, **row["_id"]}, {name: _moments(row[name]) for name in MOMENTS})
 
 
 def _moments(parts: Mapping[str, Any]) -> Moments:
@@ -227,13 +211,3 @@ def _moments(parts: Mapping[str, Any]) -> Moments:
         return Moments()
     assert math.isfinite(mean)
     return Moments(n, mean, m2)
-
-
-def _range(row: Mapping[str, Any], name: str) -> Range:
-    least, greatest = row[f"least_{name}"], row[f"greatest_{name}"]
-    return None if least is None else (least, greatest)
-
-
-def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """In the order of ``cells.collect``: by version and task, the pooled ones at the end."""
-    return tuple(sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success)))

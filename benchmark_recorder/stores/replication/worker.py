@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreSetupError
 from benchmark_recorder.log import logger
 
@@ -42,10 +41,11 @@ class Worker:
 
     def __init__(self, deliver: Callable[[Callable[[], bool]], bool], name: str) -> None:
         self._deliver, self._name = deliver, name
-        self._begin_anew()
-        _workers.add(self)
+        self._forget_parent()
+        in_child(self._forget_parent)
 
-    def _begin_anew(self) -> None:
+    def _forget_parent(self) -> None:
+        """In a forked child: begin anew, as the thread is the parent's."""
         self._round = _Round()
         self._changed = threading.Condition(threading.Lock())
         self._asked = self._done = 0
@@ -143,10 +143,6 @@ class Worker:
             self.failing_since = datetime.now(UTC)
             logger.warning("records are kept locally until %s takes them: %s", self._name, self.last_error)
 
-    def forget_parent(self) -> None:
-        """In a forked child: the thread is the parent's."""
-        self._begin_anew()
-
 
 _growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)
 
@@ -179,15 +175,3 @@ class _Round:
         """Between two attempts; a caller in a hurry ends it."""
         if self.hurry.wait(seconds):
             self.hurry.clear()
-
-
-_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
-
-
-def _forget_parents() -> None:
-    for worker in tuple(_workers):
-        worker.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_parents)
