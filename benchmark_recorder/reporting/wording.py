@@ -56,7 +56,7 @@ LABELS: Final = {
     "cost": "cost",
     "success_rate": "success",
     "failure_rate": "failures",
-    "routing_accuracy": "routing accuracy",
+    "routing_accuracy": "routing",
 }
 
 TONES: Final[dict[str, Tone]] = {
