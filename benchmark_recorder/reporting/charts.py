@@ -20,7 +20,7 @@ class Marker:
     Attributes:
         name: of a task, a version or a figure, as recorded.
         value: on the axis.
-        low: ``None`` where the interval is open at this end, or there is no interval.
+        low: ``None`` where the interval is open at this end or missing.
         high: as ``low``.
         colour: what it is drawn in.
     """
@@ -33,7 +33,7 @@ class Marker:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The interval's ends: infinite where it is open, twice the value where there is no interval."""
+        """The interval's ends: infinite where it is open, twice the value where it is missing."""
         if self.low is None and self.high is None:
             return self.value, self.value
         return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high

@@ -102,7 +102,9 @@ def test_a_version_by_its_bare_name_is_taken(filled: BenchmarkRecorder) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("versions", [["v1.0"], ["v1.0", "v2.0"], ["v1.0", "v1.0"]])
-def test_an_empty_store_is_told_and_not_an_error(recorder: BenchmarkRecorder, form: str, versions: list[str]) -> None:
+def test_an_empty_store_is_reported_and_is_not_an_error(
+    recorder: BenchmarkRecorder, form: str, versions: list[str]
+) -> None:
     text = recorder.generate_report(versions, form)
     if form not in {"json", "csv"}:
         assert "There are no runs of version" in text
@@ -111,7 +113,7 @@ def test_an_empty_store_is_told_and_not_an_error(recorder: BenchmarkRecorder, fo
     assert "None" not in text
 
 
-def test_one_unknown_version_is_named_once_and_the_other_is_told_about(filled: BenchmarkRecorder) -> None:
+def test_one_unknown_version_is_named_once_and_the_other_is_reported(filled: BenchmarkRecorder) -> None:
     text = filled.generate_report(["v1.0", "v9"])
     assert "v9 against v1.0: there are no runs of version v9 to compare." in text
     assert text.count("There are no runs of version v9.") == 1
@@ -187,14 +189,14 @@ def test_a_warning_as_text_is_its_sentence(recorder: BenchmarkRecorder) -> None:
     assert str(warning) == f"{warning}" == "There are no runs of version v9."
 
 
-def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None:
+def test_what_waits_and_what_was_lost_is_counted(filled: BenchmarkRecorder) -> None:
     assert "not included" not in filled.generate_report(["v1.0"])
     quiet = BenchmarkRecorder(store=filled.store, on_invalid="log")
     quiet.record_execution("x", -1.0, True, "v1.0")
     assert "not included: 1 rejected as invalid" in quiet.generate_report(["v1.0"])
 
 
-def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> None:
+def test_what_is_kept_here_and_since_when_is_reported(filled: BenchmarkRecorder) -> None:
     report = report_of(filled.store, ["v1.0"], Query.of(version="v1.0"), {}, filled.health())
     health = Health(
         store="memory",
@@ -217,7 +219,7 @@ def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> 
     assert document["basis"]["failing_since"] == "2026-11-28T12:30:00+02:00"
 
 
-def test_the_query_is_told(filled: BenchmarkRecorder) -> None:
+def test_the_query_is_shown(filled: BenchmarkRecorder) -> None:
     text = filled.generate_report(["v1.0"], agent="builder", metadata=None)
     assert "only where agent is builder" in text
 

@@ -35,7 +35,7 @@ def cells(text: str, start: str) -> list[str]:
     return re.split(r"  +", str(line).strip())
 
 
-def test_the_worst_tasks_of_the_newest_version_are_told_by_their_texts(recorder: BenchmarkRecorder) -> None:
+def test_the_worst_tasks_of_the_newest_version_are_named_by_their_texts(recorder: BenchmarkRecorder) -> None:
     record(recorder, "v1", "----------", "Old")
     record(recorder, "v2", "+++-", cost=0.5)
     record(recorder, "v2", "----", "Ship it", task_id="ship", cost=0.5)
@@ -58,7 +58,7 @@ def test_failures_and_wrong_agents_stand_side_by_side_for_all_versions(recorder:
     assert cells(text, "a -> b") == ["4 of 4", "0"]
 
 
-def test_of_many_classes_the_first_five_are_told(recorder: BenchmarkRecorder) -> None:
+def test_of_many_classes_the_first_five_are_listed(recorder: BenchmarkRecorder) -> None:
     record(recorder, "v1", "ABCDEFGH")
     text = look(recorder, ["v1"])
     assert "(and 3 more)" in text

@@ -48,11 +48,11 @@ def test_each_week_has_a_row_with_its_figures_and_signs() -> None:
     assert "~: inconclusive" in text
 
 
-def test_a_week_behind_a_gap_is_told_against_the_last_one_with_runs() -> None:
+def test_a_week_after_a_gap_is_compared_with_the_last_one_with_runs() -> None:
     assert "slower than in the week of 2026-11-02" in " ".join(text_of(trend(week(), None, week(1.5))).split())
 
 
-def test_weeks_that_do_not_differ_are_told_in_a_sentence() -> None:
+def test_weeks_that_do_not_differ_take_one_sentence() -> None:
     text = " ".join(text_of(trend(week(), week(seed=1))).split())
     assert "No week is shown to differ from the one before it by more than 10%." in text
     assert "- !" not in text
@@ -77,7 +77,7 @@ def test_one_week_is_no_trend() -> None:
     assert text_of(trend()) == "\n"
 
 
-def test_a_new_version_of_one_week_is_told_beside_the_trend_of_the_old_one() -> None:
+def test_a_new_version_of_one_week_is_named_beside_the_trend_of_the_old_one() -> None:
     old, new = trend(week(), week(1.5)), trend(None, week())
     text = text_of(old, Trend("new", new.weeks, ()), old)
     assert "All runs of new are from one week; a trend needs two." in text
@@ -85,13 +85,13 @@ def test_a_new_version_of_one_week_is_told_beside_the_trend_of_the_old_one() -> 
     assert len(re.findall(r"^- !", text, re.MULTILINE)) == 1
 
 
-def test_why_there_is_no_trend_is_told_once() -> None:
+def test_why_there_is_no_trend_is_said_once() -> None:
     reason = Caveat("no_trend", "There is no trend, as the store could not be asked.")
     text = text_of(Trend("v1", (), (reason,)), Trend("v2", (), (reason,)))
     assert text.count("as the store could not be asked") == 1
 
 
-def test_of_many_flags_of_a_version_the_newest_are_told() -> None:
+def test_of_many_flags_of_a_version_the_newest_are_listed() -> None:
     weeks: list[Columns] = [
         runs("v", ["t"] * 40, time=2.0**i * np.linspace(1, 1.1, 40), cost=2.0**i * np.linspace(1, 1.1, 40))
         for i in range(8)
