@@ -52,9 +52,7 @@ def test_each_metric_has_a_sentence_with_its_verdict_and_a_row(filled: Benchmark
     ):
         assert f"- {label}" in text
         assert joint.comparisons[metric].verdict
-    row = re.compile(
-        r"^(?:time|failures|cost|routing) \(\S+\) .* (improved|regressed|equivalent|~)$", re.MULTILINE
-    )
+    row = re.compile(r"^(?:time|failures|cost|routing) \(\S+\) .* (improved|regressed|equivalent|~)$", re.MULTILINE)
     shown = {"inconclusive": "~"}
     assert row.findall(text) == [shown.get(c.verdict, c.verdict) for c in joint.comparisons.values()]
     assert ("~" in text) == ("~: inconclusive" in text)
