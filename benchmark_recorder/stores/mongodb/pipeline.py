@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from benchmark_recorder import cells
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import plain_text
+from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def filter_of(query: Query) -> Stage:
         ("agent_selected", query.agents),
     ):
         if names is not None:
-            conditions.append({field: {"$in": [name for name in names if _can_be_stored(name)]}})
+            conditions.append({field: {"$in": list(filter(is_unicode, names))}})  # no record holds any other
     if query.task is not None:
         text = plain_text(query.task)[0]
         conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
@@ -54,15 +54,6 @@ def filter_of(query: Query) -> Stage:
     if query.exclude_ids:
         conditions.append({"_id": {"$nin": sorted(query.exclude_ids)}})
     return {"$and": conditions} if conditions else {}
-
-
-def _can_be_stored(name: str) -> bool:
-    """Whether a text can be sent: one with lone surrogates cannot, and is in no record."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
@@ -81,7 +72,7 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
         # A rank needs a single field: a document of three, which are compared one after the other.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
         {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
-        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_apart(query)]}}},
+        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_named(query)]}}},
         {"$unwind": "$cells"},
         *_pooled(
             {
@@ -158,9 +149,9 @@ def _is_matched(*, across_versions: bool) -> Stage:
     return {"$and": [{"$ne": ["$_id", None]}, enough]}
 
 
-def _is_apart(query: Query) -> Stage:
+def _is_named(query: Query) -> Stage:
     # A literal, so that no task's id is read as a path.
-    return {"$in": ["$_id", {"$literal": sorted(query.own_cells)}]}
+    return {"$in": ["$_id", {"$literal": sorted(filter(is_unicode, query.own_cells))}]}
 
 
 def _pooled(key: Stage, prefix: str) -> list[Stage]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, known_cost, of_kind
+from benchmark_recorder.records import FIELDS, METRIC_FIELDS, is_unicode, known_cost, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,8 +145,7 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
         texts = _number_texts(value)
     else:
         return None
-    lines = [f"\n{_json(key)}:{text}\n" for text in sorted(texts)]
-    return tuple(line for line in lines if is_text(line))
+    return tuple(filter(is_unicode, (f"\n{_json(key)}:{text}\n" for text in sorted(texts))))
 
 
 def _number_texts(value: float) -> set[str]:
@@ -162,15 +161,6 @@ def _number_texts(value: float) -> set[str]:
     except OverflowError:  # a whole number beyond every float
         pass
     return texts
-
-
-def is_text(text: str) -> bool:
-    """Whether it can be sent; what cannot is in no record either (lone surrogates)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def moment_of(micros: int) -> datetime:

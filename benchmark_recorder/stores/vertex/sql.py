@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmark_recorder import cells
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import plain_text
-from benchmark_recorder.stores.vertex.rows import is_text, metadata_lines, moment_of
+from benchmark_recorder.records import is_unicode, plain_text
+from benchmark_recorder.stores.vertex.rows import metadata_lines, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -70,7 +70,7 @@ class Filters:
     def _any_of(self, column: str, names: tuple[str, ...] | None) -> None:
         if names is None:
             return
-        known = [name for name in names if is_text(name)]
+        known = list(filter(is_unicode, names))  # no record holds any other
         self.impossible |= not known
         self.conditions.append(f"{column} IN UNNEST(@{column}s)")
         self.values[f"{column}s"] = ("STRING", known)
@@ -152,7 +152,7 @@ def summarize_sql(table: str, query: Query, filters: Filters) -> str:
         rule = "versions >= 2" if len(set(query.versions)) > 1 else "runs >= 2"
     own_task = "matched_task"
     if query.own_cells:
-        filters.values["own_cells"] = ("STRING", sorted(filter(is_text, query.own_cells)))
+        filters.values["own_cells"] = ("STRING", sorted(filter(is_unicode, query.own_cells)))
         own_task = "CASE WHEN task_id IN UNNEST(@own_cells) THEN task_id ELSE matched_task END"
     centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
     moments = ",\n  ".join(
