@@ -242,7 +242,7 @@ def test_a_wrong_argument_is_an_error_that_names_it(arguments: dict[str, Any]) -
         check_gate(suite(), "v1", "v2", **arguments)
 
 
-@pytest.mark.parametrize("shape", ["log-sd 0.5", "bimodal", "5 % timeouts"])
+@pytest.mark.parametrize("shape", ["log-sd 0.5", "bimodal", "5% timeouts"])
 @pytest.mark.parametrize("repeats", [1, 5])
 def test_the_gate_seldom_cries_wolf(shape: str, repeats: int) -> None:
     """A tenth of what ``tests/perf/verdicts.py`` simulates; the literal thresholds are there to see the difference."""
