@@ -51,7 +51,7 @@ _TYPES: Final = {"count": int, "flag": bool, "texts": list}
 _KINDS: Final[dict[str, frozenset[type]]] = {
     field.name: frozenset({_TYPES.get(field.kind, str), type(None)})
     for field in FIELDS
-    if field.kind not in {"id", "number", "json"}
+    if field.name != "record_id" and field.kind not in {"number", "json"}
 }
 """The types that a field may have if it is stored as it is."""
 
