@@ -90,7 +90,7 @@ def row_of(document: Document, order: int) -> Row:
     """
     row: Row = {name: value for name in _AS_THEY_ARE if (value := document.get(name)) is not None}
     row["feature_timestamp"] = _utc_text(document["timestamp"])
-    # A whole number beyond 2**53 is safe as text only; BigQuery takes every INT64 so.
+    # A whole number beyond 2**53 is safe as text only; BigQuery accepts any INT64 as text.
     row["stored_order"] = str(order)
     row |= {name: float(value) for name in _NUMBERS if (value := document.get(name)) is not None}
     row |= {name: str(value) for name in _COUNTS if (value := document.get(name)) is not None}
