@@ -23,7 +23,7 @@ from benchmark_recorder.columns import extremes_by, log_moments_by, moments_by, 
 from benchmark_recorder.grouping import REST, Groups, fields_for, groups_of, most_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -384,8 +384,11 @@ def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None)
         (version.vocabulary[version.codes[row]], task.vocabulary[task.codes[row]], bool(success[row]))
         for row in first_row.tolist()
     )
-    own = repeat(()) if groups is None else (groups.labels[code] for code in groups.codes[first_row].tolist())
-    return [Cell(*label, *part, tasks=1, group=group) for label, part, group in zip(labels, parts, own)]  # noqa: B905 - one may repeat
+    own: Iterable[tuple[str | None, ...]] = (
+        repeat(()) if groups is None else (groups.labels[code] for code in groups.codes[first_row].tolist())
+    )
+    rows: Iterator[tuple[Any, ...]] = ((*label, *part, 1, group) for label, part, group in zip(labels, parts, own))  # noqa: B905 - one may repeat
+    return [Cell(*row) for row in rows]
 
 
 def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
