@@ -95,7 +95,7 @@ def most_groups(key: str) -> int:
 def fields_for(keys: Collection[str]) -> tuple[str, ...]:
     """The columns that groups are made of."""
     names = ("time" if key in _PERIODS else _FIELDS.get(key, "metadata") for key in keys)
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys((*names, *(("time",) if "commit" in keys else ()))))
 
 
 def text_label(text: str) -> str:
@@ -145,12 +145,11 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
 
     Args:
         keys: as ``check_key`` takes them.
-        columns: ``time`` and ``fields_for(keys)``, the texts as object arrays or as ``Coded``.
+        columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``.
     """
-    time = columns["time"]
-    codes, labels, rest = np.zeros(len(time), np.int64), [()], {}
+    codes, labels, rest = np.zeros(len(next(iter(columns.values()))), np.int64), [()], {}
     for key in keys:
-        coded, dropped = _kept(key, _coded(key, columns), time)
+        coded, dropped = _kept(key, _coded(key, columns), columns)
         if dropped:
             rest[key] = dropped
         # Dense again after each key, so that the numbers stay small.
@@ -173,7 +172,7 @@ def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
     return Coded(coded.codes, tuple(map(text_label, coded.vocabulary)))
 
 
-def _kept(key: str, coded: Coded, time: NDArray[np.int64]) -> tuple[Coded, int]:
+def _kept(key: str, coded: Coded, columns: Columns | Mapping[str, Any]) -> tuple[Coded, int]:
     """The same with the groups beyond the most as the rest, and how many these are."""
     codes, vocabulary = coded
     here = codes >= 0
@@ -182,7 +181,7 @@ def _kept(key: str, coded: Coded, time: NDArray[np.int64]) -> tuple[Coded, int]:
         return coded, 0
     rank = np.full(len(vocabulary), np.iinfo(np.int64).min)
     if keeps_newest(key):
-        np.maximum.at(rank, codes[here], time[here])
+        np.maximum.at(rank, codes[here], columns["time"][here])
     else:
         rank[:] = np.bincount(codes[here], minlength=len(vocabulary))
     own.sort(key=lambda n: (-int(rank[n]), vocabulary[n]))

@@ -16,10 +16,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 
+from benchmark_recorder.columns import encode
+from benchmark_recorder.grouping import groups_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
+
+    from benchmark_recorder.records import Columns, Query
 
 SCALE: Final = 5
 """Buckets per doubling, as a power of two: 32."""
@@ -146,3 +151,26 @@ def bounds_of(bucket: int, scale: int = SCALE) -> tuple[float, float]:
     width = math.exp2(-scale)
     edge = (bucket + 1) * width
     return math.exp2(bucket * width), math.exp2(edge) if edge < 1024 else sys.float_info.max
+
+
+def histograms_of(columns: Columns, query: Query, field: str) -> dict[tuple[str, tuple[str | None, ...]], Histogram]:
+    """What ``Store.histogram`` returns, of records that match a query already.
+
+    Args:
+        columns: ``version``, ``field`` and ``grouping.fields_for(query.by)``.
+        query: what is asked for.
+        field: a column of numbers.
+    """
+    version, values = encode(columns["version"]), columns[field]
+    groups = groups_of(query.by, columns)
+    keys = version.codes * np.int64(max(1, len(groups.labels))) + groups.codes
+    found: dict[tuple[str, tuple[str | None, ...]], Histogram] = {}
+    if not len(keys):
+        return found
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    for first, own in zip(starts.tolist(), np.split(values[order], starts[1:]), strict=True):
+        row = order[first]
+        label = version.vocabulary[version.codes[row]], groups.labels[groups.codes[row]]
+        found[label] = Histogram.of(own)
+    return found
