@@ -99,7 +99,7 @@ def test_refused_records_of_a_copy_are_reported(tmp_path: Path, url: str) -> Non
         store.append([make_document(), make_document() | {"input_tokens": 2**70}])
     done = run("sync", "--from", path, "--to", url)
     assert done.exit_code == 4
-    assert "1 record refused: its input_tokens is a whole number of more than 64 bits" in done.output
+    assert "1 record refused: its input_tokens is an integer of more than 64 bits" in done.output
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_watch_waits_for_a_server_that_is_down_and_says_so_once(journal: Path, t
         server.await_primary()
         wait_until(lambda: count(url) == 1)
         told = first_line(process, "stderr")
-        assert told.endswith("takes records again\n")
+        assert told.endswith("accepts records again\n")
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")

@@ -65,7 +65,7 @@ def test_a_record_comes_back_whole_with_fields_that_this_release_does_not_know(s
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"input_tokens": 2**70}, "its input_tokens is a whole number of more than 64 bits"),
+        ({"input_tokens": 2**70}, "its input_tokens is an integer of more than 64 bits"),
         ({"version": ["v1"]}, "its version is a list"),
         ({"timestamp": "yesterday"}, "its timestamp is not ISO 8601 text"),
         ({"task_description": "x" * (17 << 20)}, "16MB"),

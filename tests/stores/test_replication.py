@@ -308,8 +308,8 @@ def test_an_outage_is_logged_and_ends_by_itself(
         assert ids(remote) == ids_of(history)
     told = [record.message for record in caplog.records if "remote://somewhere" in record.message]
     assert told == [
-        "records are kept locally until remote://somewhere takes them: nobody answers",
-        "remote://somewhere takes records again",
+        "records stay in the local journal until remote://somewhere accepts them: nobody answers",
+        "remote://somewhere accepts records again",
     ]
 
 

@@ -38,7 +38,7 @@ def require_driver() -> None:
         ) from error
     if pymongo.version_tuple < (4, 13):
         raise MissingDependencyError(
-            f"the MongoDB store needs pymongo 4.13, and this is {pymongo.version}: "
+            f"the MongoDB store needs pymongo 4.13 or newer; {pymongo.version} is installed: "
             'pip install "benchmark-recorder[mongodb]"'
         )
 

@@ -51,7 +51,7 @@ _TYPES: Final = {"count": int, "flag": bool, "texts": list}
 _KINDS: Final[dict[str, frozenset[type]]] = {
     field.name: frozenset({_TYPES.get(field.kind, str), type(None)})
     for field in FIELDS
-    if field.kind not in {"id", "number", "json"}
+    if field.name != "record_id" and field.kind not in {"number", "json"}
 }
 """The types that a field may have if it is stored as it is."""
 
@@ -118,7 +118,7 @@ def stored(document: Document) -> dict[str, Any]:
             if type(value) not in _KINDS[name]:
                 raise NotStorableError(f"its {name} is a {type(value).__name__}")
             if type(value) is int and not -(2**63) <= value < 2**63:
-                raise NotStorableError(f"its {name} is a whole number of more than 64 bits")
+                raise NotStorableError(f"its {name} is an integer of more than 64 bits")
             row[name] = value
         elif name in NUMBERS:
             row[name] = value if type(value) is float and -_GREATEST <= value <= _GREATEST else _number(name, value)

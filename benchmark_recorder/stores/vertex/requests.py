@@ -290,20 +290,20 @@ class Stream:
         passing: list[str] = []
         for entry in errors:
             index = int(entry["index"])
-            for problem in entry["errors"]:
-                if problem.get("reason") == "invalid":
-                    where = problem.get("location")
-                    invalid[index] = " ".join(filter(None, (where and f"{where}:", problem.get("message"))))[:300]
-                elif problem.get("reason") == "stopped":
+            for error in entry["errors"]:
+                reason, message = error.get("reason"), error.get("message")
+                if reason == "invalid":
+                    where = error.get("location")
+                    invalid[index] = " ".join(filter(None, (where and f"{where}:", message)))[:300]
+                elif reason == "stopped":
                     stopped.add(index)
                 else:
-                    passing.append(f"{problem.get('reason')}: {problem.get('message')}"[:300])
+                    passing.append(f"{reason}: {message}"[:300])
         if missing := next((why for why in invalid.values() if "no such field" in why.lower()), None):
-            raise self._setup_error(missing)  # to send the rows without that column would lose it
+            raise self._setup_error(missing)  # without that column, its values would be lost
         if passing or not invalid:
-            raise StoreUnavailableError(
-                f"{self.place.name} did not take all rows: {(passing or ['all were stopped'])[0]}"
-            )
+            problem = next(iter(passing), "all were stopped")
+            raise StoreUnavailableError(f"{self.place.name} did not accept all rows: {problem}")
         self.refused |= {rows[index]["record_id"]: why for index, why in invalid.items()}
         again = [rows[index] for index in sorted(stopped - invalid.keys())]
         self.taken += len(rows) - len(again) - len(invalid)
@@ -315,6 +315,6 @@ class Stream:
 
     def _setup_error(self, why: str) -> StoreSetupError:
         return StoreSetupError(
-            f"{self.place.name} takes no records: {why}; `benchmark-recorder vertex check` shows what is wrong with "
-            "the table, `vertex setup` adds missing columns"
+            f"{self.place.name} does not accept records: {why}; `benchmark-recorder vertex check` shows what is "
+            "wrong with the table, `vertex setup` adds missing columns"
         )

@@ -22,7 +22,7 @@ from benchmark_recorder.stores.vertex.place import (
     names_in,
     require_google,
 )
-from benchmark_recorder.stores.vertex.rows import SCHEMA, document_of, moment_of, row_of
+from benchmark_recorder.stores.vertex.rows import JSON_FIELDS, SCHEMA, document_of, moment_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -144,7 +144,9 @@ class VertexStore(Store):
             rows = [row for row in rows if _holds(json.loads(row[place]), filters.metadata_here)]
         columns = {}
         for place, name in enumerate(dict.fromkeys(fields)):
-            values = [json.loads(row[place]) if name == "metadata" else row[place] for row in rows]
+            values = [row[place] for row in rows]
+            if name in JSON_FIELDS:
+                values = [None if value is None else json.loads(value) for value in values]
             columns[name] = column_of(values, COLUMNS[name])
         return columns
 
