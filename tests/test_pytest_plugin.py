@@ -178,7 +178,7 @@ def test_however_many_workers_record_the_verdict_is_printed_once_and_blocks(
     assert output.count("recorded 40 executions in ") == 1
     assert output.count("Gate: blocked: v2 against v1\n") == 1
     assert len(re.findall(r"^- Execution time: v2 is .* slower", output, re.MULTILINE)) == 1
-    assert re.search(r"^- . task \d \([0-9a-f]{12}\) is 100.0 % slower", output, re.MULTILINE)
+    assert re.search(r"^- . task \d \([0-9a-f]{12}\) is 100.0% slower", output, re.MULTILINE)
     assert output.count("the gate fails this session") == 1
     found = [document for document in documents(pytester.path / "m.json") if document["version"] == "v2"]
     assert len({document["record_id"] for document in found}) == 40

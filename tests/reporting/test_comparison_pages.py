@@ -46,7 +46,7 @@ def test_an_interval_is_shown_in_the_direction_in_which_the_values_change(
     comparison: Comparison, ends: tuple[float | None, float | None] | None, shown: str
 ) -> None:
     interval = None if ends is None else Interval(*ends)
-    assert row(replace(comparison, effect=0.269, interval=interval))[2:4] == ["-26.9 %", shown]
+    assert row(replace(comparison, effect=0.269, interval=interval))[2:4] == ["-26.9%", shown]
 
 
 def test_where_more_is_better_the_direction_is_the_effects_own(recorder: BenchmarkRecorder) -> None:
@@ -91,9 +91,9 @@ def test_the_list_has_a_line_for_each_version(recorder: BenchmarkRecorder) -> No
 @pytest.mark.parametrize(
     ("ends", "shown"),
     [
-        ((10.0, 20.0), "+10.0 to +20.0 (95 %)"),
-        ((None, 20.0), "up to +20.0 (95 %)"),
-        ((10.0, None), "+10.0 or more (95 %)"),
+        ((10.0, 20.0), "+10.0% to +20.0% (95%)"),
+        ((None, 20.0), "below +20.0% (95%)"),
+        ((10.0, None), "above +10.0% (95%)"),
     ],
 )
 def test_a_claims_interval_may_be_open(
