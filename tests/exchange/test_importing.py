@@ -342,6 +342,13 @@ def whole_files() -> dict[str, bytes]:
     return {**texts, "pytest-benchmark": json.dumps(report).encode(), "legacy": LEGACY.read_bytes()}
 
 
+def test_a_line_after_a_benchmark_report_is_an_error(tmp_path: Path, whole_files: dict[str, bytes]) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(whole_files["pytest-benchmark"] + b"\nnull")
+    with pytest.raises(InvalidRecordError, match="x, the whole file: not JSON: Extra data"):
+        import_file(path, MemoryStore())
+
+
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv", "pytest-benchmark", "legacy"])
 @given(damages=_damages)
 def test_a_damaged_file_is_imported_or_refused_as_a_whole_with_its_name(
