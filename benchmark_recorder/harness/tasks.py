@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from benchmark_recorder.errors import ConfigurationError, InvalidQueryError
+from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
 
 Task: TypeAlias = dict[str, Any]
 """What an orchestrator is given.
@@ -99,7 +99,7 @@ class BenchmarkTasks:
         for task in checked_tasks(cls.get_all_tasks()):
             if task.id == task_id:
                 return task.expected_agent
-        raise InvalidQueryError(f"task_id: no task {ascii(task_id)[:80]} in the suite")
+        raise InvalidQueryError(f"task_id: no task {preview(task_id)} in the suite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def checked_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[CheckedTask, ...]
     seen: set[str] = set()
     for place, task in enumerate(checked):
         if task.id in seen:
-            raise ConfigurationError(f"tasks[{place}]: an earlier task also has the id {ascii(task.id)[:80]}")
+            raise ConfigurationError(f"tasks[{place}]: an earlier task also has the id {preview(task.id)}")
         seen.add(task.id)
     return checked
 
