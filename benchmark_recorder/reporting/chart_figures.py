@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.charts import DurationBars, Forest, Marker, Series, Spread, Timeline, Tradeoff
-from benchmark_recorder.reporting.comparison_pages import change_interval, change_text, task_name
-from benchmark_recorder.reporting.numbers import PERCENT, day, dollars, number, seconds
+from benchmark_recorder.reporting.comparison_pages import change_text, task_name
+from benchmark_recorder.reporting.numbers import PERCENT, day, dollars, limits, number, seconds
 from benchmark_recorder.reporting.page import Figure, Line, Page, Table, Untrusted, joined
 from benchmark_recorder.reporting.report_page import Pictures
 from benchmark_recorder.reporting.version_pages import estimate_text
@@ -179,7 +179,7 @@ def _effect_figure(comparison: Comparison, chart: Forest, texts: Mapping[str, st
         (
             task_name(row.task_id, texts),
             (change_text(comparison, row.effect),),
-            (change_interval(row.interval, METRICS[comparison.metric].better),),
+            (limits(row.interval, better=METRICS[comparison.metric].better),),
             (f"{row.v1_count:,}+{row.v2_count:,}",),
         )
         for row in rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import UNDEFINED, count, number, signed, size
+from benchmark_recorder.reporting.numbers import count, limits, number, signed, size
 from benchmark_recorder.reporting.page import (
     Bullets,
     Card,
@@ -26,7 +26,7 @@ from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, Interval, JointComparison, TaskRow
+    from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
@@ -125,7 +125,7 @@ def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
         (number(comparison.v1_value, unit),),
         (number(comparison.v2_value, unit),),
         (change_text(comparison, comparison.effect),),
-        (change_interval(comparison.interval, better),),
+        (limits(comparison.interval, better=better),),
         (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
         (Status("~" if comparison.verdict == "inconclusive" else comparison.verdict, TONES[comparison.verdict]),),
     )
@@ -135,18 +135,6 @@ def change_text(comparison: Comparison, effect: float | None) -> str:
     """An effect on the whole or on a task, in the direction in which the values change."""
     change = None if effect is None else METRICS[comparison.metric].better * effect
     return signed(change, short_unit(comparison.kind))
-
-
-def change_interval(interval: Interval | None, better: int) -> str:
-    """An effect's interval, in the direction in which the values change."""
-    if interval is None:
-        return UNDEFINED
-    low, high = interval.low, interval.high
-    if better < 0:
-        low, high = (None if high is None else -high), (None if low is None else -low)
-    if low is None:
-        return f"below {signed(high)}"
-    return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
 
 
 def comparison_cards(joint: JointComparison) -> Page:
@@ -159,7 +147,7 @@ def _card(comparison: Comparison) -> Card:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
     noun = METRICS[comparison.metric].noun
-    interval = change_interval(comparison.interval, better)
+    interval = limits(comparison.interval, better=better)
     values = (
         f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
     )

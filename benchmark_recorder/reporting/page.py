@@ -166,10 +166,10 @@ class Footnotes:
     def mark(self, caveats: Sequence[Caveat]) -> str:
         """What follows the sentence that the caveats belong to: `` [1, 3]``, or nothing."""
         for caveat in caveats:
-            if caveat.sentence not in self._numbers:
+            if str(caveat) not in self._numbers:
                 self._caveats.append(caveat)
-                self._numbers[caveat.sentence] = len(self._caveats)
-        numbers = sorted({self._numbers[caveat.sentence] for caveat in caveats})
+                self._numbers[str(caveat)] = len(self._caveats)
+        numbers = sorted({self._numbers[str(caveat)] for caveat in caveats})
         return f" [{', '.join(map(str, numbers))}]" if numbers else ""
 
     def notes(self) -> Page:
@@ -185,7 +185,7 @@ def absences(caveats: Sequence[Caveat]) -> Page:
 
 
 def _worded(caveat: Caveat) -> Prose:
-    return readable(caveat.sentence, *(value for value in caveat.figures.values() if isinstance(value, str)))
+    return readable(str(caveat), *(value for value in caveat.figures.values() if isinstance(value, str)))
 
 
 def readable(sentence: str, *names: str) -> Prose:

@@ -52,7 +52,7 @@ def test_each_metric_has_a_sentence_with_its_verdict_and_a_row(filled: Benchmark
     ):
         assert f"- {label}" in text
         assert joint.comparisons[metric].verdict
-    row = re.compile(r"^(?:time|failures|cost|right agent) \(\S+\) .* (improved|regressed|equivalent|~)$", re.MULTILINE)
+    row = re.compile(r"^(?:time|failures|cost|routing) \(\S+\) .* (improved|regressed|equivalent|~)$", re.MULTILINE)
     shown = {"inconclusive": "~"}
     assert row.findall(text) == [shown.get(c.verdict, c.verdict) for c in joint.comparisons.values()]
     assert ("~" in text) == ("~: inconclusive" in text)
@@ -68,14 +68,14 @@ def test_the_sentence_says_what_the_comparison_says(filled: BenchmarkRecorder) -
     assert high is not None
     text = " ".join(filled.generate_report(["v1.0", "v2.0"]).split())
     assert (
-        f"v2.0 is {100 * comparison.effect:.1f} % faster than v1.0 "
-        f"(95 % interval: {100 * low:.1f} to {100 * high:.1f} % faster)." in text
+        f"v2.0 is {100 * comparison.effect:.1f}% faster than v1.0 "
+        f"(95% interval: {100 * low:.1f} to {100 * high:.1f}% faster)." in text
     )
 
 
 def test_a_slower_version_is_never_called_faster(filled: BenchmarkRecorder) -> None:
     text = " ".join(filled.generate_report(["v2.0", "v1.0"]).split())
-    assert re.search(r"v1\.0 is \d+\.\d % slower than v2\.0", text)
+    assert re.search(r"v1\.0 is \d+\.\d% slower than v2\.0", text)
     assert not re.search(r"-\d\S* (% )?(faster|slower|less|more)", text)
     assert "faster" not in text.split("Based on")[0].replace("* better", "")
 
@@ -113,7 +113,7 @@ def test_an_empty_store_is_reported_and_is_not_an_error(
 
 def test_one_unknown_version_is_named_once_and_the_other_is_reported(filled: BenchmarkRecorder) -> None:
     text = filled.generate_report(["v1.0", "v9"])
-    assert "Nothing can be said about v9 against v1.0" in text
+    assert "v9 against v1.0: there are no runs of version v9 to compare." in text
     assert text.count("There are no runs of version v9.") == 1
     assert re.search(r"^runs +65$", text, re.MULTILINE)
 
@@ -138,7 +138,7 @@ def test_long_names_leave_a_warning_readable(recorder: BenchmarkRecorder) -> Non
     for form in ("text", "markdown"):
         report = " ".join(recorder.generate_report(names, form).split())
         assert f"There are only 2 runs of {'a' * 60}…: hardly any change can be told from chance." in report
-        assert "Against" in report
+        assert f"against {'a' * 60}" in report
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_tasks_that_stand_out_are_named_worst_first(recorder: BenchmarkRecorder)
             for run in range(10):
                 recorder.record_execution(task, factor * (1 + run / 100), True, version, task_id=task)
     report = recorder.generate_report(["v1.0", "v2.0"])
-    assert re.findall(r"^- ([!*] \S+) is \S+ % (slower|faster) \(10\+10 runs\)$", report, re.MULTILINE) == [
+    assert re.findall(r"^- ([!*] \S+) is \S+% (slower|faster) \(10\+10 runs\)$", report, re.MULTILINE) == [
         ("! worse", "slower"),
         ("! bad", "slower"),
         ("* good", "faster"),

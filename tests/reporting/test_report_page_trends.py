@@ -9,13 +9,14 @@ from benchmark_recorder.analysis import Caveat, Trend
 from benchmark_recorder.reporting.page import Footnotes
 from benchmark_recorder.reporting.report_page import MOST_FLAGS, trend_section
 from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, runs
 from tests.analysis.test_trend import trend, week
 
 
 def text_of(*trends: Trend) -> str:
     footnotes = Footnotes()
-    return render_text((*trend_section(trends, footnotes), *footnotes.notes()))
+    return render_text((*trend_section([worded(trend) for trend in trends], footnotes), *footnotes.notes()))
 
 
 def rows(text: str) -> list[str]:
@@ -29,8 +30,8 @@ def test_a_worse_week_is_flagged_and_a_better_one_celebrated_newest_first() -> N
     assert interval.low is not None
     assert interval.high is not None
     reach = f"{-100 * interval.high:.1f} to {-100 * interval.low:.1f}% slower"
-    worse = f"- ! week of 2026-11-09: v is 12.0% slower than in the week before (95 % interval: {reach}); 40+40 runs"
-    better = "- * week of 2026-11-16: v is 19.6% faster than in the week before (95 % interval: "
+    worse = f"- ! week of 2026-11-09: v is 12.0% slower than in the week before (95% interval: {reach}); 40+40 runs"
+    better = "- * week of 2026-11-16: v is 19.6% faster than in the week before (95% interval: "
     assert text.index(better) < text.index(worse)
 
 
@@ -64,7 +65,7 @@ def test_the_week_that_is_not_over_is_named() -> None:
     assert "that of 2026-11-09 is not over" in " ".join(text_of(running).split())
 
 
-def test_doubts_about_a_flagged_week_are_footnotes() -> None:
+def test_caveats_about_a_flagged_week_are_footnotes() -> None:
     text = text_of(trend(week(n=4, spread=0.01), week(3.0, n=4, spread=0.01)))
     assert re.search(r"4\+4 runs \[1, 2\]", text)
     assert "There are only 4 runs of the week of 2026-11-09" in " ".join(text.split())
