@@ -1,4 +1,4 @@
-"""What a forked child does first: its parent's locks, descriptors and threads are not its own."""
+"""Runs first in a forked child: its parent's locks, descriptors and threads are not its own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
 
-A document is what a store holds; ``BenchmarkMetric`` is how people read it. ``validation`` is its way in.
+Stores hold documents; people read ``BenchmarkMetric``. ``validation`` checks what is to become a document.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Document: TypeAlias = dict[str, Any]
 """A record as it is stored: JSON values under the field names of ``BenchmarkMetric``, absent fields left out."""
 
 Columns: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""Records turned on their side: one array per asked-for field, all of one length (see ``COLUMNS``)."""
+"""Records as columns: one array per asked-for field, all of one length (see ``COLUMNS``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class BenchmarkMetric:
         difficulty: 0 to 1.
         metadata: anything that is JSON, up to 16 KiB.
         record_id: 32 hexadecimal digits, ordered by time; a store counts one id once.
-        cost_known: ``True`` where a cost of 0 is what the caller said, not a gap.
+        cost_known: ``True`` where the caller gave a cost of 0; otherwise a cost of 0 is unknown.
         expected_agent: the agent that would have been right.
         error_type: the class of the exception, ``"Timeout"``, ...
         host: where it ran.
@@ -101,7 +101,7 @@ def encodable(text: str) -> str:
 
 
 def plain_text(text: str) -> tuple[str, str]:
-    """A text field as it is stored, and what was done to it (``""`` if nothing)."""
+    """A text field as it is stored, and how it was changed (``""`` if it was not)."""
     stored, notes = encodable(text), []
     if stored is not text:
         notes.append("had lone surrogates, which became U+FFFD")
@@ -159,8 +159,8 @@ class Query:
         metadata: top-level keys with exactly these values.
         runs: ``"roots"``: runs that were not a part of another one; ``"children"``: those that were; or ``"all"``.
         by: group by these keys (see ``grouping``); no filter: only ``summarize`` and ``histogram`` look at it.
-        exclude_ids: the records with these ids are not asked for; this is replication's, not a caller's.
-        own_cells: tasks that get cells of their own in any case; this is for replication and for reports.
+        exclude_ids: records with these ids are left out; for replication, not for callers.
+        own_cells: tasks that always get cells of their own; for replication and reports.
     """
 
     versions: tuple[str, ...] | None = None

@@ -45,27 +45,11 @@ class BenchmarkTasks:
     """One agent, low complexity."""
 
     MEDIUM_TASKS: ClassVar[list[Task]] = [
+        _task("medium-001", "Build user authentication with OAuth and password reset", "security builder", 0.5, 20.0),
         _task(
-            "medium-001",
-            "Build user authentication with OAuth and password reset",
-            "security builder",
-            0.5,
-            20.0,
+            "medium-002", "Plan a marketing campaign with email and blog content", "marketing content email", 0.4, 15.0
         ),
-        _task(
-            "medium-002",
-            "Plan a marketing campaign with email and blog content",
-            "marketing content email",
-            0.4,
-            15.0,
-        ),
-        _task(
-            "medium-003",
-            "Add payment processing with subscriptions and invoices",
-            "billing builder",
-            0.6,
-            25.0,
-        ),
+        _task("medium-003", "Add payment processing with subscriptions and invoices", "billing builder", 0.6, 25.0),
         _task("medium-004", "Create an analytics dashboard with user metrics", "analyst builder", 0.5, 20.0),
         _task("medium-005", "Set up a deployment pipeline with automated tests", "deploy qa", 0.5, 20.0),
     ]

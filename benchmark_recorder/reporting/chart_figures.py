@@ -203,7 +203,7 @@ def _spread_figure(shown: Sequence[Distribution]) -> Page:
     )
     medians = joined((Untrusted(d.version), f" {number(d.percentiles[50], unit)} {unit.symbol}") for d in shown)
     description: Line = (
-        f"Histograms in the same bins{', on a logarithmic axis' if logarithmic else ''}; upright lines are medians: ",
+        f"Histograms in the same bins{', on a logarithmic axis' if logarithmic else ''}; vertical lines are medians: ",
         *(*medians, "."),
     )
     header: tuple[Line, ...] = (("version",), ("runs",), *((f"p{p} ({unit.symbol})",) for p in _PERCENTILES))

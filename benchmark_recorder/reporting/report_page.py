@@ -277,7 +277,7 @@ def attention_section(attention: Sequence[Attention], texts: Mapping[str, str]) 
     return (
         Heading(("What to look at",)),
         *_worst(newest, texts),
-        *_table("failed runs, by class", there, _classes(there)),
+        *_table("failed runs by error type", there, _classes(there)),
         *_table("expected -> selected agent", there, _routes(there)),
         *((Bullets(costs),) if costs else ()),
     )
@@ -316,7 +316,7 @@ def _classes(there: Sequence[Attention]) -> list[_Row]:
     listed = [{found.error_type: found.runs for found in one.failure_classes} for one in there]
     return [
         _row(
-            ("(no class)",) if kind is None else (Untrusted(kind),),
+            ("(not given)",) if kind is None else (Untrusted(kind),),
             [(own.get(kind, _absent(one.unlisted_failures)), "") for one, own in zip(there, listed, strict=True)],
         )
         for kind in kinds
