@@ -28,7 +28,7 @@ Status = Literal["PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED"]
 class Claim(Result):
     """What someone says about a new version; all figures in percent.
 
-    Changes are relative, of rates too: from 60 % to 75 % right is 25 %, from 10 % to 5 % failures is 50 %.
+    Changes are relative, of rates too: from 60% to 75% right is 25%, from 10% to 5% failures is 50%.
 
     Attributes:
         metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
@@ -80,7 +80,7 @@ class Claim(Result):
 
     @property
     def rival(self) -> float:
-        """The improvement, in percent, that further runs must tell the target from."""
+        """The improvement, in percent, that further runs must distinguish the target from."""
         other = self.failure_threshold
         return 0.0 if other is None or other == self.at_least else other
 
@@ -116,13 +116,13 @@ class ClaimResult(Result):
         text: the same in words.
         status: ``"PROVEN"``: the interval lies at or beyond the target; ``"SUPPORTED"``: the point does, and no
             change is excluded; ``"REFUTED"``: the interval lies short of the failure threshold (of the target where
-            there is none), or wholly outside ``within``; ``"NOT SHOWN"``: the runs do not tell.
+            there is none), or wholly outside ``within``; ``"NOT SHOWN"``: the runs are not enough to say.
         met: whether it is proven or supported.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
         improvement: the point in percent, positive where the candidate is better; ``None`` where undefined.
-        interval: 95 %, of the improvement, in percent.
-        equivalence_interval: 90 %, for ``within``.
+        interval: 95%, of the improvement, in percent.
+        equivalence_interval: 90%, for ``within``.
         method: of both.
         sentence: the finding in words; empty until ``reporting.views`` words it.
         hints: where to look, for a claim on one of the guide's metrics that is not met though both versions have runs;
@@ -181,7 +181,7 @@ def check_claims(
         scope: see ``compare``.
 
     Raises:
-        InvalidQueryError: an unknown scope, or something that is no claim.
+        InvalidQueryError: an unknown scope, or something that is not a ``Claim``.
     """
     check_scope(scope)
     if not all(isinstance(claim, Claim) for claim in claims):
@@ -263,7 +263,7 @@ def _status(claim: Claim, ratio: Evidence | None, improvement: _Improvement) -> 
 
 
 def _reach(claim: Claim, measured: Measured) -> float:
-    """The half-width that tells the target from what would refute it."""
+    """The half-width that distinguishes the target from what would refute it."""
     if claim.within is not None:
         return _scaled(measured, claim.within)
     assert claim.at_least is not None

@@ -82,7 +82,7 @@ class Measured:
         return interval_of(low, high, confidence)
 
     def estimate(self, change: Evidence, n: int) -> Estimate:
-        """Some evidence on a change, as an effect with its 95 % interval."""
+        """Some evidence on a change, as an effect with its 95% interval."""
         limits = change.limits(0.95)
         low, high = sorted(map(self.effect, limits)) if limits else (math.inf, math.inf)
         return Estimate(finite(self.effect(change.estimate)), interval_of(low, high), n, change.method)
@@ -135,7 +135,7 @@ def finite(value: float) -> float | None:
 
 
 def is_significant(p_value: float | None, interval: Interval | None) -> bool:
-    """Whether no change is refused at the 5 % level, by the test and by the 95 % interval where there is one."""
+    """Whether no change is refused at the 5% level, by the test and by the 95% interval where there is one."""
     return p_value is not None and p_value < 0.05 and not _holds_zero(interval)
 
 

@@ -36,14 +36,14 @@ class TaskRow(Result):
             rate; ``None`` where a float cannot hold it.
         v2_value: the candidate's.
         effect: as ``Comparison.effect``, of this task alone; ``None`` where undefined.
-        interval: 95 %, of this task alone: among many tasks some miss by chance; ``None`` for too few runs.
+        interval: 95%, of this task alone: among many tasks some miss by chance; ``None`` for too few runs.
         p_value: two-sided; ``None`` for too few runs.
         q_value: the p-value adjusted for looking at all tasks (Benjamini & Hochberg 1995).
         stands_out: whether ``q_value`` is at most 0.10, ``p_value`` below 0.05, and no change outside of ``interval``:
-            a single task cannot stand out where the verdict is undecided. Exploratory: a reason to look, no finding.
+            a single task cannot stand out where the verdict is inconclusive. A reason to look, not a finding.
         turn: of success and failures only. ``"begins_to_fail"``: no run of the baseline failed, and the candidate's
-            stand out as worse, or all of them failed, and there are two runs a side at least. ``"repaired"``: the same
-            the other way round. ``None`` for any other task.
+            stand out as worse, or all of them failed and each side has at least two runs. ``"repaired"``: the other way
+            round. ``None`` for any other task.
     """
 
     task_id: str

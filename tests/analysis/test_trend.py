@@ -194,7 +194,7 @@ def test_among_many_changes_one_must_be_surer() -> None:
 
 
 def test_a_flag_needs_a_q_value_as_well() -> None:
-    """One change of several that is sure by itself at 4 % is no news among them."""
+    """One change of several that is sure by itself at 4% is no news among them."""
     times = np.exp(np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]))
     steady = runs("v", ["t"] * 6, time=times)
     slow = runs("v", ["t"] * 6, time=times * np.exp(0.50))
