@@ -7,7 +7,6 @@ is compared like the others, with the wider interval of the fewer runs that it h
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.comparison import Verdict, conclude, verdict_of
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_of
+from benchmark_recorder.analysis.measured import Measured, finite, interval_on, is_significant, measure
 from benchmark_recorder.analysis.metrics import METRICS
-from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
 from benchmark_recorder.analysis.summary import summarize_version
 from benchmark_recorder.analysis.task_rows import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from benchmark_recorder.cells import Cells
@@ -220,13 +219,7 @@ def _relative(measured: Measured) -> tuple[float | None, Interval | None]:
     """The change in parts of the earlier value, positive where the later one is better."""
     if measured.ratio is None:
         return None, None
-
-    def effect(log_ratio: float) -> float:
-        return measured.metric.better * (ratio_of(log_ratio) - 1)
-
-    limits = measured.ratio.limits(0.95)
-    low, high = sorted(map(effect, limits)) if limits else (math.inf, math.inf)
-    return finite(effect(measured.ratio.estimate)), interval_of(low, high)
+    return finite(measured.relative(measured.ratio.estimate)), interval_on(measured.ratio, measured.relative)
 
 
 def _flag(
