@@ -33,7 +33,7 @@ def history(version: str, seed: int, tasks: int = 13, repeats: int = 5, **change
         task_names(tasks, repeats),
         time=rng.lognormal(0, change.get("spread", 0.3), n) * scale * change.get("slower", 1),
         success=(rng.random(n) >= change.get("failing", 0.1)).tolist(),
-        cost=rng.lognormal(-9, 0.2, n) * scale * change.get("costlier", 1),
+        cost=rng.lognormal(-9, 0.2, n) * scale * change.get("pricier", 1),
         routed=(rng.random(n) < change.get("right", 0.7)).tolist(),
     )
 
@@ -79,7 +79,7 @@ def test_the_guides_example_is_35_percent() -> None:
 @EVERY_METRIC
 def test_a_positive_effect_is_always_better(metric: str) -> None:
     old = history("v1", 1, repeats=40, failing=0.4, right=0.4)
-    new = history("v2", 2, repeats=40, slower=0.5, failing=0.1, right=0.9, costlier=0.5)
+    new = history("v2", 2, repeats=40, slower=0.5, failing=0.1, right=0.9, pricier=0.5)
     comparison = compare(cells_of(old, new), "v1", "v2", metric)
     assert comparison.verdict == "improved"
     assert comparison.effect is not None
@@ -342,7 +342,7 @@ def test_cells_that_arrive_in_parts_give_the_same_answer(metric: str, scope: str
 @EVERY_SCOPE
 @pytest.mark.parametrize(("metric", "column"), [("execution_time", "execution_time"), ("cost", "cost")])
 def test_another_unit_changes_no_verdict(metric: str, column: str, scope: str) -> None:
-    old, new = history("v1", 1), history("v2", 2, slower=0.8, costlier=0.8)
+    old, new = history("v1", 1), history("v2", 2, slower=0.8, pricier=0.8)
     there = compare(cells_of(old, new), "v1", "v2", metric, scope=scope)
     scaled = [c | {column: c[column] * 1e6} for c in (old, new)]
     other = compare(cells_of(*scaled), "v1", "v2", metric, scope=scope)
@@ -393,7 +393,7 @@ def test_a_plain_mean_that_disagrees_is_worded_by_direction_and_not_by_sign(last
 
 
 def test_the_geometric_mean_is_an_alternative_to_the_cost() -> None:
-    comparison = compare(cells_of(history("v1", 1), history("v2", 2, costlier=1.2)), "v1", "v2", "cost")
+    comparison = compare(cells_of(history("v1", 1), history("v2", 2, pricier=1.2)), "v1", "v2", "cost")
     assert comparison.beside["geometric_mean"].value == pytest.approx(-0.2, abs=0.1)
 
 
