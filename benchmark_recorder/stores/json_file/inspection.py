@@ -12,7 +12,6 @@ from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.json_file.identities import id_of
 from benchmark_recorder.stores.json_file.places import lines
-from benchmark_recorder.stores.json_file.row import decode_row
 from benchmark_recorder.stores.json_file.source import opened
 from benchmark_recorder.stores.sidefiles import backups_of
 
@@ -151,6 +150,8 @@ def is_sound(line: bytes) -> bool:
 
 
 def _fault(line: bytes) -> str | None:
+    from benchmark_recorder.stores.json_file.rows import decode_row  # it needs numpy
+
     try:
         timestamp_micros(decode_row(line).timestamp)
     except (msgspec.DecodeError, ValueError, OverflowError) as error:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.records import legacy_record_id
 from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import BLOCK, JOINT
-from benchmark_recorder.stores.json_file.identities import id_of
+from benchmark_recorder.stores.json_file.identities import id_of, legacy_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +40,11 @@ def document_of(line: bytes, path: str) -> Document:
         document = _decode(line)
     except msgspec.DecodeError as error:
         raise damaged(path, error) from error
-    if isinstance(document.get("record_id"), str):
+    record_id = document.get("record_id")
+    if record_id and isinstance(record_id, str):
         return document
     document.pop("record_id", None)
-    return {"record_id": legacy_record_id(document, 0), **document}
+    return {"record_id": legacy_id(document), **document}
 
 
 def damaged(path: str, error: Exception) -> StoreFormatError:
@@ -81,6 +81,20 @@ def count_behind(source: Source, after: Position | None, path: str) -> int:
     """
     offset = source.layout.header if after is None else find_place(source, after, path)
     return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
+
+
+def ids_between(source: Source, since: Position | None, until: Position, path: str) -> Iterator[str]:
+    """The ids of the records between two places, from the beginning where the first one is ``None`` or lost.
+
+    Raises:
+        PlaceLostError: the second place is not in this document.
+    """
+    offset, end = source.layout.header, find_place(source, until, path)
+    with suppress(PlaceLostError):
+        offset = offset if since is None else find_place(source, since, path)
+    for block in source.blocks(offset):
+        for line in block.split(JOINT):
+            ...
 
 
 def end_of(source: Source) -> Position:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores.base import Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores.json_file.places import count_behind, end_of, read_batch
+from benchmark_recorder.stores.json_file.places import count_behind, end_of, ids_between, read_batch
 from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
 from benchmark_recorder.stores.json_file.source import Source, opened
 from benchmark_recorder.stores.json_file.writer import Writer
@@ -89,6 +89,10 @@ class JSONFileStore(Journal):
         """See ``Store.durations``; those of whole versions are kept in order."""
         return self._reader().durations(query)
 
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``."""
+        return filter(query.matches, self.distinct(None))
+
     def _reader(self) -> Reader:
         """Made for the first question, because it needs numpy, and recording does not."""
         self._writer.confirm()
@@ -123,6 +127,22 @@ class JSONFileStore(Journal):
         self._writer.confirm()
         with opened(self._path) as source:
             return 0 if source is None else count_behind(source, after, self._path)
+
+    def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
+        """See ``Journal.distinct``."""
+        copied = self._reader().copied()
+        seen: set[str] = set()
+        if copied and after is not None:
+            with opened(self._path) as source:
+                if source is not None:
+                    seen.update(copied.intersection(ids_between(source, since, after, self._path)))
+        for batch in self.batches(after):
+            for document in batch.documents:
+                if (record_id := document["record_id"]) in copied:
+                    if record_id in seen:
+                        continue
+                    seen.add(record_id)
+                yield document
 
     # Care -------------------------------------------------------------------------------------------------------------
 
