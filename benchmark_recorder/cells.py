@@ -242,15 +242,21 @@ def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, own_cells: 
         versions: what was asked for; ``None`` for all that are there.
         own_cells: tasks that get cells of their own in any case.
     """
-    merged: dict[tuple[str, str | None, bool], Cell] = {}
+    together = merged(cells)
+    matched = _matched(together, versions).union(own_cells)
+    own = [cell for cell in together if cell.task_id in matched]
+    rest = _pooled(cell for cell in together if cell.task_id not in matched)
+    return Cells(tuple(sorted(own, key=_order)) + rest)
+
+
+def merged(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells with the same version, task and success as one."""
+    by_key: dict[tuple[str, str | None, bool], Cell] = {}
     for cell in cells:
         key = (cell.version, cell.task_id, cell.success)
-        there = merged.get(key)
-        merged[key] = cell if there is None else there.merge(cell)
-    matched = _matched(merged.values(), versions).union(own_cells)
-    own = [cell for cell in merged.values() if cell.task_id in matched]
-    rest = _pooled(cell for cell in merged.values() if cell.task_id not in matched)
-    return Cells(tuple(sorted(own, key=_order)) + rest)
+        there = by_key.get(key)
+        by_key[key] = cell if there is None else there.merge(cell)
+    return list(by_key.values())
 
 
 def _order(cell: Cell) -> tuple[str, str, bool]:

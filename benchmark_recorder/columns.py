@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from benchmark_recorder.records import COLUMNS, known_cost, timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import COLUMNS, known_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmark_recorder.errors import ConfigurationError, StoreFormatError
+from benchmark_recorder._fork import in_child
+from benchmark_recorder.errors import ConfigurationError, StoreFormatError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
-from benchmark_recorder.records import preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -329,10 +329,7 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
     )
 
 
+@in_child
 def _new_lock() -> None:
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_new_lock)

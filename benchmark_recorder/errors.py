@@ -106,3 +106,13 @@ class RefusedRecordsError(StoreError):
 
 def _refused_records(message: str, reasons: Mapping[str, str], new: int) -> RefusedRecordsError:
     return RefusedRecordsError(message, reasons=reasons, new=new)
+
+
+def preview(value: object) -> str:
+    """A value for an error message: short, and without what an object's own repr may give away."""
+    if isinstance(value, int) and abs(value) >= 10**80:  # Python refuses to print a number of thousands of digits
+        return f"a number of {value.bit_length():,} bits"
+    if isinstance(value, str | int | float | bool | None):
+        text = ascii(value)
+        return text if len(text) <= 80 else f"{text[:60]}... ({len(text):,} characters)"
+    return f"a {type(value).__name__}"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
 
-from benchmark_recorder.errors import ConfigurationError, InvalidQueryError
-from benchmark_recorder.records import Query, preview
+from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:

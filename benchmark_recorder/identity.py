@@ -1,18 +1,122 @@
-"""Which record is which: ids for records that came without one, the same ones whenever they are read."""
+"""Who a record is: its id, its time, its task's id, and the same ones again whenever an old file is read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import itertools
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.records import legacy_record_id
+import msgspec
+
+from benchmark_recorder._fork import in_child
+from benchmark_recorder.errors import InvalidRecordError, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from benchmark_recorder.records import Document
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 
-def identified(documents: Iterable[Document], given: Collection[str]) -> Iterator[Document]:
+class _Identity:
+    """What makes this process's ids its own; made anew in a forked child."""
+
+    def __init__(self) -> None:
+        self.process = os.urandom(6).hex()[:11]
+        self.counter = itertools.count(int.from_bytes(os.urandom(3), "big"))
+        self.clock = (-1, "", "")  # a second, as hexadecimal digits and as text: one tuple, so threads need no lock
+
+
+_identity = _Identity()
+
+
+@in_child
+def _renew_identity() -> None:
+    global _identity  # noqa: PLW0603
+    _identity = _Identity()
+
+
+def stamp() -> tuple[str, str]:
+    """A new record id and the present time as text, of one moment.
+
+    The id is the second since 1970 in 8 hexadecimal digits, its microsecond in 6 digits, 7 digits of a counter and 11
+    hexadecimal digits of the process: ids sort by time, and two processes make the same one by a chance of less than
+    2**-60 within one microsecond.
+    """
+    me = _identity
+    second, micros = divmod(time.time_ns() // 1000, 1_000_000)
+    clock = me.clock
+    if clock[0] != second:
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        clock = me.clock = (second, f"{second:08x}", text)
+    # A number of fixed length needs no padding, which would cost as much as all the rest.
+    fraction = f"{1_000_000 + micros}"[1:]
+    count = 1_000_000 + next(me.counter) % 9_000_000
+    return f"{clock[1]}{fraction}{count}{me.process}", f"{clock[2]}.{fraction}+00:00"
+
+
+def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
+    """A caller's or a file's time as UTC text; a naive one is local time.
+
+    Raises:
+        InvalidRecordError: it is neither a datetime nor ISO 8601 text.
+    """
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+        datetime.fromisoformat(text)  # pandas' NaT is a datetime, too
+        return text  # noqa: TRY300 - what was made is part of what is tried
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise InvalidRecordError(
+            f"{name}: expected a datetime or an ISO 8601 text, got {preview(value)}", field=name
+        ) from None
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def timestamp_micros(text: str) -> int:
+    """Microseconds since 1970 of a stored time; a naive one is local time.
+
+    Raises:
+        ValueError: it is not ISO 8601 text, or in none of the years 1 to 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    try:
+        if moment.tzinfo is not UTC:  # ours are: to convert them takes as long as all the rest
+            moment = moment.astimezone(UTC)
+        return (moment - _EPOCH) // _MICROSECOND
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def task_id_of(task: str) -> str:
+    """The id of a task that was given none: 12 hexadecimal digits of its text's SHA-256."""
+    # A long text is hashed anew: thousands of kept prompts would cost more memory than their hashes cost time.
+    return _kept_digest(task) if len(task) <= 1024 else _digest(task)
+
+
+def _digest(task: str) -> str:
+    return hashlib.sha256(task.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]
+
+
+_kept_digest = lru_cache(maxsize=4096)(_digest)
+
+
+def legacy_record_id(document: Mapping[str, Any], ordinal: int) -> str:
+    """The id of a record of an old file, the same whenever that file is read.
+
+    Args:
+        document: the record as it stands in the file, without an id.
+        ordinal: how many identical records stand before it.
+    """
+    canonical = msgspec.json.encode(document, order="deterministic")
+    return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
+
+
+def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> Iterator[dict[str, Any]]:
     """Each record with its id, in order; one whose id stands before it already is left out.
 
     Args:

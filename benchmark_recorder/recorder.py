@@ -7,25 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
-from benchmark_recorder.errors import ConfigurationError, InvalidRecordError
+from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
 from benchmark_recorder.history import History
+from benchmark_recorder.identity import stamp, task_id_of, timestamp_text
 from benchmark_recorder.legacy import LegacyQuestions
-from benchmark_recorder.plain import are_plain, is_plain
 from benchmark_recorder.recording.buffer import WriteBuffer
 from benchmark_recorder.recording.commit import find_commit
 from benchmark_recorder.recording.measurement import Measurement, tracked
-from benchmark_recorder.records import (
-    ARGUMENT_NAMES,
-    FIELDS,
-    METRIC_FIELDS,
-    BenchmarkMetric,
-    Document,
-    preview,
-    stamp,
-    task_id_of,
-    timestamp_text,
-)
+from benchmark_recorder.records import FIELDS, METRIC_FIELDS, BenchmarkMetric, Document
 from benchmark_recorder.stores.base import Health, Store
+from benchmark_recorder.validation import admit, admit_execution, are_plain, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,12 +154,11 @@ class BenchmarkRecorder(LegacyQuestions, History):
         notes: tuple[str, ...] = ()
         if not plain or timestamp is not None:
             try:
-                notes = _admit(document, timestamp)
+                notes = _admit(document, timestamp, plain=plain)
             except (InvalidRecordError, ImportError, OSError) as error:
                 self._refuse(error)
                 return
-            task = str.__str__(task)  # of a subclass: the text alone; digests are kept, with what they were made of
-        if task_id is None:
+        if plain and task_id is None:
             document["task_id"] = task_id_of(task)
         if cost is not None and not document["cost_estimated"]:
             document["cost_known"] = True
@@ -189,8 +179,6 @@ class BenchmarkRecorder(LegacyQuestions, History):
             return
         fresh_id, _ = stamp()
         try:
-            from benchmark_recorder.admission import admit
-
             document = _document_of(metric)
             given_id = document.setdefault("record_id", fresh_id) is not fresh_id
             document["timestamp"] = timestamp_text(metric.timestamp)
@@ -313,16 +301,15 @@ class _Known(TypedDict, total=False):
 _OPTIONAL: Final = tuple(
     f.name for f in FIELDS if f.argument is not None and f.absent in {"made", "left out"} and f.kind != "time"
 )
-_ALWAYS_THERE: Final = frozenset(f.name for f in FIELDS if f.absent != "left out") - {"metadata", "record_id"}
+_ALWAYS_THERE: Final = frozenset(f.name for f in FIELDS if f.absent != "left out") - {"record_id"}
 
 
-def _admit(document: Document, timestamp: datetime | str | None) -> tuple[str, ...]:
+def _admit(document: Document, timestamp: datetime | str | None, *, plain: bool) -> tuple[str, ...]:
     """Put what is to be stored in the place of what a caller said; what was normalised."""
-    from benchmark_recorder.admission import admit_execution
-
-    said = {name: value for name, value in document.items() if name != "task_id" or value is not None}
-    admitted, notes = admit_execution(said, ARGUMENT_NAMES)
-    document.update(admitted)
+    notes: tuple[str, ...] = ()
+    if not plain:
+        admitted, notes = admit_execution(document)
+        document.update(admitted)
     if timestamp is not None:
         document["timestamp"] = timestamp_text(timestamp)
     return notes
@@ -332,11 +319,8 @@ def _document_of(metric: BenchmarkMetric) -> Document:
     """The fields that a metric has; one of the recorder before this one has fewer."""
     if not hasattr(metric, "timestamp"):
         raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {preview(metric)}", field="metric")
-    document = {
+    return {
         name: value
         for name in METRIC_FIELDS
         if (value := getattr(metric, name, None)) is not None or name in _ALWAYS_THERE
     }
-    if document["cost_estimated"] is None:  # unknown
-        document["cost_estimated"] = 0.0
-    return document

@@ -1,24 +1,23 @@
 """One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
 
-A document is what a store holds; ``BenchmarkMetric`` is how people read it. What wants in passes ``admission.admit``.
+A document is what a store holds; ``BenchmarkMetric`` is how people read it. ``validation`` is its way in.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import os
-import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
-
-import msgspec
 
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
+from benchmark_recorder.errors import preview as preview
+from benchmark_recorder.identity import legacy_record_id as legacy_record_id
+from benchmark_recorder.identity import stamp as stamp
+from benchmark_recorder.identity import task_id_of as task_id_of
+from benchmark_recorder.identity import timestamp_micros as timestamp_micros
+from benchmark_recorder.identity import timestamp_text as timestamp_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,132 +185,32 @@ class BenchmarkMetric:
     output_tokens: int | None = None
 
 
-def preview(value: object) -> str:
-    """A value for an error message: short, and without what an object's own repr may give away."""
-    if isinstance(value, int) and abs(value) >= 10**80:  # Python refuses to print a number of thousands of digits
-        return f"a number of {value.bit_length():,} bits"
-    if isinstance(value, str | int | float | bool | None):
-        text = ascii(value)
-        return text if len(text) <= 80 else f"{text[:60]}... ({len(text):,} characters)"
-    return f"a {type(value).__name__}"
-
-
-def plain_text(text: str) -> tuple[str, str]:
-    """A text that every store can hold, and what was done to it (``""`` if nothing)."""
-    notes = []
+def is_unicode(text: str) -> bool:
+    """Whether a text is without surrogates, which no encoding takes."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return False
+    return True
+
+
+def encodable(text: str) -> str:
+    """A text as every store can hold it: pairs of surrogates joined, lone ones as U+FFFD."""
+    if text.isascii() or is_unicode(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def plain_text(text: str) -> tuple[str, str]:
+    """A text field as it is stored, and what was done to it (``""`` if nothing)."""
+    stored, notes = encodable(text), []
+    if stored is not text:
         notes.append("had lone surrogates, which became U+FFFD")
-    if len(text) > MAX_TEXT:
-        marker = f"… [cut from {len(text):,} characters]"
-        notes.append(f"was cut from {len(text):,} to {MAX_TEXT:,} characters")
-        text = text[: MAX_TEXT - len(marker)] + marker
-    return text, " and ".join(notes)
-
-
-# Identity and time ------------------------------------------------------------------------------------------------
-
-
-class _Identity:
-    """What makes this process's ids its own; made anew in a forked child."""
-
-    def __init__(self) -> None:
-        self.process = os.urandom(6).hex()[:11]
-        self.counter = itertools.count(int.from_bytes(os.urandom(3), "big"))
-        self.clock = (-1, "", "")  # a second, as hexadecimal digits and as text: one tuple, so threads need no lock
-
-
-_identity = _Identity()
-
-
-def _renew_identity() -> None:
-    global _identity  # noqa: PLW0603
-    _identity = _Identity()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_identity)
-
-
-def stamp() -> tuple[str, str]:
-    """A new record id and the present time as text, of one moment.
-
-    The id is the second since 1970 in 8 hexadecimal digits, its microsecond in 6 digits, 7 digits of a counter and 11
-    hexadecimal digits of the process: ids sort by time, and two processes make the same one by a chance of less than
-    2**-60 within one microsecond.
-    """
-    me = _identity
-    second, micros = divmod(time.time_ns() // 1000, 1_000_000)
-    clock = me.clock
-    if clock[0] != second:
-        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        clock = me.clock = (second, f"{second:08x}", text)
-    # A number of fixed length needs no padding, which would cost as much as all the rest.
-    fraction = f"{1_000_000 + micros}"[1:]
-    count = 1_000_000 + next(me.counter) % 9_000_000
-    return f"{clock[1]}{fraction}{count}{me.process}", f"{clock[2]}.{fraction}+00:00"
-
-
-def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
-    """A caller's or a file's time as UTC text; a naive one is local time.
-
-    Raises:
-        InvalidRecordError: it is neither a datetime nor ISO 8601 text.
-    """
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        text = moment.astimezone(UTC).isoformat(timespec="microseconds")
-        datetime.fromisoformat(text)  # pandas' NaT is a datetime, too
-        return text  # noqa: TRY300 - what was made is part of what is tried
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise InvalidRecordError(
-            f"{name}: expected a datetime or an ISO 8601 text, got {preview(value)}", field=name
-        ) from None
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-def timestamp_micros(text: str) -> int:
-    """Microseconds since 1970 of a stored time; a naive one is local time.
-
-    Raises:
-        ValueError: it is no ISO 8601 text, or a time that is in no year from 1 to 9999 in UTC.
-    """
-    moment = datetime.fromisoformat(text)
-    try:
-        if moment.tzinfo is not UTC:  # ours are: to convert them takes as long as all the rest
-            moment = moment.astimezone(UTC)
-        return (moment - _EPOCH) // _MICROSECOND
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
-
-
-def task_id_of(task: str) -> str:
-    """The id of a task that was given none: 12 hexadecimal digits of its text's SHA-256."""
-    # A long text is hashed anew: thousands of kept prompts would cost more memory than their hashes cost time.
-    return _kept_digest(task) if len(task) <= 1024 else _digest(task)
-
-
-def _digest(task: str) -> str:
-    return hashlib.sha256(task.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]
-
-
-_kept_digest = lru_cache(maxsize=4096)(_digest)
-
-
-def legacy_record_id(document: Document, ordinal: int) -> str:
-    """The id of a record of an old file, the same whenever that file is read.
-
-    Args:
-        document: the record as it stands in the file, without an id.
-        ordinal: how many identical records stand before it.
-    """
-    canonical = msgspec.json.encode(document, order="deterministic")
-    return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
+    if len(stored) > MAX_TEXT:
+        marker = f"… [cut from {len(stored):,} characters]"
+        notes.append(f"was cut from {len(stored):,} to {MAX_TEXT:,} characters")
+        stored = stored[: MAX_TEXT - len(marker)] + marker
+    return stored, " and ".join(notes)
 
 
 def known_cost(document: Document) -> float | None:

@@ -26,18 +26,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from benchmark_recorder.admission import admit
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
-from benchmark_recorder.records import (
-    COLUMNS,
-    FIELDS,
-    METRIC_FIELDS,
-    Document,
-    Query,
-    stamp,
-    task_id_of,
-    timestamp_micros,
-)
+from benchmark_recorder.identity import stamp, task_id_of, timestamp_micros
+from benchmark_recorder.records import COLUMNS, FIELDS, METRIC_FIELDS, Document, Query
+from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

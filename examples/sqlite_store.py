@@ -74,8 +74,8 @@ class SQLiteStore(Store):
         """One for each call, so that threads and forked children share none; commits at the end."""
         try:
             with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
-                with suppress(sqlite3.OperationalError):  # another connection is about it: SQLite does not wait here
-                    connection.execute("PRAGMA journal_mode = WAL")  # who reads does not keep others from writing
+                with suppress(sqlite3.OperationalError):  # another connection does it: SQLite does not wait here
+                    connection.execute("PRAGMA journal_mode = WAL")  # readers do not block writers
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS executions (record_id TEXT UNIQUE, version TEXT, document TEXT)"
                 )

@@ -21,7 +21,8 @@ from benchmark_recorder import (
     StoreError,
     StoreUnavailableError,
 )
-from benchmark_recorder.records import task_id_of
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 
 
@@ -339,6 +340,15 @@ def test_what_is_no_metric_is_refused_by_record(tmp_path: Path, metric: Any) -> 
     logging_one = BenchmarkRecorder(tmp_path / "m.json", on_invalid="log")
     logging_one.record(metric)
     assert logging_one.health().invalid == 1
+
+
+def test_a_metric_without_a_task_id_gets_the_one_made_from_its_text() -> None:
+    store = MemoryStore()
+    absent: Any = None
+    metric = BenchmarkMetric("2026-01-01T00:00:00+00:00", "v1", None, absent, "x" * 5000, 1.0, True, None, 0.0)
+    BenchmarkRecorder(store=store).record(metric)
+    (document,) = store.documents(Query())
+    assert document["task_id"] == task_id_of("x" * 5000)
 
 
 def test_a_metric_of_the_older_class_without_a_known_cost_is_recorded(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ app = typer.Typer(
 
 StorePath = Annotated[
     str | None,
-    typer.Option("--store", metavar="PATH", help="JSON file or URL of the store; default: the configured one."),
+    typer.Option("--store", metavar="PATH", help="JSON file or URL; default: the configured one."),
 ]
 
 

@@ -96,12 +96,15 @@ def compare(  # noqa: PLR0913 - options
     *,
     metric: Annotated[
         str | None,
-        typer.Option(help="execution_time, success_rate, failure_rate, cost or routing_accuracy; default: four."),
+        typer.Option(
+            metavar="NAME",
+            help="execution_time, success_rate, failure_rate, cost or routing_accuracy; default: four of them.",
+        ),
     ] = None,
     scope: ScopeOption = Scope.SUITE,
     margin: Annotated[
         float | None,
-        typer.Option(help="A smaller change does not matter: 0.05 is 5%, or 5 points. Only with --metric."),
+        typer.Option(metavar="SHARE", help="Changes below it do not matter: 0.05 is 5%, or 5 points; needs --metric."),
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -137,7 +140,8 @@ def report(  # noqa: PLR0913 - options
     query: dict[str, Any],
     *,
     format: Annotated[  # noqa: A002 - the option's name
-        str | None, typer.Option(help="text, markdown, html, json or csv; default: by FILE's ending, else text.")
+        str | None,
+        typer.Option(metavar="FORMAT", help="text, markdown, html, json or csv; default: FILE's ending."),
     ] = None,
     output: Output = "-",
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,

@@ -20,42 +20,21 @@ from benchmark_recorder.reporting.escaping import terminal
     epilog='Example: benchmark-recorder record "Fix CSS" --duration 3.4 --success --version v2.0 --cost 0.00012'
 )
 @resolved
-def record(  # noqa: PLR0913 - one option for each field
+def record(  # noqa: PLR0913 - options
     recorder: BenchmarkRecorder,
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task's text.")],
+    fields: dict[str, Any],
     *,
     duration: Annotated[float, typer.Option(metavar="SECONDS", help="How long it took.")],
-    version: Annotated[str, typer.Option(help="Of the orchestrator.")],
-    success: Annotated[
-        bool | None, typer.Option("--success/--failure", help="How it ended; one must be given.")
-    ] = None,
-    agent: Annotated[str | None, typer.Option(help="The agent that was selected.")] = None,
-    expected_agent: Annotated[str | None, typer.Option(help="The agent that would have been right.")] = None,
-    cost: Annotated[float | None, typer.Option(metavar="USD", help="0 where free; unknown unless given.")] = None,
-    difficulty: Annotated[float | None, typer.Option(help="From 0 to 1.")] = None,
-    task_id: Annotated[str | None, typer.Option(help="Made from the task's text unless given.")] = None,
-    error_type: Annotated[str | None, typer.Option(help="The class of the failure.")] = None,
-    model: Annotated[str | None, typer.Option(help="The language model.")] = None,
-    input_tokens: Annotated[int | None, typer.Option(help="Read by the model.")] = None,
-    output_tokens: Annotated[int | None, typer.Option(help="Written by the model.")] = None,
-    timestamp: Annotated[str | None, typer.Option(metavar="TIME", help="ISO 8601; now unless given.")] = None,
+    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the orchestrator.")],
+    success: Annotated[bool | None, typer.Option("--success/--failure", help="How it ended; required.")] = None,
+    cost: Annotated[float | None, typer.Option(metavar="USD", help="0 if free; default: unknown.")] = None,
     metadata: MetadataOption = None,
 ) -> None:
     """Record one execution."""
     if success is None:
         raise typer.BadParameter("say how it ended: --success or --failure")
-    known: dict[str, Any] = {
-        "expected_agent": expected_agent,
-        "task_id": task_id,
-        "error_type": error_type,
-        "model": model,
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "timestamp": timestamp,
-    }
-    recorder.record_execution(
-        task, duration, success, version, agent, cost, difficulty, parse_metadata(metadata), **known
-    )
+    recorder.record_execution(task, duration, success, version, cost=cost, metadata=parse_metadata(metadata), **fields)
     if effective_settings().disabled:
         complain("not recorded: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return
@@ -86,21 +65,22 @@ def export(
     format: Annotated[  # noqa: A002
         Format | None,
         typer.Option(
-            help="By FILE's ending unless given, else csv. csv, jsonl and json (the form of the store's own file) can "
-            "be imported; junit has a test case for each run; the last two are what github-action-benchmark calls its "
-            "tool, and take one --version."
+            metavar="FORMAT",
+            help="csv, jsonl or json (import reads these), junit (one test case per run), customSmallerIsBetter or "
+            "customBiggerIsBetter (for github-action-benchmark; with one --version). Default: by FILE's ending, else "
+            "csv.",
         ),
     ] = None,
     output: Output = "-",
 ) -> None:
     """Export records, or figures for other programs.
 
-    JSON has every field of theirs, CSV those that we know.
+    JSON keeps every field, CSV those listed in the documentation.
     """
     query = Query.of(**query_with_version)
     form = form_of(format, output, FORMS, Format.CSV)
     if form in {Format.SMALLER, Format.BIGGER} and len(query.versions or ()) != 1:
-        raise typer.BadParameter(f"{form.value} tells the figures of one version; name it", param_hint="--version")
+        raise typer.BadParameter(f"{form.value} has the figures of one version; name it", param_hint="--version")
     if next(history.store.documents(query), None) is None:
         no_data(history, query.versions or ())
     with opened(output, history.store) as file:
@@ -117,21 +97,21 @@ def import_(
         str,
         typer.Argument(
             metavar="FILE",
-            help="JSON lines, CSV, our JSON or pytest-benchmark's JSON, told apart by its content.",
+            help="JSON lines, CSV, our JSON or pytest-benchmark's JSON, recognised by content.",
         ),
     ],
     *,
     version: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Of records that name none; for pytest-benchmark's files instead of the commit."
+            metavar="NAME", help="For records without a version; for pytest-benchmark, instead of the commit."
         ),
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Import the records of a file; what is there already is not added again.
+    """Import records from a file; records that the store already has are not added again.
 
-    All of the file is checked first: where a line is wrong, nothing is imported.
+    The whole file is checked first: if a line is wrong, nothing is imported.
     """
     settings = effective_settings()
     if settings.disabled:

@@ -129,7 +129,7 @@ def _annotate(result: "GateResult") -> None:
         complain(f"GITHUB_STEP_SUMMARY: cannot write {error.filename}: {error.strerror}")
 
 
-@app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail --format markdown")
+@app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail")
 @resolved
 def gate(  # noqa: PLR0913 - options
     history: History,
@@ -138,39 +138,28 @@ def gate(  # noqa: PLR0913 - options
     query: dict[str, Any],
     *,
     policy: Annotated[
-        Policy, typer.Option(help="default: needs evidence; literal: the guide's thresholds on point estimates.")
+        Policy, typer.Option(metavar="POLICY", help="default, or literal (the guide's thresholds).")
     ] = Policy.DEFAULT,
-    on_inconclusive: Annotated[Reaction, typer.Option(help="What to do if the runs do not decide.")] = Reaction.WARN,
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="PERCENT",
-            help="Warn if the candidate is not at least PERCENT faster; none: no such warning.",
-        ),
-    ] = "20",
+    on_inconclusive: Annotated[Reaction, typer.Option(metavar="ACTION", help="warn, fail or pass.")] = Reaction.WARN,
+    target: Annotated[str, typer.Option(metavar="PERCENT", help="Warn below this speed-up, or none.")] = "20",
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
     baseline_days: Annotated[
-        float | None,
-        typer.Option(metavar="DAYS", help="Take the baseline's runs from so many days before the candidate's."),
+        float | None, typer.Option(metavar="DAYS", help="Baseline: V1 in so many days before V2.")
     ] = None,
-    baseline_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Take the baseline's runs from this JSON file.")
-    ] = None,
+    baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
     scope: ScopeOption = Scope.SUITE,
     format: Annotated[  # noqa: A002
-        GateFormat | None, typer.Option(help="Format of the verdict; default: by FILE's ending, else text.")
+        GateFormat | None,
+        typer.Option(metavar="FORMAT", help="text, markdown, json, junit; default: FILE's ending."),
     ] = None,
     output: Output = "-",
-    comment: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Also write the body of a pull request comment here.")
-    ] = None,
+    comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
-    Worse is slower, failing more often, or more expensive: by more than is tolerated, and not by chance.
-
-    Inside GitHub Actions the verdict becomes an annotation, and its page is appended to the job summary.
+    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance. Inside GitHub
+    Actions the verdict also becomes an annotation, and its page is appended to the job summary.
     """
     from benchmark_recorder.reporting.ci import gate_comment
 

@@ -1,7 +1,7 @@
 """The options that several commands share: where the records are, which ones, and where the answer goes.
 
-A new filter is a line in ``_QUERY``; any other shared option is an annotation beside ``ScopeOption``, which a command
-takes as a parameter.
+A new filter is a line in ``_QUERY``; the options of ``record`` are made of ``records.FIELDS``; any other shared option
+is an annotation beside ``ScopeOption``, which a command takes as a parameter.
 """
 
 import inspect
@@ -16,6 +16,7 @@ import typer
 from benchmark_recorder.cli.app import StorePath
 from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.records import FIELDS, Field
 
 
 class Scope(StrEnum):
@@ -28,18 +29,12 @@ class Scope(StrEnum):
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
-ScopeOption = Annotated[
-    Scope, typer.Option(help="suite: judge these tasks only; tasks: generalise to other tasks of their kind.")
-]
+ScopeOption = Annotated[Scope, typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Output = Annotated[str, typer.Option("--output", metavar="FILE", help="Where to write it; - is the terminal.")]
+Output = Annotated[str, typer.Option("--output", metavar="FILE", help="File to write; - is the terminal.")]
 MetadataOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--metadata",
-        metavar="KEY=VALUE",
-        help='VALUE is read as JSON (3, true, "3") if it is JSON, else as a string. May be repeated.',
-    ),
+    typer.Option("--metadata", metavar="KEY=VALUE", help="VALUE is JSON or a string. May be repeated."),
 ]
 
 _QUERY: Final[dict[str, Any]] = {
@@ -47,21 +42,29 @@ _QUERY: Final[dict[str, Any]] = {
     "task_id": Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this task, by its id. May be repeated.")
     ],
-    "agent": Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only runs where this agent was selected. May be repeated.")
-    ],
-    "success": Annotated[bool | None, typer.Option("--success/--failure", help="Only runs that succeeded, or failed.")],
-    "since": Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Only runs from this time on (ISO 8601; local time without an offset)."),
-    ],
-    "until": Annotated[str | None, typer.Option(metavar="TIME", help="Only runs before this time.")],
-    "last_days": Annotated[float | None, typer.Option(metavar="DAYS", help="Only runs of the last so many days.")],
+    "agent": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this agent. May be repeated.")],
+    "success": Annotated[bool | None, typer.Option("--success/--failure", help="Only runs that ended like this.")],
+    "since": Annotated[str | None, typer.Option(metavar="TIME", help="From this time on (ISO 8601).")],
+    "until": Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")],
+    "last_days": Annotated[float | None, typer.Option(metavar="DAYS", help="Only the last so many days.")],
     "metadata": MetadataOption,
 }
 _VERSION: Final[dict[str, Any]] = {
     "version": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this version. May be repeated.")],
 }
+_TYPES: Final = {"number": float, "count": int}
+_HELP: Final = {"timestamp": "ISO 8601; default: now.", "task_id": "Default: made from the task's text."}
+
+
+def _field_option(field: Field) -> Any:  # noqa: ANN401 - an annotation
+    """The option of ``record`` for a field."""
+    given = ("--agent",) if field.name == "agent_selected" else ()
+    about = _HELP.get(field.name, f"{field.about[0].upper()}{field.about[1:]}.")
+    kind: Any = _TYPES.get(field.kind, str)
+    return Annotated[kind | None, typer.Option(*given, metavar="TEXT" if kind is str else "NUMBER", help=about)]
+
+
+_FIELDS: Final = {f.argument: _field_option(f) for f in FIELDS if f.argument is not None and f.absent != "never"}
 
 
 def resolved(command: Callable[..., None]) -> Callable[..., None]:
@@ -69,17 +72,18 @@ def resolved(command: Callable[..., None]) -> Callable[..., None]:
 
     ``history`` (to read) and ``recorder`` (to write) become ``--store``, and ``place`` is what that says, if it was
     given. ``query`` becomes one option for each filter, and is a dict of those that were given;
-    ``query_with_version`` the same with ``--version``.
+    ``query_with_version`` the same with ``--version``; ``fields`` one for each field of a record that may be left out.
     """
     own = inspect.signature(command).parameters
-    asked = next((name for name in ("query", "query_with_version") if name in own), None)
-    options = {} if asked is None else _QUERY if asked == "query" else {**_VERSION, **_QUERY}
+    groups = {"query": _QUERY, "query_with_version": {**_VERSION, **_QUERY}, "fields": _FIELDS}
+    asked = next((name for name in groups if name in own), None)
+    options = {} if asked is None else groups[asked]
 
     @wraps(command)
     def run(ctx: typer.Context, store: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
         place = store or ctx.obj
         if asked is not None:
-            arguments[asked] = _query({name: arguments.pop(name) for name in options})
+            arguments[asked] = _given({name: arguments.pop(name) for name in options})
         if "place" in own:
             arguments["place"] = place
         if "recorder" in own:
@@ -106,11 +110,11 @@ def resolved(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _query(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    query = {name: value for name, value in arguments.items() if value not in (None, [])}
-    if "metadata" in query:
-        query["metadata"] = parse_metadata(query["metadata"])
-    return query
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in arguments.items() if value not in (None, [])}
+    if "metadata" in given:
+        given["metadata"] = parse_metadata(given["metadata"])
+    return given
 
 
 def check_different(v1: str, v2: str) -> None:

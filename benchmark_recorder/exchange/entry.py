@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmark_recorder.admission import admit
 from benchmark_recorder.errors import InvalidRecordError
-from benchmark_recorder.plain import plain_json
-from benchmark_recorder.records import task_id_of, timestamp_text
+from benchmark_recorder.identity import timestamp_text
+from benchmark_recorder.records import ARGUMENT_NAMES, FIELDS
+from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Document
 
 SPELLINGS: Final[Mapping[str, str]] = {
-    "duration": "execution_time",
-    "task": "task_description",
+    **{argument: name for name, argument in ARGUMENT_NAMES.items()},
     "agent": "agent_selected",
-    "cost": "cost_estimated",
 }
 """How people write a field who know it from ``record_execution`` or from the command line."""
 
@@ -32,11 +30,9 @@ _MISSING: Final[Mapping[str, str]] = {
 """What to do about a field of ``REQUIRED`` that is missing."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
-    "git_commit": None,
+    **{field.name: None for field in FIELDS if field.absent == "null"},
     "task_description": "",
-    "agent_selected": None,
     "cost_estimated": 0.0,
-    "difficulty": None,
     "metadata": None,
 }
 
@@ -134,12 +130,8 @@ def _admitted(told: Document, *, keep_text: bool) -> tuple[Document, tuple[str, 
         if document.get(name) is None:
             more = _MISSING.get(name, "every record must tell it")
             raise InvalidRecordError(f"{name}: is missing; {more}", field=name)
-    if document["cost_estimated"] is None:  # unknown
-        document["cost_estimated"] = 0.0
-    if document.get("task_id") is None:
-        if not document["task_description"]:
-            raise InvalidRecordError("task_description: is missing, and so is task_id; give one", field="task_id")
-        document["task_id"] = task_id_of(str(document["task_description"]))
+    if document.get("task_id") is None and not document["task_description"]:
+        raise InvalidRecordError("task_description: is missing, and so is task_id; give one", field="task_id")
     document["timestamp"] = timestamp_text(document["timestamp"])
     record, notes = admit(document)
     if not keep_text:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import sys
 import threading
 import warnings
-import weakref
 from collections import deque
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Health
@@ -75,7 +74,7 @@ class WriteBuffer:
         self._lock = threading.RLock()
         self._depth = 0
         self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
-        _intakes.add(self)
+        in_child(self._forget_parent)
 
     def append(self, document: Document, *, fresh: bool = True) -> None:
         """Write one document; when this returns, it is in the journal, or waits in memory.
@@ -290,7 +289,6 @@ def _is_unchanged(error: Exception) -> bool:
     return isinstance(error, StoreUnavailableError) and error.unchanged
 
 
-_intakes: weakref.WeakSet[WriteBuffer] = weakref.WeakSet()
 _outstanding: set[WriteBuffer] = set()
 """Those in which something waits: they live on when their recorder is gone, and are written at the end."""
 
@@ -313,13 +311,8 @@ def _close_outstanding() -> None:
             ends.callback(intake.close)
 
 
+@in_child
 def _forget_parents() -> None:
     global _worker_end  # noqa: PLW0603
     _worker_end = None
     _outstanding.clear()
-    for intake in tuple(_intakes):
-        intake._forget_parent()  # noqa: SLF001 - the class's own
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_parents)

@@ -148,19 +148,12 @@ COLUMNS: Final = tuple(Row.__annotations__)
 """In their order; a new one will stand at the end."""
 
 _UNITS: Final = {
-    "mean": "s",
-    "geometric_mean": "s",
-    "p50": "s",
-    "p90": "s",
-    "p95": "s",
-    "p99": "s",
-    "seconds_per_success": "s",
-    "execution_time": "s",
-    "mean_cost": "USD",
-    "cost_per_success": "USD",
-    "cost": "USD",
+    **dict.fromkeys(
+        ("execution_time", "mean", "geometric_mean", "p50", "p90", "p95", "p99", "seconds_per_success"), "s"
+    ),
+    **dict.fromkeys(("cost", "mean_cost", "cost_per_success"), "USD"),
 }
-"""Of the metrics that are no rates."""
+"""Of the metrics that are not rates."""
 
 
 def report_csv(report: Report) -> str:
@@ -225,26 +218,34 @@ def _estimated(metric: str, estimate: Estimate) -> Row:
 
 
 def _of_comparison(comparison: Comparison) -> Row:
-    low, high = _ends(comparison.interval)
+    decided = Row(margin=comparison.margin, verdict=comparison.verdict, method=comparison.method)
+    return Row(kind="comparison") | _sides(comparison, comparison) | _changed(comparison) | decided
+
+
+def _of_task(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -> Row:
+    direction = None if row.effect is None else "better" if row.effect > 0 else "worse"
+    task = Row(kind="task", task=row.task_id, text=texts.get(row.task_id), flag=row.turn or direction)
+    return task | _sides(comparison, row) | _changed(row)
+
+
+def _sides(comparison: Comparison, counted: Comparison | TaskRow) -> Row:
+    """The two versions of a comparison, and their values over all tasks or for one."""
     return Row(
-        kind="comparison",
         version=comparison.v2,
         baseline=comparison.v1,
         metric=comparison.metric,
         unit=_UNITS.get(comparison.metric, "fraction"),
-        n=comparison.v2_count,
-        value=comparison.v2_value,
-        baseline_n=comparison.v1_count,
-        baseline_value=comparison.v1_value,
+        n=counted.v2_count,
+        value=counted.v2_value,
+        baseline_n=counted.v1_count,
+        baseline_value=counted.v1_value,
         effect_kind=comparison.kind,
-        effect=comparison.effect,
-        effect_low=low,
-        effect_high=high,
-        p_value=comparison.p_value,
-        margin=comparison.margin,
-        verdict=comparison.verdict,
-        method=comparison.method,
     )
+
+
+def _changed(found: Comparison | TaskRow | Change) -> Row:
+    low, high = _ends(found.interval)
+    return Row(effect=found.effect, effect_low=low, effect_high=high, p_value=found.p_value)
 
 
 def _of_week(trend: Trend, week: Week) -> Iterator[Row]:
@@ -255,53 +256,19 @@ def _of_week(trend: Trend, week: Week) -> Iterator[Row]:
     earlier = {before.start: before for before in trend.weeks}
     for metric, change in week.changes.items():
         assert week.against is not None
-        yield place | _of_change(metric, change, earlier[week.against], week)
-
-
-def _of_change(metric: str, change: Change, before: Week, after: Week) -> Row:
-    low, high = _ends(change.interval)
-    return Row(
-        kind="week_change",
-        baseline_week=day(before.start),
-        metric=metric,
-        unit=_UNITS.get(metric, "fraction"),
-        n=change.later_n,
-        value=after.figures[metric].value,
-        baseline_n=change.earlier_n,
-        baseline_value=before.figures[metric].value,
-        effect_kind="ratio",
-        effect=change.effect,
-        effect_low=low,
-        effect_high=high,
-        p_value=change.p_value,
-        verdict=change.verdict,
-        flag=change.flag,
-        method=change.method,
-    )
-
-
-def _of_task(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -> Row:
-    low, high = _ends(row.interval)
-    direction = None if row.effect is None else "better" if row.effect > 0 else "worse"
-    return Row(
-        kind="task",
-        version=comparison.v2,
-        baseline=comparison.v1,
-        metric=comparison.metric,
-        unit=_UNITS.get(comparison.metric, "fraction"),
-        n=row.v2_count,
-        value=row.v2_value,
-        baseline_n=row.v1_count,
-        baseline_value=row.v1_value,
-        effect_kind=comparison.kind,
-        effect=row.effect,
-        effect_low=low,
-        effect_high=high,
-        p_value=row.p_value,
-        flag=row.turn or direction,
-        task=row.task_id,
-        text=texts.get(row.task_id),
-    )
+        weeks = Row(
+            kind="week_change",
+            baseline_week=day(week.against),
+            metric=metric,
+            unit=_UNITS.get(metric, "fraction"),
+            n=change.later_n,
+            value=week.figures[metric].value,
+            baseline_n=change.earlier_n,
+            baseline_value=earlier[week.against].figures[metric].value,
+            effect_kind="ratio",
+        )
+        decided = Row(verdict=change.verdict, flag=change.flag, method=change.method)
+        yield place | weeks | _changed(change) | decided
 
 
 def _of_attention(attention: Attention, texts: Mapping[str, str]) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from benchmark_recorder.errors import MissingDependencyError
 from benchmark_recorder.reporting.json import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -21,13 +21,22 @@ if TYPE_CHECKING:
         ClaimReport,
         Comparison,
         GateResult,
-        Interval,
         JointComparison,
         SelfTest,
         Summary,
     )
 
 Kind = Literal["text", "float", "count", "truth"]
+_NAMES: Final[Mapping[Kind, str]] = {
+    "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
+    "different blocked literal inconclusive",
+    "count": "n v1_count v2_count splits",
+    "truth": "stands_out met",
+    "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split",
+}
+"""Of columns; a name has the same kind in every table."""
+_KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+_NO_INTERVAL: Final = {"low": None, "high": None}
 _PANDAS: Final[Mapping[Kind, str]] = {"text": "str", "float": "float64", "count": "Int64", "truth": "boolean"}
 
 
@@ -47,18 +56,30 @@ class Column:
 Frame = dict[str, Column]
 
 
-def frame(kinds: Mapping[str, Kind], rows: Iterable[Sequence[Any]]) -> Frame:
-    """Columns from rows.
+def _frame(names: str, rows: Iterable[tuple[object, ...]]) -> Frame:
+    """A table.
 
     Args:
-        kinds: of the columns, by name.
-        rows: as many values each.
+        names: of the columns, in their order.
+        rows: for each row what its values are found in: mappings, or objects with attributes of these names; the first
+            that has a name counts.
     """
-    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(kinds)
+    columns = names.split()
+    found = [[_found(name, sources) for name in columns] for sources in rows]
     return {
-        name: Column(kind, tuple(_value(kind, value) for value in values))
-        for (name, kind), values in zip(kinds.items(), columns, strict=True)
+        name: Column(_KINDS[name], tuple(_value(_KINDS[name], row[place]) for row in found))
+        for place, name in enumerate(columns)
     }
+
+
+def _found(name: str, sources: tuple[object, ...]) -> object:
+    for source in sources:
+        if isinstance(source, dict):
+            if name in source:
+                return source[name]
+        elif hasattr(source, name):
+            return getattr(source, name)
+    raise LookupError(name)
 
 
 def _value(kind: Kind, value: Any) -> Any:  # noqa: ANN401
@@ -71,164 +92,65 @@ def _value(kind: Kind, value: Any) -> Any:  # noqa: ANN401
     return int(value) if kind == "count" else bool(value)
 
 
-def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (None, None) if interval is None else (interval.low, interval.high)
-
-
 def summary_frame(summary: Summary) -> Frame:
     """A row for each figure of a version."""
-    return frame(
-        {
-            "version": "text",
-            "figure": "text",
-            "value": "float",
-            "low": "float",
-            "high": "float",
-            "n": "count",
-            "method": "text",
-        },
-        [
-            (summary.version, name, found.value, *_ends(found.interval), found.n, found.method)
-            for name, found in summary.estimates.items()
-        ],
+    rows = (
+        ({"figure": name}, found, found.interval or _NO_INTERVAL, summary) for name, found in summary.estimates.items()
     )
+    return _frame("version figure value low high n method", rows)
 
 
 def comparison_frame(comparison: Comparison) -> Frame:
     """A row for each task."""
-    return frame(
-        {
-            "metric": "text",
-            "v1": "text",
-            "v2": "text",
-            "task_id": "text",
-            "v1_count": "count",
-            "v2_count": "count",
-            "v1_value": "float",
-            "v2_value": "float",
-            "effect": "float",
-            "low": "float",
-            "high": "float",
-            "p_value": "float",
-            "q_value": "float",
-            "stands_out": "truth",
-        },
-        [
-            (
-                *(comparison.metric, comparison.v1, comparison.v2, row.task_id),
-                *(row.v1_count, row.v2_count, row.v1_value, row.v2_value),
-                *(row.effect, *_ends(row.interval), row.p_value, row.q_value, row.stands_out),
-            )
-            for row in comparison.tasks
-        ],
-    )
+    names = "metric v1 v2 task_id v1_count v2_count v1_value v2_value effect low high p_value q_value stands_out"
+    return _frame(names, ((row, row.interval or _NO_INTERVAL, comparison) for row in comparison.tasks))
 
 
 def joint_frame(joint: JointComparison) -> Frame:
     """A row for each metric."""
-    return frame(
-        {
-            "metric": "text",
-            "v1": "text",
-            "v2": "text",
-            "v1_value": "float",
-            "v2_value": "float",
-            "v1_count": "count",
-            "v2_count": "count",
-            "kind": "text",
-            "effect": "float",
-            "low": "float",
-            "high": "float",
-            "p_value": "float",
-            "verdict": "text",
-            "margin": "float",
-            "method": "text",
-        },
-        [
-            (
-                *(c.metric, c.v1, c.v2, c.v1_value, c.v2_value, c.v1_count, c.v2_count, c.kind, c.effect),
-                *(*_ends(c.interval), c.p_value, c.verdict, c.margin, c.method),
-            )
-            for c in joint.comparisons.values()
-        ],
+    return _frame(
+        "metric v1 v2 v1_value v2_value v1_count v2_count kind effect low high p_value verdict margin method",
+        ((c, c.interval or _NO_INTERVAL) for c in joint.comparisons.values()),
     )
 
 
 def claims_frame(report: ClaimReport) -> Frame:
     """A row for each claim; figures in percent, as claims are."""
-    return frame(
-        {
-            "claim": "text",
-            "metric": "text",
-            "v1": "text",
-            "v2": "text",
-            "improvement": "float",
-            "low": "float",
-            "high": "float",
-            "status": "text",
-            "met": "truth",
-        },
-        [
-            (
-                *(r.text, r.claim.metric, report.v1, report.v2, r.improvement),
-                *(*_ends(r.equivalence_interval or r.interval), r.status, r.met),
-            )
+    return _frame(
+        "claim metric v1 v2 improvement low high status met",
+        (
+            ({"claim": r.text}, r, r.equivalence_interval or r.interval or _NO_INTERVAL, r.claim, report)
             for r in report.results
-        ],
+        ),
     )
 
 
 def gate_frame(result: GateResult) -> Frame:
     """A row for each guardrail."""
-    return frame(
-        {
-            "metric": "text",
-            "baseline": "text",
-            "candidate": "text",
-            "v1_value": "float",
-            "v2_value": "float",
-            "worsening": "float",
-            "bound": "float",
-            "margin": "float",
-            "p_value": "float",
-            "p_adjusted": "float",
-            "state": "text",
-        },
-        [
-            (
-                *(check.metric, result.baseline, result.candidate, check.v1_value, check.v2_value),
-                *(check.worsening, check.bound, check.margin, check.p_value, check.p_adjusted, check.state),
-            )
-            for check in result.checks
-        ],
+    return _frame(
+        "metric baseline candidate v1_value v2_value worsening bound margin p_value p_adjusted state",
+        ((check, result) for check in result.checks),
     )
 
 
 def selftest_frame(result: SelfTest) -> Frame:
     """A row for each way of splitting."""
-    return frame(
-        {
-            "version": "text",
-            "split": "text",
-            "splits": "count",
-            "different": "float",
-            "blocked": "float",
-            "literal": "float",
-            "inconclusive": "float",
-        },
-        [
+    return _frame(
+        "version split splits different blocked literal inconclusive",
+        (
             (
-                result.version,
-                kind.kind,
-                kind.splits,
-                kind.different,
-                kind.rate,
-                kind.literal_rate,
-                kind.inconclusive_rate,
+                {
+                    "split": found.kind,
+                    "blocked": found.rate,
+                    "literal": found.literal_rate,
+                    "inconclusive": found.inconclusive_rate,
+                },
+                found,
+                result,
             )
-            for kind in (result.within_tasks, result.by_day)
-            if kind is not None
-        ],
+            for found in (result.within_tasks, result.by_day)
+            if found is not None
+        ),
     )
 
 

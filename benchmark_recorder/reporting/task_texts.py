@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import StoreError
-from benchmark_recorder.records import Query, task_id_of
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.records import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -236,7 +236,7 @@ class Journal(Store):
 
         Args:
             after: the place; ``None`` for the beginning.
-            since: an earlier place: what has the id of a record between the two is left out as well.
+            since: an earlier place: records with the id of one between the two are left out as well.
         """
         for batch in self.batches(after):
             yield from batch.documents

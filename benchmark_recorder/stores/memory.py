@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.stores.base import Batch, Journal, Position
 
 if TYPE_CHECKING:
@@ -22,14 +22,12 @@ class MemoryStore(Journal):
     def __init__(self) -> None:
         self._documents: list[Document] = []
         self._ids: set[str] = set()
-        self._mutex, self._process = threading.Lock(), os.getpid()
+        self._forget_parent()
+        in_child(self._forget_parent)
 
-    @property
-    def _lock(self) -> threading.Lock:
-        """This process's: who held it when a child was forked stayed with the parent."""
-        if self._process != os.getpid():
-            self._mutex, self._process = threading.Lock(), os.getpid()
-        return self._mutex
+    def _forget_parent(self) -> None:
+        """In a forked child: whoever held the lock stayed with the parent."""
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:

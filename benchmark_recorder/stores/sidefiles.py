@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import weakref
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.stores.base import Position
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
@@ -179,7 +179,7 @@ class _Held:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        _all_held.add(self)
+        in_child(self.close)
 
     def release(self) -> None:
         if self._fd >= 0:
@@ -189,18 +189,6 @@ class _Held:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-
-_all_held: weakref.WeakSet[_Held] = weakref.WeakSet()
-
-
-def _close_parents() -> None:
-    for held in tuple(_all_held):
-        held.close()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_close_parents)
 
 
 # Cursors -------------------------------------------------------------------------------------------------------------

@@ -39,6 +39,13 @@ def test_the_help_of_each_command_has_an_example_that_is_right(command: str, sto
     assert run("--store", store, *shlex.split(example[1])).exit_code == 0
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, "vertex setup", "vertex check"])
+def test_the_help_of_each_command_fits_on_one_screen(command: str) -> None:
+    lines = run(*command.split(), "--help", COLUMNS="80").stdout.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+
+
 def test_the_help_draws_no_boxes() -> None:
     assert run("list", "--help").stdout.isascii()
 

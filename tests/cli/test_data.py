@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmark_recorder.records import FIELDS
 from tests.cli.commands import one_line, run
 
 
@@ -43,6 +45,13 @@ def test_what_is_recorded_has_every_field(tmp_path: Path) -> None:
         "input_tokens": 3,
         "output_tokens": 4,
     }
+
+
+def test_each_argument_of_record_execution_is_an_option() -> None:
+    options = set(re.findall(r"^  --([a-z-]+)", run("record", "--help").stdout, re.MULTILINE))
+    arguments = {field.argument for field in FIELDS} - {None, "task"}
+    spelled = {"agent" if name == "agent_selected" else str(name).replace("_", "-") for name in arguments}
+    assert options == spelled | {"store"}
 
 
 @pytest.mark.parametrize(

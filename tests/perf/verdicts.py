@@ -287,7 +287,7 @@ def coverage_row(method: str, setting: str, found: list[bool | None]) -> str:
 
 def coverage_table(count: int) -> list[str]:
     """How often 95% intervals hold the truth."""
-    head = ["| interval | setting | holds the truth | exists |", "|---|---|--:|--:|"]
+    head = ["| interval | setting | contains the truth | exists |", "|---|---|--:|--:|"]
     return [*head, *_mean_rows(count), *_rate_rows(count)]
 
 
@@ -358,7 +358,7 @@ def speed_table(seconds: float) -> list[str]:
 
     a, b = rng.lognormal(0, 0.5, (2, 1000))
     unit = best(lambda: stats.ttest_ind(a, b, equal_var=False), seconds)
-    rows = ["| call | runs | ms of the processor | in t-tests |", "|---|--:|--:|--:|"]
+    rows = ["| call | runs | CPU ms | in t-tests |", "|---|--:|--:|--:|"]
     rows.append(f"| scipy.stats.ttest_ind, 1,000 values a side | 2,000 | {1e3 * unit:.2f} | 1.0 |")
 
     def row(name: str, n: int, call: Callable[[], object]) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.records import stamp
+from benchmark_recorder.identity import stamp
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.stores.replication.cursor import LOST
 from benchmark_recorder.stores.replication.delivery import Delivery
+from benchmark_recorder.stores.sidefiles import LOST
 from benchmark_recorder.testing import make_document, make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
@@ -61,13 +61,13 @@ def rewrite_by_hand(journal: JSONFileStore) -> None:
 
 
 def rewrite_without_delivered(journal: JSONFileStore) -> None:
-    """By a tool that knows nothing of marks, and removes the record that the mark names."""
+    """By a tool that knows nothing of cursors, and removes the record that the cursor names."""
     content = json.loads(journal.path.read_text())
     content["metrics"] = content["metrics"][25:]
     journal.path.write_text(json.dumps(content))
 
 
-def rewrite_without_marks(journal: JSONFileStore) -> None:
+def rewrite_without_cursors(journal: JSONFileStore) -> None:
     for mark in journal.path.with_name("metrics.json.d").glob("*.mark"):
         mark.unlink()
 
@@ -147,18 +147,18 @@ def read_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     return batches
 
 
-def test_the_mark_names_exactly_the_batch_under_way_while_the_next_is_read_already(
+def test_the_cursor_names_exactly_the_batch_under_way_while_the_next_is_read_already(
     tmp_path: Path, small_batches: int, read_ahead: list[Batch]
 ) -> None:
     remote, history = Watched(), make_history(23)
     with replicated(tmp_path, remote, "off") as store:
 
         def look(send: int) -> None:
-            mark = store._marks.read()
-            assert mark is not None
-            assert mark.attempted is not None
-            under_way = store.journal.read(mark.delivered, small_batches)
-            assert mark.attempted == under_way.position
+            cursor = store._cursor_file.read()
+            assert cursor is not None
+            assert cursor.attempted is not None
+            under_way = store.journal.read(cursor.delivered, small_batches)
+            assert cursor.attempted == under_way.position
             assert ids(remote)[small_batches * (send - 1) :] == ids_of(under_way.documents)
             assert sorted(ids(store)) == sorted(ids_of(history))
 
@@ -189,7 +189,7 @@ def test_a_batch_read_ahead_that_was_short_is_read_again_with_what_came_since(
         assert ids(remote) == ids_of([*history, *more])
 
 
-@pytest.mark.parametrize("rewrite", [*REWRITES, rewrite_without_marks], ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("rewrite", [*REWRITES, rewrite_without_cursors], ids=lambda rewrite: rewrite.__name__)
 @pytest.mark.parametrize("at", [1, 2, 4])
 def test_a_rewrite_while_one_batch_is_sent_and_the_next_is_read_loses_and_doubles_nothing(
     tmp_path: Path,
@@ -265,7 +265,7 @@ def test_what_prune_keeps_is_exactly_what_no_remote_store_has_confirmed(store: R
     assert ids(store) == ids_of([*history[:20], *later])
 
 
-def test_a_rewrite_during_a_send_moves_the_mark_that_is_confirmed_afterwards(
+def test_a_rewrite_during_a_send_moves_the_cursor_that_is_confirmed_afterwards(
     store: ReplicatedStore, remote: Remote
 ) -> None:
     store.append(history := make_history(10))
@@ -281,40 +281,40 @@ def test_a_rewrite_during_a_send_moves_the_mark_that_is_confirmed_afterwards(
     assert ids(remote) == ids_of([*history, *more, *last])
 
 
-def test_a_removed_mark_means_that_everything_is_delivered_again(store: ReplicatedStore, remote: Remote) -> None:
+def test_a_removed_cursor_means_that_everything_is_delivered_again(store: ReplicatedStore, remote: Remote) -> None:
     store.append(history := make_history(30))
     deliver(store)
     store.append(more := make_history(5, seed=2))
-    rewrite_without_marks(journal_of(store))
+    rewrite_without_cursors(journal_of(store))
     deliver(store)
     assert ids(remote) == ids_of([*history, *more])
     assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
 
 
-def test_a_mark_that_is_removed_during_a_send_confirms_nothing_of_what_was_there_before(tmp_path: Path) -> None:
+def test_a_cursor_that_is_removed_during_a_send_confirms_nothing_of_what_was_there_before(tmp_path: Path) -> None:
     remote, old, new = Watched(), make_history(10), make_history(5, seed=2)
     with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
         journal.append(old)
     with replicated(tmp_path, remote, "off") as store:
         store.append(new)
-        remote.during = lambda send: rewrite_without_marks(journal_of(store)) if send == 1 else None
+        remote.during = lambda send: rewrite_without_cursors(journal_of(store)) if send == 1 else None
         deliver(store)
         assert sorted(ids(remote)) == sorted(ids_of([*old, *new]))
         assert journal_of(store).prune(2**62) == 15
         assert sorted(ids(store)) == sorted(ids_of([*old, *new]))
 
 
-def test_a_batch_whose_mark_another_deliverer_has_moved_confirms_nothing_of_that_others(
+def test_a_batch_whose_cursor_another_deliverer_has_moved_confirms_nothing_of_that_others(
     store: ReplicatedStore, remote: Remote
 ) -> None:
     store.append(history := make_history(10))
     mine = store.delivery._next()
     store.append(more := make_history(10, seed=2))
-    with store.delivery._marks.held():  # its folder was removed with both locks, so that two deliver
-        mark = store._marks.read()
-        assert mark is not None
+    with store.delivery._cursor_file.held():  # its folder was removed with both locks, so that two deliver
+        cursor = store._cursor_file.read()
+        assert cursor is not None
         theirs = store.journal.read(mine.position, 1000)
-        store._marks.write(dataclasses.replace(mark, delivered=mine.position, attempted=theirs.position))
+        store._cursor_file.write(dataclasses.replace(cursor, delivered=mine.position, attempted=theirs.position))
     store.delivery._confirm(mine, store.delivery._send(mine.documents))
     assert store.condition().pending == 10
     deliver(store)
@@ -322,13 +322,13 @@ def test_a_batch_whose_mark_another_deliverer_has_moved_confirms_nothing_of_that
 
 
 @pytest.mark.parametrize("pending", [0, 3])
-def test_a_history_is_delivered_whole_and_no_further_also_where_an_id_stands_there_twice(
+def test_a_history_is_delivered_whole_and_no_further_also_where_an_id_occurs_twice(
     tmp_path: Path, small_batches: int, pending: int
 ) -> None:
     remote, history, new = Watched(), make_history(23), make_history(pending, seed=2)
     with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
         journal.append(history, fresh=True)
-        journal.append(history[:8], fresh=True)  # as by who puts a backup behind it
+        journal.append(history[:8], fresh=True)  # as when a backup is appended
     with replicated(tmp_path, remote, "off") as store:
         store.append(new)
 
@@ -347,7 +347,7 @@ def test_a_history_is_delivered_whole_and_no_further_also_where_an_id_stands_the
         assert sorted(ids(store)) == sorted(ids_of([*history, *new]))
 
 
-def test_what_is_delivered_anew_does_not_end_where_the_last_id_stands_for_the_first_time(
+def test_what_is_delivered_anew_does_not_end_where_the_last_id_occurs_for_the_first_time(
     store: ReplicatedStore, remote: Remote
 ) -> None:
     store.append(make_history(1, seed=5))
@@ -373,10 +373,10 @@ def test_where_all_places_are_lost_a_hash_is_not_taken_for_an_id_that_says_when_
     old = {**make_document(), "record_id": f"00000001000000{looks_old[14:]}", "timestamp": OLD}
     content["metrics"] = [old, *content["metrics"][1:]]
     journal_of(store).path.write_text(json.dumps(content))
-    with store.delivery._marks.held():
-        mark = store._marks.read()
-        assert mark is not None
-        store._marks.write(dataclasses.replace(mark, attached=LOST))
+    with store.delivery._cursor_file.held():
+        cursor = store._cursor_file.read()
+        assert cursor is not None
+        store._cursor_file.write(dataclasses.replace(cursor, attached=LOST))
     remote.sent.clear()
     deliver(store)
     assert remote.sent == [2]

@@ -376,7 +376,7 @@ def test_delivery_that_is_off_is_left_to_others(store: ReplicatedStore, remote: 
 
 def test_only_one_delivers_at_a_time(tmp_path: Path, store: ReplicatedStore, remote: Remote) -> None:
     store.append(make_history(5))
-    with store.delivery._marks.turn() as mine:
+    with store.delivery._cursor_file.lease() as mine:
         assert mine
         assert not replicated(tmp_path, remote, "off").deliver(lambda: True)
     deliver(store)
@@ -385,7 +385,7 @@ def test_only_one_delivers_at_a_time(tmp_path: Path, store: ReplicatedStore, rem
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_lock_that_is_held_while_another_thread_forks_is_not_the_childs(store: ReplicatedStore) -> None:
     store.append(make_history(5))
-    with store.delivery._marks.turn():
+    with store.delivery._cursor_file.lease():
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:

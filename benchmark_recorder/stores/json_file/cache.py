@@ -44,7 +44,7 @@ class _Head(msgspec.Struct):
     extent: Fingerprint
     count: int
     invalid: int
-    copied: list[str]
+    copied: list[bytes]
     last: Key
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
@@ -91,6 +91,7 @@ class _Saved:
                 file.seek(max(0, status.st_size - 22))
                 if (self._identity or identity) == identity and file.read(len(_END)) == _END:
                     self._identity = identity
+                    file.seek(0)
                     with np.load(file, allow_pickle=False) as arrays:
                         found: NDArray[Any] = arrays[name]
                         return found

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, Layout, find_layout, not_ours
@@ -67,6 +68,7 @@ class Handle(ABC):
         self._fd = -1
         self._begin_anew()
         _handles.add(self)
+        in_child(self._forget_parent)
 
     def _begin_anew(self) -> None:
         # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
@@ -313,12 +315,3 @@ def _confirm_at_exit() -> None:
 def _confirm_all() -> None:
     for handle in tuple(_handles):
         handle.confirm()
-
-
-def _forget_parents() -> None:
-    for handle in tuple(_handles):
-        handle._forget_parent()  # noqa: SLF001 - the class's own
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_parents)

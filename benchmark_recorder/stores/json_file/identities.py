@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmark_recorder.records import legacy_record_id
+from benchmark_recorder.identity import legacy_record_id
 from benchmark_recorder.stores.json_file.format import JOINT, blocks
 
 if TYPE_CHECKING:

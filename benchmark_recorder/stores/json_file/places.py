@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -9,7 +11,7 @@ import msgspec
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import BLOCK, JOINT
-from benchmark_recorder.stores.json_file.identities import id_of, legacy_id
+from benchmark_recorder.stores.json_file.identities import id_of, ids_of, legacy_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,18 +85,17 @@ def count_behind(source: Source, after: Position | None, path: str) -> int:
     return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
 
 
-def ids_between(source: Source, since: Position | None, until: Position, path: str) -> Iterator[str]:
-    """The ids of the records between two places, from the beginning where the first one is ``None`` or lost.
+def ids_between(source: Source, since: Position, until: Position, path: str) -> Iterator[str]:
+    """The ids of the records between two places, from the beginning where the first place is lost.
 
     Raises:
         PlaceLostError: the second place is not in this document.
     """
-    offset, end = source.layout.header, find_place(source, until, path)
+    start, end = source.layout.header, find_place(source, until, path)
     with suppress(PlaceLostError):
-        offset = offset if since is None else find_place(source, since, path)
-    for block in source.blocks(offset):
-        for line in block.split(JOINT):
-            ...
+        start = find_place(source, since, path)
+    for block in replace(source, layout=replace(source.layout, end=end)).blocks(start):
+        yield from ids_of(block)
 
 
 def end_of(source: Source) -> Position:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 import numpy as np
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import CELL_FIELDS, Cells, StoreNote
 from benchmark_recorder.columns import Durations
 from benchmark_recorder.errors import StoreUnavailableError
@@ -19,6 +19,7 @@ from benchmark_recorder.records import COLUMNS, Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.identities import ids_of
 from benchmark_recorder.stores.json_file.places import damaged
+from benchmark_recorder.stores.json_file.rows import keys_of
 from benchmark_recorder.stores.json_file.source import Fingerprint, opened
 from benchmark_recorder.stores.json_file.table import PIECE, TEXTS, Table
 
@@ -46,7 +47,7 @@ class Reader:
     def __init__(self, path: str) -> None:
         self._path = path
         self._begin_anew()
-        _readers.add(self)
+        in_child(self._begin_anew)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
@@ -75,9 +76,10 @@ class Reader:
         """See ``Store.summarize``."""
         return self._answer(lambda table, source: self._with_caveat(table, self._summarize(table, source, query)))
 
-    def copied(self) -> frozenset[str]:
-        """The ids that more than one valid record has."""
-        return self._answer(lambda table, _: frozenset(table.copied))
+    def is_copied(self) -> Callable[[str], bool] | None:
+        """Whether more than one valid record has an id; ``None`` where each has its own."""
+        copied = self._answer(lambda table, _: frozenset(table.copied))
+        return None if not copied else lambda record_id: keys_of([record_id]) in copied
 
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
@@ -167,18 +169,6 @@ class Reader:
         if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):
             cache.save(os.path.realpath(self._path), extent, self._table)
             self._saved = len(self._table)
-
-
-_readers: weakref.WeakSet[Reader] = weakref.WeakSet()
-
-
-def _forget_parents() -> None:
-    for reader in tuple(_readers):
-        reader._begin_anew()  # noqa: SLF001 - the class's own
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_parents)
 
 
 _ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")

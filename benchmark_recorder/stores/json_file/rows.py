@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 import numpy as np
 
-from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.json_file.format import JOINT, is_record
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _row(line: bytes) -> Row:
 _FORM: Final = np.frombuffer(b"0000-00-00T00:00:00.000000+00:00\n", np.uint8)
 """The form of our own timestamps, a line each."""
 
-_SIGNS: Final = np.flatnonzero(_FORM != ord("0"))
+_SIGNS: Final = np.flatnonzero(ord("0") != _FORM)
 _DIGITS: Final = np.setdiff1d(np.arange(26), _SIGNS)
 _OFFSET: Final = slice(26, 33)
 _YEAR_ONE: Final = -62_135_596_800_000_000
@@ -94,7 +94,7 @@ def _micros_of_ours(texts: Sequence[str]) -> NDArray[np.int64] | None:
         return None
     table = np.frombuffer(joined, np.uint8).reshape(-1, len(_FORM))
     digits = table[:, _DIGITS] - _FORM[0]  # what is below "0" wraps around
-    if (table[:, _SIGNS] != _FORM[_SIGNS]).any() or (table[:, _OFFSET] != _FORM[_OFFSET]).any() or digits.max() > 9:  # noqa: PLR2004
+    if (table[:, _SIGNS] != _FORM[_SIGNS]).any() or (table[:, _OFFSET] != _FORM[_OFFSET]).any() or digits.max() > 9:
         return None
     try:
         times = np.ascontiguousarray(table[:, :26]).view("S26").ravel().astype("datetime64[us]")
@@ -118,27 +118,31 @@ def micros_of_each(texts: Sequence[str]) -> tuple[NDArray[np.int64], list[int]]:
 # Ids -----------------------------------------------------------------------------------------------------------------
 
 
-def keys_of(ids: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Ids as the halves of 128-bit numbers: those of our form are read as hexadecimal, others hashed."""
-    content = _hexadecimal(" ".join(ids))
-    if len(content) != _KEY_BYTES * len(ids):
-        content = b"".join(map(_key_of, ids))
-    high, low = np.frombuffer(content, ">u8").astype(np.uint64).reshape(-1, 2).T.copy()
-    return high, low
+def keys_of(ids: Sequence[str]) -> bytes:
+    """Ids as numbers of 16 bytes, one after the other: those of our form read as hexadecimal, others hashed."""
+    keys = hexadecimal(" ".join(ids))
+    return keys if len(keys) == KEY_BYTES * len(ids) else b"".join(map(_key_of, ids))
 
 
-_KEY_BYTES: Final = 16
+KEY_BYTES: Final = 16
 
 
 def _key_of(text: str) -> bytes:
-    content = _hexadecimal(text)
-    return content if len(content) == _KEY_BYTES else hashlib.blake2b(text.encode(), digest_size=_KEY_BYTES).digest()
+    key = hexadecimal(text)
+    return key if len(key) == KEY_BYTES else hashlib.blake2b(text.encode(), digest_size=KEY_BYTES).digest()
 
 
-def _hexadecimal(joined: str) -> bytes:
+_BLANK: Final = ord(" ")
+"""Also the bit that the digits, the lower-case letters and the blank have, and the upper-case letters have not."""
+
+
+def hexadecimal(joined: str) -> bytes:
     """Ids of 32 lower-case digits, with a blank between each two; empty where one is not."""
     try:
-        content = bytes.fromhex(joined)
+        keys = bytes.fromhex(joined)
     except ValueError:
         return b""
-    return content if content.hex(" ", _KEY_BYTES) == joined else b""
+    characters = np.frombuffer(joined.encode(), np.uint8)
+    between = characters[2 * KEY_BYTES :: 2 * KEY_BYTES + 1]
+    is_ours = (between == _BLANK).all() and np.bitwise_and.reduce(characters) & _BLANK
+    return keys if is_ours and len(characters) == 2 * len(keys) + len(between) else b""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchmark_recorder.errors import ConfigurationError, StoreError
+from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
 from benchmark_recorder.stores.base import Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
 from benchmark_recorder.stores.json_file.places import count_behind, end_of, ids_between, read_batch
@@ -130,19 +131,32 @@ class JSONFileStore(Journal):
 
     def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
         """See ``Journal.distinct``."""
-        copied = self._reader().copied()
-        seen: set[str] = set()
-        if copied and after is not None:
-            with opened(self._path) as source:
-                if source is not None:
-                    seen.update(copied.intersection(ids_between(source, since, after, self._path)))
-        for batch in self.batches(after):
-            for document in batch.documents:
-                if (record_id := document["record_id"]) in copied:
-                    if record_id in seen:
-                        continue
-                    seen.add(record_id)
+        batches = self.batches(after)
+        first = next(batches, None)
+        if first is None:
+            return
+        is_copied = self._is_copied()
+        if is_copied is None:
+            for batch in chain([first], batches):
+                yield from batch.documents
+            return
+        seen = set(filter(is_copied, self._ids_between(since, after))) if after and since else set()
+        for document in chain.from_iterable(batch.documents for batch in chain([first], batches)):
+            record_id = document["record_id"]
+            if record_id not in seen:
                 yield document
+                if is_copied(record_id):
+                    seen.add(record_id)
+
+    def _is_copied(self) -> Callable[[str], bool] | None:
+        try:
+            return self._reader().is_copied()
+        except StoreFormatError:  # a damaged line; reading it raises that again
+            return None
+
+    def _ids_between(self, since: Position, until: Position) -> list[str]:
+        with opened(self._path) as source:
+            return [] if source is None else list(ids_between(source, since, until, self._path))
 
     # Care -------------------------------------------------------------------------------------------------------------
 

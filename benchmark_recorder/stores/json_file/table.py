@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
 from benchmark_recorder.stores.json_file.identities import ids_of
 from benchmark_recorder.stores.json_file.ordered import Ordered
 from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
-from benchmark_recorder.stores.json_file.rows import decode_each, decode_rows, keys_of, micros_of, micros_of_each
+from benchmark_recorder.stores.json_file.rows import (
+    KEY_BYTES,
+    Row,
+    decode_each,
+    decode_rows,
+    hexadecimal,
+    keys_of,
+    micros_of,
+    micros_of_each,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.records import Query
-    from benchmark_recorder.stores.json_file.rows import Row
 
 TEXTS: Final = ("version", "task_id", "expected_agent", "agent_selected", "git_commit", "host")
 """Columns of texts, kept as codes into a vocabulary; -1 is ``None``."""
@@ -90,7 +99,7 @@ class Table:
         parts: the records, with the count of each part.
         ordered: the durations of these by version, where they are known in rising order.
         invalid: how many of these have a field missing or of another type.
-        copied: the ids that more than one of these has.
+        copied: the ids that more than one of these has, as in ``keys_of``.
         last: the greatest of their ids.
 
     Attributes:
@@ -107,8 +116,8 @@ class Table:
         *,
         ordered: Ordered | None = None,
         invalid: int = 0,
-        copied: Iterable[str] = (),
-        last: Key = (0, 0),
+        copied: Iterable[bytes] = (),
+        last: Key = (-1, -1),
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
@@ -129,22 +138,23 @@ class Table:
         """
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
-        ids: list[str] = []
+        keys: list[bytes] = []
         for block in blocks:
             try:
                 rows = decode_rows(b"[%b]" % block)
             except msgspec.DecodeError:
                 rows = decode_each(block)
-            pieces.append(self._columns_of(rows))
-            times += [row.timestamp for row in rows]
-            ids += _ids(rows, block)
+            values = dict(zip(Row.__struct_fields__, zip(*map(astuple, rows), strict=True), strict=True))
+            pieces.append(self._columns_of(values))
+            times += values["timestamp"]
+            keys.append(_keys(values["record_id"], block))
             if len(times) >= PART_ROWS:
-                self._add(pieces, times, ids)
-                pieces, times, ids = [], [], []
+                self._add(pieces, times, b"".join(keys))
+                pieces, times, keys = [], [], []
         if pieces:
-            self._add(pieces, times, ids)
+            self._add(pieces, times, b"".join(keys))
 
-    def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str], ids: list[str]) -> None:
+    def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str], keys: bytes) -> None:
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
         try:
             columns["time"] = micros_of(times)
@@ -152,10 +162,10 @@ class Table:
             columns["time"], invalid = micros_of_each(times)
             columns["version"][invalid] = INVALID
         self.invalid += int(np.count_nonzero(columns["version"] == INVALID))
-        columns["id_high"], columns["id_low"] = keys_of(ids)
+        columns["id_high"], columns["id_low"] = np.frombuffer(keys, ">u8").reshape(-1, 2).T.astype(np.uint64, "C")
         for row in self._copies(columns):
             columns["version"][row] = COPY
-            self.copied.add(ids[row])
+            self.copied.add(keys[KEY_BYTES * row : KEY_BYTES * (row + 1)])
         sound = columns["version"] >= 0
         columns["execution_time"][~sound] = np.nan
         self._count(columns if sound.all() else {name: column[sound] for name, column in columns.items()})
@@ -185,21 +195,17 @@ class Table:
         start = np.count_nonzero(earlier)
         return [int(rows[place - start]) for place in found if place >= start]
 
-    def _columns_of(self, rows: list[Row]) -> dict[str, NDArray[np.generic]]:
-        cost = np.array([row.cost_estimated or 0.0 for row in rows], np.float64)
-        if not cost.all():
-            free = np.array([bool(row.cost_known) for row in rows])
-            cost[(cost == 0) & ~free] = np.nan
+    def _columns_of(self, values: Mapping[str, tuple[Any, ...]]) -> dict[str, NDArray[np.generic]]:
+        cost = np.array(values["cost_estimated"], np.float64)  # None becomes NaN
+        if not (cost > 0).all():
+            known = np.array(values["cost_known"], np.bool_)
+            none = (cost == 0) | np.isnan(cost)
+            cost[none] = np.where(known[none], 0.0, np.nan)
         return {
-            "execution_time": np.array([row.execution_time for row in rows], np.float64),
-            "success": np.array([row.success for row in rows], np.bool_),
+            "execution_time": np.array(values["execution_time"], np.float64),
+            "success": np.array(values["success"], np.bool_),
             "cost": cost,
-            "version": self._code("version", [row.version for row in rows]),
-            "task_id": self._code("task_id", [row.task_id for row in rows]),
-            "expected_agent": self._code("expected_agent", [row.expected_agent for row in rows]),
-            "agent_selected": self._code("agent_selected", [row.agent_selected for row in rows]),
-            "git_commit": self._code("git_commit", [row.git_commit for row in rows]),
-            "host": self._code("host", [row.host for row in rows]),
+            **{name: self._code(name, values[name]) for name in TEXTS},
         }
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
@@ -330,14 +336,13 @@ class Table:
         }
 
 
-def _ids(rows: Sequence[Row], block: bytes) -> list[str]:
-    """The ids of some rows, which are the records of a block."""
-    ids = [row.record_id for row in rows]
+def _keys(ids: tuple[Any, ...], block: bytes) -> bytes:
+    """The keys of the records of a block, which have these ids."""
     try:
-        "".join(ids)
-    except TypeError:  # one is not a text
-        return ids_of(block)
-    return ids if all(ids) else ids_of(block)
+        keys = hexadecimal(" ".join(ids))
+    except TypeError:  # one has none
+        keys = b""
+    return keys if len(keys) == KEY_BYTES * len(ids) else keys_of(ids_of(block))
 
 
 def _repeated(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> list[int]:

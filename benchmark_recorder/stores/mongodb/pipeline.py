@@ -13,7 +13,8 @@ import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
-from benchmark_recorder.records import plain_text, task_id_of
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.records import plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
 
 if TYPE_CHECKING:

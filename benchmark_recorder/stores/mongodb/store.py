@@ -5,7 +5,6 @@ The document is in ``_executions``, the questions are in ``_aggregation``; how t
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Store
@@ -100,13 +100,15 @@ class MongoDBStore(Store):
         self._collection_name = collection
         self._hosts = hosts
         self._expire_after_days = expire_after_days
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self._client: Client | None = None
         self._is_prepared = False
+        in_child(self._forget_parent)
+
+    def _forget_parent(self) -> None:
+        """In a forked child: neither the parent's client is used, nor a lock that another of its threads held."""
+        _parents.append(self._client)
+        self._lock, self._client, self._is_prepared = threading.Lock(), None, False
 
     def __repr__(self) -> str:
         return f"MongoDBStore({self.name!r})"
@@ -185,7 +187,6 @@ class MongoDBStore(Store):
 
     def close(self) -> None:
         """See ``Store.close``; a client that was given, or the parent process's, stays open."""
-        self._forget_parent()
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -294,17 +295,10 @@ class MongoDBStore(Store):
         """The client of this process: the one that was given, or one of our own."""
         if self._given is not None:
             return self._given
-        self._forget_parent()
         with self._lock:
             if self._client is None:
                 self._client = connect(self._uri)
             return self._client
-
-    def _forget_parent(self) -> None:
-        """In a forked child: neither the parent's client is used, nor a lock that another of its threads held."""
-        if self._pid != os.getpid():
-            _parents.append(self._client)
-            self._begin_anew()
 
     @contextmanager
     def _talking(self) -> Iterator[None]:

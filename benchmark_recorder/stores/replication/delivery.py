@@ -1,9 +1,9 @@
-"""From the journal to the remote store, batch by batch, so that a process may be killed between any two steps.
+"""From the journal to the remote store, batch by batch.
 
-A batch is: write down in the mark up to where it goes, send it, move the mark over it. Whoever comes after a kill
-sends the same records again, which is safe, because a store counts one id once; whoever reads in between leaves the
-batch's records out of the remote side. While one batch is sent, the next is read ahead, and no more than that: it is
-attempted only when the mark has moved over the one before it.
+A process may be killed between any two steps of a batch: write its end to the cursor (``attempted``), send it, move the
+cursor past it (``delivered``). After a kill the next process sends the same records again, which is safe, because a
+store counts one id once; in between, readers exclude the ids of the batch from the remote side. While one batch is
+sent, the next is read ahead, but attempted only after the cursor has moved past the one before.
 """
 
 from __future__ import annotations
@@ -11,72 +11,72 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import PlaceLostError, Position
-from benchmark_recorder.stores.replication.cursor import DAMAGED, LOST, Cursor, MarkFile
-from benchmark_recorder.stores.replication.prefetch import Prefetch, one_ahead
+from benchmark_recorder.stores.replication.copying import Prefetch, in_batches, one_ahead
+from benchmark_recorder.stores.sidefiles import DAMAGED, LOST, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Batch, Journal, Store
+    from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
     from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 BATCH: Final = 1000
-"""Records sent at once: enough that a round trip is small beside them, few enough to be kept out of a question."""
+"""Records sent at once: enough to make a round trip cheap, few enough for a question to exclude their ids."""
 
 _GRACE: Final = 86_400_000_000
-"""Microseconds before the attachment from which records are delivered when its place is lost. A record gets its time
-before it is written; delivering some a second time is nothing, and leaving one out is a loss."""
+"""If the place of the attachment is lost, delivery starts with records this many microseconds older: a record gets its
+time before it is written, and to deliver some twice costs little, while to leave one out loses it."""
 
 
 class Delivery:
-    """What brings a journal's records to a remote store.
+    """Brings a journal's records to a remote store.
 
     Args:
-        journal: where they are.
+        journal: where they are read.
         remote: where they go.
-        marks: how far they are.
-        quarantine: where those go that the remote store refuses.
+        cursor_file: how far they are delivered.
+        quarantine: keeps those that the remote store refuses.
     """
 
-    def __init__(self, journal: Journal, remote: Store, marks: MarkFile, quarantine: Quarantine) -> None:
+    def __init__(self, journal: Journal, remote: Store, cursor_file: RemoteCursorFile, quarantine: Quarantine) -> None:
         self._journal, self._remote = journal, remote
-        self._marks, self._quarantine = marks, quarantine
+        self._cursor_file, self._quarantine = cursor_file, quarantine
         self._is_attached = False
 
     def attach(self) -> None:
-        """Deliver from now on, unless that is so already.
+        """Deliver everything that is recorded from now on; does nothing if that is so already.
 
         Raises:
-            StoreError: the journal cannot be read, or the mark cannot be written.
+            StoreError: the journal cannot be read, or the cursor cannot be written.
         """
         if self._is_attached:
             return
-        if self._marks.read() is None:  # without the lock, which a question may hold for as long as the server takes
-            with self._marks.held():
-                if self._marks.read() is None:
+        if self._cursor_file.read() is None:  # without the lock: a slow question may hold it
+            with self._cursor_file.held():
+                if self._cursor_file.read() is None:
                     end = self._journal.end()
-                    self._marks.write(Cursor(self._remote.name, end, _now(), end))
+                    self._cursor_file.write(Cursor(self._remote.name, end, _now(), end))
         self._is_attached = True
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
-        """Deliver everything that is pending; whether nothing is left, or another process is doing it.
+        """Deliver everything that is pending; ``False`` if something may be left, or another process delivers.
 
         Args:
-            go_on: asked between two batches.
-            report: told how many records were delivered.
+            go_on: called between two batches; ``False`` stops.
+            report: called with the number of records of each batch.
 
         Raises:
             StoreError: the remote store cannot take them now, or the journal cannot be read.
         """
         self.attach()
-        with self._marks.turn() as mine:
+        with self._cursor_file.lease() as mine:
             if not mine:
                 return False
             try:
@@ -93,27 +93,27 @@ class Delivery:
         return True
 
     def deliver_history(self, report: Callable[[int], None]) -> None:
-        """Deliver the whole journal, also what was there before the remote store was attached.
+        """Deliver the whole journal, including what was recorded before the remote store was attached.
 
         Raises:
             StoreError: the remote store cannot take it now, or the journal cannot be read.
         """
         self.deliver(lambda: True, report)
-        with self._marks.turn(seconds=60.0) as mine:
+        with self._cursor_file.lease(seconds=60.0) as mine:
             if not mine:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
-            for part in one_ahead(map(self._remote.prepared, self._before_mark())):
+            for part in one_ahead(map(self._remote.prepared, self._before_cursor())):
                 self._refuse(part, self._send(part))
                 report(len(part))
-            with self._marks.held():
-                self._marks.write(replace(self._mark(), attached=Position(0, 0, ""), confirmed_at=_now()))
+            with self._cursor_file.held():
+                self._cursor_file.write(replace(self._cursor(), attached=Position(0, 0, ""), confirmed_at=_now()))
 
-    def _before_mark(self) -> Iterator[Sequence[Document]]:
-        """All that stands before the mark, some at a time; a reader takes what is behind it from the journal."""
+    def _before_cursor(self) -> Iterator[Sequence[Document]]:
+        """All records before the cursor, in batches; readers take those after it from the journal."""
         after: Position | None = None
         while True:
-            with self._marks.held(shared=True):  # so that no rewrite of ours comes between the two
-                place = self._mark().delivered
+            with self._cursor_file.held(shared=True):  # so that no rewrite comes between the two
+                place = self._cursor().delivered
                 batch = self._journal.read(after, BATCH)
                 count = self._count_before(place, after, batch)
             if count:
@@ -123,7 +123,7 @@ class Delivery:
             after = batch.position
 
     def _count_before(self, place: Position, after: Position | None, batch: Batch) -> int:
-        """How many records of a batch stand before a place: by offset, because an id may stand there twice."""
+        """How many records of a batch are before a place: by offset, because an id may occur twice."""
         documents = batch.documents
         if place.inode == batch.position.inode:
             if batch.position.offset <= place.offset:
@@ -131,7 +131,7 @@ class Delivery:
             return bisect_right(range(1, len(documents)), place.offset, key=lambda n: self._offset(after, n))
         if not place.record_id:
             return 0
-        # Another program has replaced the file, and nothing new is behind the place.
+        # Another program has replaced the file, and nothing new follows the place.
         ids = [document["record_id"] for document in documents]
         return ids.index(place.record_id) + 1 if place.record_id in ids else len(documents)
 
@@ -139,7 +139,7 @@ class Delivery:
         return self._journal.read(after, count).position.offset
 
     def deliver_quarantined(self, report: Callable[[int], None]) -> int:
-        """Try once more to deliver what was refused; how many records are still refused.
+        """Try again to deliver refused records; how many are still refused.
 
         Raises:
             StoreError: the remote store cannot take anything now.
@@ -156,7 +156,7 @@ class Delivery:
         return still
 
     def _send_and_confirm(self, batch: Batch) -> Batch:
-        """Bring one batch there; the next one, written down as attempted."""
+        """Send one batch; return the next one, noted as attempted."""
         if len(batch.documents) < BATCH:
             return self._confirm(batch, self._send(batch.documents))
         ahead = Prefetch(lambda: self._read_ahead(batch.position))
@@ -170,26 +170,26 @@ class Delivery:
         return replace(batch, documents=self._remote.prepared(batch.documents))
 
     def _next(self) -> Batch:
-        """The next batch, written down as attempted."""
-        with self._marks.held():
-            return self._attempt(self._mark())
+        """The next batch, noted as attempted."""
+        with self._cursor_file.held():
+            return self._attempt(self._cursor())
 
-    def _attempt(self, mark: Cursor, ahead: Batch | None = None) -> Batch:
-        """What is behind a mark, written down as attempted together with the rest of the mark."""
+    def _attempt(self, cursor: Cursor, ahead: Batch | None = None) -> Batch:
+        """The batch after a cursor, noted as attempted in it when it is written."""
         try:
-            batch = ahead or self._journal.read(mark.delivered, BATCH)
+            batch = ahead or self._journal.read(cursor.delivered, BATCH)
         except PlaceLostError:
-            self._write(replace(mark, attempted=None))
+            self._write(replace(cursor, attempted=None))
             raise
-        self._write(replace(mark, attempted=batch.position if batch.documents else None))
+        self._write(replace(cursor, attempted=batch.position if batch.documents else None))
         return batch
 
-    def _write(self, mark: Cursor) -> None:
-        if mark != self._marks.read():
-            self._marks.write(mark)
+    def _write(self, cursor: Cursor) -> None:
+        if cursor != self._cursor_file.read():
+            self._cursor_file.write(cursor)
 
     def _send(self, documents: Sequence[Document]) -> dict[str, str]:
-        """Send records; why some were refused, by id."""
+        """Send records; the reasons of those that were refused, by id."""
         try:
             self._remote.append(documents, fresh=self._remote.repeats_are_free)
         except RefusedRecordsError as error:
@@ -197,67 +197,69 @@ class Delivery:
         return {}
 
     def _confirm(self, batch: Batch, reasons: dict[str, str], ahead: Prefetch[Batch] | None = None) -> Batch:
-        """Move the mark over a batch; the next one, written down as attempted in the same stroke."""
+        """Move the cursor past a batch; return the next one, noted as attempted by the same write."""
         self._refuse(batch.documents, reasons)
         following = None if ahead is None else _whole(ahead)
-        with self._marks.held():
-            mark = self._mark()
-            delivered = mark.attempted  # as it is written now: a rewrite of the journal meanwhile has moved it
+        with self._cursor_file.held():
+            cursor = self._cursor()
+            delivered = cursor.attempted  # read again: a rewrite of the journal may have moved it meanwhile
             if delivered is None or delivered.record_id != batch.position.record_id:
-                return self._attempt(mark)  # no longer this batch's: sent again from wherever the mark is
+                return self._attempt(cursor)  # no longer this batch's: continue from wherever the cursor is
             if delivered != batch.position:
-                following = None  # read from a place that is not the mark's any more
-            return self._attempt(replace(mark, delivered=delivered, attempted=None, confirmed_at=_now()), following)
+                following = None  # it was read from a place that has moved
+            return self._attempt(replace(cursor, delivered=delivered, attempted=None, confirmed_at=_now()), following)
 
     def _refuse(self, documents: Sequence[Document], reasons: dict[str, str]) -> None:
         if reasons:
             self._quarantine.add(self._remote.name, documents, reasons)
 
-    def _mark(self) -> Cursor:
-        mark = self._marks.read()
-        if mark is None or mark is DAMAGED:
-            # Somebody removed it since it was attached. What it stood for cannot be known: its place is lost.
-            logger.warning("%s is gone or damaged: all of %s is delivered again", self._marks.path, self._journal.name)
-            mark = Cursor(self._remote.name, Position(0, 0, ""), 0, LOST)
-            self._marks.write(mark)
-        return mark
+    def _cursor(self) -> Cursor:
+        cursor = self._cursor_file.read()
+        if cursor is None or cursor is DAMAGED:
+            # It was removed since the attachment, so how far delivery had come is unknown: its place is lost.
+            path, journal = self._cursor_file.path, self._journal.name
+            logger.warning("%s is gone or damaged: all of %s is delivered again", path, journal)
+            cursor = Cursor(self._remote.name, Position(0, 0, ""), 0, LOST)
+            self._cursor_file.write(cursor)
+        return cursor
 
     def _deliver_anew(self, report: Callable[[int], None] | None) -> None:
-        """The journal was rewritten without the mark's record: deliver everything since the attachment again.
+        """The journal was rewritten without the cursor's record: deliver everything since the attachment again.
 
-        The mark stays until all is delivered, so that a reader meanwhile sees that its place is lost.
+        The cursor stays until all is delivered, so that readers meanwhile see that its place is lost.
         """
-        with self._marks.held():
-            mark = self._mark()
+        with self._cursor_file.held():
+            cursor = self._cursor()
             end = self._journal.end()
-        # What has come since is sent, too: not to stop at an id, which may stand there twice.
-        for part in one_ahead(map(self._remote.prepared, _parts(newer(self._journal, mark)))):
+        # What has come since is sent, too: an id may occur twice, so none marks the end.
+        for part in one_ahead(map(self._remote.prepared, in_batches(newer(self._journal, cursor), BATCH))):
             self._refuse(part, self._send(part))
             if report is not None:
                 report(len(part))
-        with self._marks.held():
-            self._marks.write(replace(self._mark(), delivered=end, attempted=None, confirmed_at=_now()))
+        with self._cursor_file.held():
+            self._cursor_file.write(replace(self._cursor(), delivered=end, attempted=None, confirmed_at=_now()))
 
 
-def newer(journal: Journal, mark: Cursor) -> Iterator[Document]:
+def newer(journal: Journal, cursor: Cursor) -> Iterator[Document]:
     """The records since a remote store was attached, where the place of the last delivered one is lost."""
     try:
-        yield from _documents(journal, mark.attached)
+        yield from documents_after(journal, cursor.attached)
     except PlaceLostError:
-        since = mark.attached_at - _GRACE
-        yield from (document for document in _documents(journal, None) if _is_since(document, since))
+        since = cursor.attached_at - _GRACE
+        yield from (document for document in documents_after(journal, None) if _is_since(document, since))
 
 
 def _whole(ahead: Prefetch[Batch]) -> Batch | None:
-    """What was read ahead; ``None`` where it must be read again: it failed, or was short and may have grown since."""
+    """What was read ahead; ``None`` if it must be read again: it failed, or was short and may have grown since."""
     try:
         batch = ahead.result()
-    except Exception:  # noqa: BLE001 - whatever it is, reading again meets it where it can be dealt with
+    except Exception:  # noqa: BLE001 - reading again raises it where it can be handled
         return None
     return batch if len(batch.documents) == BATCH else None
 
 
-def _documents(journal: Journal, after: Position | None) -> Iterator[Document]:
+def documents_after(journal: Journal, after: Position | None) -> Iterator[Document]:
+    """All records after a place; errors as in ``Journal.read``."""
     for batch in journal.batches(after):
         yield from batch.documents
 
@@ -265,15 +267,10 @@ def _documents(journal: Journal, after: Position | None) -> Iterator[Document]:
 def _is_since(document: Document, moment: int) -> bool:
     """Whether a record may have been written at a moment (microseconds since 1970) or later."""
     record_id: str = document["record_id"]
-    # One of ours says when it was made; a hash may look like one, but not to the microsecond of its record's time.
+    # Our own ids contain a time; a hash may look like one, but not to the microsecond of its record's time.
     if record_id[8:21].isdecimal() and record_id[8:14] == str(document.get("timestamp"))[20:26]:
         return int(record_id[:8], 16) * 1_000_000 >= moment - 1_000_000
     return True
-
-
-def _parts(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    while part := list(islice(documents, BATCH)):
-        yield part
 
 
 def _now() -> int:

@@ -1,14 +1,13 @@
 """Records that a remote store refused for their content: kept whole, counted, and tried again on request.
 
-``quarantine.jsonl`` in the folder beside the journal has one entry a line. An entry is written before the mark moves
-over its record, and removed after the record was delivered, so a record is never in neither place; who reads both
-leaves out of the remote side what is here.
+``quarantine.jsonl`` in the folder beside the journal has one entry per line. An entry is written before the cursor
+moves past its record, and removed after the record was delivered, so every record is in at least one place; readers of
+both exclude these ids from the remote side.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from benchmark_recorder.stores.locking import unavailable
 from benchmark_recorder.stores.sidefiles import CursorFile, damaged_quarantine, quarantine_of, write_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from benchmark_recorder.records import Document
 
@@ -28,7 +27,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     Attributes:
         remote: the name of the store that refused it.
-        reason: in its words.
+        reason: in the store's words.
         at: when, as text.
         document: the record.
     """
@@ -37,6 +36,11 @@ class Entry(msgspec.Struct, frozen=True):
     reason: str
     at: str
     document: dict[str, Any]
+
+    @property
+    def record_id(self) -> str:
+        """The record's."""
+        return str(self.document["record_id"])
 
 
 _decode = msgspec.json.Decoder(Entry).decode
@@ -61,34 +65,34 @@ class Quarantine:
         Raises:
             StoreUnavailableError: they cannot be read.
         """
-        return {entry.document["record_id"]: entry for entry in self._entries() if entry.remote == remote}
+        return {entry.record_id: entry for entry in self._entries() if entry.remote == remote}
 
     def add(self, remote: str, documents: Iterable[Document], reasons: Mapping[str, str]) -> None:
-        """Keep the documents that a store gave a reason against; those that are here already stay as they are.
+        """Keep the documents that a store gave a reason against; existing entries stay as they are.
 
         Raises:
             StoreUnavailableError: they cannot be written.
         """
-        with self._alone():
+        with self._lock.held():
             there = self.of(remote)
             at = datetime.now(UTC).isoformat(timespec="microseconds")
             new = {
-                document["record_id"]: Entry(remote, reasons[document["record_id"]], at, document)
+                record_id: Entry(remote, reasons[record_id], at, document)
                 for document in documents
-                if document["record_id"] in reasons and document["record_id"] not in there
+                if (record_id := document["record_id"]) in reasons and record_id not in there
             }
             if new:
                 self._write([*self._entries(), *new.values()])
 
     def remove(self, remote: str, ids: Collection[str]) -> None:
-        """Let records go that were delivered.
+        """Remove the entries of delivered records.
 
         Raises:
             StoreUnavailableError: the file cannot be written.
         """
-        with self._alone():
+        with self._lock.held():
             gone = set(ids)
-            self._write([e for e in self._entries() if e.remote != remote or e.document["record_id"] not in gone])
+            self._write([e for e in self._entries() if e.remote != remote or e.record_id not in gone])
 
     def _entries(self) -> tuple[Entry, ...]:
         try:
@@ -106,8 +110,3 @@ class Quarantine:
             os.replace(write_beside(self._journal, (_encode(entry) + b"\n" for entry in entries)), self.path)
         except OSError as error:
             raise unavailable(error, self.path, "write to") from error
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._lock.held():
-            yield

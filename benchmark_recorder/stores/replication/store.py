@@ -1,11 +1,10 @@
 """The local journal first, then the remote store: fallback and catch-up in one.
 
-A record goes into the journal, and that is all its caller waits for. The journal is also the queue: a thread reads it
-from the mark on and brings what it finds to the remote store (``_replication``). A remote store
-that is out of reach is simply behind.
+A record goes into the journal, and its caller waits for nothing else. The journal is also the queue: a thread reads it
+from the cursor on and sends what it finds to the remote store (``worker``, ``delivery``). A remote store that is out of
+reach is simply behind.
 
-Questions are asked of both: the remote store has what every machine delivered, the journal what this one has not
-delivered yet.
+Questions go to both: the remote store has what every machine delivered, the journal what this one has not yet.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
+from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
-from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
-from benchmark_recorder.stores.replication.cursor import MarkFile
+from benchmark_recorder.stores.replication.copying import in_batches
+from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
 from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, newer
-from benchmark_recorder.stores.replication.last_error import TroubleFile
 from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -34,28 +33,27 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cell, Cells, StoreNote
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Journal
-    from benchmark_recorder.stores.replication.cursor import Cursor
+    from benchmark_recorder.stores.sidefiles import Cursor
 
 
 MOST_NAMED: Final = 5000
-"""Ids or tasks named in one question to the remote store: some 200 kB. Beyond, its records are fetched and sorted out
-here."""
-
+"""Ids or tasks named in one question to the remote store: some 200 kB. Beyond that, its records are fetched and
+selected here."""
 
 SILENT_SECONDS: Final = 5.0
-"""How long a remote store that did not answer one question is not asked another, unless it takes a record: a report
-asks several, and each would wait for the same silence."""
+"""How long a remote store that did not answer is not asked again, unless it takes a record: a report asks several
+questions, and each would wait for the same timeout."""
 
 PRUNE_SECONDS: Final = 3600.0
-"""Between two looks for confirmed records to let go of: each rewrites the journal."""
+"""Between two searches for confirmed records to remove: each rewrites the journal."""
 
 
 @runtime_checkable
 class Prunable(Protocol):
-    """A journal that can let go of old records, but for those that a remote store has not confirmed."""
+    """A journal that can remove old records, except those that a remote store has not confirmed."""
 
     def prune(self, before: int) -> int:
-        """Remove the records from before a moment (microseconds since 1970); how many that were."""
+        """Remove the records from before a moment (microseconds since 1970); how many."""
 
 
 class ReplicatedStore(Store):
@@ -64,12 +62,12 @@ class ReplicatedStore(Store):
     Args:
         journal: where a record is when its append returns.
         remote: where records go from there.
-        beside: the path of the journal's file; marks and quarantine are kept in the folder ``<beside>.d``.
+        beside: the path of the journal's file; cursors and quarantine are in the folder ``<beside>.d``.
         deliver: ``"background"``: by a thread of this process; ``"off"``: by ``benchmark-recorder sync``.
-        keep_delivered: seconds after which the journal lets go of what is confirmed; ``None``: never.
+        keep_delivered: seconds after which confirmed records are removed from the journal; ``None``: never.
 
     Raises:
-        ConfigurationError: ``deliver`` is neither, or the journal cannot let go of anything.
+        ConfigurationError: ``deliver`` is neither, or the journal cannot remove anything.
     """
 
     def __init__(
@@ -88,16 +86,15 @@ class ReplicatedStore(Store):
             raise ConfigurationError(f"keep_delivered: {journal.name} cannot be pruned")
         self._keep_delivered, self._next_prune = keep_delivered, 0.0
         path = os.path.realpath(beside)
-        self._marks = MarkFile.of(path, remote.name)
+        self._cursor_file = RemoteCursorFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
-        self._trouble = TroubleFile(path, self._marks.path)
         self._silence: _Silence | None = None
-        self.delivery = Delivery(journal, remote, self._marks, self._quarantine)
-        self._courier = None
+        self.delivery = Delivery(journal, remote, self._cursor_file, self._quarantine)
+        self._worker = None
         if deliver == "background":
             from benchmark_recorder.stores.replication.worker import Worker
 
-            self._courier = Worker(self.deliver, remote.name)
+            self._worker = Worker(self.deliver, remote.name)
 
     def __repr__(self) -> str:
         return f"ReplicatedStore({self.journal!r}, {self.remote!r})"
@@ -113,12 +110,12 @@ class ReplicatedStore(Store):
         """See ``Store.append``; the remote store is not touched."""
         self.delivery.attach()
         new = self.journal.append(documents, fresh=fresh)
-        if self._courier is not None:
-            self._courier.wake()
+        if self._worker is not None:
+            self._worker.wake()
         return new
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
-        """See ``Delivery.deliver``; then the journal lets go of what is confirmed and old enough."""
+        """See ``Delivery.deliver``; afterwards confirmed records that are old enough are removed from the journal."""
 
         def confirmed(count: int) -> None:
             self._silence = None
@@ -128,10 +125,10 @@ class ReplicatedStore(Store):
         try:
             done = self.delivery.deliver(go_on, confirmed)
         except Exception as error:
-            self._trouble.note(error)
+            self._cursor_file.note_error(error)
             raise
         if done:
-            self._trouble.clear()
+            self._cursor_file.clear_error()
         if done and self._keep_delivered is not None and time.monotonic() >= self._next_prune:
             self._next_prune = time.monotonic() + PRUNE_SECONDS
             self._prune(self._keep_delivered)
@@ -146,14 +143,14 @@ class ReplicatedStore(Store):
             logger.info("%d confirmed records were removed from %s", removed, self.journal.name)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver now, and wait for it; whether everything that was here is in the remote store, or in quarantine.
+        """Deliver now, and wait for it; whether everything recorded so far is in the remote store, or in quarantine.
 
         Args:
             timeout: seconds; ``None``: however long it takes.
         """
-        if self._courier is None:
+        if self._worker is None:
             return self.condition().pending == 0
-        return self._courier.flush(timeout)
+        return self._worker.flush(timeout)
 
     def condition(self) -> Condition:
         """See ``Store.condition``."""
@@ -163,146 +160,137 @@ class ReplicatedStore(Store):
             return Condition(self.remote.name, last_error=str(error))
 
     def _condition(self) -> Condition:
-        mark = self._marks.read()
-        pending, since = (0, None) if mark is None else self._pending(mark)
-        failing_since, last_error = (
-            (None, None) if self._courier is None else (self._courier.failing_since, self._courier.last_error)
-        )
-        trouble = self._trouble.read() if pending and last_error is None else None
-        if trouble is not None:  # another process's, and none of ours was before or since
-            failing_since, last_error = trouble.since, trouble.error
-        return Condition(
-            remote=self.remote.name,
-            pending=pending,
-            pending_since=since,
-            quarantined=len(self._quarantine.of(self.remote.name)),
-            failing_since=failing_since,
-            last_error=last_error,
-        )
+        cursor = self._cursor_file.read()
+        pending, pending_since = (0, None) if cursor is None else self._pending(cursor)
+        worker = self._worker
+        failing_since, last_error = (worker.failing_since, worker.last_error) if worker else (None, None)
+        others = self._cursor_file.read_error() if pending and last_error is None else None
+        if others is not None:  # of another process; this one had no error before or since
+            failing_since, last_error = others.since, others.error
+        quarantined = len(self._quarantine.of(self.remote.name))
+        return Condition(self.remote.name, pending, pending_since, quarantined, failing_since, last_error)
 
     def close(self) -> None:
-        """Deliver what can be delivered within two seconds, and let go of both stores."""
-        if self._courier is not None:
-            self._courier.close()
+        """Deliver what can be delivered within two seconds, and close both stores."""
+        if self._worker is not None:
+            self._worker.close()
         self.remote.close()
         self.journal.close()
 
-    def _pending(self, mark: Cursor) -> tuple[int, str | None]:
+    def _pending(self, cursor: Cursor) -> tuple[int, str | None]:
+        """How many records are not delivered, and the time of the oldest."""
         try:
-            first = self.journal.read(mark.delivered, 1).documents
-            return self.journal.count(mark.delivered), first[0].get("timestamp") if first else None
+            first = self.journal.read(cursor.delivered, 1).documents
+            return self.journal.count(cursor.delivered), first[0].get("timestamp") if first else None
         except PlaceLostError:
-            documents = newer(self.journal, mark)
+            documents = newer(self.journal, cursor)
             oldest = next(documents, None)
             return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest.get("timestamp"))
 
     # Out --------------------------------------------------------------------------------------------------------------
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
-        """See ``Store.scan``; where the remote store is out of reach, from the journal alone, and the log says so."""
+        """See ``Store.scan``; if the remote store cannot be reached, from the journal alone, and the log says so."""
         import numpy as np
 
         from benchmark_recorder.columns import columns_of
 
         try:
-            with self._asking(), self._here(query) as here:
-                there = self._scan_there(here, fields)
+            with self._asking(), self._undelivered(query) as here:
+                there = self._scan_remote(query, here.ids, fields)
                 parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
                 return {name: np.concatenate([part[name] for part in parts]) for name in there}
         except StoreUnavailableError:
             return self.journal.scan(query, fields)
 
     def summarize(self, query: Query) -> Cells:
-        """See ``Store.summarize``; where the remote store is out of reach, from the journal alone, with a caveat."""
-        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+        """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
+        from benchmark_recorder.cells import CELL_FIELDS, collect, merged, tabulate
         from benchmark_recorder.columns import columns_of
 
         try:
-            with self._asking(), self._here(query) as here:
+            with self._asking(), self._undelivered(query) as here:
                 own: list[Cell] = []
                 for documents in here.parts():
-                    own = list(_merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))]))
+                    own = merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))])
                 tasks = query.own_cells.union(cell.task_id for cell in own if cell.task_id is not None)
+                there: Iterable[Cell]
                 if len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED:
-                    there = self.remote.summarize(
-                        replace(query, exclude_ids=query.exclude_ids | here.ids, own_cells=tasks)
-                    ).cells
+                    there = self.remote.summarize(replace(_without(query, here.ids), own_cells=tasks)).cells
                 else:
-                    there = tuple(tabulate(self._scan_there(here, CELL_FIELDS)))
+                    there = tabulate(self._scan_remote(query, here.ids, CELL_FIELDS))
                 return collect([*there, *own], query.versions, query.own_cells)
         except StoreUnavailableError as error:
-            return replace(self.journal.summarize(query), caveats=(self._alone(error),))
+            return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``.
 
         Raises:
-            StoreUnavailableError: the remote store is out of reach.
+            StoreUnavailableError: the remote store cannot be reached.
         """
-        with self._here(query) as here:
+        with self._undelivered(query) as here:
             for document in self.remote.documents(query):
                 if document["record_id"] not in here.ids:
                     yield document
             for documents in here.parts():
                 yield from documents
 
-    def _scan_there(self, here: _Here, fields: Collection[str]) -> Columns:
-        """The remote store's columns without the records that are counted here."""
+    def _scan_remote(self, query: Query, ids: frozenset[str], fields: Collection[str]) -> Columns:
+        """The remote store's columns without some records."""
         import numpy as np
 
-        if len(here.ids) <= MOST_NAMED:
-            return self.remote.scan(replace(here.query, exclude_ids=here.query.exclude_ids | here.ids), fields)
-        found = self.remote.scan(here.query, {*fields, "record_id"})
-        elsewhere = np.array([record_id not in here.ids for record_id in found["record_id"].tolist()], np.bool_)
-        return {name: found[name][elsewhere] for name in fields}
+        if len(ids) <= MOST_NAMED:
+            return self.remote.scan(_without(query, ids), fields)
+        found = self.remote.scan(query, {*fields, "record_id"})
+        others = np.array([record_id not in ids for record_id in found["record_id"].tolist()], np.bool_)
+        return {name: found[name][others] for name in fields}
 
     @contextmanager
-    def _here(self, query: Query) -> Iterator[_Here]:
+    def _undelivered(self, query: Query) -> Iterator[_Undelivered]:
         """This side of a question: what the journal and the quarantine count, and the remote store must not."""
         with ExitStack() as stack:
-            mark = self._marks.read()
-            if mark is not None:  # where there is none, whoever makes it, at a first record, must not wait
-                stack.enter_context(self._marks.held(shared=True))
-                mark = self._marks.read()
-            refused = [entry.document for entry in self._quarantine.of(self.remote.name).values()]
-            ids = {document["record_id"] for document in refused}
+            cursor = self._cursor_file.read()
+            if cursor is not None:  # where there is none, the first append, which creates it, must not wait
+                stack.enter_context(self._cursor_file.held(shared=True))
+                cursor = self._cursor_file.read()
+            refused = {key: entry.document for key, entry in self._quarantine.of(self.remote.name).items()}
 
             def counted() -> Iterator[Document]:
-                yield from refused
-                if mark is not None:
-                    yield from (d for d in self._undelivered(mark) if d["record_id"] not in refused_ids)
+                yield from refused.values()
+                if cursor is not None:
+                    yield from (d for d in self._after(cursor) if d["record_id"] not in refused)
 
-            refused_ids = frozenset(ids)
-            if mark is not None:
-                ids.update(self._in_doubt(mark))
-            yield _Here(query, frozenset(ids), counted)
+            uncertain = () if cursor is None else self._may_have_arrived(cursor)
+            ids = frozenset(refused).union(document["record_id"] for document in uncertain)
+            yield _Undelivered(ids, lambda: filter(query.matches, counted()))
 
-    def _undelivered(self, mark: Cursor) -> Iterator[Document]:
+    def _after(self, cursor: Cursor) -> Iterator[Document]:
         try:
-            for batch in self.journal.batches(mark.delivered):
-                yield from batch.documents
+            yield from self.journal.distinct(cursor.delivered, since=cursor.attached)
         except PlaceLostError:
-            yield from newer(self.journal, mark)
+            seen: set[str] = set()
+            for document in newer(self.journal, cursor):
+                if (record_id := document["record_id"]) not in seen:
+                    seen.add(record_id)
+                    yield document
 
-    def _in_doubt(self, mark: Cursor) -> Iterator[str]:
-        """The ids of records that are counted here, and may be in the remote store already."""
+    def _may_have_arrived(self, cursor: Cursor) -> Iterable[Document]:
+        """The undelivered records that may be in the remote store already: the batch in flight."""
         try:
-            if mark.attempted is not None:
-                for document in self.journal.read(mark.delivered, BATCH).documents:
-                    yield document["record_id"]
-            else:
-                self.journal.read(mark.delivered, 1)
+            self.journal.read(cursor.delivered, 1)
         except PlaceLostError:
-            for document in newer(self.journal, mark):
-                yield document["record_id"]
+            return newer(self.journal, cursor)
+        # Not the copy of a delivered record: it does not count here, so it must count there.
+        return () if cursor.attempted is None else islice(self._after(cursor), BATCH)
 
-    def _alone(self, error: StoreUnavailableError) -> StoreNote:
-        """What must be said of figures that are from the journal alone."""
+    def _journal_alone(self, error: StoreUnavailableError) -> StoreNote:
+        """What readers of figures from the journal alone must know."""
         from benchmark_recorder.cells import StoreNote
 
-        mark = self._marks.read()
-        pending, _ = (0, None) if mark is None else self._pending(mark)
-        confirmed = None if mark is None or mark.confirmed_at is None else _text(mark.confirmed_at)
+        cursor = self._cursor_file.read()
+        pending, _ = (0, None) if cursor is None else self._pending(cursor)
+        confirmed = None if cursor is None or cursor.confirmed_at is None else _text(cursor.confirmed_at)
         reached = "It was never reached from here" if confirmed is None else f"It was last reached at {confirmed}"
         reason = str(error).removeprefix(f"{self.remote.name} ")
         waiting = "1 record waits" if pending == 1 else f"{pending:,} records wait"
@@ -310,15 +298,15 @@ class ReplicatedStore(Store):
         figures |= {"last_confirmed": confirmed, "pending": pending}
         return StoreNote(
             "store_out_of_reach",
-            f"{self.remote.name} could not be asked: {reason}. These figures are from the local journal alone: "
-            "what other machines recorded is missing, and so is what was pruned here. "
+            f"{self.remote.name} could not be asked: {reason}. These figures are from the local journal alone, "
+            "without records of other machines and without those that were pruned here. "
             f"{reached}. {waiting} to be delivered.",
             figures | {"error": str(error)},
         )
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """One question to both sides; one that would only wait again is not asked, and an outage is logged once.
+        """Around a question to both sides: skipped shortly after one that failed, and an outage is logged once.
 
         Raises:
             StoreUnavailableError: the remote store does not answer, or did not a moment ago.
@@ -338,44 +326,35 @@ class ReplicatedStore(Store):
 
 @dataclass(frozen=True)
 class _Silence:
-    """A question in vain: why, and until when (monotonic seconds) no other is asked."""
+    """A question that failed: why, and until when (monotonic seconds) no other is asked."""
 
     reason: str
     until: float
 
 
 @dataclass(frozen=True)
-class _Here:
-    """One side of a question.
+class _Undelivered:
+    """The local side of a question.
 
     Attributes:
-        query: the question.
         ids: the records that are counted here, and may be in the remote store, too.
-        counted: all records that are counted here.
+        matching: all matching records that are counted here.
     """
 
-    query: Query
     ids: frozenset[str]
-    counted: Callable[[], Iterator[Document]]
+    matching: Callable[[], Iterator[Document]]
 
     def parts(self) -> Iterator[list[Document]]:
         """The matching records, some at a time."""
-        matching = filter(self.query.matches, self.counted())
-        while part := list(islice(matching, READ_AT_ONCE)):
-            yield part
+        return in_batches(self.matching(), READ_AT_ONCE)
 
 
-def _merged(cells: Iterable[Cell]) -> Iterable[Cell]:
-    """Cells with the same labels as one."""
-    merged: dict[tuple[str, str | None, bool], Cell] = {}
-    for cell in cells:
-        key = (cell.version, cell.task_id, cell.success)
-        merged[key] = merged[key].merge(cell) if key in merged else cell
-    return merged.values()
+def _without(query: Query, ids: frozenset[str]) -> Query:
+    return replace(query, exclude_ids=query.exclude_ids | ids)
 
 
 def _is_before(document: Document, moment: int) -> bool:
-    """Whether a record is older than a moment, or another program's without a time, which hides those behind it."""
+    """Whether a record is older than a moment, or has no time (another program's), which hides those after it."""
     try:
         return timestamp_micros(document["timestamp"]) < moment
     except (KeyError, TypeError, ValueError, OverflowError):

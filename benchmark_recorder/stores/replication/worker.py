@@ -1,16 +1,15 @@
-"""The thread that delivers, away from whoever records."""
+"""The thread that delivers, away from the threads that record."""
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreSetupError
 from benchmark_recorder.log import logger
 
@@ -19,33 +18,34 @@ if TYPE_CHECKING:
 
 
 GATHER_SECONDS: Final = 1.0
-"""How long records gather before they are sent, unless somebody waits for them."""
+"""How long records gather before they are sent, unless a caller waits for them."""
 
 LONGEST_PAUSE: Final = 30.0
-"""Seconds between two attempts at most: so long a server that is back is not noticed."""
+"""Seconds between two attempts at most: how long a server may be back unnoticed."""
 
 SETUP_PAUSE: Final = 60.0
-"""Seconds between two attempts where nothing but a person will help."""
+"""Seconds between two attempts when a person must act first."""
 
 CLOSE_SECONDS: Final = 2.0
-"""How long an exit waits for the last records; what is left is delivered by the next process."""
+"""How long an exit waits for the last records; the next process delivers the rest."""
 
 
 class Worker:
-    """Runs a delivery in a daemon thread of its own, whenever there is something to deliver, until it succeeds.
+    """Runs a delivery in a daemon thread of its own whenever there is something to deliver, until it succeeds.
 
     Args:
-        deliver: delivers all that is pending; ``False`` where something may be left. It is given a function that says
-            whether to go on.
+        deliver: delivers everything that is pending; ``False`` if something may be left. Its argument returns whether
+            to go on.
         name: of the remote store, for the log.
     """
 
     def __init__(self, deliver: Callable[[Callable[[], bool]], bool], name: str) -> None:
         self._deliver, self._name = deliver, name
-        self._begin_anew()
-        _couriers.add(self)
+        self._forget_parent()
+        in_child(self._forget_parent)
 
-    def _begin_anew(self) -> None:
+    def _forget_parent(self) -> None:
+        """In a forked child: begin anew, as the thread is the parent's."""
         self._round = _Round()
         self._changed = threading.Condition(threading.Lock())
         self._asked = self._done = 0
@@ -60,7 +60,7 @@ class Worker:
             self._ensure_thread()
 
     def flush(self, timeout: float | None) -> bool:
-        """Deliver now; whether all that was there is delivered within some seconds (``None``: any time)."""
+        """Deliver now; whether everything recorded so far is delivered within some seconds (``None``: any time)."""
         with self._changed:
             self._asked += 1
             mine = self._asked
@@ -71,7 +71,7 @@ class Worker:
             return self._changed.wait_for(lambda: self._done >= mine, timeout)
 
     def close(self) -> None:
-        """Try once more, for two seconds at most, and end the thread; ``wake`` begins a new one."""
+        """Try once more, for two seconds at most, and end the thread; ``wake`` starts a new one."""
         current, self._round = self._round, _Round()
         current.stop_at = monotonic() + CLOSE_SECONDS
         current.hurry.set()
@@ -113,9 +113,9 @@ class Worker:
                 return
 
     def _attempt(self, current: _Round) -> bool:
-        """Deliver, with pauses that grow, until it succeeds or the round ends; whether nothing is left."""
+        """Deliver, with growing pauses, until it succeeds or the round ends; whether nothing is left."""
         retrying = Retrying(
-            retry=retry_if_exception_type(Exception),  # also a third party's store must not end the thread
+            retry=retry_if_exception_type(Exception),  # a third party's store must not end the thread either
             wait=pause_after,
             stop=lambda _: current.stop_at is not None,
             sleep=current.pause,
@@ -143,10 +143,6 @@ class Worker:
             self.failing_since = datetime.now(UTC)
             logger.warning("records are kept locally until %s takes them: %s", self._name, self.last_error)
 
-    def forget_parent(self) -> None:
-        """In a forked child: the thread is the parent's."""
-        self._begin_anew()
-
 
 _growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)
 
@@ -162,7 +158,7 @@ class _Round:
 
     Attributes:
         awake: there may be something to deliver.
-        hurry: somebody waits for it.
+        hurry: a caller waits for it.
         stop_at: the monotonic time at which the thread ends, or ``None``.
         thread: the one that runs it; ``None`` before the first record.
     """
@@ -176,18 +172,6 @@ class _Round:
         return self.stop_at is None or monotonic() < self.stop_at
 
     def pause(self, seconds: float) -> None:
-        """Between two attempts; whoever is in a hurry ends it."""
+        """Between two attempts; a caller in a hurry ends it."""
         if self.hurry.wait(seconds):
             self.hurry.clear()
-
-
-_couriers: weakref.WeakSet[Worker] = weakref.WeakSet()
-
-
-def _forget_parents() -> None:
-    for courier in tuple(_couriers):
-        courier.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_parents)

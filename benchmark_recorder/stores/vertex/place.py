@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
-import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -132,11 +131,11 @@ class Clients:
     ) -> None:
         self._place, self._credentials = place, credentials
         self._given_bigquery, self._given_registry = bigquery_client, registry_client
-        self._start_afresh()
-        _clients.add(self)
+        self._forget_parent()
+        in_child(self._forget_parent)
 
-    def _start_afresh(self) -> None:
-        """A new lock and no clients: a forked child shares neither with its parent."""
+    def _forget_parent(self) -> None:
+        """In a forked child: a lock of its own, and no clients, as their connections are shared."""
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
 
@@ -203,15 +202,3 @@ def google() -> Iterator[None]:
         raise MissingDependencyError(
             'the Vertex AI store needs Google\'s packages: pip install "benchmark-recorder[vertex]"'
         ) from error
-
-
-_clients: weakref.WeakSet[Clients] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for clients in _clients:
-        clients._start_afresh()  # noqa: SLF001 - the class's own module
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

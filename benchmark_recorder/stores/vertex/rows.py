@@ -7,7 +7,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, known_cost, of_kind, timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import FIELDS, METRIC_FIELDS, known_cost, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments, Range
-from benchmark_recorder.records import plain_text, task_id_of
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.records import plain_text
 from benchmark_recorder.stores.vertex.rows import is_text, metadata_lines, moment_of
 
 if TYPE_CHECKING:

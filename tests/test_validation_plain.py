@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import subprocess
 import sys
 from collections import OrderedDict
 from decimal import Decimal
@@ -15,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark_recorder import BenchmarkMetric, BenchmarkRecorder, MemoryStore
-from benchmark_recorder.admission import admit_execution
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
-from benchmark_recorder.plain import are_plain, is_plain, is_plain_metadata, plain_json
-from benchmark_recorder.records import MAX_METADATA_BYTES, MAX_TEXT, Query
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.recorder import _OPTIONAL
+from benchmark_recorder.records import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT, Query
+from benchmark_recorder.validation import admit_execution, are_plain, is_plain, is_plain_metadata, plain_json
 from tests.hostile import HOSTILE
 
 if TYPE_CHECKING:
@@ -75,13 +77,6 @@ NUMBERS = (
     | st.floats()
 )
 ODD = st.sampled_from([b"bytes", [], (), 1.5, object()])
-OPTIONAL = st.fixed_dictionaries(
-    {},
-    optional={
-        **dict.fromkeys(("task_id", "expected_agent", "error_type", "model"), TEXTS | ODD),
-        **dict.fromkeys(("input_tokens", "output_tokens"), NUMBERS | st.integers() | ODD),
-    },
-)
 METADATA = st.dictionaries(TEXTS, TEXTS | NUMBERS | st.none() | st.lists(st.integers(), max_size=2) | ODD, max_size=3)
 
 
@@ -96,35 +91,53 @@ def stored(**execution: Any) -> dict[str, Any] | None:
     return document
 
 
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "name": TEXTS | ODD,
+    "text": TEXTS | ODD,
+    "number": NUMBERS | ODD,
+    "count": NUMBERS | st.integers() | ODD,
+    "flag": st.sampled_from([True, False, 0, 1, "yes", np.True_]),
+    "json": METADATA | ODD,
+}
+VALID = {"name": "a name", "text": "a text", "count": 3}
+SAID = [field for field in FIELDS if field.argument is not None and field.kind != "time"]
+PLAIN = {f.name: EXECUTION[f.argument] if f.argument in EXECUTION else VALID[f.kind] for f in SAID if f.argument}
+
+
 @settings(max_examples=400)
-@given(
-    task=TEXTS | ODD | st.none(),
-    duration=NUMBERS | ODD | st.none(),
-    success=st.sampled_from([True, False, 0, 1, None, "yes", np.True_]),
-    version=TEXTS | ODD | st.none(),
-    agent_selected=TEXTS | ODD | st.none(),
-    cost=NUMBERS | ODD | st.none(),
-    difficulty=NUMBERS | ODD | st.none(),
-    metadata=METADATA | ODD | st.none(),
-    optional=OPTIONAL,
-)
-def test_what_is_plain_is_what_admission_would_store(optional: dict[str, Any], **execution: Any) -> None:
+@given(names=st.sets(st.sampled_from([field.name for field in SAID]), max_size=3), data=st.data())
+def test_what_is_plain_is_what_the_schema_passes_unchanged(names: set[str], data: st.DataObject) -> None:
+    said = PLAIN | {f.name: data.draw(VALUES[f.kind] | st.none(), f.name) for f in SAID if f.name in names}
+    optional = {name: said[name] for name in _OPTIONAL if said[name] is not None}
+    execution = {ARGUMENT_NAMES.get(name) or name: value for name, value in said.items() if name not in _OPTIONAL}
     if not (is_plain(**execution) and are_plain(optional)):
         return
-    said = {
-        "version": execution["version"],
-        "task_description": execution["task"],
-        "execution_time": execution["duration"],
-        "success": execution["success"],
-        "agent_selected": execution["agent_selected"],
-        "cost_estimated": 0.0 if execution["cost"] is None else execution["cost"],
-        "difficulty": execution["difficulty"],
-        "metadata": execution["metadata"] or {},
-        **optional,
-    }
-    admitted, notes = admit_execution(dict(said), {})
+    said |= {"cost_estimated": said["cost_estimated"] or 0.0, "metadata": said["metadata"] or {}}
+    said = {name: value for name, value in said.items() if value is not None or name not in _OPTIONAL}
+    admitted, notes = admit_execution(dict(said))
     assert notes == ()
+    said.setdefault("task_id", task_id_of(said["task_description"]))
     assert repr(sorted(admitted.items())) == repr(sorted(said.items()))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "recorder.record_execution('a task', 1.0, True, 'v1', 'an agent', 0.1, 0.5, {'run': 1}, model='m')",
+        "recorder.record_execution('a task', 1.0, True, 'v1', timestamp='2026-01-01')",
+        "recorder.measure('a task', 'v1').__enter__().__exit__(None, None, None)",
+    ],
+)
+def test_who_records_plain_values_never_imports_pydantic(record: str, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from benchmark_recorder import BenchmarkRecorder
+with BenchmarkRecorder({str(tmp_path / "metrics.json")!r}) as recorder:
+    {record}
+assert not [name for name in sys.modules if name.startswith("pydantic")]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert "a task" in (tmp_path / "metrics.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", EXECUTION)
@@ -188,7 +201,7 @@ def test_texts_of_any_language_are_plain() -> None:
 
 
 def test_what_cannot_be_validated_at_the_moment_is_counted_and_never_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "benchmark_recorder.admission", None)
+    monkeypatch.setitem(sys.modules, "pydantic", None)
     recorder = BenchmarkRecorder(store=MemoryStore())
     recorder.record_execution("a task", 1, True, "v1")
     recorder.record(BenchmarkMetric("2026-01-01T00:00:00+00:00", "v1", None, "t", "a task", 1.0, True, None, 0.0))

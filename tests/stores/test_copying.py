@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.stores.replication.prefetch import Prefetch, one_ahead
+from benchmark_recorder.stores.replication.copying import Prefetch, one_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,335 @@
+"""The one door: what wants to be stored is validated and normalised here, once.
+
+Most executions are plain: each value is already what is stored. A dozen comparisons find that out in a fraction of the
+time that a schema takes, and a program that records no others never imports pydantic. All others are validated by a
+schema made of ``records.FIELDS``, normalised where they may be, and refused where not.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, TypeAlias, cast
+
+import msgspec
+
+from benchmark_recorder.errors import InvalidRecordError, preview
+from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.records import (
+    ARGUMENT_NAMES,
+    FIELDS,
+    MAX_METADATA_BYTES,
+    MAX_TEXT,
+    Document,
+    encodable,
+    is_unicode,
+    of_kind,
+    plain_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from benchmark_recorder.records import Field as RecordField
+
+MAX_METADATA_DEPTH: Final = 32
+"""Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
+
+MAX_METADATA_INT_BITS: Final = 1024
+"""Bits of a whole number in metadata: what the largest floating-point number has."""
+
+_BY_NAME: Final = {field.name: field for field in FIELDS}
+_COUNTS: Final = of_kind("count")
+_MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
+
+# Plain values ---------------------------------------------------------------------------------------------------------
+
+
+def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way of each record
+    task: object,
+    duration: object,
+    success: object,
+    version: object,
+    agent_selected: object,
+    cost: object,
+    difficulty: object,
+    metadata: object,
+) -> bool:
+    """Whether all of these would be stored as they are: built-in types, in range, texts not too long and no surrogates.
+
+    A subclass is not plain, nor is a whole number where a float is stored.
+    """
+    return (
+        type(task) is str
+        and len(task) <= MAX_TEXT
+        and (task.isascii() or is_unicode(task))
+        and type(duration) is float
+        and 0.0 <= duration < inf
+        and type(success) is bool
+        and type(version) is str
+        and 0 < len(version) <= MAX_TEXT
+        and (version.isascii() or is_unicode(version))
+        and (
+            agent_selected is None
+            or (
+                type(agent_selected) is str
+                and len(agent_selected) <= MAX_TEXT
+                and (agent_selected.isascii() or is_unicode(agent_selected))
+            )
+        )
+        and (cost is None or (type(cost) is float and 0.0 <= cost < inf))
+        and (difficulty is None or (type(difficulty) is float and 0.0 <= difficulty <= 1.0))
+        and (metadata is None or (type(metadata) is dict and is_plain_metadata(metadata)))
+    )
+
+
+def are_plain(optional: Mapping[str, object]) -> bool:
+    """The same for fields that most executions leave out, by name; none is ``None``."""
+    return all(
+        type(value) is int and 0 <= value < 2**63
+        if name in _COUNTS
+        else type(value) is str and 0 < len(value) <= MAX_TEXT and (value.isascii() or is_unicode(value))
+        for name, value in optional.items()
+    )
+
+
+def is_plain_metadata(metadata: dict[str, Any]) -> bool:
+    """Whether metadata is of the common kind that needs no walk: flat, small, finite."""
+    size = 0
+    for key, value in metadata.items():
+        kind = type(value)
+        if kind is str:
+            if not (value.isascii() or is_unicode(value)):
+                return False
+            size += len(value)
+        elif kind is float:
+            if not isfinite(value):
+                return False
+        elif kind is int:
+            if not -(2**63) <= value < 2**63:
+                return False
+        elif value is not None and kind is not bool:
+            return False
+        if type(key) is not str or not (key.isascii() or is_unicode(key)):
+            return False
+        size += len(key) + 32
+    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
+
+
+# All others -----------------------------------------------------------------------------------------------------------
+
+
+def admit_execution(execution: Document) -> tuple[Document, tuple[str, ...]]:
+    """Validate and normalise what a caller of ``record_execution`` says of an execution.
+
+    Args:
+        execution: the fields that have an argument but the time; others are left out of the answer.
+
+    Returns:
+        The same fields as they are to be stored (a new dict), and a sentence for each normalisation that was made.
+
+    Raises:
+        InvalidRecordError: a field is wrong, and cannot be normalised; says the argument's name.
+    """
+    return _admit(execution, _schema("execution"), ARGUMENT_NAMES)
+
+
+def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
+    """The same for a whole document, which may hold fields that only others know; says the field's name."""
+    return _admit(document, _schema("document"), {})
+
+
+def _admit(fields: Document, schema: Schema, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+    from pydantic import ValidationError
+
+    notes: tuple[str, ...] = ()
+    try:
+        admitted = schema(fields)
+    except ValidationError:
+        normalised, notes = _normalised(fields, names)
+        try:
+            admitted = schema(normalised)
+        except ValidationError as error:
+            name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+            raise _refused(name, fields.get(name), names) from None
+    if admitted.get("task_id") is None:  # made from the whole text
+        admitted["task_id"] = task_id_of(str.__str__(fields["task_description"]))
+    if not is_plain_metadata(admitted["metadata"]):
+        admitted["metadata"], more = _json(admitted["metadata"], names.get("metadata", "metadata"))
+        notes += more
+    return admitted, notes
+
+
+Schema: TypeAlias = "Callable[[Document], Document]"
+"""Validates the fields of a dict, and gives a new one; raises pydantic's ``ValidationError``."""
+
+
+@cache
+def _schema(of: Literal["execution", "document"]) -> Schema:
+    """Made on first use: recording plain values needs none."""
+    from pydantic import ConfigDict, Field, TypeAdapter, with_config
+    from typing_extensions import TypedDict
+
+    text = Annotated[str, Field(max_length=MAX_TEXT)]
+    kinds: Mapping[str, Any] = {
+        "id": Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")],
+        "time": str,
+        "name": Annotated[text, Field(min_length=1)],
+        "text": text,
+        "texts": list[text],
+        "number": Annotated[float, Field(ge=0, allow_inf_nan=False)],
+        "count": Annotated[int, Field(ge=0, lt=2**63)],
+        "flag": bool,
+        "json": dict[str, Any],
+    }
+
+    def annotation(field: RecordField) -> Any:  # noqa: ANN401 - a type
+        kind = kinds[field.kind] if field.most is None else Annotated[kinds[field.kind], Field(le=field.most)]
+        kind = kind | None if field.absent == "null" or field.name == "task_id" else kind
+        return NotRequired[kind] if field.name in _MAY_BE_LEFT_OUT else kind
+
+    made = FIELDS if of == "document" else [f for f in FIELDS if f.argument is not None and f.kind != "time"]
+    make: Any = TypedDict  # its form as a function: no type checker can know these names
+    config = ConfigDict(strict=True, extra="allow" if of == "document" else "ignore")
+    typed = with_config(config)(make("Record", {field.name: annotation(field) for field in made}))
+    return TypeAdapter(typed).validator.validate_python
+
+
+def _normalised(fields: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+    """The fields with all that may be normalised normalised, and what was done; those that are absent are left out."""
+    normalised, notes = {n: v for n, v in fields.items() if v is not None or n not in _MAY_BE_LEFT_OUT}, []
+    for name, value in tuple(normalised.items()):
+        if isinstance(value, str) and name not in {"record_id", "timestamp"}:
+            normalised[name], note = plain_text(value)
+            notes += [f"{names.get(name, name)} {note}"] if note else []
+        elif name == "metadata":
+            normalised[name] = {} if value is None else value
+        elif name == "cost_estimated" and value is None:  # unknown
+            normalised[name] = 0.0
+        else:
+            normalised[name] = _plain_number(name, value)
+    return normalised, tuple(notes)
+
+
+def _plain_number(name: str, value: object) -> object:
+    """A numpy scalar, a Decimal, or 0 and 1 for a truth value as the plain type; anything else as it is."""
+    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
+        value = cast("np.generic", value).item()
+    if name == "success" and isinstance(value, int) and value in {0, 1}:
+        return bool(value)
+    return float(value) if isinstance(value, Decimal) and not value.is_snan() else value
+
+
+def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
+    spelled = names.get(name, name)
+    return InvalidRecordError(f"{spelled}: expected {_BY_NAME[name].expected}, got {preview(value)}", field=spelled)
+
+
+def _json(metadata: Document, name: str) -> tuple[Document, tuple[str, ...]]:
+    """Metadata as JSON can hold it, and what was done to it."""
+    seen: dict[str, None] = {}
+    plain = _plain(metadata, name, seen, _Room(name))
+    size = len(msgspec.json.encode(plain))
+    if size > MAX_METADATA_BYTES:
+        raise _too_large(f"{size:,} bytes as JSON", name)
+    return plain, tuple(f"{name} {note}" for note in seen)
+
+
+def _too_large(size: str, name: str) -> InvalidRecordError:
+    return InvalidRecordError(
+        f"{name}: {size}, at most {MAX_METADATA_BYTES:,} fit; keep large outputs elsewhere and record where they are",
+        field=name,
+    )
+
+
+class _Room:
+    """What is left of the bytes that metadata may take, so that a walk ends soon, however much there is to walk."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._left = MAX_METADATA_BYTES
+
+    def look(self, values: int) -> None:
+        """Whether so many values can fit: each takes two bytes at least, a digit and a comma.
+
+        Raises:
+            InvalidRecordError: they cannot.
+        """
+        if 2 * values > self._left:
+            raise _too_large(f"more than {MAX_METADATA_BYTES:,} bytes as JSON", self._name)
+
+    def take(self, values: int) -> None:
+        """Take the room of so many values; see ``look``."""
+        self.look(values)
+        self._left -= 2 * values
+
+
+def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: int = 0) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a JSON type
+    """One metadata value as JSON; ``path`` names it in the error."""
+    if depth > MAX_METADATA_DEPTH:
+        raise InvalidRecordError(f"{path}: nested deeper than {MAX_METADATA_DEPTH} levels", field=path)
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _encodable(value, notes)
+        case int():
+            if value.bit_length() > MAX_METADATA_INT_BITS:
+                raise InvalidRecordError(f"{path}: {preview(value)} is no number that JSON readers take", field=path)
+            return int(value)
+        case float():
+            if isfinite(value):
+                return float(value)
+            notes["had numbers that are not finite, which became null"] = None
+            return None
+        case dict():
+            room.take(len(value))
+            items = tuple(value.items())  # at once: the caller's may change at any moment
+            for key, _ in items:
+                if not isinstance(key, str):
+                    raise InvalidRecordError(f"{path}: expected keys that are texts, got {preview(key)}", field=path)
+            return {_encodable(k, notes): _plain(v, _inside(path, k), notes, room, depth + 1) for k, v in items}
+        case list() | tuple():
+            room.take(len(value))
+            return [_plain(v, f"{path}[{i}]"[:200], notes, room, depth + 1) for i, v in enumerate(tuple(value))]
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        room.look(getattr(value, "size", 1))
+        return _plain(value.tolist(), path, notes, room, depth + 1)
+    raise InvalidRecordError(
+        f"{path}: a {type(value).__name__} is not JSON; pass texts, numbers, booleans, None, lists or dicts",
+        field=path,
+    )
+
+
+def _inside(path: str, key: str) -> str:
+    """The path of what stands under a key; errors are logged and printed, and a key may hold anything."""
+    return f"{path}.{key}"[:200] if key.isascii() and key.isprintable() else f"{path}[{preview(key)}]"[:200]
+
+
+def _encodable(text: str, notes: dict[str, None]) -> str:
+    text = str.__str__(text)  # of an enumeration's member: its value, not its name
+    stored = encodable(text)
+    if stored is not text:
+        notes["had lone surrogates, which became U+FFFD"] = None
+    return stored
+
+
+def plain_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """What a JSON file holds, as every store can: numbers that are not finite as null, lone surrogates as U+FFFD.
+
+    Raises:
+        RecursionError: it is nested too deep.
+    """
+    match value:
+        case float():
+            return value if isfinite(value) else None
+        case str():
+            return encodable(value)
+        case dict():
+            return {plain_json(key): plain_json(inner) for key, inner in value.items()}
+        case list():
+            return [plain_json(inner) for inner in value]
+    return value
