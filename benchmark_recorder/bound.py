@@ -1,4 +1,4 @@
-"""A recorder that knows already what it records: one version, one task."""
+"""A recorder bound to one version and one task: what the pytest fixture hands to a test."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ R = TypeVar("R")
 
 
 class BoundRecorder:
-    """What the pytest fixture ``benchmark_recorder`` is.
+    """The value of the pytest fixture ``benchmark_recorder``.
 
-    Unlike ``BenchmarkRecorder.measure`` it raises what is wrong with a record: in a test, that is a failure.
+    Unlike ``BenchmarkRecorder.measure``, it raises an error for an invalid record, which fails the test.
 
     Args:
         recorder: takes the records.
         version: of the orchestrator.
         task: the task's text.
-        known: what else is the same in each record: any other attribute of ``Measurement``.
-        ignored: exceptions that end a measured block without a record, because they say nothing about the execution.
+        known: any other attribute of ``Measurement`` that is the same in each record.
+        ignored: exceptions that end a measured block without a record, as they say nothing about the execution.
 
     Attributes:
         recorder: takes the records, and answers questions about them.
         version: of the orchestrator.
         task: the task's text.
-        count: records that were made here.
+        count: how many records it made.
 
     Raises:
-        TypeError: something is known that no record has.
+        TypeError: ``known`` has a name that is not a field of a record.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class BoundRecorder:
             raise TypeError(f"unknown {', '.join(unknown)}; known are {', '.join(RECORDED)}")
 
     def __call__(self, function: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
-        """Call a function, plain or ``async def``, and record how it went; an exception is a failure, and passes on.
+        """Call a function, plain or ``async def``, and record how it went; an exception is a failure, and propagates.
 
         Returns:
-            What the function returned; of an ``async def`` one something to await.
+            What the function returned; for an ``async def``, an awaitable.
         """
         return tracked(function, lambda _: self.measure(), None, None)(*arguments, **keywords)
 
@@ -69,7 +69,7 @@ class BoundRecorder:
         """Time a block of code and record it: ``with benchmark_recorder.measure() as run:``; ``async with`` too.
 
         Args:
-            task: the task's text, if it is another one.
+            task: the text of another task.
             **known: any other attribute of ``Measurement`` that is known beforehand.
         """
         run = _Run(self._record, task or self.task, **{"version": self.version, **self._known, **known})
@@ -82,15 +82,15 @@ class BoundRecorder:
         Args:
             duration: seconds.
             success: whether it succeeded.
-            task: the task's text, if it is another one.
+            task: the text of another task.
             **known: any other argument of ``record_execution``.
 
         Raises:
             InvalidRecordError: an argument is wrong.
             StoreError: the record could not be written.
         """
-        told = {"version": self.version, "task": task or self.task, **self._known, **known}
-        self._record(**told | {"duration": duration, "success": success})
+        arguments = {"version": self.version, "task": task or self.task, **self._known, **known}
+        self._record(**arguments | {"duration": duration, "success": success})
 
     def _record(self, **arguments: Any) -> None:  # noqa: ANN401
         self.recorder.record_execution(**arguments)

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from benchmark_recorder._lazy import lazy_names
+from benchmark_recorder.columns import Coded as Coded
+from benchmark_recorder.columns import Moments as Moments
+from benchmark_recorder.columns import Range as Range
+from benchmark_recorder.columns import encode as encode
+from benchmark_recorder.columns import extremes_by, log_moments_by, moments_by, ranges_by
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,54 +43,6 @@ CELL_FIELDS: Final = (
     "time",
 )
 """The columns that ``tabulate`` needs."""
-
-
-class Moments(NamedTuple):
-    """Count, mean, and sum of squared deviations from the mean."""
-
-    n: int = 0
-    mean: float = 0.0
-    m2: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """The sum of the values."""
-        return self.n * self.mean
-
-    @property
-    def variance(self) -> float | None:
-        """The unbiased sample variance; ``None`` below two values."""
-        return self.m2 / (self.n - 1) if self.n > 1 else None
-
-    def merge(self, other: Moments) -> Moments:
-        """The moments of both samples together."""
-        left, mean, own = self
-        right, other_mean, others = other
-        if not right:
-            return self
-        if not left:
-            return other
-        n, delta = left + right, other_mean - mean
-        return Moments(n, mean + delta * right / n, own + others + delta * delta * left * right / n)
-
-    @staticmethod
-    def together(samples: Iterable[Moments]) -> Moments:
-        """The moments of all samples together."""
-        there = [sample for sample in samples if sample.n]
-        if len(there) < 2:
-            return there[0] if there else Moments()
-        # Around one of the means, so that a large offset costs no digits.
-        origin, count, shift, m2 = there[0].mean, 0, 0.0, 0.0
-        for n, mean, _ in there:
-            count, shift = count + n, shift + n * (mean - origin)
-        whole = origin + shift / count
-        for n, mean, own in there:
-            m2 += own + n * (off := mean - whole) * off
-        return Moments(count, whole, m2)
-
-
-Range: TypeAlias = tuple[str, str] | None
-"""The least and the greatest of some texts: equal where there is only one; ``None`` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +191,29 @@ def total(cells: Iterable[Cell]) -> Cell | None:
     )
 
 
+def cell_of(row: Mapping[str, Any], moments: Mapping[str, Moments]) -> Cell:
+    """A server's row as a cell.
+
+    Args:
+        row: a cell's fields under their names; a range as ``least_host`` and ``greatest_host``.
+        moments: of ``time``, ``log_time``, ``cost`` and ``log_cost``.
+    """
+    names = ("version", "task_id", "n", "routed", "routed_right", "first", "last", "tasks")
+    fields: dict[str, Any] = {name: row[name] for name in names} | {**moments}
+    return Cell(
+        success=bool(row["success"]),
+        max_time=row["max_time"] or 0.0,
+        max_cost=row["max_cost"] or 0.0,
+        git_commit=_range_of(row["least_git_commit"], row["greatest_git_commit"]),
+        host=_range_of(row["least_host"], row["greatest_host"]),
+        **fields,
+    )
+
+
+def _range_of(least: str | None, greatest: str | None) -> Range:
+    return None if least is None or greatest is None else (least, greatest)
+
+
 def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, own_cells: Collection[str] = frozenset()) -> Cells:
     """Cells that may share labels, merged, and pooled where a task is not matched.
 
@@ -245,8 +225,7 @@ def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, own_cells: 
     together = merged(cells)
     matched = _matched(together, versions).union(own_cells)
     own = [cell for cell in together if cell.task_id in matched]
-    rest = _pooled(cell for cell in together if cell.task_id not in matched)
-    return Cells(tuple(sorted(own, key=_order)) + rest)
+    return Cells(ordered([*own, *_pooled(cell for cell in together if cell.task_id not in matched)]))
 
 
 def merged(cells: Iterable[Cell]) -> list[Cell]:
@@ -259,8 +238,9 @@ def merged(cells: Iterable[Cell]) -> list[Cell]:
     return list(by_key.values())
 
 
-def _order(cell: Cell) -> tuple[str, str, bool]:
-    return cell.version, cell.task_id or "", cell.success
+def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """By version and task, the pooled ones at the end."""
+    return tuple(sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success)))
 
 
 def _matched(cells: Iterable[Cell], versions: tuple[str, ...] | None) -> frozenset[str]:
@@ -273,12 +253,32 @@ def _matched(cells: Iterable[Cell], versions: tuple[str, ...] | None) -> frozens
         if cell.task_id is not None:
             runs[cell.task_id] += cell.n
             seen[cell.task_id].add(cell.version)
-    if len(set(versions) if versions is not None else present) <= 1:
-        tasks = [task for task, n in runs.items() if n >= 2]
-    else:
-        tasks = [task for task, where in seen.items() if len(where) >= 2]
-    tasks.sort(key=lambda task: (-runs[task], task))
-    return frozenset(tasks[:MAX_MATCHED_TASKS])
+    tasks = list(runs)
+    matched = are_matched(
+        tasks,
+        np.array([runs[task] for task in tasks], np.int64),
+        np.array([len(seen[task]) for task in tasks], np.int64),
+        len(set(versions) if versions is not None else present),
+    )
+    return frozenset(task for task, own in zip(tasks, matched.tolist(), strict=True) if own)
+
+
+def are_matched(
+    tasks: Sequence[str], runs: NDArray[np.int64], versions: NDArray[np.int64], asked: int
+) -> NDArray[np.bool_]:
+    """Whether each task gets cells of its own; see ``Cells``.
+
+    Args:
+        tasks: their ids.
+        runs: of each task.
+        versions: in how many versions each one was seen.
+        asked: how many versions were asked for; those that are there, where all were.
+    """
+    matched = versions >= 2 if asked > 1 else runs >= 2
+    if np.count_nonzero(matched) > MAX_MATCHED_TASKS:
+        most = sorted(np.flatnonzero(matched).tolist(), key=lambda place: (-runs[place], tasks[place]))
+        matched[most[MAX_MATCHED_TASKS:]] = False
+    return matched
 
 
 def _pooled(cells: Iterable[Cell]) -> tuple[Cell, ...]:
@@ -287,8 +287,7 @@ def _pooled(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     for cell in cells:
         groups[cell.version, cell.success].append(cell)
     return tuple(
-        replace(reduce(Cell.merge, group), task_id=None, tasks=_count_tasks(group))
-        for _, group in sorted(groups.items())
+        replace(reduce(Cell.merge, group), task_id=None, tasks=_count_tasks(group)) for group in groups.values()
     )
 
 
@@ -297,20 +296,6 @@ def _count_tasks(group: list[Cell]) -> int:
 
 
 # From columns ------------------------------------------------------------------------------------------------------
-
-
-class Coded(NamedTuple):
-    """A column of texts as numbers: ``vocabulary[code]``, and -1 for ``None``."""
-
-    codes: NDArray[np.int32]
-    vocabulary: tuple[str, ...]
-
-
-def encode(column: NDArray[np.generic]) -> Coded:
-    """An object column of texts and ``None``, coded in the order of appearance."""
-    index: dict[str | None, int] = {None: -1}
-    codes = np.fromiter((index.setdefault(text, len(index) - 1) for text in column.tolist()), np.int32, len(column))
-    return Coded(codes, tuple(cast("Iterable[str]", list(index)[1:])))
 
 
 def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
@@ -331,22 +316,22 @@ def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
     count = len(keys)
     time, cost, moment = columns["execution_time"], columns["cost"], columns["time"]
     known, timed = np.isfinite(cost), np.isfinite(time)  # older files may have neither
-    ranges = {name: _ranges(group, coded[name], count) for name in ("git_commit", "host")}
+    ranges = {name: ranges_by(group, coded[name], count) for name in ("git_commit", "host")}
     routed, right = _routings(coded["expected_agent"], coded["agent_selected"])
     parts = zip(
         np.bincount(group, minlength=count).tolist(),
-        _moments(group, time, timed, count),
-        _log_moments(group, time, time > 0, count),
-        _extreme(np.maximum, group[timed], time[timed], 0.0, count),
-        _moments(group, cost, known, count),
-        _log_moments(group, cost, known & (cost > 0), count),
-        _extreme(np.maximum, group[known], cost[known], 0.0, count),
+        moments_by(group, time, timed, count),
+        log_moments_by(group, time, time > 0, count),
+        extremes_by(np.maximum, group[timed], time[timed], 0.0, count),
+        moments_by(group, cost, known, count),
+        log_moments_by(group, cost, known & (cost > 0), count),
+        extremes_by(np.maximum, group[known], cost[known], 0.0, count),
         np.bincount(group[routed], minlength=count).tolist(),
         np.bincount(group[right], minlength=count).tolist(),
         ranges["git_commit"],
         ranges["host"],
-        _extreme(np.minimum, group, moment, np.iinfo(np.int64).max, count),
-        _extreme(np.maximum, group, moment, np.iinfo(np.int64).min, count),
+        extremes_by(np.minimum, group, moment, np.iinfo(np.int64).max, count),
+        extremes_by(np.maximum, group, moment, np.iinfo(np.int64).min, count),
         strict=True,
     )
     labels = (
@@ -354,51 +339,6 @@ def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
         for row in first_row.tolist()
     )
     return [Cell(*label, *part) for label, part in zip(labels, parts, strict=True)]
-
-
-def _moments(
-    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
-) -> list[Moments]:
-    """Two passes, so that a large offset costs no digits."""
-    group, values = group[where], values[where]
-    n = np.bincount(group, minlength=count)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
-        mean = np.bincount(group, values, count) / np.maximum(n, 1)
-        deviation = values - mean[group]
-        # The mean of the deviations is what rounding left of the first pass.
-        mean += np.bincount(group, deviation, count) / np.maximum(n, 1)
-        m2 = np.bincount(group, (values - mean[group]) ** 2, count)
-    return list(map(Moments, n.tolist(), mean.tolist(), m2.tolist()))
-
-
-def _log_moments(
-    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
-) -> list[Moments]:
-    logs = np.log(values, out=np.zeros_like(values), where=where)
-    return _moments(group, logs, where, count)
-
-
-def _extreme(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:
-    found = np.full(count, start, dtype=values.dtype)
-    better.at(found, group, values)
-    return cast("list[Any]", found.tolist())
-
-
-def _ranges(group: NDArray[np.intp], column: Coded, count: int) -> list[Range]:
-    """Least and greatest text of each group."""
-    if not column.vocabulary:
-        return [None] * count
-    by_name = sorted(range(len(column.vocabulary)), key=column.vocabulary.__getitem__)
-    rank = np.empty(len(by_name), np.int64)
-    rank[by_name] = np.arange(len(by_name))
-    known = column.codes >= 0
-    group, ranks = group[known], rank[column.codes[known]]
-    least = _extreme(np.minimum, group, ranks, len(by_name), count)
-    greatest = _extreme(np.maximum, group, ranks, -1, count)
-    return [
-        (column.vocabulary[by_name[low]], column.vocabulary[by_name[high]]) if high >= 0 else None
-        for low, high in zip(least, greatest, strict=True)
-    ]
 
 
 def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

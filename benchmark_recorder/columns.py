@@ -1,9 +1,9 @@
-"""Durations: what percentiles are made of, as cells are what all the other figures are made of."""
+"""Columns: a field's values as an array, texts as codes, durations in order, and moments by group."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, cast
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import COLUMNS, known_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,19 +44,38 @@ def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Column
 
 
 def _column(documents: Sequence[Document], name: str) -> NDArray[np.generic]:
-    kind = COLUMNS[name]
-    values: list[Any]
     if name == "time":
-        values = [timestamp_micros(document["timestamp"]) for document in documents]
-    elif name == "cost":
-        values = [known_cost(document) for document in documents]
-    else:
-        values = [document.get(name) for document in documents]
-    if kind == "float64":
-        values = [np.nan if value is None else value for value in values]
-    column: NDArray[np.generic] = np.empty(len(values), dtype=kind)
-    column[:] = values
-    return column
+        return column_of([timestamp_micros(document["timestamp"]) for document in documents], COLUMNS[name])
+    if name == "cost":
+        return column_of([known_cost(document) for document in documents], COLUMNS[name])
+    return column_of([document.get(name) for document in documents], COLUMNS[name])
+
+
+def column_of(values: Sequence[Any], kind: str) -> NDArray[np.generic]:
+    """Values as an array of this dtype; ``None`` is NaN among floats.
+
+    Raises:
+        TypeError: a value is of another kind.
+        ValueError: the same.
+        OverflowError: a number is too large.
+    """
+    if kind == "object":
+        return np.fromiter(values, object, len(values))  # each value one element, also where it is a list
+    return np.array(values, kind)
+
+
+class Coded(NamedTuple):
+    """A column of texts as numbers: ``vocabulary[code]``, and -1 for ``None``."""
+
+    codes: NDArray[np.int32]
+    vocabulary: tuple[str, ...]
+
+
+def encode(column: NDArray[np.generic]) -> Coded:
+    """An object column of texts and ``None``, coded in the order of appearance."""
+    index: dict[str | None, int] = {None: -1}
+    codes = np.fromiter((index.setdefault(text, len(index) - 1) for text in column.tolist()), np.int32, len(column))
+    return Coded(codes, tuple(cast("Iterable[str]", list(index)[1:])))
 
 
 class GrowingColumn:
@@ -83,10 +102,115 @@ class GrowingColumn:
         end = self._count + len(values)
         if end > len(self._values):
             self._values.resize(max(end, 2 * len(self._values)), refcheck=False)
-        self._values[self._count : end] = values
+        self._values[self._count : end] = column_of(values, self._values.dtype.name)
         self._count = end
 
     def finished(self) -> NDArray[np.generic]:
         """The column."""
         self._values.resize(self._count, refcheck=False)
         return self._values
+
+
+# By group -------------------------------------------------------------------------------------------------------------
+
+
+class Moments(NamedTuple):
+    """Count, mean, and sum of squared deviations from the mean."""
+
+    n: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The sum of the values."""
+        return self.n * self.mean
+
+    @property
+    def variance(self) -> float | None:
+        """The unbiased sample variance; ``None`` below two values."""
+        return self.m2 / (self.n - 1) if self.n > 1 else None
+
+    def merge(self, other: Moments) -> Moments:
+        """The moments of both samples together."""
+        left, mean, own = self
+        right, other_mean, others = other
+        if not right:
+            return self
+        if not left:
+            return other
+        n, delta = left + right, other_mean - mean
+        return Moments(n, mean + delta * right / n, own + others + delta * delta * left * right / n)
+
+    @staticmethod
+    def together(samples: Iterable[Moments]) -> Moments:
+        """The moments of all samples together."""
+        there = [sample for sample in samples if sample.n]
+        if len(there) < 2:
+            return there[0] if there else Moments()
+        # Around one of the means, so that a large offset costs no digits.
+        origin, count, shift, m2 = there[0].mean, 0, 0.0, 0.0
+        for n, mean, _ in there:
+            count, shift = count + n, shift + n * (mean - origin)
+        whole = origin + shift / count
+        for n, mean, own in there:
+            m2 += own + n * (off := mean - whole) * off
+        return Moments(count, whole, m2)
+
+
+Range: TypeAlias = tuple[str, str] | None
+"""The least and the greatest of some texts: equal where there is only one; ``None`` where there is none."""
+
+
+def moments_by(
+    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
+) -> list[Moments]:
+    """The moments of each group's values; in two passes, so that a large offset costs no digits.
+
+    Args:
+        group: the number of each row's group.
+        values: of each row.
+        where: the rows that count.
+        count: how many groups there are.
+    """
+    group, values = group[where], values[where]
+    n = np.bincount(group, minlength=count)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
+        mean = np.bincount(group, values, count) / np.maximum(n, 1)
+        deviation = values - mean[group]
+        # The mean of the deviations is what rounding left of the first pass.
+        mean += np.bincount(group, deviation, count) / np.maximum(n, 1)
+        m2 = np.bincount(group, (values - mean[group]) ** 2, count)
+    return list(map(Moments, n.tolist(), mean.tolist(), m2.tolist()))
+
+
+def log_moments_by(
+    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
+) -> list[Moments]:
+    """The same of the values' natural logarithms."""
+    logs = np.log(values, out=np.zeros_like(values), where=where)
+    return moments_by(group, logs, where, count)
+
+
+def extremes_by(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:
+    """Each group's least or greatest value, and ``start`` for a group without any."""
+    found = np.full(count, start, dtype=values.dtype)
+    better.at(found, group, values)
+    return cast("list[Any]", found.tolist())
+
+
+def ranges_by(group: NDArray[np.intp], column: Coded, count: int) -> list[Range]:
+    """Least and greatest text of each group."""
+    if not column.vocabulary:
+        return [None] * count
+    by_name = sorted(range(len(column.vocabulary)), key=column.vocabulary.__getitem__)
+    rank = np.empty(len(by_name), np.int64)
+    rank[by_name] = np.arange(len(by_name))
+    known = column.codes >= 0
+    group, ranks = group[known], rank[column.codes[known]]
+    least = extremes_by(np.minimum, group, ranks, len(by_name), count)
+    greatest = extremes_by(np.maximum, group, ranks, -1, count)
+    return [
+        (column.vocabulary[by_name[low]], column.vocabulary[by_name[high]]) if high >= 0 else None
+        for low, high in zip(least, greatest, strict=True)
+    ]

@@ -190,19 +190,14 @@ def get_benchmark_recorder(  # noqa: PLR0913
         StoreFormatError: the path is a folder.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
-    from benchmark_recorder.stores.base import Store
-
     if enable_vertex_ai:
         if store is not None or vertex_project_id is None:
             raise ConfigurationError(
                 "enable_vertex_ai: give vertex_project_id, and no other store; journal= names the local file"
             )
         store = f"vertex://{vertex_project_id}"
-    if not isinstance(store, str | os.PathLike | Store | None):
-        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {preview(store)}")
-    place = os.fspath(store) if isinstance(store, os.PathLike) else None if isinstance(store, Store) else store
-    settings = effective_settings(
-        store=place,
+    where, settings = _resolved(
+        store,
         durability=durability,
         strict=strict,
         on_invalid=on_invalid,
@@ -211,7 +206,6 @@ def get_benchmark_recorder(  # noqa: PLR0913
         deliver=deliver,
         keep_delivered=keep_delivered,
     )
-    where = store if isinstance(store, Store) else _place(settings.store)
     key = (
         where if isinstance(where, Path | str) else id(where),  # the recorder holds it, so nothing else gets this id
         settings.durability,
@@ -230,10 +224,10 @@ def get_benchmark_recorder(  # noqa: PLR0913
 
 
 def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -> History:
-    """The history that a recorder with the same settings writes: every question, and nothing is written.
+    """The history that a recorder with the same settings writes: answers every question, and records nothing.
 
-    With a remote store, what waits in the local journal counts as well, where there is a journal. No file, cursor or
-    thread is made.
+    With a remote store, what waits in the local journal counts as well, where there is a journal. No journal, cursor
+    or thread is made.
 
     Args:
         store: as for ``get_benchmark_recorder``.
@@ -243,19 +237,30 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
         StoreFormatError: the path is a folder.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
-    from benchmark_recorder.stores.base import Store
-
-    if not isinstance(store, str | os.PathLike | Store | None):
-        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {preview(store)}")
-    if isinstance(store, Store):
-        settings, where = effective_settings(), store
-    else:
-        settings = effective_settings(store=None if store is None else os.fspath(store))
-        place = _place(settings.store)
-        where = open_store(os.fspath(place))
-    if where.is_remote and os.path.lexists(_place(settings.journal)):
+    where, settings = _resolved(store)
+    if isinstance(where, str):
+        where = open_store(where)
+    if isinstance(where, Path):
+        return History(where)
+    journal = _place(settings.journal)
+    if where.is_remote and any(map(os.path.lexists, (journal, f"{journal}.d"))):
         where = _behind_journal(where, replace(settings, deliver="off"))
     return History(where)
+
+
+def _resolved(
+    store: str | os.PathLike[str] | Store | None,
+    **arguments: Any,  # noqa: ANN401
+) -> tuple[Path | str | Store, Settings]:
+    """Where the records are, and the settings in force, given some by argument."""
+    from benchmark_recorder.stores.base import Store
+
+    if isinstance(store, Store):
+        return store, effective_settings(**arguments)
+    if not isinstance(store, str | os.PathLike | None):
+        raise ConfigurationError(f"store: expected a path, a URL or a Store, got {preview(store)}")
+    settings = effective_settings(store=None if store is None else os.fspath(store), **arguments)
+    return _place(settings.store), settings
 
 
 def _place(place: str) -> Path | str:

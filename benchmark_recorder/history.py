@@ -58,7 +58,9 @@ class History:
 
     def __init__(self, store: Store | str | os.PathLike[str]) -> None:
         if isinstance(store, str) and "://" in store:
-            raise ConfigurationError("store: expected a Store or a path; a URL goes to get_benchmark_history()")
+            raise ConfigurationError(
+                "store: expected a Store or the path of a JSON file, got a URL: pass it to get_benchmark_history()"
+            )
         if isinstance(store, str | os.PathLike):
             from benchmark_recorder.stores.json_file import JSONFileStore
 

@@ -1,6 +1,6 @@
-"""The pytest plugin: tests record executions, and a session is compared with a version from before.
+"""The pytest plugin: tests record executions, and a session is compared with an earlier version.
 
-pytest imports this file in every run, so it imports nothing else of the package until an option or the fixture is used.
+pytest imports this file in every run, so it imports the rest of the package only when an option or the fixture is used.
 """
 
 from __future__ import annotations
@@ -21,35 +21,31 @@ NAME: Final = "benchmark_recorder"
 
 _recorder: Final = pytest.StashKey["BenchmarkRecorder"]()
 _recorded: Final = pytest.StashKey[int]()
-_said: Final = pytest.StashKey[list[str]]()
+_summary: Final = pytest.StashKey[list[str]]()
 _passes: Final = pytest.StashKey[bool]()
 _JUDGED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-"""Sessions that came to their end."""
+"""Sessions that ran to their end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--bench-...``."""
     group = parser.getgroup(NAME, "benchmark-recorder: record executions, compare versions")
+    group.addoption("--bench-store", metavar="PLACE", help="Path or URL of the store; default: the configured one.")
     group.addoption(
-        "--bench-store", metavar="PLACE", help="Path or URL of the records; the configured one unless given."
+        "--bench-version", metavar="NAME", help="Version of what the tests record; a marker may name another."
     )
-    group.addoption(
-        "--bench-version", metavar="NAME", help="Version of what the tests record, unless a marker says it."
-    )
-    group.addoption("--bench-compare", metavar="NAME", help="Compare --bench-version with this one at the end.")
-    group.addoption(
-        "--bench-gate", action="store_true", help="Fail the session where the gate of that comparison blocks."
-    )
+    group.addoption("--bench-compare", metavar="NAME", help="Compare --bench-version with this version at the end.")
+    group.addoption("--bench-gate", action="store_true", help="Fail the session if the gate of that comparison blocks.")
     group.addoption(
         "--bench-on-inconclusive",
         choices=("warn", "fail", "pass"),
         default="warn",
-        help="What the gate does where the runs do not tell (warn).",
+        help="What an inconclusive gate does (default: warn).",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the marker; see that the options go together."""
+    """Add the marker; check that the options go together."""
     config.addinivalue_line(
         "markers",
         f"{NAME}(task=..., version=..., expected_agent=..., ...): what the fixture {NAME} records of this test",
@@ -68,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Find the store where an option asks for it: a wrong setting ends the session before it begins."""
+    """Open the store if an option asks for it: a wrong setting ends the session before it begins."""
     if session.config.option.bench_store or session.config.option.bench_version:
         _recorder_of(session.config)
 
@@ -99,7 +95,7 @@ def benchmark_recorder(request: pytest.FixtureRequest) -> Iterator[BoundRecorder
     known: dict[str, Any] = {"task": request.node.nodeid, "version": config.option.bench_version}
     for marker in reversed(list(request.node.iter_markers(NAME))):  # the closest one last
         if marker.args:
-            pytest.fail(f"{NAME}: the marker takes keywords alone: task=..., version=...", pytrace=False)
+            pytest.fail(f"{NAME}: the marker takes only keyword arguments: task=..., version=...", pytrace=False)
         known |= marker.kwargs
     task, version = known.pop("task"), known.pop("version")
     if not version:
@@ -116,26 +112,26 @@ def benchmark_recorder(request: pytest.FixtureRequest) -> Iterator[BoundRecorder
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's
-    """Count what a worker recorded; one that crashed does not tell."""
+    """Count what a worker recorded; one that crashed reports nothing."""
     count = getattr(node, "workeroutput", {}).get(NAME, 0)
     node.config.stash[_recorded] = node.config.stash.get(_recorded, 0) + count
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write what waits; then, in the process that the user started, compare and decide."""
+    """Write pending records; then, in the process that the user started, compare and decide."""
     config = session.config
     if _recorder in config.stash:
         config.stash[_recorder].close()
     if hasattr(config, "workerinput"):
         cast("Any", config).workeroutput[NAME] = config.stash.get(_recorded, 0)
     elif config.option.bench_compare and exitstatus in _JUDGED and not config.option.collectonly:
-        config.stash[_said], config.stash[_passes] = _judge(config)
+        config.stash[_summary], config.stash[_passes] = _judge(config)
         if not config.stash[_passes] and exitstatus != pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _judge(config: pytest.Config) -> tuple[list[str], bool]:
-    """What is to be said, and whether the session may pass."""
+    """The lines of the summary, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
     from benchmark_recorder.reporting.comparison_pages import joint_page
     from benchmark_recorder.reporting.escaping import terminal
@@ -148,33 +144,33 @@ def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     try:
         joint = recorder.compare_all(*versions)
         page = joint_page(joint, task_texts(recorder.store.scan, joint.comparisons.values()))
-        said = [*render_text(page).splitlines(), ""]
+        lines = [*render_text(page).splitlines(), ""]
         if not option.bench_gate:
-            return said, True
-        # A suite of tests asks whether a version is worse, not whether it is faster by a fifth.
+            return lines, True
+        # A test suite asks whether a version is worse, not whether it is 20% faster.
         gate = recorder.check_gate(*versions, on_inconclusive=option.bench_on_inconclusive, target=None)
     except BenchmarkRecorderError as error:
         return [f"cannot be compared: {terminal(str(error), 1000)}"], not option.bench_gate
-    return [*said, *str(gate).splitlines(), ""], gate.exit_code == 0
+    return [*lines, *str(gate).splitlines(), ""], gate.exit_code == 0
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:  # noqa: ANN401 - pytest's, not public
-    """Say how much was recorded, and the verdicts."""
-    count, said = config.stash.get(_recorded, 0), config.stash.get(_said, [])
-    if not count and not said:
+    """Print how much was recorded, and the verdicts."""
+    count, lines = config.stash.get(_recorded, 0), config.stash.get(_summary, [])
+    if not count and not lines:
         return
     terminalreporter.section(NAME)
     if count:
-        terminalreporter.write_line(_told(config, count))
+        terminalreporter.write_line(_count_line(config, count))
         terminalreporter.write_line("")
-    for line in said:
+    for line in lines:
         terminalreporter.write_line(line)
     if not config.stash.get(_passes, True):
         terminalreporter.write_line("the gate fails this session", red=True, bold=True)
 
 
-def _told(config: pytest.Config, count: int) -> str:
-    """What became of the executions."""
+def _count_line(config: pytest.Config, count: int) -> str:
+    """How many executions were recorded, and where."""
     from benchmark_recorder.config import effective_settings
     from benchmark_recorder.reporting.escaping import terminal
 

@@ -98,6 +98,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
     """
     from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
+    from benchmark_recorder.reporting.views import worded
 
     own = [cell for found in cells.values() for cell in found.cells]
     weekly: dict[int, Cells] = {}
@@ -111,9 +112,9 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
     if _is_partial([*cells.values(), *weekly.values()]):
         # What this machine alone recorded is no trend, and each question would wait for the store once more.
         weekly = {}
-        warnings = (Caveat("no_trend", "There is no trend, as the store could not be asked.", {}),)
+        warnings = (Caveat("no_trend"),)
     present = time_ns() // 1000
-    return {name: trend_of(name, weekly if cells[name].cells else {}, present, warnings) for name in cells}
+    return {name: worded(trend_of(name, weekly if cells[name].cells else {}, present, warnings)) for name in cells}
 
 
 _ROUTED: Final = ("version", "expected_agent", "agent_selected")

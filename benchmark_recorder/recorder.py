@@ -60,10 +60,10 @@ class BenchmarkRecorder(LegacyQuestions, History):
         if store is not None and not isinstance(store, Store):
             raise ConfigurationError(
                 f"store: expected a Store, got {preview(store)}; a path is storage_path, "
-                "a URL goes to get_benchmark_recorder()"
+                "pass a URL to get_benchmark_recorder()"
             )
         if store is not None and durability != "process":
-            raise ConfigurationError("durability: say it where the store is made, which is not here")
+            raise ConfigurationError("durability: pass it to the store: JSONFileStore(path, durability=...)")
         if on_invalid not in {"raise", "log"}:
             raise ConfigurationError(f'on_invalid: expected "raise" or "log", got {on_invalid!r}')
         if store is None:

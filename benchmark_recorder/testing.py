@@ -22,17 +22,17 @@ import os
 import random
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
 from benchmark_recorder.identity import stamp, task_id_of, timestamp_micros
-from benchmark_recorder.records import COLUMNS, FIELDS, METRIC_FIELDS, Document, Query
+from benchmark_recorder.records import COLUMNS, FIELDS, METRIC_FIELDS, Document, Field, Query, known_cost
 from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from benchmark_recorder.stores.base import Journal, Store
 
@@ -66,13 +66,17 @@ def make_history(count: int, seed: int = 1) -> list[Document]:
     return [_execution(rng, number) for number in range(count)]
 
 
-_OF_KIND: Final[Mapping[str, Callable[[random.Random], Any]]] = {
-    "count": lambda rng: rng.randrange(10_000),
-    "number": lambda rng: rng.lognormvariate(0, 1),
-    "flag": lambda _: True,
-    "texts": lambda rng: [f"text-{number}" for number in range(rng.randrange(1, 3))],
-    "id": lambda rng: f"{rng.getrandbits(128):032x}",
-}
+def _some(rng: random.Random, field: Field) -> Any:  # noqa: ANN401 - of the field's kind
+    is_agent = field.name == "expected_agent"
+    texts = ["builder_agent", "content_agent"] if is_agent else [f"{field.name}-1", f"{field.name}-2"]
+    of_kind = {
+        "id": f"{rng.getrandbits(128):032x}",
+        "texts": texts,
+        "number": rng.random(),
+        "count": rng.randrange(10_000),
+        "flag": True,
+    }
+    return of_kind.get(field.kind) or rng.choice(texts)
 
 
 def _execution(rng: random.Random, number: int) -> Document:
@@ -88,15 +92,8 @@ def _execution(rng: random.Random, number: int) -> Document:
         "git_commit": rng.choice([None, "a" * 40, "b" * 40]),
         "metadata": rng.choice([{}, {"run": "r1"}, {"run": "r2", "repeat": number % 3}]),
     }
-    chosen = {"expected_agent": ["builder_agent", "content_agent"], "host": ["alpha", "beta"]}
-    optional: Document = {
-        field.name: rng.choice(chosen.get(field.name, [f"{field.name}-1", f"{field.name}-2"]))
-        if field.kind in {"name", "text"}
-        else _OF_KIND[field.kind](rng)
-        for field in FIELDS
-        if field.absent == "left out" and field.name != "cost_known"
-    }
-    fields |= {name: value for name, value in optional.items() if rng.random() < 0.6}
+    left_out = (field for field in FIELDS if field.absent == "left out" and field.name != "cost_known")
+    fields |= {field.name: _some(rng, field) for field in left_out if rng.random() < 0.6}
     if not fields["cost_estimated"] and rng.random() < 0.5:
         fields["cost_known"] = True
     return make_document(**fields)
@@ -224,16 +221,13 @@ class StoreContract:
 
     def test_hostile_texts_come_back_as_they_went_in(self, store: Store) -> None:
         """Task texts come from models."""
-        history = [
-            make_document(task_description=text, version=text, task_id=text, metadata={text: text})
-            for text in HOSTILE_TEXTS
-        ]
+        fields = ("task_description", "version", "task_id")
+        history = [make_document(**dict.fromkeys(fields, text), metadata={text: text}) for text in HOSTILE_TEXTS]
         store.append(history)
         assert _documents(store) == [_with_all_fields(document) for document in history]
         for document in history:
-            assert list(store.scan(Query.of(version=document["version"]), ["record_id"])["record_id"]) == [
-                document["record_id"]
-            ]
+            found = store.scan(Query.of(version=document["version"]), ["record_id"])["record_id"]
+            assert found.tolist() == [document["record_id"]]
 
     def test_metadata_keeps_its_types(self, store: Store) -> None:
         """Deep, empty, large, negative and exact."""
@@ -399,9 +393,8 @@ def _documents(store: Store) -> list[dict[str, Any]]:
 
 
 def _with_all_fields(document: Document) -> dict[str, Any]:
-    cost = document["cost_estimated"]
     return {
         **{name: document.get(name) for name in METRIC_FIELDS},
         "time": timestamp_micros(document["timestamp"]),
-        "cost": cost if cost or document.get("cost_known") else None,
+        "cost": known_cost(document),
     }

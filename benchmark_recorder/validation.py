@@ -43,6 +43,8 @@ MAX_METADATA_INT_BITS: Final = 1024
 
 _BY_NAME: Final = {field.name: field for field in FIELDS}
 _COUNTS: Final = of_kind("count")
+_NUMBERS: Final = frozenset(field.name for field in FIELDS if field.kind == "number" and field.most is None)
+_TEXTS: Final = of_kind("name", "text")
 _MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
 
 # Plain values ---------------------------------------------------------------------------------------------------------
@@ -91,7 +93,12 @@ def are_plain(optional: Mapping[str, object]) -> bool:
     return all(
         type(value) is int and 0 <= value < 2**63
         if name in _COUNTS
-        else type(value) is str and 0 < len(value) <= MAX_TEXT and (value.isascii() or is_unicode(value))
+        else type(value) is float and 0.0 <= value < inf
+        if name in _NUMBERS
+        else name in _TEXTS
+        and type(value) is str
+        and 0 < len(value) <= MAX_TEXT
+        and (value.isascii() or is_unicode(value))
         for name, value in optional.items()
     )
 

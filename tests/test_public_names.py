@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import benchmark_recorder
+from benchmark_recorder.records import Query
 
 HEAVY = (
     "pydantic",
@@ -26,6 +31,93 @@ HEAVY = (
     "pandas",
     "pytest",
 )
+
+
+NAMES = {
+    *("BenchmarkMetric", "BenchmarkRecorder", "Measurement", "Health", "get_benchmark_recorder"),
+    *("History", "get_benchmark_history", "Claim", "Comparison", "Summary", "GateResult"),
+    *("JSONFileStore", "MemoryStore", "MongoDBStore", "VertexStore"),
+    *("BenchmarkRecorderError", "ConfigurationError", "InvalidQueryError", "InvalidRecordError"),
+    *("MissingDependencyError", "RefusedRecordsError", "StoreError", "StoreFormatError", "StoreSetupError"),
+    "StoreUnavailableError",
+}
+
+RENAMED = [
+    ("analysis.Doubt", "Caveat"),
+    ("cells.Caveat", "StoreNote"),
+    ("Query.without", "exclude_ids"),
+    ("Query.apart", "own_cells"),
+]
+"""Old public names, which work for one release, and the present ones."""
+
+IMPORTS = [
+    *("stores.json_file.JSONFileStore", "stores.memory.MemoryStore", "stores.mongodb.MongoDBStore"),
+    *("stores.vertex.VertexStore", "stores.replication.ReplicatedStore", "stores.base.Store"),
+    *("stores.base.columns_of", "records.Query", "records.Document", "records.Columns", "records.COLUMNS"),
+    *("records.stamp", "records.BenchmarkMetric", "cells.Cells", "cells.CELL_FIELDS", "cells.collect"),
+    *("cells.tabulate", "analysis.Claim", "analysis.DEFAULT_CLAIMS", "exchange.import_file", "exchange.export_file"),
+    *("harness.BenchmarkHarness", "harness.BenchmarkTasks", "harness.CommandOrchestrator"),
+    *("harness.FunctionOrchestrator", "harness.Orchestrator", "harness.Task", "harness.VirtualClock"),
+    *("testing.StoreContract", "testing.JournalContract", "testing.make_document", "testing.make_history"),
+    *("testing.HOSTILE_TEXTS", "testing.assert_same_cells", "errors.StoreSetupError", "config.get_benchmark_recorder"),
+]
+"""What the documentation imports."""
+
+
+def test_the_names_are_these() -> None:
+    assert set(benchmark_recorder.__all__) == NAMES
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED)
+def test_an_old_name_still_works_and_warns(old: str, new: str) -> None:
+    place, _, name = old.rpartition(".")
+    holder: Any = (
+        Query(exclude_ids=frozenset({"a"}), own_cells=frozenset({"b"}))
+        if place == "Query"
+        else import_module(f"benchmark_recorder.{place}")
+    )
+    with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}") as caught:
+        assert getattr(holder, name) is getattr(holder, new)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_every_old_name_is_tested() -> None:
+    package = Path(benchmark_recorder.__file__).parent
+    found = []
+    for path in package.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        place = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
+        found += re.findall(r'warn_renamed\("([\w.]+)", "(\w+)"', source)
+        for names in re.findall(r"renamed=\{(.*?)\}", source, re.DOTALL):
+            found += [(f"{place}.{old}", new) for old, new in re.findall(r'"(\w+)": "(\w+)"', names)]
+    assert sorted(found) == sorted(RENAMED)
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_a_documented_import_works(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    assert hasattr(import_module(f"benchmark_recorder.{module}"), attribute)
+
+
+@pytest.mark.parametrize("store", ["json_file", "memory", "mongodb", "vertex", "replication"])
+def test_a_store_can_be_the_first_import(store: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import benchmark_recorder.stores.{store}"], check=True)
+
+
+def test_the_entry_points_load() -> None:
+    ours = {
+        (point.group, point.name): point.load()
+        for group in ("benchmark_recorder.stores", "pytest11", "console_scripts")
+        for point in entry_points(group=group)
+        if point.value.startswith("benchmark_recorder.")
+    }
+    assert sorted(ours) == [
+        ("benchmark_recorder.stores", "mongodb"),
+        ("benchmark_recorder.stores", "mongodb+srv"),
+        ("benchmark_recorder.stores", "vertex"),
+        ("console_scripts", "benchmark-recorder"),
+        ("pytest11", "benchmark_recorder"),
+    ]
 
 
 def test_all_names_are_sorted_and_there() -> None:
@@ -62,6 +154,11 @@ def test_a_project_migrates_with_one_line(tmp_path: Path) -> None:
         "get().record_execution('a task', 1.0, True, 'v1', 'agent', 0.1, 0.2, {'a': 1})",
         "from benchmark_recorder import get_benchmark_recorder as get\n"
         "with get().measure(task='a task', version='v1'): pass",
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "get().track(task='a task', version='v1')(lambda: None)()",
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "get().record_execution('a task', 1.0, False, 'v1', task_id='t', expected_agent='a', error_type='E', model='m',"
+        " input_tokens=1, output_tokens=2)",
     ],
 )
 def test_importing_and_recording_stay_light(program: str, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_record_that_is_wrong_fails_its_test(pytester: pytest.Pytester) -> Non
     assert "duration: expected a finite number" in output
     assert "cost: expected a finite number" in output
     assert "benchmark_recorder: the marker: unknown speed; known are task, version, success" in output
-    assert "benchmark_recorder: the marker takes keywords alone" in output
+    assert "benchmark_recorder: the marker takes only keyword arguments" in output
     assert "benchmark_recorder: name the version: --bench-version NAME, or version= in the marker" in output
     assert not (pytester.path / "benchmarks").exists()
 
@@ -178,7 +178,7 @@ def test_however_many_workers_record_the_verdict_is_told_once_and_blocks(
     assert output.count("recorded 40 executions in ") == 1
     assert output.count("Gate: blocked: v2 against v1\n") == 1
     assert len(re.findall(r"^- Execution time: v2 is .* slower", output, re.MULTILINE)) == 1
-    assert re.search(r"^- . task \d \([0-9a-f]{12}\) is 100.0 % slower", output, re.MULTILINE)
+    assert re.search(r"^- . task \d \([0-9a-f]{12}\) is 100.0% slower", output, re.MULTILINE)
     assert output.count("the gate fails this session") == 1
     found = [document for document in documents(pytester.path / "m.json") if document["version"] == "v2"]
     assert len({document["record_id"] for document in found}) == 40
@@ -322,8 +322,9 @@ def test_what_is_measured_of_the_package_is_not_less_for_it(pytester: pytest.Pyt
     session(pytester, "--cov=benchmark_recorder.identity", "--cov-report=json")
     (file,) = json.loads((pytester.path / "coverage.json").read_text())["files"].values()
     source = (ROOT / "benchmark_recorder" / "identity.py").read_text().splitlines()
-    (definition,) = (number for number, line in enumerate(source, 1) if line.startswith("def "))
-    assert definition in file["executed_lines"]
+    definitions = {number for number, line in enumerate(source, 1) if line.startswith("def ")}
+    assert definitions
+    assert definitions <= set(file["executed_lines"])
 
 
 # Hostile texts --------------------------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_a_report_on_the_last_days_tells_them_from_the_whole_weeks_before(record
     assert v1.weeks == ()
     assert len(v2.weeks) == 8
     assert sum(week.runs for week in v2.weeks) >= 7 * 20
-    assert "is 40.0 % slower than in the week before" in " ".join(
+    assert "is 40.0% slower than in the week before" in " ".join(
         recorder.generate_report(["v1", "v2"], last_days=3).split()
     )
     assert len(report(recorder, "v2", since=now - timedelta(days=3)).trends[0].weeks) <= 2  # as it was said
@@ -207,7 +207,7 @@ def test_a_server_that_is_out_of_reach_leaves_a_report_that_says_so(tmp_path: Pa
     assert "There is no trend, as the store could not be asked." in text
     assert "included: 6 kept locally until that store confirms them, the oldest of 2026-11-02T00:00:00" in text
     assert "not included: mongodb://127.0.0.1:1/bench.executions could not be asked (never reached from here)" in text
-    assert "so what other machines recorded is missing" in text
+    assert "so records of other machines are missing" in text
     reason = found.summaries[0].warnings[0].sentence
     assert "could not be asked: cannot be reached or refuses: 127.0.0.1:1: " in reason
     assert "Topology" not in reason
@@ -227,7 +227,7 @@ def test_odd_records_are_counted_as_excluded_and_leave_the_trend_as_it_is(tmp_pa
         text = " ".join(recorder.generate_report(["v1"]).split())
     assert [week.runs for week in found.trends[0].weeks] == [3, 3]
     assert "could not be asked" not in text
-    assert "not included: 2 in which a field is missing or of another kind than it should be" in text
+    assert "not included: 2 with a missing field or a field of the wrong type" in text
 
 
 @pytest.fixture(params=["json", "mongodb", "vertex"])

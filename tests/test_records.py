@@ -129,7 +129,14 @@ def test_a_metric_is_a_dataclass_with_the_fields_of_the_files() -> None:
 
 def kinds_of(annotations: dict[str, Any]) -> dict[str, str]:
     """What a field's type says of its kind."""
-    kinds = {"str": "text", "float": "number", "int": "count", "bool": "flag", "dict[str, Any]": "json"}
+    kinds = {
+        "str": "text",
+        "float": "number",
+        "int": "count",
+        "bool": "flag",
+        "dict[str, Any]": "json",
+        "list[str]": "texts",
+    }
     return {name: kinds[re.sub(r" \| None$", "", text)] for name, text in annotations.items()}
 
 

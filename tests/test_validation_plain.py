@@ -92,14 +92,24 @@ def stored(**execution: Any) -> dict[str, Any] | None:
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "id": st.sampled_from(["0" * 32, "0" * 31]) | TEXTS | ODD,
     "name": TEXTS | ODD,
+    "texts": st.lists(TEXTS) | ODD,
     "text": TEXTS | ODD,
     "number": NUMBERS | ODD,
     "count": NUMBERS | st.integers() | ODD,
     "flag": st.sampled_from([True, False, 0, 1, "yes", np.True_]),
     "json": METADATA | ODD,
 }
-VALID = {"name": "a name", "text": "a text", "count": 3}
+VALID = {
+    "id": "0" * 32,
+    "name": "a name",
+    "text": "a text",
+    "texts": ["a text"],
+    "number": 3.0,
+    "count": 3,
+    "flag": True,
+}
 SAID = [field for field in FIELDS if field.argument is not None and field.kind != "time"]
 PLAIN = {f.name: EXECUTION[f.argument] if f.argument in EXECUTION else VALID[f.kind] for f in SAID if f.argument}
 

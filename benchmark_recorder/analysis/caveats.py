@@ -32,12 +32,8 @@ def store_caveats(cells: Cells) -> Iterator[Caveat]:
 def version_caveats(version: str, whole: Cell, metric: str | None = None) -> Iterator[Caveat]:
     """Doubts about one version's runs, for one metric or (``None``) for a summary."""
     if metric in {None, "cost"} and whole.unknown_cost:
-        yield Caveat(
-            "unknown_costs",
-            f"The cost of {whole.unknown_cost:,} of {run_count(whole.n)} of {version} is unknown; "
-            f"{'it is' if whole.unknown_cost == 1 else 'they are'} left out, not taken as free.",
-            {"version": version, "unknown": whole.unknown_cost, "runs": whole.n},
-        )
+        figures = {"version": version, "unknown": whole.unknown_cost, "runs": whole.n}
+        yield Caveat("unknown_costs", figures=figures)
     if metric in {None, "execution_time"}:
         yield from _zeros(version, whole)
         yield from _heavy(version, whole.time, whole.max_time, "time")
@@ -45,43 +41,27 @@ def version_caveats(version: str, whole: Cell, metric: str | None = None) -> Ite
         yield from _heavy(version, whole.cost, whole.max_cost, "cost")
     for what, texts in (("commit", whole.git_commit), ("host", whole.host)):
         if texts is not None and texts[0] != texts[1]:
-            yield Caveat(
-                f"several_{what}s",
-                f"The runs of {version} come from more than one {what}, among them {texts[0]} and {texts[1]}.",
-                {"version": version, "least": texts[0], "greatest": texts[1]},
-            )
+            figures = {"version": version, "least": texts[0], "greatest": texts[1]}
+            yield Caveat(f"several_{what}s", figures=figures)
 
 
 def unknown_version(version: str) -> Caveat:
     """Nothing was recorded under that name, or nothing that the query lets through."""
-    return Caveat("unknown_version", f"There are no runs of version {version}.", {"version": version})
-
-
-def run_count(n: int) -> str:
-    """So many runs, in words."""
-    return f"{n:,} run{'' if n == 1 else 's'}"
+    return Caveat("unknown_version", figures={"version": version})
 
 
 def _zeros(version: str, whole: Cell) -> Iterator[Caveat]:
     zeros = whole.n - whole.log_time.n
     if zeros:
-        yield Caveat(
-            "zero_durations",
-            f"{run_count(zeros)} of {version} took no time at all; ratios leave {'it' if zeros == 1 else 'them'} out.",
-            {"version": version, "zeros": zeros, "runs": whole.n},
-        )
+        yield Caveat("zero_durations", figures={"version": version, "zeros": zeros, "runs": whole.n})
 
 
 def _heavy(version: str, moments: Moments, greatest: float, what: str) -> Iterator[Caveat]:
     """One run that makes up much of a sum; with five runs or fewer, one always does."""
     if moments.n > 1 / HEAVY and moments.total > 0 and greatest > HEAVY * moments.total:
         share = min(1.0, greatest / moments.total)
-        yield Caveat(
-            f"one_run_dominates_{what}",
-            f"One of {moments.n:,} runs of {version} makes up {100 * share:.0f} % of the {what} of all: means and "
-            "sums hang on it.",
-            {"version": version, "share": share, "greatest": greatest, "runs": moments.n},
-        )
+        figures = {"version": version, "share": share, "greatest": greatest, "runs": moments.n}
+        yield Caveat(f"one_run_dominates_{what}", figures=figures)
 
 
 FEW = 5
@@ -118,55 +98,30 @@ def _missing(sides: Mapping[str, Cell | None]) -> Iterator[Caveat]:
             yield unknown_version(version)
 
 
-def without_runs(cells: Cells, v1: str, v2: str) -> str:
-    """Which of two versions has no runs, as part of a sentence."""
-    missing = [version for version in dict.fromkeys((v1, v2)) if not cells.of(version)]
-    return f"there are no runs of version {' or '.join(missing)} to compare"
-
-
 def _same(v1: str, v2: str) -> Iterator[Caveat]:
     if v1 == v2:
-        yield Caveat("same_version", f"{v1} was compared with itself.", {"version": v1})
+        yield Caveat("same_version", figures={"version": v1})
 
 
 def _empty(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
-    missing = {"cost": "a known cost", "routing_accuracy": "both a selected and an expected agent"}
     for version, (value, n) in ((v1, measured.left), (v2, measured.right)):
+        figures = {"version": version, "metric": measured.metric.name}
         if not n:
-            needs = missing.get(measured.metric.name, "a value")
-            yield Caveat(
-                "nothing_to_compare",
-                f"No run of {version} has {needs}, so {measured.metric.noun} cannot be compared.",
-                {"version": version},
-            )
+            yield Caveat("nothing_to_compare", figures=figures)
         elif value == 0 and version == v1 and measured.ratio is None and measured.metric.kind == "ratio":
-            yield Caveat(
-                "zero_baseline",
-                f"The {measured.metric.noun} of {v1} is zero in all runs, so no relative change exists.",
-                {"version": v1},
-            )
+            yield Caveat("zero_baseline", figures=figures)
 
 
 def _few(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
     for version, (_, n) in ((v1, measured.left), (v2, measured.right)):
         if 0 < n < FEW:
-            yield Caveat(
-                "too_few_samples",
-                f"There are only {n} runs of {version}: hardly any change can be told from chance."
-                if n > 1
-                else f"There is only one run of {version}: nothing can be told from chance.",
-                {"version": version, "runs": n, "needed": FEW},
-            )
+            yield Caveat("too_few_samples", figures={"version": version, "runs": n, "needed": FEW})
 
 
 def _fallback(measured: Measured) -> Iterator[Caveat]:
     """Where the usual method had nothing to go by."""
     if isinstance(measured.change, Fixed):
-        yield Caveat(
-            "no_spread",
-            "All runs of a task have the same value, so no interval can be given; are the values fixed by design?",
-            {"tasks": measured.matched_tasks},
-        )
+        yield Caveat("no_spread", figures={"tasks": measured.matched_tasks})
     elif measured.scope == "suite" and measured.change is not None and measured.change.method == OVER_TASKS:
         yield _over_tasks(measured)
 
@@ -175,19 +130,8 @@ def _over_tasks(measured: Measured) -> Caveat:
     """Why the tasks' differences were the sample though these tasks were asked about."""
     pairs, half = measured.strata.pairs, measured.matched_tasks / 2
     if sum(pair.left.n > 1 for pair in pairs) >= half and sum(pair.right.n > 1 for pair in pairs) >= half:
-        return Caveat(
-            "no_spread",
-            "All runs of a task have the same value, so the tasks' differences were taken as a sample of all tasks; "
-            "are the values fixed by design?",
-            {"tasks": len(pairs)},
-        )
-    return Caveat(
-        "single_runs",
-        "Too few tasks were run at least twice in each version to tell chance within a task, so the tasks' "
-        "differences were taken as a sample of all tasks, which is the more cautious answer; run each task at least "
-        "twice.",
-        {"tasks": len(pairs)},
-    )
+        return Caveat("no_spread", figures={"tasks": len(pairs), "scope": "tasks"})
+    return Caveat("single_runs", figures={"tasks": len(pairs)})
 
 
 def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
@@ -205,27 +149,11 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
         "v2_unmatched_runs": rest[1],
         "v1_runs": there.left.n,
         "v2_runs": there.right.n,
+        "v1": v1,
+        "v2": v2,
+        "lacking": {"cost": "cost", "routing_accuracy": "route"}.get(measured.metric.name, "run"),
     }
-    lacks = {"cost": "has no known cost for", "routing_accuracy": "has no known route for"}
-    others = f"tasks that the other version {lacks.get(measured.metric.name, 'did not run')}"
-    counts = f"{rest[0]:,} of {run_count(there.left.n)} of {v1} and {rest[1]:,} of {there.right.n:,} of {v2}"
-    if there.matched:
-        yield Caveat(
-            "different_tasks",
-            f"{counts} are of {others}; only {_common(len(there.pairs))} compared.",
-            figures,
-        )
-    else:
-        yield Caveat(
-            "unmatched_tasks",
-            f"{counts} are of {others}, so all runs are compared whatever their task; a different mix of tasks would "
-            "look like a change.",
-            figures,
-        )
-
-
-def _common(tasks: int) -> str:
-    return "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
+    yield Caveat("different_tasks" if there.matched else "unmatched_tasks", figures=figures)
 
 
 def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Caveat]:
@@ -239,24 +167,17 @@ def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterato
     if not math.isfinite(100 * effect):
         return
     if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
-        yield Caveat(
-            "simpson",
-            f"Within the tasks the candidate is {_better(measured, effect)}, over all runs together it would be "
-            f"{_better(measured, pooled.value)}: the versions ran the tasks in different proportions. The verdict is "
-            "about the change within the tasks.",
-            {"within_tasks": effect, "pooled": pooled.value},
-        )
+        figures = {"within_tasks": effect, "pooled": pooled.value, "kind": measured.metric.kind}
+        yield Caveat("simpson", figures=figures)
     plain = measured.improvement if measured.metric.kind == "ratio" else _plain_points(measured)
     if math.isfinite(100 * plain) and _differ(effect, plain, low, high):
-        noun = "means" if measured.metric.kind == "ratio" else "rates"
-        how = "by task" if measured.matched_tasks else "by geometric means"
-        yield Caveat(
-            "plain_differs",
-            f"By the plain {noun} the candidate is {_better(measured, plain)}; the verdict rests on what is found "
-            f"{how}, where it is {_better(measured, effect)}: a few long runs or tasks, or a different mix of tasks, "
-            f"weigh heavily in plain {noun}.",
-            {"plain": plain, "effect": effect},
-        )
+        figures = {
+            "plain": plain,
+            "effect": effect,
+            "kind": measured.metric.kind,
+            "matched": bool(measured.matched_tasks),
+        }
+        yield Caveat("plain_differs", figures=figures)
 
 
 def _plain_points(measured: Measured) -> float:
@@ -266,12 +187,6 @@ def _plain_points(measured: Measured) -> float:
 def _differ(effect: float, other: float, low: float, high: float) -> bool:
     """Whether another figure is beyond the interval, or tells the other direction by more than one in a hundred."""
     return not low <= other <= high or (effect * other < 0 and min(abs(effect), abs(other)) > 0.01)
-
-
-def _better(measured: Measured, effect: float) -> str:
-    """A size and its direction in words, as a sign could be that of the value or that of the improvement."""
-    unit = " %" if measured.metric.kind == "ratio" else " points"
-    return f"{100 * abs(effect):.1f}{unit} {'worse' if effect < 0 else 'better'}"
 
 
 def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Caveat]:
@@ -294,14 +209,8 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
         (bad, bads), (good, goods) = logs[side]
         ratio = math.exp(max(-700.0, min(700.0, bad / bads - good / goods))) if bads and goods else 1.0
         if ratio < FAST:
-            yield Caveat(
-                "fast_failures",
-                f"Failed runs of {version} take {100 * ratio:.0f} % of the time of successful ones, so failing more "
-                f"would look like being faster. Of the baseline's runs {100 * rates[0]:.1f} % failed, of the "
-                f"candidate's {100 * rates[1]:.1f} %; the verdict on the failure rate tells whether that may be "
-                "chance. See the successful runs alone.",
-                {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]},
-            )
+            figures = {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]}
+            yield Caveat("fast_failures", figures=figures)
 
 
 FEWEST: Final = 5
@@ -316,13 +225,8 @@ def recorded_twice(version: str, durations: Durations) -> Iterator[Caveat]:
         return
     times = durations.stored()
     if repeated := _repeated(times, np.unique(ordered[1:][again])):
-        yield Caveat(
-            "recorded_twice",
-            f"{repeated:,} of {len(times):,} runs of {version} repeat the durations of earlier ones exactly and in the "
-            "same order: a batch was recorded twice, or the durations are fixed. Either makes the runs look like more "
-            "evidence than they are.",
-            {"version": version, "repeated": repeated, "runs": len(times)},
-        )
+        figures = {"version": version, "repeated": repeated, "runs": len(times)}
+        yield Caveat("recorded_twice", figures=figures)
 
 
 def _repeated(times: NDArray[np.float64], several: NDArray[np.float64]) -> int:

@@ -1,9 +1,9 @@
-"""A target ("at least 30 % faster", "within 1 %") against what the runs show."""
+"""A target ("at least 30% faster", "within 1%") against what the runs show."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
@@ -14,7 +14,7 @@ from benchmark_recorder.analysis.results import Caveat, Interval, Result, interv
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from benchmark_recorder.analysis.evidence import Evidence, Limits
     from benchmark_recorder.analysis.metrics import Metric
@@ -74,9 +74,15 @@ class Claim(Result):
         """The claim in words."""
         noun = METRICS[self.metric].noun
         if self.within is not None:
-            return f"{noun} within {self.within:g} %"
+            return f"{noun} within {self.within:g}%"
         assert self.at_least is not None
-        return f"{noun} at least {self.at_least:g} % better"
+        return f"{noun} at least {self.at_least:g}% better"
+
+    @property
+    def rival(self) -> float:
+        """The improvement, in percent, that further runs must tell the target from."""
+        other = self.failure_threshold
+        return 0.0 if other is None or other == self.at_least else other
 
 
 def _number(name: str, value: object) -> float:
@@ -87,9 +93,9 @@ def _number(name: str, value: object) -> float:
 
 def _check_improvement(name: str, value: float, metric: Metric) -> None:
     if metric.better < 0 and not value < 100:
-        raise InvalidQueryError(f"{name}: nothing can fall by {value:g} %; expected less than 100")
+        raise InvalidQueryError(f"{name}: nothing can fall by {value:g}%; expected less than 100")
     if metric.better > 0 and not value > -100:
-        raise InvalidQueryError(f"{name}: nothing can fall by {-value:g} %; expected more than -100")
+        raise InvalidQueryError(f"{name}: nothing can fall by {-value:g}%; expected more than -100")
 
 
 DEFAULT_CLAIMS: Final = (
@@ -99,30 +105,6 @@ DEFAULT_CLAIMS: Final = (
     Claim("cost", within=1),
 )
 """The guide's four."""
-
-HINTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "execution_time": (
-        "Check that decomposition is enabled (HTDAG)",
-        "Verify parallel execution working",
-        "Profile slow components",
-    ),
-    "failure_rate": (
-        "Verify that plans are validated before they run (AOP)",
-        "Check validation logic (solvability, completeness)",
-        "Review failure logs for patterns",
-    ),
-    "routing_accuracy": (
-        "Verify that the routing rules are correct (HALO)",
-        "Check ground truth agent assignments",
-        "Review routing logic for edge cases",
-    ),
-    "cost": (
-        "Verify that the router of models is integrated (DAAO)",
-        "Check model tier assignments",
-        "Review cost estimation logic",
-    ),
-}
-"""The guide's troubleshooting for its four claims, by metric; in brackets the part of the guide's own system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +124,9 @@ class ClaimResult(Result):
         interval: 95 %, of the improvement, in percent.
         equivalence_interval: 90 %, for ``within``.
         method: of both.
-        sentence: the finding in words.
-        hints: where to look, for a claim on one of the guide's metrics that is not met though both versions have runs.
+        sentence: the finding in words; empty until ``reporting.views`` words it.
+        hints: where to look, for a claim on one of the guide's metrics that is not met though both versions have runs;
+            empty like ``sentence``.
         needed: what would settle it, for a claim that is not shown; ``None`` where unknown.
         warnings: caveats that the reader must know.
     """
@@ -158,8 +141,8 @@ class ClaimResult(Result):
     interval: Interval | None
     equivalence_interval: Interval | None
     method: str
-    sentence: str
-    hints: tuple[str, ...]
+    sentence: str = field(default="", compare=False, kw_only=True)
+    hints: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
     needed: Needed | None
     warnings: tuple[Caveat, ...]
 
@@ -173,15 +156,15 @@ class ClaimReport(Result):
         v2: the candidate.
         results: in the order of the claims.
         all_met: whether every claim is proven or supported.
-        sentence: how many are what.
-        warnings: of all claims, each said once.
+        sentence: how many are what; empty until ``reporting.views`` words it.
+        warnings: of all claims, in their order.
     """
 
     v1: str
     v2: str
     results: tuple[ClaimResult, ...]
     all_met: bool
-    sentence: str
+    sentence: str = field(default="", compare=False, kw_only=True)
     warnings: tuple[Caveat, ...]
 
 
@@ -204,15 +187,8 @@ def check_claims(
     if not all(isinstance(claim, Claim) for claim in claims):
         raise InvalidQueryError("claims: expected Claim objects")
     results = tuple(_check(claim, cells, v1, v2, scope) for claim in claims)
-    seen = {caveat.sentence: caveat for result in results for caveat in result.warnings}
-    return ClaimReport(
-        v1,
-        v2,
-        results,
-        bool(results) and all(result.met for result in results),
-        _overall(results),
-        tuple(seen.values()),
-    )
+    met = bool(results) and all(result.met for result in results)
+    return ClaimReport(v1, v2, results, met, tuple(caveat for result in results for caveat in result.warnings))
 
 
 def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimResult:
@@ -233,9 +209,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         interval=interval,
         equivalence_interval=improvement.interval(ratio, 0.90) if claim.within is not None else None,
         method=ratio.method if ratio else "none: there is no ratio",
-        sentence=_sentence(claim, status, point, interval),
-        hints=() if met or None in measured.wholes else HINTS.get(claim.metric, ()),
-        needed=what_would_decide(measured, *_reach(claim, measured)) if status == "NOT SHOWN" else None,
+        needed=what_would_decide(measured, _reach(claim, measured)) if status == "NOT SHOWN" else None,
         warnings=(*comparison_caveats(measured, cells, {}), *_beyond_acceptable(claim, point)),
     )
 
@@ -288,34 +262,16 @@ def _status(claim: Claim, ratio: Evidence | None, improvement: _Improvement) -> 
     return "REFUTED" if high < short_of else "NOT SHOWN"
 
 
-def _sentence(claim: Claim, status: Status, point: float | None, interval: Interval | None) -> str:
-    if point is None:
-        return f"{status}: {claim.text}; the runs give no ratio."
-    shown = f"{point:+.1f} %" + (f", 95 % interval {_ends(interval)}" if interval else ", no interval")
-    return f"{status}: {claim.text}; found {shown}."
-
-
-def _ends(interval: Interval) -> str:
-    low, high = interval.low, interval.high
-    if low is None:
-        return f"up to {high:+.1f} %"
-    return f"{low:+.1f} % or more" if high is None else f"{low:+.1f} % to {high:+.1f} %"
-
-
-def _reach(claim: Claim, measured: Measured) -> tuple[float, str]:
-    """The half-width that tells the target from what would refute it, and the words for it."""
+def _reach(claim: Claim, measured: Measured) -> float:
+    """The half-width that tells the target from what would refute it."""
     if claim.within is not None:
-        return _scaled(measured, claim.within), f"to see a change of {claim.within:g} %"
+        return _scaled(measured, claim.within)
     assert claim.at_least is not None
-    other = claim.failure_threshold if claim.failure_threshold is not None else 0.0
-    if other == claim.at_least:
-        other = 0.0
-    aim = f"to tell {claim.at_least:g} % from {other:g} %"
     if measured.metric.kind == "points":
-        return _scaled(measured, claim.at_least - other), aim
+        return _scaled(measured, claim.at_least - claim.rival)
     sign = measured.metric.better
-    reach = abs(math.log1p(sign * claim.at_least / 100) - math.log1p(sign * other / 100))
-    return reach or math.log1p(measured.metric.margin), aim
+    reach = abs(math.log1p(sign * claim.at_least / 100) - math.log1p(sign * claim.rival / 100))
+    return reach or math.log1p(measured.metric.margin)
 
 
 def _scaled(measured: Measured, percent: float) -> float:
@@ -331,21 +287,5 @@ def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Caveat, ...]:
     if claim.acceptable is None or point is None or claim.acceptable[0] <= point <= claim.acceptable[1]:
         return ()
     low, high = claim.acceptable
-    how = "improved" if point >= 0 else "got worse"
-    return (
-        Caveat(
-            "beyond_acceptable",
-            f"{METRICS[claim.metric].noun.capitalize()} {how} by {abs(point):.1f} %, outside of the acceptable "
-            f"improvement of {low:g} % to {high:g} %.",
-            {"improvement": point, "low": low, "high": high},
-        ),
-    )
-
-
-def _overall(results: Sequence[ClaimResult]) -> str:
-    counts = {
-        status: sum(result.status == status for result in results)
-        for status in ("PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED")
-    }
-    parts = [f"{n} {status.lower()}" for status, n in counts.items() if n]
-    return f"Of {len(results)} claims: {', '.join(parts)}." if parts else "There are no claims."
+    figures = {"metric": claim.metric, "improvement": point, "low": low, "high": high}
+    return (Caveat("beyond_acceptable", figures=figures),)

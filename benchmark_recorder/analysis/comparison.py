@@ -149,7 +149,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         matched_tasks=measured.matched_tasks,
         beside=beside,
         tasks=deferred(lambda: task_rows(measured)),
-        needed=what_would_decide(measured, *reach_of(measured, margin)) if verdict == "inconclusive" else None,
+        needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
         warnings=comparison_caveats(measured, cells, beside),
     )
 

@@ -8,23 +8,30 @@ margin. The literal thresholds are computed beside it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.caveats import comparison_caveats, without_runs
-from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, Ruling, rule
-from benchmark_recorder.analysis.measured import Measured, finite, measure
+from benchmark_recorder.analysis.caveats import comparison_caveats
+from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
+from benchmark_recorder.analysis.power import detectable
 from benchmark_recorder.analysis.results import Caveat, Result
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import Cells
 
 State = Literal["pass", "warn", "inconclusive", "block", "no_data"]
+
+ALPHA: Final = 0.05
+"""Chance to block an unchanged version, for the whole gate."""
+
+GUARDRAILS: Final[Mapping[str, float]] = {"execution_time": 0.10, "failure_rate": 0.02, "cost": 0.05}
+"""What may not get worse, and by how much it may: 10% slower, 2 points more failures, 5% more expensive."""
 
 SCHEMA_VERSION: Final = 1
 """Of ``GateResult.to_dict()``: 1 is the first."""
@@ -54,8 +61,9 @@ class GateCheck(Result):
         margin: what is tolerated, on the same scale.
         p_value: one-sided, of "not worse".
         p_adjusted: after Holm, over the guardrails that have values.
-        detectable: the smallest true worsening found with 80 % power; ``None`` where unknown.
-        sentence: the finding in words.
+        detectable: the smallest true worsening found with 80% power; ``None`` where unknown.
+        p_margin: one-sided, of "worse by the margin or more": small where that is excluded.
+        sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
     metric: str
@@ -68,7 +76,8 @@ class GateCheck(Result):
     p_value: float | None
     p_adjusted: float | None
     detectable: float | None
-    sentence: str
+    p_margin: float | None
+    sentence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +89,14 @@ class LiteralCheck(Result):
         blocks: whether the point is beyond the threshold; ``None`` where there is no point.
         worsening: relative change of the plain means, or difference of the plain rates; ``None`` where undefined.
         threshold: what is tolerated, on the same scale.
-        sentence: the finding in words.
+        sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
     metric: str
     blocks: bool | None
     worsening: float | None
     threshold: float
-    sentence: str
+    sentence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +116,9 @@ class GateResult(Result):
         on_inconclusive: ``"warn"``, ``"fail"`` or ``"pass"``.
         checks: the guardrails.
         literal: the guide's thresholds.
-        alerts: the guide's alerts that hold, as sentences with their figures.
-        sentence: the result in words.
-        difference: why the two policies differ; ``None`` where they agree.
+        alerts: the guide's alerts that hold.
+        sentence: the result in words; empty until ``reporting.views`` words it.
+        difference: why the two policies differ; ``None`` where they agree, and until it is worded.
         warnings: caveats that the reader must know.
     """
 
@@ -125,8 +134,8 @@ class GateResult(Result):
     checks: tuple[GateCheck, ...]
     literal: tuple[LiteralCheck, ...]
     alerts: tuple[Caveat, ...]
-    sentence: str
-    difference: str | None
+    sentence: str = field(default="", compare=False, kw_only=True)
+    difference: str | None = field(default=None, compare=False, kw_only=True)
     warnings: tuple[Caveat, ...]
 
 
@@ -189,11 +198,7 @@ def check_gate(  # noqa: PLR0913
         checks=checks,
         literal=literal,
         alerts=alerts,
-        sentence=f"{candidate} against {baseline}: {_no_data(cells, baseline, candidate, window)}."
-        if empty
-        else _sentence(candidate, baseline, state, checks if known == "default" else literal, alerts),
-        difference=_difference(default_state, literal_state, checks, literal),
-        warnings=_warnings(measured, cells),
+        warnings=_warnings(measured, cells, window),
     )
 
 
@@ -237,40 +242,83 @@ def _checks(measured: Mapping[str, Measured]) -> tuple[GateCheck, ...]:
             p_value=ruling.p_value,
             p_adjusted=ruling.p_adjusted,
             detectable=ruling.detectable,
-            sentence=_explain(METRICS[name], ruling, GUARDRAILS[name]),
+            p_margin=None if change is None else change.below(_on_scale(METRICS[name], GUARDRAILS[name])),
         )
         for name, ruling in rulings.items()
+        for change in (measured[name].change,)
     )
 
 
-def _explain(metric: Metric, ruling: Ruling, margin: float) -> str:
-    noun = metric.noun.capitalize()
-    if ruling.state == "missing":
-        return f"{noun} cannot be judged: there are too few values."
-    point = _change(metric, ruling.worsening)
-    bound = f", at worst {_change(metric, ruling.bound)}" if ruling.bound is not None else ""
-    tail = {
-        "block": f"beyond the {_size(metric, margin)} that are tolerated, and not by chance",
-        "inconclusive": f"it may be beyond the {_size(metric, margin)} that are tolerated, and the runs are too few "
-        "to tell",
-        "pass": f"no evidence of more than the {_size(metric, margin)} that are tolerated",
-    }[ruling.state]
-    p = f" (p = {ruling.p_adjusted:.3g} after Holm)" if ruling.p_adjusted is not None else ""
-    return f"{noun} {point}{bound}: {tail}{p}."
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the default policy makes of one guardrail's evidence, all on the scale of ``GateCheck.worsening``."""
+
+    state: Literal["pass", "inconclusive", "block", "missing"]
+    worsening: float | None = None
+    bound: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    detectable: float | None = None
 
 
-def _change(metric: Metric, worsening: float | None) -> str:
-    if worsening is None:
-        return "unbounded"
-    return f"{100 * worsening:+.1f}{_unit(metric)}"
+def rule(evidence: Mapping[str, Evidence | None]) -> dict[str, Ruling]:
+    """Apply the default policy to the evidence on each guardrail's change from baseline to candidate."""
+    p_values = {name: found.above(0.0) for name, found in evidence.items() if found is not None}
+    adjusted = holm(p_values)
+    return {
+        name: _rule(METRICS[name], found, GUARDRAILS[name], p_values[name], adjusted[name])
+        if found is not None
+        else Ruling("missing")
+        for name, found in evidence.items()
+    }
 
 
-def _size(metric: Metric, margin: float) -> str:
-    return f"{100 * margin:g}{_unit(metric)}"
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P-values adjusted so that the chance of any false one below alpha is at most alpha (Holm 1979)."""
+    adjusted, greatest = {}, 0.0
+    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        greatest = max(greatest, min(1.0, p * (len(p_values) - rank)))
+        adjusted[name] = greatest
+    return adjusted
 
 
-def _unit(metric: Metric) -> str:
-    return " %" if metric.kind == "ratio" else " points"
+def _rule(metric: Metric, evidence: Evidence, margin: float, p: float, p_adjusted: float) -> Ruling:
+    point = _worsening(metric, evidence.estimate)
+    limits = evidence.limits(1 - 2 * ALPHA)
+    bound = _worsening(metric, limits[1]) if limits else None
+    least = detectable(evidence, ALPHA)
+    change = None if least is None else _worsening(metric, least)
+    state: Literal["pass", "inconclusive", "block"] = "pass"
+    if p_adjusted < ALPHA and point > margin:
+        state = "block"
+    elif _reaches(metric, evidence, margin, bound) and (
+        change > 2 * margin if change is not None else evidence.above(-math.inf) > ALPHA
+    ):
+        state = "inconclusive"
+    return Ruling(
+        state,
+        finite(point),
+        finite(bound) if bound is not None else None,
+        p,
+        p_adjusted,
+        finite(change) if change is not None else None,
+    )
+
+
+def _worsening(metric: Metric, change: float) -> float:
+    return ratio_of(change) - 1 if metric.kind == "ratio" else change
+
+
+def _reaches(metric: Metric, evidence: Evidence, margin: float, bound: float | None) -> bool:
+    """Whether the one-sided 95 % bound lies beyond the margin."""
+    if bound is not None:
+        return bound > margin
+    return evidence.below(_on_scale(metric, margin)) > ALPHA
+
+
+def _on_scale(metric: Metric, margin: float) -> float:
+    """A margin on the evidence's scale."""
+    return math.log1p(margin) if metric.kind == "ratio" else margin
 
 
 # The guide's thresholds --------------------------------------------------------------------------------------------
@@ -283,13 +331,7 @@ def _literal(measured: Measured) -> LiteralCheck:
     else:
         worsening = finite(measured.right[0] - measured.left[0])
     blocks = None if worsening is None else worsening > threshold
-    noun = metric.noun.capitalize()
-    if worsening is None:
-        sentence = f"{noun} cannot be judged: there are too few values."
-    else:
-        verb = "is beyond" if blocks else "is not beyond"
-        sentence = f"{noun} {_change(metric, worsening)} {verb} {_size(metric, threshold)}."
-    return LiteralCheck(metric.name, blocks, worsening, threshold, sentence)
+    return LiteralCheck(metric.name, blocks, worsening, threshold)
 
 
 def _literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
@@ -302,23 +344,10 @@ def _alerts(time: Measured, coverage: float | None, target: float | None) -> tup
     found = []
     improvement = finite(time.effect(time.change.estimate)) if time.change else None
     if target is not None and improvement is not None and 100 * improvement < target:
-        how = "improved" if improvement >= 0 else "got worse"
-        found.append(
-            Caveat(
-                "small_improvement",
-                f"Execution time {how} by {100 * abs(improvement):.1f} %; the alert is below an improvement of "
-                f"{target:g} %.",
-                {"improvement": improvement, "threshold": target / 100},
-            )
-        )
+        figures = {"improvement": improvement, "threshold": target / 100}
+        found.append(Caveat("small_improvement", figures=figures))
     if coverage is not None and coverage < LEAST_COVERAGE:
-        found.append(
-            Caveat(
-                "low_coverage",
-                f"Test coverage is {coverage:g} %, below {LEAST_COVERAGE:g} %.",
-                {"coverage": coverage, "threshold": LEAST_COVERAGE},
-            )
-        )
+        found.append(Caveat("low_coverage", figures={"coverage": coverage, "threshold": LEAST_COVERAGE}))
     return tuple(found)
 
 
@@ -349,64 +378,13 @@ def _react(state: State, reaction: str, *, doubtful: bool) -> tuple[State, int]:
     return state, 0
 
 
-def _sentence(
-    candidate: str,
-    baseline: str,
-    state: State,
-    checks: tuple[GateCheck, ...] | tuple[LiteralCheck, ...],
-    alerts: tuple[Caveat, ...],
-) -> str:
-    word = {"block": "blocked", "inconclusive": "inconclusive", "warn": "warning", "pass": "passed"}[state]
-    telling: dict[str, set[str | bool | None]] = {
-        "block": {"block", True},
-        "inconclusive": {"inconclusive", "missing", None},
-        "warn": {"missing", None},
-    }
-    wanted = telling.get(state, set())
-    reasons = [c.sentence for c in checks if (c.state if isinstance(c, GateCheck) else c.blocks) in wanted]
-    if state == "warn":
-        reasons += [alert.sentence for alert in alerts]
-    return " ".join([f"{candidate} against {baseline}: {word}.", *reasons])
-
-
-def _no_data(cells: Cells, baseline: str, candidate: str, window: float | None) -> str:
-    """Which side has no runs, and where they were looked for."""
-    if window is not None and cells.of(candidate):
-        days = "day" if window == 1 else f"{window:g} days"
-        missing = f"there are no runs of version {baseline} in the {days} before the first run of {candidate}"
-    else:
-        missing = without_runs(cells, baseline, candidate)
-    return f"{missing}, so nothing can be judged"
-
-
-def _difference(
-    default: State, literal: State, checks: tuple[GateCheck, ...], thresholds: tuple[LiteralCheck, ...]
-) -> str | None:
-    if default == literal:
-        return None
-    parts = [f"The guide's literal thresholds say {literal}, the default policy says {default}."]
-    for check, threshold in zip(checks, thresholds, strict=True):
-        if threshold.blocks and check.state != "block":
-            parts.append(f"{threshold.sentence} {_doubtful(check)}")
-        elif check.state == "block" and not threshold.blocks:
-            parts.append(f"Within the tasks, {check.sentence[0].lower()}{check.sentence[1:]}")
-        elif check.state == "inconclusive":
-            parts.append(check.sentence)
-    return " ".join(parts)
-
-
-def _doubtful(check: GateCheck) -> str:
-    """Why a point beyond its literal threshold does not block."""
-    if check.p_adjusted is None:
-        return "There is no test of it."
-    reasons = []
-    if check.p_adjusted >= ALPHA:
-        reasons.append(f"may well be chance (p = {check.p_adjusted:.2g} after Holm)")
-    if check.worsening is not None and check.worsening <= check.margin:
-        reasons.append(f"is within the {_size(METRICS[check.metric], check.margin)} that are tolerated")
-    return f"That {' and '.join(reasons)}."
-
-
-def _warnings(measured: Mapping[str, Measured], cells: Cells) -> tuple[Caveat, ...]:
-    every = [caveat for one in measured.values() for caveat in comparison_caveats(one, cells, {})]
-    return tuple({caveat.sentence: caveat for caveat in every}.values())
+def _warnings(measured: Mapping[str, Measured], cells: Cells, window: float | None) -> tuple[Caveat, ...]:
+    """Of all guardrails; a baseline without runs in the window is said to have none there."""
+    found = tuple(caveat for one in measured.values() for caveat in comparison_caveats(one, cells, {}))
+    time = measured["execution_time"]
+    if window is None or time.wholes[1] is None:
+        return found
+    return tuple(
+        replace(caveat, figures={**caveat.figures, "days": window}) if caveat.code == "unknown_version" else caveat
+        for caveat in found
+    )

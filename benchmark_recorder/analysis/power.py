@@ -6,7 +6,7 @@ Source: Hoenig & Heisey (2001) on why the observed effect must stay out of it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,7 @@ class Needed(Result):
         tasks: further tasks, each run as often as now, that would do it too, where tasks stand for others.
         cost: USD that the further runs would cost at the mean known cost of a run; ``None`` where unknown.
         seconds: that they would take one after the other.
-        sentence: all this for people.
+        sentence: all this for people; empty until ``reporting.views`` words it.
     """
 
     runs: int | None
@@ -119,16 +119,15 @@ class Needed(Result):
     tasks: int | None
     cost: float | None
     seconds: float | None
-    sentence: str
+    sentence: str = field(default="", compare=False)
 
 
-def what_would_decide(measured: Measured, reach: float, aim: str) -> Needed | None:
+def what_would_decide(measured: Measured, reach: float) -> Needed | None:
     """What shrinks the half-width of the 95 % interval of the change to ``reach``.
 
     Args:
         measured: the comparison.
         reach: on the scale of the change: a logarithm, or a difference of rates.
-        aim: what that would be good for, to end a sentence: ``"to see a change of 5 %"``.
 
     Returns:
         ``None`` where the variance is unknown, or the interval is narrow enough.
@@ -141,14 +140,12 @@ def what_would_decide(measured: Measured, reach: float, aim: str) -> Needed | No
     if runs is None and tasks is None:
         return None
     cost, seconds = _price(measured, runs) if runs else (None, None)
-    return Needed(runs, per_task, tasks, cost, seconds, _sentence(aim, runs, per_task, tasks, cost))
+    return Needed(runs, per_task, tasks, cost, seconds)
 
 
-def reach_of(measured: Measured, margin: float) -> tuple[float, str]:
-    """A margin on the scale of the change, and what it is good for."""
-    unit = " %" if measured.metric.kind == "ratio" else " points"
-    reach = math.log1p(margin) if measured.metric.kind == "ratio" else margin
-    return reach, f"to see a change of {100 * margin:g}{unit}"
+def reach_of(measured: Measured, margin: float) -> float:
+    """A margin on the scale of the change."""
+    return math.log1p(margin) if measured.metric.kind == "ratio" else margin
 
 
 def _by_repeats(measured: Measured, reach: float, *, by_tasks: bool) -> tuple[int | None, int | None]:
@@ -263,15 +260,3 @@ def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
             finite(sum(side.mean for side in sides) / len(sides) * runs) if all(side.n for side in sides) else None
         )
     return prices[0], prices[1]
-
-
-def _sentence(aim: str, runs: int | None, per_task: int | None, tasks: int | None, cost: float | None) -> str:
-    more_tasks = f"about {tasks:,} more tasks, each run as often as these," if tasks else ""
-    if tasks == 1:
-        more_tasks = "about one more task, run as often as these,"
-    if runs is None:
-        return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
-    price = f", about ${cost:,.2f}" if cost else ""
-    each = f" ({per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
-    either = f", or {more_tasks.rstrip(',')}" if more_tasks else ""
-    return f"About {runs:,} further runs{each}{either} would be needed {aim}."

@@ -171,7 +171,6 @@ def weigh(pairs: Sequence[Pair[Counts]], *, once: bool) -> list[Weighted]:
 
 def collapsed(sample: Counts) -> Counts:
     """One run, where all end alike; otherwise the sample as it is."""
-    """One run, where all end alike; otherwise the sample as it is."""
     return Counts(1, min(1, sample.hits)) if sample.hits in {0, sample.n} else sample
 
 

@@ -77,17 +77,17 @@ class Caveat(Result):
 
     Attributes:
         code: stable, for programs: ``"too_few_samples"``.
-        sentence: for people. It may hold names of versions and tasks as they were recorded: escape it like any
-            other text.
+        sentence: for people; empty until ``reporting.views`` words it, unless the store wrote it. It may hold names of
+            versions and tasks as they were recorded: escape it like any other text.
         figures: the numbers and names in the sentence.
     """
 
     code: str
-    sentence: str
+    sentence: str = field(default="", compare=False)
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.sentence
+        return self.sentence or self.code
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from benchmark_recorder.analysis.caveats import unknown_version
-from benchmark_recorder.analysis.gates import LITERAL
-from benchmark_recorder.analysis.guardrails import GUARDRAILS, Ruling, rule
+from benchmark_recorder.analysis.gates import GUARDRAILS, LITERAL, Ruling, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.rates import rate_difference
@@ -86,7 +85,7 @@ class SelfTest(Result):
             are of one day; ``None`` where there is only one.
         detectable: by guardrail, the smallest true worsening that the gate, with half of the runs a side, finds with
             80 % power: a fraction, or points as a fraction; ``None`` where unknown.
-        sentence: all this for people.
+        sentence: all this for people; empty until ``reporting.views`` words it.
         warnings: caveats that the reader must know.
     """
 
@@ -96,7 +95,7 @@ class SelfTest(Result):
     within_tasks: FalseBlocks | None
     by_day: FalseBlocks | None
     detectable: Mapping[str, float | None]
-    sentence: str
+    sentence: str = field(default="", compare=False, kw_only=True)
     warnings: tuple[Caveat, ...]
 
 
@@ -136,7 +135,7 @@ def selftest(
     if isinstance(splits, bool) or not isinstance(splits, int) or splits < 1:
         raise InvalidQueryError("splits: expected a whole number, 1 or more")
     if not len(columns["success"]):
-        return SelfTest(version, 0, 0, None, None, {}, _NOTHING, (unknown_version(version),))
+        return SelfTest(version, 0, 0, None, None, {}, (unknown_version(version),))
     history = _repeated(columns)
     rng = np.random.default_rng(seed)
     splits = max(min(splits, 200), min(splits, _MOST_VALUES // max(1, len(history.task))))
@@ -154,12 +153,8 @@ def selftest(
         history.tasks,
         *found,
         detectable,
-        _sentence(*found, detectable),
         _caveats(len(columns["success"]), history, blocks),
     )
-
-
-_NOTHING: Final = "There are no runs to split."
 
 
 def _repeated(columns: Mapping[str, NDArray[Any]]) -> _History:
@@ -349,66 +344,12 @@ def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.b
     return blocked
 
 
-# Words ----------------------------------------------------------------------------------------------------------------
-
-
-def _sentence(within: FalseBlocks | None, by_day: FalseBlocks | None, detectable: Mapping[str, float | None]) -> str:
-    parts = [
-        f"Split {found.kind}, the gate blocked {100 * found.rate:.1f} % of {found.splits:,} comparisons of this "
-        f"version with itself{_repeats(found)}; the guide's literal thresholds would have blocked "
-        f"{100 * found.literal_rate:.1f} %."
-        for found in (within, by_day)
-        if found is not None
-    ]
-    sizes = [
-        f"{METRICS[name].noun} {100 * size:.1f}{' %' if METRICS[name].kind == 'ratio' else ' points'}"
-        for name, size in detectable.items()
-        if size is not None
-    ]
-    if sizes:
-        parts.append(f"With half of these runs a side it finds a worsening of {', '.join(sizes)} four times in five.")
-    return " ".join(parts) or "No task was run twice, so a version cannot be split against itself."
-
-
-def _repeats(found: FalseBlocks) -> str:
-    """That the splits cannot all be different ones, where they cannot."""
-    return f", drawn from only {found.different:,.0f} possible splits" if found.different < found.splits else ""
-
-
-def _left_out(single: int, runs: int) -> str:
-    if single == 1:
-        return f"1 of {runs:,} runs is of a task that was run once; it is left out."
-    return f"{single:,} of {runs:,} runs are of tasks that were run once; they are left out."
-
-
 def _caveats(runs: int, history: _History, blocks: int) -> tuple[Caveat, ...]:
     found = []
     if not history.tasks:
-        found.append(
-            Caveat(
-                "no_repeats",
-                "No task was run at least twice, so a split within tasks is impossible; run each task more often.",
-                {"runs": runs},
-            )
-        )
+        found.append(Caveat("no_repeats", figures={"runs": runs}))
     elif len(history.task) < runs:
-        found.append(
-            Caveat(
-                "single_runs",
-                _left_out(runs - len(history.task), runs),
-                {"runs": runs, "left_out": runs - len(history.task)},
-            )
-        )
+        found.append(Caveat("single_runs", figures={"runs": runs, "left_out": runs - len(history.task)}))
     if history.tasks and (blocks < 8 or history.blocks == "run"):
-        number = f"{blocks} {history.blocks}{'' if blocks == 1 else 's'}" + (
-            " of the suite on one day" if history.blocks == "run" else ""
-        )
-        found.append(
-            Caveat(
-                "few_days",
-                f"The executions are of {number}: what differs from day to day "
-                + ("cannot be seen." if history.blocks == "run" else "is hardly seen."),
-                {"blocks": blocks, "kind": history.blocks, "needed": 8},
-            )
-        )
+        found.append(Caveat("few_days", figures={"blocks": blocks, "kind": history.blocks, "needed": 8}))
     return tuple(found)

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from benchmark_recorder.analysis.caveats import (
-    recorded_twice,
-    run_count,
-    store_caveats,
-    unknown_version,
-    version_caveats,
-)
+from benchmark_recorder.analysis.caveats import recorded_twice, store_caveats, unknown_version, version_caveats
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
 from benchmark_recorder.analysis.measured import finite, ratio_of
@@ -178,14 +172,8 @@ def _count_tasks(own: Sequence[Cell]) -> int:
 def _caveats(version: str, whole: Cell, timed: int) -> tuple[Caveat, ...]:
     found = list(version_caveats(version, whole))
     if 0 < timed <= 20:
-        # Type 7 interpolates towards the maximum from 95 % of the way between the first run and the last.
-        found.append(
-            Caveat(
-                "p95_is_the_maximum",
-                f"With {run_count(timed)} of {version} the 95th percentile hangs on the longest run alone.",
-                {"version": version, "runs": timed, "needed": 21},
-            )
-        )
+        # Type 7 interpolates towards the maximum from 95% of the way between the first run and the last.
+        found.append(Caveat("p95_is_the_maximum", figures={"version": version, "runs": timed, "needed": 21}))
     return tuple(found)
 
 

@@ -12,12 +12,11 @@ from benchmark_recorder.cli.options import (
     Candidate,
     Output,
     Scope,
-    ScopeOption,
     Version,
     check_different,
     resolved,
 )
-from benchmark_recorder.cli.output import form_of, knows_versions, no_data, print_answer, write_text
+from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.history import History
 from benchmark_recorder.records import Query
 
@@ -37,26 +36,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @app.command("list", epilog="Example: benchmark-recorder list --last-days 30")
 @resolved
-def list_versions(history: History, query_with_version: dict[str, Any], *, as_json: AsJSON = False) -> None:
+def list_versions(history: History, query_with_version: dict[str, Any]) -> Answer:
     """List the versions with their counts."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.reporting.version_pages import list_page
 
     cells = history.store.summarize(Query.of(**query_with_version))
-    found = sorted({cell.version for cell in cells.cells})
-    summaries = [summarize_version(version, Cells(cells.of(version))) for version in found]
+    versions = sorted({cell.version for cell in cells.cells})
+    summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
     summaries.sort(key=lambda summary: summary.first or 0)
-    versions = query_with_version.get("version", ())
-    if not (summaries or as_json):
-        no_data(history, versions)
-    print_answer(
-        history,
-        versions,
-        lambda: list_page(summaries),
-        as_json=as_json,
+    return Answer(
+        {"versions": [_listed(summary) for summary in summaries]},
+        lambda: list_page(summaries) if summaries else (),
+        query_with_version.get("version", ()),
         found=bool(summaries),
-        versions=[_listed(summary) for summary in summaries],
     )
 
 
@@ -71,19 +65,12 @@ def _iso(micros: int) -> str:
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
-def show(history: History, version: Version, query: dict[str, Any], *, as_json: AsJSON = False) -> None:
+def show(history: History, version: Version, query: dict[str, Any]) -> Answer:
     """Show the figures of one version, each with its interval."""
     from benchmark_recorder.reporting.version_pages import summary_page
 
     summary = history.get_historical_metrics(version, **query)
-    print_answer(
-        history,
-        [version],
-        lambda: summary_page(summary),
-        as_json=as_json,
-        found=summary.count > 0,
-        summary=summary,
-    )
+    return Answer({"summary": summary}, lambda: summary_page(summary), [version], found=summary.count > 0)
 
 
 @app.command(epilog="Example: benchmark-recorder compare v1.0 v2.0 --metric execution_time")
@@ -101,13 +88,12 @@ def compare(  # noqa: PLR0913 - options
             help="execution_time, success_rate, failure_rate, cost or routing_accuracy; default: four of them.",
         ),
     ] = None,
-    scope: ScopeOption = Scope.SUITE,
+    scope: Scope = "suite",
     margin: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Changes below it do not matter: 0.05 is 5%, or 5 points; needs --metric."),
     ] = None,
-    as_json: AsJSON = False,
-) -> None:
+) -> Answer:
     """Compare a candidate with a baseline: effect, interval, verdict."""
     from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
     from benchmark_recorder.reporting.task_texts import task_texts
@@ -115,21 +101,26 @@ def compare(  # noqa: PLR0913 - options
     check_different(v1, v2)
     answer: Comparison | JointComparison
     if metric is not None:
-        answer = comparison = history.compare_versions(v1, v2, metric, scope=scope.value, margin=margin, **query)
+        answer = comparison = history.compare_versions(v1, v2, metric, scope=scope, margin=margin, **query)
         compared: Collection[Comparison] = [comparison]
     elif margin is not None:
         raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
     else:
-        answer = joint = history.compare_all(v1, v2, scope=scope.value, **query)
+        answer = joint = history.compare_all(v1, v2, scope=scope, **query)
         compared = joint.comparisons.values()
 
     def page() -> "Page":
         texts = task_texts(history.store.scan, compared)
         return comparison_page(comparison, texts) if metric is not None else joint_page(joint, texts)
 
-    print_answer(history, [v1, v2], page, as_json=as_json, found=knows_versions(answer), comparison=answer)
-    if not any(c.v1_count and c.v2_count for c in compared):
-        raise typer.Exit(Code.NO_DATA)
+    has_values = any(c.v1_count and c.v2_count for c in compared)
+    return Answer(
+        {"comparison": answer},
+        page,
+        [v1, v2],
+        knows_versions(answer),
+        Code.FINE if has_values else Code.NO_DATA,
+    )
 
 
 @app.command(epilog="Example: benchmark-recorder report v1.0 v2.0 --last-days 7 --format markdown")
@@ -153,7 +144,7 @@ def report(  # noqa: PLR0913 - options
     form = "json" if as_json else form_of(format, output, FORMS, "text")
     write_text(history.generate_report(versions, form, **query), output, history.store)
     if not history.get_historical_metrics(versions, **query).count:
-        no_data(history, versions)
+        no_data(history.store, versions)
     if gate:
         result = history.check_gate(versions[-2], versions[-1], **query)
         complain(result.sentence)

@@ -1,7 +1,6 @@
 """``record``, ``import`` and ``export``: records into the store, and out of it."""
 
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -9,7 +8,7 @@ from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import AsJSON, MetadataOption, Output, parse_metadata, resolved
 from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, records
 from benchmark_recorder.config import effective_settings
-from benchmark_recorder.exchange import export_records, import_file
+from benchmark_recorder.exchange import FIGURES, export_records, import_file
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
@@ -41,18 +40,7 @@ def record(  # noqa: PLR0913 - options
     typer.echo(f"recorded in {terminal(recorder.store.name)}")
 
 
-class Format(StrEnum):
-    """What an export can be."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    JSON = "json"
-    JUNIT = "junit"
-    SMALLER = "customSmallerIsBetter"
-    BIGGER = "customBiggerIsBetter"
-
-
-FORMS: Final = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".json": Format.JSON, ".xml": Format.JUNIT}
+FORMS: Final = {".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".xml": "junit"}
 """An export's form by the ending of its file."""
 
 
@@ -63,7 +51,7 @@ def export(
     query_with_version: dict[str, Any],
     *,
     format: Annotated[  # noqa: A002
-        Format | None,
+        Literal["csv", "jsonl", "json", "junit", "customSmallerIsBetter", "customBiggerIsBetter"] | None,
         typer.Option(
             metavar="FORMAT",
             help="csv, jsonl or json (import reads these), junit (one test case per run), customSmallerIsBetter or "
@@ -78,13 +66,13 @@ def export(
     JSON keeps every field, CSV those listed in the documentation.
     """
     query = Query.of(**query_with_version)
-    form = form_of(format, output, FORMS, Format.CSV)
-    if form in {Format.SMALLER, Format.BIGGER} and len(query.versions or ()) != 1:
-        raise typer.BadParameter(f"{form.value} has the figures of one version; name it", param_hint="--version")
+    form = form_of(format, output, FORMS, "csv")
+    if form in FIGURES and len(query.versions or ()) != 1:
+        raise typer.BadParameter(f"{form} has the figures of one version; name it", param_hint="--version")
     if next(history.store.documents(query), None) is None:
-        no_data(history, query.versions or ())
+        no_data(history.store, query.versions or ())
     with opened(output, history.store) as file:
-        written = export_records(history.store, file, form.value, query)
+        written = export_records(history.store, file, form, query)
     if output != "-":
         typer.echo(f"wrote {records(written)} to {terminal(output)}", err=True)
 

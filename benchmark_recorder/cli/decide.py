@@ -2,8 +2,7 @@
 
 import math
 import os
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -14,12 +13,11 @@ from benchmark_recorder.cli.options import (
     Candidate,
     Output,
     Scope,
-    ScopeOption,
     Version,
     check_different,
     resolved,
 )
-from benchmark_recorder.cli.output import form_of, knows_versions, no_data, print_answer, write_text
+from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.history import History
 
@@ -27,45 +25,13 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import GateResult
 
 
-class Policy(StrEnum):
-    """Whose verdict sets the exit code."""
-
-    DEFAULT = "default"
-    LITERAL = "literal"
-
-
-class Reaction(StrEnum):
-    """What an inconclusive gate does."""
-
-    WARN = "warn"
-    FAIL = "fail"
-    PASS = "pass"  # noqa: S105 - no password
-
-
-class GateFormat(StrEnum):
-    """How a gate's verdict is written."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-    JUNIT = "junit"
-
-
-FORMS: Final = {".md": GateFormat.MARKDOWN, ".json": GateFormat.JSON, ".xml": GateFormat.JUNIT}
+FORMS: Final[dict[str, Literal["markdown", "json", "junit"]]] = {".md": "markdown", ".json": "json", ".xml": "junit"}
 """A verdict's form by the ending of its file."""
 
 
 @app.command(epilog="Example: benchmark-recorder claims v1.0 v2.0")
 @resolved
-def claims(  # noqa: PLR0913 - options
-    history: History,
-    v1: Baseline,
-    v2: Candidate,
-    query: dict[str, Any],
-    *,
-    scope: ScopeOption = Scope.SUITE,
-    as_json: AsJSON = False,
-) -> None:
+def claims(history: History, v1: Baseline, v2: Candidate, query: dict[str, Any], *, scope: Scope = "suite") -> Answer:
     """Check four claims against recorded runs.
 
     They are the guide's: 30% faster, 25% better routing, half the failures, same cost.
@@ -73,30 +39,23 @@ def claims(  # noqa: PLR0913 - options
     from benchmark_recorder.reporting.decision_pages import claims_page
 
     check_different(v1, v2)
-    report = history.check_claims(v1, v2, scope=scope.value, **query)
-    print_answer(
-        history,
-        [v1, v2],
-        lambda: claims_page(report),
-        as_json=as_json,
-        found=knows_versions(report),
-        claims=report,
-    )
+    report = history.check_claims(v1, v2, scope=scope, **query)
+    return Answer({"claims": report}, lambda: claims_page(report), [v1, v2], knows_versions(report))
 
 
-def _text(result: "GateResult", form: GateFormat) -> str:
+def _text(result: "GateResult", form: str) -> str:
     from benchmark_recorder.reporting import json_text
     from benchmark_recorder.reporting.ci import gate_junit
     from benchmark_recorder.reporting.decision_pages import gate_page
     from benchmark_recorder.reporting.markdown import render_markdown
     from benchmark_recorder.reporting.text import render_text
 
-    if form is GateFormat.JSON:
+    if form == "json":
         return json_text(result, indent=2) + "\n"
-    if form is GateFormat.JUNIT:
+    if form == "junit":
         return gate_junit(result)
     page = gate_page(result)
-    return render_text(page) if form is GateFormat.TEXT else render_markdown(page)
+    return render_text(page) if form == "text" else render_markdown(page)
 
 
 def _percent(text: str) -> float | None:
@@ -138,18 +97,21 @@ def gate(  # noqa: PLR0913 - options
     query: dict[str, Any],
     *,
     policy: Annotated[
-        Policy, typer.Option(metavar="POLICY", help="default, or literal (the guide's thresholds).")
-    ] = Policy.DEFAULT,
-    on_inconclusive: Annotated[Reaction, typer.Option(metavar="ACTION", help="warn, fail or pass.")] = Reaction.WARN,
+        Literal["default", "literal"],
+        typer.Option(metavar="POLICY", help="default, or literal (the guide's thresholds)."),
+    ] = "default",
+    on_inconclusive: Annotated[
+        Literal["warn", "fail", "pass"], typer.Option(metavar="ACTION", help="warn, fail or pass.")
+    ] = "warn",
     target: Annotated[str, typer.Option(metavar="PERCENT", help="Warn below this speed-up, or none.")] = "20",
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
     baseline_days: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Baseline: V1 in so many days before V2.")
     ] = None,
     baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
-    scope: ScopeOption = Scope.SUITE,
+    scope: Scope = "suite",
     format: Annotated[  # noqa: A002
-        GateFormat | None,
+        Literal["text", "markdown", "json", "junit"] | None,
         typer.Option(metavar="FORMAT", help="text, markdown, json, junit; default: FILE's ending."),
     ] = None,
     output: Output = "-",
@@ -168,22 +130,22 @@ def gate(  # noqa: PLR0913 - options
     result = history.check_gate(
         v1,
         v2,
-        policy=policy.value,
-        on_inconclusive=on_inconclusive.value,
+        policy=policy,
+        on_inconclusive=on_inconclusive,
         target=_percent(target),
         coverage=coverage,
         baseline_days=baseline_days,
         baseline_file=baseline_file,
-        scope=scope.value,
+        scope=scope,
         **query,
     )
-    form = GateFormat.JSON if as_json else form_of(format, output, FORMS, GateFormat.TEXT)
+    form = "json" if as_json else form_of(format, output, FORMS, "text")
     write_text(_text(result, form), output, history.store)
     if comment is not None:
         write_text(gate_comment(result), comment, history.store, "--comment")
     _annotate(result)
     if result.state == "no_data":
-        no_data(history, [v2] if baseline_file else [v1, v2])
+        no_data(history.store, [v2] if baseline_file else [v1, v2])
     raise typer.Exit(result.exit_code)
 
 
@@ -196,21 +158,13 @@ def selftest(  # noqa: PLR0913 - options
     *,
     splits: Annotated[int, typer.Option(metavar="N", help="Random splits of each kind.")] = 2000,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random splits.")] = 0,
-    scope: ScopeOption = Scope.SUITE,
-    as_json: AsJSON = False,
-) -> None:
+    scope: Scope = "suite",
+) -> Answer:
     """Estimate how often the gate would block a version against itself.
 
     The version's runs are split at random, over and over.
     """
     from benchmark_recorder.reporting.decision_pages import selftest_page
 
-    result = history.selftest(version, splits=splits, seed=seed, scope=scope.value, **query)
-    print_answer(
-        history,
-        [version],
-        lambda: selftest_page(result),
-        as_json=as_json,
-        found=knows_versions(result),
-        selftest=result,
-    )
+    result = history.selftest(version, splits=splits, seed=seed, scope=scope, **query)
+    return Answer({"selftest": result}, lambda: selftest_page(result), [version], knows_versions(result))

@@ -15,9 +15,8 @@ from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.escaping import terminal
-from benchmark_recorder.stores.base import Store
+from benchmark_recorder.stores.base import Store, without_secrets
 from benchmark_recorder.stores.json_file import JSONFileStore
-from benchmark_recorder.stores.secrets import without_secrets
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 

@@ -1,35 +1,29 @@
 """The options that several commands share: where the records are, which ones, and where the answer goes.
 
 A new filter is a line in ``_QUERY``; the options of ``record`` are made of ``records.FIELDS``; any other shared option
-is an annotation beside ``ScopeOption``, which a command takes as a parameter.
+is an annotation beside ``Scope``, which a command takes as a parameter.
 """
 
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from functools import wraps
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from benchmark_recorder.cli.app import StorePath
+from benchmark_recorder.cli.output import Answer, print_answer
 from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.records import FIELDS, Field
 
-
-class Scope(StrEnum):
-    """What a comparison is about."""
-
-    SUITE = "suite"
-    TASKS = "tasks"
-
-
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
-ScopeOption = Annotated[Scope, typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")]
+Scope = Annotated[
+    Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")
+]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Output = Annotated[str, typer.Option("--output", metavar="FILE", help="File to write; - is the terminal.")]
 MetadataOption = Annotated[
@@ -67,20 +61,24 @@ def _field_option(field: Field) -> Any:  # noqa: ANN401 - an annotation
 _FIELDS: Final = {f.argument: _field_option(f) for f in FIELDS if f.argument is not None and f.absent != "never"}
 
 
-def resolved(command: Callable[..., None]) -> Callable[..., None]:
+def resolved(command: Callable[..., Answer | None]) -> Callable[..., None]:
     """A command that names what it needs as parameters, as one that typer can read.
 
     ``history`` (to read) and ``recorder`` (to write) become ``--store``, and ``place`` is what that says, if it was
     given. ``query`` becomes one option for each filter, and is a dict of those that were given;
     ``query_with_version`` the same with ``--version``; ``fields`` one for each field of a record that may be left out.
+
+    The answer of a command that returns one is printed here, so that it also gets ``--json``.
     """
     own = inspect.signature(command).parameters
+    answers = command.__annotations__["return"] is Answer
     groups = {"query": _QUERY, "query_with_version": {**_VERSION, **_QUERY}, "fields": _FIELDS}
     asked = next((name for name in groups if name in own), None)
     options = {} if asked is None else groups[asked]
 
     @wraps(command)
     def run(ctx: typer.Context, store: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
+        as_json = answers and bool(arguments.pop("as_json"))
         place = store or ctx.obj
         if asked is not None:
             arguments[asked] = _given({name: arguments.pop(name) for name in options})
@@ -93,20 +91,23 @@ def resolved(command: Callable[..., None]) -> Callable[..., None]:
             command(**arguments)
             return
         with get_benchmark_history(place) as history:
-            command(history=history, **arguments)
+            answer = command(history=history, **arguments)
+            if answer is not None:
+                print_answer(answer, history.store, as_json=as_json)
 
     given = {name: parameter.annotation for name, parameter in own.items()}
+    added = {**({"as_json": AsJSON} if answers else {}), **options, "store": StorePath}
     injected = {"history", "recorder", "place", asked}
     parameters = [
         inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, p in own.items() if name not in injected),
         *(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for name, annotation in {**options, "store": StorePath}.items()
+            for name, annotation in added.items()
         ),
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {"ctx": typer.Context, **given, **options, "store": StorePath}
+    run.__annotations__ = {"ctx": typer.Context, **given, **added}
     return run
 
 

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, TextIO, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TextIO, TypeVar
 
 import typer
 
 from benchmark_recorder.cli.app import Code, complain
 from benchmark_recorder.exchange import holds
-from benchmark_recorder.history import History
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.escaping import terminal
@@ -34,11 +33,6 @@ STYLES: Final = {
     "red": ("regressed", "block", "REFUTED"),
     "yellow": ("inconclusive", "warn", "NOT SHOWN", "~"),
 }
-
-
-def print_page(page: Page) -> None:
-    """A page on stdout."""
-    print_text(render_text(page))
 
 
 def print_text(text: str) -> None:
@@ -61,35 +55,22 @@ def print_json(**answer: Any) -> None:  # noqa: ANN401
     typer.echo(json_text({"schema_version": SCHEMA_VERSION, **answer}, indent=2))
 
 
-def print_answer(
-    history: History,
-    versions: Sequence[str],
-    page: Callable[[], Page],
-    /,
-    *,
-    as_json: bool,
-    found: bool,
-    **answer: Any,  # noqa: ANN401
-) -> None:
-    """An answer on stdout, for programs or for people; then, if nothing was found, why, and the exit code.
+class Answer(NamedTuple):
+    """What a reading command found; ``options.resolved`` prints it.
 
-    Args:
-        history: the one that was asked.
-        versions: the versions that were asked for, if any.
-        page: makes the page for people.
-        as_json: whether it is for programs.
-        found: whether there were any records.
-        **answer: the answer, under its name in JSON.
-
-    Raises:
-        typer.Exit: nothing was found.
+    Attributes:
+        json: the answer for programs, under its name.
+        page: makes the page for people; an empty one is not printed.
+        versions: those that were asked for, if any.
+        found: whether there were runs of each of them; if not, stderr says what there is instead.
+        code: the exit code if they were found.
     """
-    if as_json:
-        print_json(**answer)
-    else:
-        print_page(page())
-    if not found:
-        no_data(history, versions)
+
+    json: dict[str, Any]
+    page: Callable[[], Page]
+    versions: Sequence[str]
+    found: bool
+    code: Code = Code.FINE
 
 
 def knows_versions(result: Any) -> bool:  # noqa: ANN401 - a result of analysis
@@ -97,13 +78,28 @@ def knows_versions(result: Any) -> bool:  # noqa: ANN401 - a result of analysis
     return all(warning.code != "unknown_version" for warning in result.warnings)
 
 
-def no_data(history: History, versions: Sequence[str] = ()) -> NoReturn:
+def print_answer(answer: Answer, store: Store, *, as_json: bool) -> None:
+    """An answer on stdout, for programs or for people.
+
+    Raises:
+        typer.Exit: with another code than 0.
+    """
+    if as_json:
+        print_json(**answer.json)
+    elif page := answer.page():
+        print_text(render_text(page))
+    if not answer.found:
+        no_data(store, answer.versions)
+    if answer.code:
+        raise typer.Exit(answer.code)
+
+
+def no_data(store: Store, versions: Sequence[str] = ()) -> NoReturn:
     """Say why nothing was found, and what there is instead.
 
     Raises:
         typer.Exit: always.
     """
-    store = history.store
     known = sorted({cell.version for cell in store.summarize(Query()).cells})
     unknown = [version for version in dict.fromkeys(versions) if version not in known]
     if isinstance(store, JSONFileStore) and not store.path.exists():

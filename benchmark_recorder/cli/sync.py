@@ -97,7 +97,7 @@ def _keep_on(store: ReplicatedStore) -> None:
                 trouble = str(error)
             else:
                 if trouble:
-                    complain(f"{store.name} takes records again")
+                    complain(f"{store.name} accepts records again")
                 pause, trouble, deliver = WATCH_SECONDS, "", store.deliver
             interruption.pause(pause)
     _print_rest(store)

@@ -1,11 +1,12 @@
-"""Records from files of other programs, and files for them: what is read and written is in ``docs/formats.md``.
+"""Files of other programs, in and out; ``docs/formats.md`` describes the formats.
 
-``entry`` says what a file tells of an execution, and makes a record of it; ``lines``, ``table`` and
-``pytest_benchmark`` read entries, ``recognition`` tells the forms apart: all of them pure. ``importing`` and
-``exporting`` do the reading and the writing.
+- ``importing``: a file's records into a store; ``exporting``: a store's records into a file.
+- ``recognition``: which form a file has, by its content.
+- ``json_lines``, ``csv_rows``, ``pytest_benchmark``: the entries of one form each. Our JSON is read by its store.
+- ``entry``: what a file says about one execution, and the record that it becomes.
 """
 
-from benchmark_recorder.exchange.exporting import FORMS, export_file, export_records, holds
+from benchmark_recorder.exchange.exporting import FIGURES, FORMS, export_file, export_records, holds
 from benchmark_recorder.exchange.importing import Imported, import_file
 
-__all__ = ["FORMS", "Imported", "export_file", "export_records", "holds", "import_file"]
+__all__ = ["FIGURES", "FORMS", "Imported", "export_file", "export_records", "holds", "import_file"]

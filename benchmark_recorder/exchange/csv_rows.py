@@ -1,4 +1,4 @@
-"""CSV: a row of names, then one record a row, as ``export`` writes it or as people keep it in a spreadsheet."""
+"""CSV: a row of names, then one record per row, as ``export`` writes it or as people keep it in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEEDED: Final = frozenset({"execution_time", "success"})
 
 
 def delimiter_of(first: str) -> str | None:
-    """What divides the cells of a row of names: a comma, a semicolon or a tab; ``None`` if it is no such row."""
+    """The delimiter of a row of names: comma, semicolon or tab; ``None`` if the line is not a row of names."""
     for delimiter in ",;\t":
         try:
             names = next(csv.reader([first], delimiter=delimiter), [])
@@ -36,10 +36,10 @@ def delimiter_of(first: str) -> str | None:
 
 
 def entries(lines: Iterable[str], delimiter: str) -> Iterator[Entry]:
-    """What the rows tell; an empty cell tells nothing.
+    """The rows as entries; an empty cell is an absent field.
 
     Args:
-        lines: with their ends, a cell may hold some.
+        lines: with their line ends, which a cell may contain.
         delimiter: between cells.
 
     Raises:
@@ -76,7 +76,7 @@ def _field(name: str) -> str:
 
 
 def _document(names: list[str], row: list[str]) -> Document:
-    """The cells that are not empty; a text that is not what its column holds stays a text, for the check to name."""
+    """The cells that are not empty; a value of the wrong kind stays a string, for the check to name."""
     return {name: _value(_field(name), cell) for name, cell in zip(names, row, strict=True) if cell}
 
 
@@ -96,7 +96,7 @@ def _value(field: str, cell: str) -> Any:  # noqa: ANN401 - what a cell may be
 
 
 def _whole(cell: str) -> int | float:
-    """A count; a spreadsheet may have made ``12.0`` of it."""
+    """A count; a spreadsheet may have turned it into ``12.0``."""
     try:
         return int(cell)
     except ValueError:

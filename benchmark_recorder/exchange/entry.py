@@ -1,4 +1,4 @@
-"""What a file tells of one execution, and the record that it becomes."""
+"""What a file says about one execution, and the record that it becomes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SPELLINGS: Final[Mapping[str, str]] = {
     **{argument: name for name, argument in ARGUMENT_NAMES.items()},
     "agent": "agent_selected",
 }
-"""How people write a field who know it from ``record_execution`` or from the command line."""
+"""Other spellings of a field: those of ``record_execution`` and of the command line."""
 
 REQUIRED: Final = ("version", "execution_time", "success", "timestamp")
 
 _MISSING: Final[Mapping[str, str]] = {
-    "version": "every record must tell it, or name one for all records (--version)",
-    "timestamp": "every record must tell when it ran, as in 2026-01-31T10:00:00+00:00",
+    "version": "give it in every record, or for all of them with --version",
+    "timestamp": "give it in every record as ISO 8601, such as 2026-01-31T10:00:00+00:00",
 }
 """What to do about a field of ``REQUIRED`` that is missing."""
 
@@ -38,11 +38,11 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 
 
 class Entry(NamedTuple):
-    """What a file tells of one execution.
+    """What a file says about one execution.
 
     Attributes:
         place: where in the file: ``"line 3"``.
-        document: the fields that it tells; nothing is checked yet.
+        document: its fields; nothing is checked yet.
         changed: whether something in it was replaced, because JSON cannot hold it.
     """
 
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 
 
 def wrong(place: str, problem: str) -> InvalidRecordError:
-    """The error for a place in a file that holds no record at all."""
+    """The error for a place in a file that does not hold a record."""
     return InvalidRecordError(f"{place}: {problem}", field=place)
 
 
@@ -68,7 +68,7 @@ def read_object(text: str | bytes, place: str) -> Document:
         raise wrong(place, f"not JSON: {error.msg} at column {error.colno}") from error
     except UnicodeDecodeError as error:
         raise wrong(place, "not JSON: it is not UTF-8 text") from error
-    except ValueError as error:  # Python reads no number of thousands of digits
+    except ValueError as error:  # Python does not read numbers of thousands of digits
         raise wrong(place, "not JSON: a number has too many digits") from error
     except RecursionError as error:
         raise wrong(place, "a field is nested too deep") from error
@@ -78,30 +78,30 @@ def read_object(text: str | bytes, place: str) -> Document:
 
 
 def prepared(entry: Entry, version: str | None) -> Entry:
-    """The same under our names, as every store can hold it, and with a version if it told none.
+    """The same entry under our field names, as every store can hold it, with a version if it had none.
 
-    A name of ours is never overruled. A cost that was given as ``cost`` is known, also one of 0, as in
-    ``record_execution``. Lone surrogates become U+FFFD, and numbers that are not finite inside of a field null; a
-    field that is itself not finite stays, to be refused.
+    A field under our own name wins. A cost given as ``cost`` is known, even if it is 0, as in ``record_execution``.
+    Lone surrogates become U+FFFD. Non-finite numbers inside a field become null; a field that is itself non-finite
+    stays, and is rejected later.
 
     Raises:
         InvalidRecordError: a field is nested too deep.
     """
-    told = dict(entry.document)
+    given = dict(entry.document)
     for theirs, ours in SPELLINGS.items():
-        if theirs in told and ours not in told:
-            told[ours] = told.pop(theirs)
-            if theirs == "cost" and told[ours] is not None and not told[ours]:
-                told.setdefault("cost_known", True)
-    if version is not None and told.get("version") is None:
-        told["version"] = version
+        if theirs in given and ours not in given:
+            given[ours] = given.pop(theirs)
+            if theirs == "cost" and given[ours] is not None and not given[ours]:
+                given.setdefault("cost_known", True)
+    if version is not None and given.get("version") is None:
+        given["version"] = version
     try:
         plain = {
-            plain_json(name): value if isinstance(value, float) else plain_json(value) for name, value in told.items()
+            plain_json(name): value if isinstance(value, float) else plain_json(value) for name, value in given.items()
         }
     except RecursionError as error:
         raise wrong(entry.place, "a field is nested too deep") from error
-    return Entry(entry.place, plain, plain != told)
+    return Entry(entry.place, plain, plain != given)
 
 
 def admitted(entry: Entry, *, keep_text: bool = True) -> tuple[Document, tuple[str, ...]]:
@@ -121,20 +121,20 @@ def admitted(entry: Entry, *, keep_text: bool = True) -> tuple[Document, tuple[s
         record, notes = _admitted(entry.document, keep_text=keep_text)
     except InvalidRecordError as error:
         raise InvalidRecordError(f"{entry.place}: {error}", field=error.field) from error
-    return record, (*notes, *(["held what JSON cannot, which was replaced"] if entry.changed else []))
+    return record, (*notes, *(["had values that JSON cannot hold; they were replaced"] if entry.changed else []))
 
 
-def _admitted(told: Document, *, keep_text: bool) -> tuple[Document, tuple[str, ...]]:
-    document = told | {name: value for name, value in _DEFAULTS.items() if name not in told}
+def _admitted(given: Document, *, keep_text: bool) -> tuple[Document, tuple[str, ...]]:
+    document = given | {name: value for name, value in _DEFAULTS.items() if name not in given}
     for name in REQUIRED:
         if document.get(name) is None:
-            more = _MISSING.get(name, "every record must tell it")
-            raise InvalidRecordError(f"{name}: is missing; {more}", field=name)
+            more = _MISSING.get(name, "give it in every record")
+            raise InvalidRecordError(f"{name} is missing; {more}", field=name)
     if document.get("task_id") is None and not document["task_description"]:
-        raise InvalidRecordError("task_description: is missing, and so is task_id; give one", field="task_id")
+        raise InvalidRecordError("task_description and task_id are both missing; give one", field="task_id")
     document["timestamp"] = timestamp_text(document["timestamp"])
     record, notes = admit(document)
     if not keep_text:
         record["task_description"] = ""
-    order = dict.fromkeys(name for name in (*document, *record) if name in record)  # as it was told
+    order = dict.fromkeys(name for name in (*document, *record) if name in record)  # in the order of the file
     return {name: record[name] for name in order}, notes

@@ -1,4 +1,4 @@
-"""Records of a store into files for other programs."""
+"""A store's records into files for other programs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.stores.base import Store
 
-_FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
-FORMS: Final = ("csv", "jsonl", "json", "junit", *_FIGURES)
-"""What an export can be; the last two are what github-action-benchmark calls its ``tool``."""
+FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
+"""What github-action-benchmark calls its ``tool``: figures of one version."""
+FORMS: Final = ("csv", "jsonl", "json", "junit", *FIGURES)
+"""What an export can be."""
 
 
 def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Query | None = None) -> int:
@@ -38,9 +39,9 @@ def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Qu
 
 
 def export_records(store: Store, file: TextIO, form: str, query: Query | None = None) -> int:
-    """Write the matching records; how many that were.
+    """Write the matching records, and return how many.
 
-    ``csv``, ``jsonl`` and ``json`` can be imported again; the others are figures for other programs.
+    ``csv``, ``jsonl`` and ``json`` can be imported again; the others are for other programs.
 
     Args:
         store: is only read.
@@ -64,7 +65,7 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
         columns = store.scan(query, JUNIT_FIELDS)
         print_junit(columns, file)
         return len(columns[JUNIT_FIELDS[0]])
-    if form in _FIGURES:
+    if form in FIGURES:
         return _print_figures(store, file, form, query)
     numbers = count()
     numbered = (document for document, _ in zip(store.documents(query), numbers, strict=False))
@@ -73,7 +74,7 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
 
 
 def holds(store: Store, path: str | os.PathLike[str]) -> bool:
-    """Whether a path is the file, or the journal, that a store keeps its records in."""
+    """Whether a path is the file, or the journal, in which a store keeps its records."""
     journal: Store = getattr(store, "journal", store)
     target, places = Path(path), [Path(place.name) for place in (store, journal)]
     return target.exists() and any(place.exists() and target.samefile(place) for place in places)
@@ -82,8 +83,8 @@ def holds(store: Store, path: str | os.PathLike[str]) -> bool:
 def _check(form: str, query: Query) -> None:
     if form not in FORMS:
         raise InvalidQueryError(f"form: expected one of {', '.join(FORMS)}, got {ascii(form)[:80]}")
-    if form in _FIGURES and (query.versions is None or len(query.versions) != 1):
-        raise InvalidQueryError(f"version: expected the one whose figures {form} tells, so that its chart goes on")
+    if form in FIGURES and (query.versions is None or len(query.versions) != 1):
+        raise InvalidQueryError(f"version: {form} needs exactly one version, whose figures continue its chart")
 
 
 def _print_figures(store: Store, file: TextIO, form: str, query: Query) -> int:

@@ -1,4 +1,4 @@
-"""A file's records into a store: all of its lines are checked before the first one is written."""
+"""A file's records into a store: every line is checked before the first record is written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BATCH: Final = 1000
 """Records in memory at a time."""
 
 MOST_NOTES: Final = 10
-"""Of what differs; a file of a million lines may have as many."""
+"""At most this many notes: a file of a million lines may need as many."""
 
 _SOME_ID: Final = "0" * 32
 _KNOWN_FORMS: Final = (
@@ -48,9 +48,9 @@ class Imported:
     Attributes:
         form: of the file: ``"json"``, ``"jsonl"``, ``"csv"`` or ``"pytest-benchmark"``.
         read: records in the file.
-        new: of those, the ones that the store did not have.
-        notes: what differs from what the file says, in sentences.
-        refused: why the store refused some for their content, by id.
+        new: how many of them the store did not have.
+        notes: how the stored records differ from the file, in sentences.
+        refused: why the store refused some records, by id.
     """
 
     form: str
@@ -67,21 +67,21 @@ def import_file(
     version: str | None = None,
     keep_text: bool = True,
 ) -> Imported:
-    """Import the records of a file, whose form is told by its content; to repeat it adds nothing.
+    """Import the records of a file; its form is recognised by its content, and re-running adds nothing.
 
-    A record keeps its id. One without an id gets one from its content and its ordinal among identical ones.
+    A record keeps its id. One without an id gets one from its content and its ordinal among identical records.
 
     Args:
-        path: of JSON lines, CSV, our JSON or pytest-benchmark's JSON.
-        store: keeps what it has: a record whose id is there already is left as it is.
-        version: of records that tell none; of all where pytest-benchmark wrote the file.
+        path: a file of JSON lines, CSV, our JSON or pytest-benchmark's JSON.
+        store: a record whose id it already has is left as it is.
+        version: for records without one; for all records of a pytest-benchmark file.
         keep_text: whether tasks' texts are kept.
 
     Raises:
         InvalidRecordError: a line is wrong; the message names file, line and field, and nothing was imported.
         StoreFormatError: the file has none of the known forms.
-        StoreUnavailableError: the file cannot be read, or the store failed halfway; says how many records are in.
-        StoreError: the store failed before the first record was in.
+        StoreUnavailableError: the file cannot be read, or the store failed halfway; says how many were imported.
+        StoreError: the store failed before the first record was stored.
     """
     try:
         source = _Source(Path(path), version)
@@ -101,17 +101,19 @@ class _Source:
 
     def __init__(self, path: Path, version: str | None) -> None:
         if not path.is_file():
-            raise StoreUnavailableError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+            raise StoreUnavailableError(
+                f"{path}: {'is not a regular file' if path.exists() else 'there is no such file'}"
+            )
         form = recognise(_first_line(path), path.read_bytes)
         if form is None:
-            raise StoreFormatError(f"{path}: expected {_KNOWN_FORMS}; it is none of them")
+            raise StoreFormatError(f"{path}: unknown format; expected {_KNOWN_FORMS}")
         self._path = path
         self._version = version
         self.form = form
         self.notes: tuple[str, ...] = ()
 
     def entries(self) -> Iterator[Entry]:
-        """What the file tells, from its beginning."""
+        """The file's entries, from its beginning."""
         for entry in self._entries():
             yield prepared(entry, self._version)
 
@@ -135,13 +137,13 @@ class _Source:
 
 
 def _first_line(path: Path) -> bytes:
-    """The first one that is not blank; empty where there is none."""
+    """The first line that is not blank; empty if there is none."""
     with path.open("rb") as file:
         return next((line for line in file if line.strip()), b"")
 
 
 def _check(source: _Source) -> tuple[set[str], int, tuple[str, ...]]:
-    """The ids that the file gives, how many records it holds, and what will differ; an error if one is wrong."""
+    """The ids in the file, how many records it holds, and what will differ; an error if a record is wrong."""
     given: set[str] = set()
     notes: list[str] = []
     read = 0
@@ -159,7 +161,7 @@ def _check(source: _Source) -> tuple[set[str], int, tuple[str, ...]]:
 
 
 def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: bool) -> tuple[int, dict[str, str]]:
-    """How many were new, and why some were refused."""
+    """How many records were new, and why some were refused."""
     new = 0
     refused: dict[str, str] = {}
     documents = identified((entry.document for entry in source.entries()), given)
@@ -174,6 +176,6 @@ def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: 
             if not new:
                 raise
             raise StoreUnavailableError(
-                f"{error}; {new:,} records were imported before that, and to repeat the import adds the others"
+                f"{error}; {new:,} records were imported before that; re-running the import adds the rest"
             ) from error
     return new, refused

@@ -1,4 +1,4 @@
-"""JSON lines: one record a line."""
+"""JSON lines: one record per line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def entries(lines: Iterable[bytes]) -> Iterator[Entry]:
-    """What the lines tell; empty ones are left out.
+    """The lines as entries; blank lines are skipped.
 
     Raises:
-        InvalidRecordError: a line is no JSON object; names it.
+        InvalidRecordError: a line is not a JSON object; names it.
     """
     for number, line in enumerate(lines, 1):
         text = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).strip()

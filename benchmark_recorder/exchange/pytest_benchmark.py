@@ -1,7 +1,7 @@
-"""pytest-benchmark's JSON: each of its rounds is a run that succeeded.
+"""pytest-benchmark's JSON: each of its rounds is a successful run.
 
-A benchmark that failed is not in its files. A file of ``--benchmark-json`` holds every round; one of
-``--benchmark-save`` only figures, unless ``--benchmark-save-data`` was given: then the mean stands for all rounds.
+Its files leave out benchmarks that failed. A file of ``--benchmark-json`` has every round. A file of
+``--benchmark-save`` has only figures, and its mean becomes one record, unless ``--benchmark-save-data`` was given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Document
 
 MOST_ROUNDS: Final = 1000
-"""Of one benchmark: a fast function has a hundred thousand, which tell no more than a thousand of them do."""
+"""Of one benchmark: a fast function has a hundred thousand, and a thousand of them say as much."""
 
 _NO_COMMIT: Final = frozenset({"", "unknown", "unversioned"})
 
@@ -28,11 +28,11 @@ def is_report(top: Document) -> bool:
 
 
 def entries(report: Document, version: str | None = None) -> Iterator[Entry]:
-    """One entry for each round, or for the mean where there are no rounds.
+    """One entry per round, or one for the mean if there are no rounds.
 
     Args:
         report: the whole file.
-        version: of all entries; the commit unless given.
+        version: of all entries; default: the commit.
 
     Raises:
         InvalidRecordError: a benchmark has no name or no figures.
@@ -44,10 +44,10 @@ def entries(report: Document, version: str | None = None) -> Iterator[Entry]:
         place = f"benchmark {number}"
         stats = benchmark.get("stats") if isinstance(benchmark, dict) else None
         if not isinstance(stats, dict):
-            raise wrong(place, "stats: is missing")
+            raise wrong(place, "stats is missing")
         name = benchmark.get("fullname") or benchmark.get("name")
         if not isinstance(name, str):
-            raise wrong(place, "fullname: is missing")
+            raise wrong(place, "fullname is missing")
         about = {key: benchmark[key] for key in ("group", "params", "extra_info") if benchmark.get(key)}
         about["pytest_benchmark"] = {key: stats[key] for key in ("rounds", "iterations") if key in stats}
         for seconds, which in _timings(stats):
@@ -56,7 +56,7 @@ def entries(report: Document, version: str | None = None) -> Iterator[Entry]:
 
 
 def _timings(stats: Document) -> Iterator[tuple[Any, Document]]:
-    """Seconds, and which round they are of."""
+    """Seconds, and their round."""
     rounds = _rounds({"stats": stats})
     if not rounds:
         yield stats.get("mean"), {key: stats[key] for key in ("stddev", "min", "max", "median") if key in stats}
@@ -66,8 +66,8 @@ def _timings(stats: Document) -> Iterator[tuple[Any, Document]]:
         yield rounds[index], {"round": index + 1}
 
 
-def _rounds(benchmark: Any) -> list[Any]:  # noqa: ANN401 - whatever stands there
-    """The timings of a benchmark's rounds; none where it has figures alone."""
+def _rounds(benchmark: Any) -> list[Any]:  # noqa: ANN401 - anything that JSON holds
+    """The timings of a benchmark's rounds; none if it has only figures."""
     stats = benchmark.get("stats") if isinstance(benchmark, dict) else None
     data = stats.get("data") if isinstance(stats, dict) else None
     return data if isinstance(data, list) else []
@@ -75,19 +75,19 @@ def _rounds(benchmark: Any) -> list[Any]:  # noqa: ANN401 - whatever stands ther
 
 def _common(report: Document) -> Document:
     """What is the same in all entries: time, commit, machine, and the commit as the version."""
-    told: Document = {"timestamp": _moment(report["datetime"]), "success": True}
+    common: Document = {"timestamp": _moment(report["datetime"]), "success": True}
     commit, machine = report.get("commit_info"), report.get("machine_info")
     found = commit.get("id") if isinstance(commit, dict) else None
     if isinstance(found, str) and found not in _NO_COMMIT:
-        told |= {"git_commit": found, "version": found[:12]}
+        common |= {"git_commit": found, "version": found[:12]}
     node = machine.get("node") if isinstance(machine, dict) else None
     if isinstance(node, str) and node:
-        told["host"] = node
-    return told
+        common["host"] = node
+    return common
 
 
-def _moment(text: Any) -> Any:  # noqa: ANN401 - whatever stands there; what is no time is refused later
-    """Its times are UTC; older releases did not say so."""
+def _moment(text: Any) -> Any:  # noqa: ANN401 - anything that JSON holds; an invalid time is rejected later
+    """Its times are UTC; older releases wrote them without an offset."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -96,18 +96,18 @@ def _moment(text: Any) -> Any:  # noqa: ANN401 - whatever stands there; what is 
 
 
 def notes(report: Document) -> tuple[str, ...]:
-    """What the entries leave out of a report, in sentences."""
+    """What the entries leave out of the report, in sentences."""
     rounds = [len(_rounds(one)) for one in report["benchmarks"]]
     means, many = rounds.count(0), sum(n > MOST_ROUNDS for n in rounds)
-    said = []
+    found = []
     if means:
-        said.append(
+        found.append(
             f"{means:,} of {len(rounds):,} benchmarks have no single rounds: each became one record of its mean "
             "(pytest --benchmark-json FILE, or --benchmark-save-data, keeps the rounds)"
         )
     if many:
-        said.append(
-            f"{many:,} of {len(rounds):,} benchmarks have more than {MOST_ROUNDS:,} rounds: at most so many were "
+        found.append(
+            f"{many:,} of {len(rounds):,} benchmarks have more than {MOST_ROUNDS:,} rounds: at most that many were "
             "taken, evenly spaced"
         )
-    return tuple(said)
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""Which form a file has, told by its content: a name proves nothing."""
+"""Which form a file has, by its content: a name proves nothing."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Form(StrEnum):
 
 
 def recognise(first: bytes, whole: Callable[[], bytes]) -> Form | None:
-    """The form of a file; ``None`` for one that has none of them.
+    """The form of a file; ``None`` if it is not one of them.
 
     Args:
         first: its first line that is not blank.
-        whole: reads all of it, where the first line does not tell.
+        whole: reads all of it; called if the first line does not decide.
     """
     line = first.removeprefix(BYTE_ORDER_MARK).strip()
     if not line.startswith(b"{"):
@@ -46,8 +46,8 @@ def recognise(first: bytes, whole: Callable[[], bytes]) -> Form | None:
     if top is not None:
         return _of_document(top)
     if line.endswith(b"}"):
-        return Form.JSONL  # its first line is wrong, which is told when it is read
-    # A store whose end was cut opens nevertheless.
+        return Form.JSONL  # its first line is wrong; reading it will say so
+    # A store opens even if its end was cut off.
     return Form.JSON if re.match(rb'[^\[\]]{0,4096}"metrics"\s*:\s*\[', content.removeprefix(BYTE_ORDER_MARK)) else None
 
 

@@ -1,7 +1,7 @@
-"""What a run is timed by: real time, or virtual time that jumps over every wait.
+"""One execution of a task, in real time or in virtual time that jumps over every wait.
 
-Orchestrators that wait with asyncio need not know which: under virtual time ``asyncio.sleep(3600)`` returns
-at once, and exactly 3600 seconds have passed.
+Orchestrators that wait with asyncio need not know which: in virtual time ``asyncio.sleep(3600)`` returns at once, and
+exactly 3600 seconds have passed.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ class RealClock:
 class VirtualClock:
     """Time that passes only while all tasks wait, and then at once: exact, the same on every machine.
 
-    Only for work that waits in asyncio: a thread or a process takes no virtual time, so a timeout overtakes
-    it.
+    Only for work that waits in asyncio: threads and processes take no virtual time, so a timeout overtakes them.
     """
 
     name = "virtual"
@@ -62,11 +61,11 @@ class VirtualClock:
         """See ``Clock.now``.
 
         Raises:
-            RuntimeError: the running loop keeps real time.
+            RuntimeError: the running loop runs in real time.
         """
         loop = asyncio.get_running_loop()
         if not isinstance(loop, _VirtualLoop):
-            raise RuntimeError("this loop keeps real time; call harness.run(), which makes a virtual one")  # noqa: TRY004
+            raise RuntimeError("this loop runs in real time; call harness.run(), which makes a virtual loop")  # noqa: TRY004
         return loop.time()
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
@@ -84,7 +83,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Where a loop would sleep until its next timer, the loop's time jumps there instead."""
+    """Instead of sleeping until its next timer, the loop jumps to that time."""
 
     def __init__(self, loop: _VirtualLoop) -> None:
         super().__init__()
@@ -100,7 +99,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 GRACE: Final = 1.0
-"""Seconds that a cancelled execution has to clean up; after them it is left behind and the run goes on."""
+"""Seconds that a cancelled execution has to clean up; then it is left behind and the run goes on."""
 
 
 class Orchestrator(Protocol):
@@ -108,10 +107,10 @@ class Orchestrator(Protocol):
 
     @property
     def version(self) -> str:
-        """What its records are filed under."""
+        """The version of its records."""
 
     async def execute_task(self, task: Task, /) -> Any:  # noqa: ANN401
-        """Do a task; ``outcome.read_outcome`` says what a result looks like."""
+        """Do a task; ``result.read_outcome`` says what a result looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +118,9 @@ class Timing:
     """How an execution ended and how long it took.
 
     Attributes:
-        outcome: what came of it.
+        outcome: success, or which kind of failure.
         duration: seconds, from the call to its result, to its exception, or to the timeout.
-        left_running: it was cancelled and went on regardless.
+        left_running: whether it was cancelled and went on regardless.
     """
 
     outcome: Outcome
@@ -136,10 +135,10 @@ async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None,
     ``SystemExit`` pass on.
 
     Args:
-        orchestrator: who does it.
+        orchestrator: what does it.
         task: what to do; the orchestrator gets a copy.
         timeout: seconds until it is cancelled; ``None`` for never.
-        clock: what it is timed by.
+        clock: what times it.
     """
     started = clock.now()
     call = asyncio.create_task(_attempt(orchestrator, deepcopy(task), clock))
@@ -154,12 +153,12 @@ async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None,
         await _stop(call)
         return Timing(Outcome(success=False, error_type=TIMEOUT), elapsed, left_running=not call.done())
     if call.cancelled():
-        # Nobody cancelled it from here: the orchestrator let a cancellation of its own escape.
+        # It was not cancelled from here: the orchestrator let a cancellation of its own escape.
         outcome = Outcome(success=False, error_type="CancelledError", raised=True)
         return Timing(outcome, clock.now() - started)
     timing = call.result()
     if timeout is not None and timing.duration > timeout:
-        # It blocked the loop, so that nothing could stop it in time.
+        # It blocked the loop, so nothing could stop it in time.
         return Timing(Outcome(success=False, error_type=TIMEOUT), timing.duration)
     return timing
 
@@ -171,7 +170,7 @@ async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timi
         if inspect.isawaitable(result):
             result = await result
     except Exception as error:
-        # Whatever it raises is its failure, and is recorded as that; what it said is for the log.
+        # Any exception is recorded as a failure; its message goes to the log.
         logger.info("an execution by %s raised", orchestrator.version, exc_info=True)
         outcome = Outcome(success=False, error_type=type(error).__name__, raised=True)
         return Timing(outcome, clock.now() - started)
@@ -180,12 +179,12 @@ async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timi
 
 
 async def _stop(call: asyncio.Task[Timing]) -> None:
-    if not call.cancelling():  # a second time would interrupt its cleaning up
+    if not call.cancelling():  # a second cancel would interrupt its cleanup
         call.cancel()
     await asyncio.wait({call}, timeout=GRACE)
 
 
 def _take_note(call: asyncio.Task[Timing]) -> None:
-    """Fetch the error of a call that nobody waits for any more, so that asyncio does not print it."""
+    """Fetch the error of an abandoned call, so that asyncio does not print it."""
     if not call.cancelled():
         call.exception()

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class CommandError(Exception):
-    """A command ended with a status other than 0, or printed no JSON."""
+    """A command exited with a status other than 0, or its last line is not JSON."""
 
 
 class FunctionOrchestrator:
     """A function as an orchestrator.
 
-    An async function is awaited. A plain one runs in a thread of its own, so that it cannot block the run; at
-    its timeout the thread is left behind, since Python cannot stop it.
+    An async function is awaited. A plain function runs in a thread of its own, so that it cannot block the run; at its
+    timeout the thread is left behind, because Python cannot stop it.
 
     Args:
-        version: what its records are filed under.
+        version: the version of its records.
         function: takes a task, returns a result.
     """
 
@@ -47,7 +47,7 @@ class FunctionOrchestrator:
 
 
 async def _in_thread(function: Callable[[Task], Any], task: Task) -> Any:  # noqa: ANN401
-    """Call in a daemon thread, which a hanging function cannot keep the interpreter from leaving."""
+    """Call in a daemon thread, so that a hanging function does not keep the interpreter from exiting."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Any] = loop.create_future()
 
@@ -76,19 +76,19 @@ async def _in_thread(function: Callable[[Task], Any], task: Task) -> Any:  # noq
 
 
 class CommandOrchestrator:
-    """A command line as an orchestrator: one process for each task.
+    """A command line as an orchestrator: one process per execution.
 
     The command reads the task as JSON from its standard input, and prints a result as a JSON object on the
     last line of its standard output: ``{"success": true, "agent_selected": "builder_agent", "cost": 0.002}``.
-    No shell is involved. At its timeout the process and all that it started in its group are killed.
+    No shell is involved. At the timeout, the process and everything in its process group are killed.
 
     Args:
-        version: what its records are filed under.
+        version: the version of its records.
         command: the program and its arguments.
         environment: variables to add to those of this process.
 
     Raises:
-        ConfigurationError: the command is one text, which only a shell could take apart.
+        ConfigurationError: the command is one string, which only a shell could split.
     """
 
     def __init__(self, version: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
@@ -119,7 +119,7 @@ class CommandOrchestrator:
             raise CommandError("its last line is not JSON") from None
 
     async def _start(self) -> asyncio.subprocess.Process:
-        """The process; whoever is cancelled meanwhile leaves none of its group behind."""
+        """Start the process; a cancellation meanwhile leaves nothing of its group behind."""
         starting = asyncio.create_task(
             asyncio.create_subprocess_exec(
                 *self._command,
@@ -132,7 +132,7 @@ class CommandOrchestrator:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            # asyncio itself would end the process alone, and not what that has started.
+            # asyncio itself would kill only the process, and not its children.
             with suppress(OSError):
                 await _end(await starting)
             raise

@@ -1,4 +1,4 @@
-"""The progress bar: on stderr, and only where that is a terminal."""
+"""The progress bar: on stderr, and only if that is a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def progress_bar(
     total: int | None, counted: str = "executions", *, shown: bool | None = None
 ) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many more are done.
+    """Yield a function to call with how many more are done.
 
     Args:
         total: how many there are, or ``None`` if unknown.
@@ -34,5 +34,5 @@ def progress_bar(
 
 
 def _on_a_terminal() -> bool:
-    # A program without a console has no stderr at all.
+    # A program without a console has no stderr.
     return sys.stderr is not None and sys.stderr.isatty()

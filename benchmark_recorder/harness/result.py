@@ -1,4 +1,4 @@
-"""What an orchestrator returned, read as it is: a success, or which kind of failure."""
+"""What an orchestrator returned, and what a run did."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ class Outcome:
     """How an execution ended.
 
     Attributes:
-        success: what the orchestrator said; ``False`` where it did not come to say it.
-        agent_selected: the agent that it says it chose, or ``None``.
-        cost: USD, or ``None`` where it reports none.
-        error_type: ``None`` for a success; ``"Timeout"``, ``"InvalidResult"`` (not a result, or fields of a
-            wrong type), ``"WrongResult"`` (an unsuccessful one that gives no ``error_type``), or an
-            exception's class.
+        success: what the orchestrator returned; ``False`` if it returned nothing.
+        agent_selected: the agent that it chose, or ``None``.
+        cost: USD, or ``None`` if it reports none.
+        error_type: ``None`` for a success; ``"Timeout"``, ``"InvalidResult"`` (not a result, or a field of the wrong
+            type), ``"WrongResult"`` (unsuccessful, without an ``error_type`` of its own), or an exception's class.
         raised: whether an exception ended it.
-        model: the language model, where the result says it.
-        input_tokens: read by the model, where the result says it.
-        output_tokens: written by the model, where the result says it.
+        model: the language model, if the result names it.
+        input_tokens: read by the model, if known.
+        output_tokens: written by the model, if known.
     """
 
     success: bool
@@ -56,15 +55,15 @@ _OTHERS: Final = _SAID - {"success", "agent_selected", "cost"}
 
 
 def read_outcome(result: object) -> Outcome:
-    """The outcome that a result tells: an object, or a dict, with ``success``, ``agent_selected`` and ``cost``.
+    """The outcome of a result: an object, or a dict, with ``success``, ``agent_selected`` and ``cost``.
 
     ``success`` is needed; ``agent_selected``, ``cost``, ``error_type``, ``model``, ``input_tokens`` and
-    ``output_tokens`` may be absent or ``None``. One field of a wrong type makes the result an ``InvalidResult``; what
-    is right in it is kept.
+    ``output_tokens`` may be absent or ``None``. One field of the wrong type makes the result an ``InvalidResult``; its
+    other fields are kept.
     """
     try:
         return _read(result)
-    except Exception:  # noqa: BLE001 - a result's own property may raise anything, and it is then no result
+    except Exception:  # noqa: BLE001 - a property of the result may raise anything; that makes it invalid
         return Outcome(success=False, error_type=INVALID_RESULT)
 
 
@@ -81,13 +80,13 @@ def _read(result: object) -> Outcome:
         and len(counts) == sum(value is not None for value in tokens.values())
         and (cost is None or _is_amount(cost))
     )
-    said = texts.pop("error_type", None)
+    error_type = texts.pop("error_type", None)
     known: dict[str, Any] = {**texts, **counts, "cost": float(cost) if _is_amount(cost) else None}
     if not valid:
         return Outcome(success=False, error_type=INVALID_RESULT, **known)
     if success:
         return Outcome(success=True, **known)
-    return Outcome(success=False, error_type=said or WRONG_RESULT, **known)
+    return Outcome(success=False, error_type=error_type or WRONG_RESULT, **known)
 
 
 def _field(result: object, name: str) -> Any:  # noqa: ANN401
@@ -119,9 +118,9 @@ class Execution:
         repeat: 1 for the first.
         duration: seconds.
         success: whether the task succeeded.
-        agent_selected: the agent that it was routed to, where the orchestrator says it.
-        expected_agent: the right one, where the task names one.
-        cost: USD, or ``None`` where unknown.
+        agent_selected: the agent that it was routed to, if known.
+        expected_agent: the right agent, if the task names one.
+        cost: USD, or ``None`` if unknown.
         error_type: ``None`` for a success.
         raised: whether an exception ended it.
     """
@@ -145,11 +144,11 @@ class VersionCount:
     Attributes:
         version: the orchestrator's.
         executions: all.
-        successes: said to be so by the orchestrator.
-        exceptions: ended by one.
-        timeouts: stopped, or over time.
+        successes: successful by the orchestrator's own word.
+        exceptions: ended by an exception.
+        timeouts: stopped at the timeout, or longer than it.
         wrong_results: unsuccessful by the orchestrator's own word.
-        invalid_results: what it returned was no result.
+        invalid_results: what it returned was not a result.
         error_types: failures by ``error_type``, the most frequent first.
     """
 
@@ -180,7 +179,7 @@ class VersionCount:
 
     @property
     def failures(self) -> int:
-        """All that did not succeed."""
+        """Executions that did not succeed."""
         return self.executions - self.successes
 
 
@@ -197,12 +196,12 @@ class RunResult:
     """What a run did.
 
     Attributes:
-        run_id: stands in the metadata of each of its records, as ``{"run": run_id, "repeat": …}``.
+        run_id: in the metadata of each of its records, as ``{"run": run_id, "repeat": …}``.
         versions: in the order of the orchestrators.
         executions: in the order they ended.
-        warnings: sentences about caveats that a reader of the figures must know. They hold names of versions as the
-            orchestrators gave them: escape them like any other text.
-        seconds: that the run took, by its clock.
+        warnings: caveats about the figures, as sentences. They contain version names as the orchestrators gave them:
+            escape them like any other text.
+        seconds: how long the run took, by its clock.
         by_version: the counts of each version.
     """
 
@@ -222,5 +221,5 @@ class RunResult:
 
     @property
     def query(self) -> dict[str, Any]:
-        """What limits a question to this run: ``recorder.compare_versions(…, **result.query)``."""
+        """Filters for the records of this run: ``recorder.compare_versions(…, **result.query)``."""
         return {"metadata": {"run": self.run_id}}

@@ -1,4 +1,4 @@
-"""The order of a run: versions interleaved, so that what changes over time touches all of them alike."""
+"""Runs of the harness: versions interleaved, so that whatever changes over time affects all of them alike."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Job(NamedTuple):
 def interleave(tasks: Sequence[CheckedTask], sides: int, repeats: int, seed: int) -> list[Job]:
     """Every task for every side in every repeat.
 
-    All sides do a task one after the other. The tasks' order differs by repeat, and which side goes first
-    rotates from repeat to repeat, beginning at random for each task: no side is always the first.
+    All sides do a task one after the other. The order of the tasks differs by repeat. The side that goes first
+    rotates from repeat to repeat, starting at random for each task: no side always goes first.
     """
     chance = random.Random(seed)  # noqa: S311
     first = {task.id: chance.randrange(sides) for task in tasks}
@@ -53,26 +53,26 @@ def interleave(tasks: Sequence[CheckedTask], sides: int, repeats: int, seed: int
 
 
 DEFAULT_TIMEOUT: Final = 300.0
-"""Seconds; three times what the longest task of the suite is expected to take."""
+"""Seconds; over three times the expected duration of the suite's longest task."""
 
 
 class BenchmarkHarness:
     """Runs orchestrators through tasks under the same conditions, and records every execution.
 
-    Versions are interleaved and repeats seeded. A record carries the task's id, its expected agent (of
-    several, the lead), its complexity as the difficulty, and ``{"run": …, "repeat": …}`` as metadata; under
-    virtual time also ``"clock": "virtual"``, so that it is never compared with a real one by accident.
+    Versions are interleaved and the order is seeded. A record has the task's id, its expected agent (of several, the
+    lead), its complexity as the difficulty, and ``{"run": …, "repeat": …}`` as metadata; in virtual time also
+    ``"clock": "virtual"``, so that it is not compared with a real one by accident.
 
     Args:
         orchestrators: each with a ``version`` of its own and ``async execute_task(task)``.
-        recorder: where executions are recorded; by default the one of ``get_benchmark_recorder()``.
+        recorder: where executions are recorded; by default that of ``get_benchmark_recorder()``.
         repeats: how often each version does each task; a comparison needs at least two.
-        concurrency: executions at one time. Orchestrators that compute rather than wait disturb each other's
-            times above 1.
-        timeout: seconds that an execution may take; ``None`` for any.
+        concurrency: executions at a time. Above 1, orchestrators that compute rather than wait disturb each other's
+            times.
+        timeout: seconds that an execution may take; ``None``: no limit.
         seed: of the order.
         baseline: the version that the others are to be compared with; by default the first orchestrator's.
-        progress: whether to show a progress bar on stderr; by default where that is a terminal.
+        progress: whether to show a progress bar on stderr; by default if that is a terminal.
         clock: real time unless a ``VirtualClock`` is given.
 
     Attributes:
@@ -107,15 +107,15 @@ class BenchmarkHarness:
         self._clock: Clock = clock or RealClock()
 
     def run(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
-        """Run all tasks through all orchestrators; see ``run_async`` for code that runs in a loop already.
+        """Run all tasks through all orchestrators; inside a running event loop, use ``run_async``.
 
         Args:
-            tasks: the suite, unless others are given.
+            tasks: default: those of ``BenchmarkTasks.get_all_tasks()``.
 
         Raises:
-            ConfigurationError: a task cannot be run; nothing has.
+            ConfigurationError: a task cannot be run; nothing has run.
             RuntimeError: an event loop is running in this thread.
-            StoreError: a record could not be stored, and the recorder is strict.
+            StoreError: a record could not be stored (only with a strict recorder).
         """
         try:
             asyncio.get_running_loop()
@@ -130,7 +130,7 @@ class BenchmarkHarness:
             _close(loop)
 
     async def run_async(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
-        """The same as ``run``, inside a loop; under virtual time the loop must be the clock's."""
+        """``run`` inside an event loop; with a virtual clock, the loop must be the clock's."""
         checked = checked_tasks(BenchmarkTasks.get_all_tasks() if tasks is None else tasks)
         recorder = _default_recorder() if self._recorder is None else self._recorder
         warnings = self._caveats(recorder, checked)
@@ -154,19 +154,19 @@ class BenchmarkHarness:
         )
 
     def _caveats(self, recorder: BenchmarkRecorder, tasks: Sequence[CheckedTask]) -> tuple[str, ...]:
-        """What is wrong with the comparison that this run is for."""
+        """Caveats of the comparison that this run is for."""
         baseline = self._baseline
         if baseline in self.versions or (baseline is None and len(self.versions) > 1):
             return ()
         ran = ", ".join(self.versions)
         if baseline is None:
-            caveat = f"only {ran} ran, and no baseline is named: run one too, or name one that is recorded already"
+            caveat = f"only {ran} ran, and no baseline is named: run one as well, or name one that was recorded earlier"
             return (caveat,)
         ids = [task.id for task in tasks]
-        earlier = recorder.get_historical_metrics(version=baseline, task_id=ids, metadata=_mark(self._clock))
+        earlier = recorder.get_historical_metrics(version=baseline, task_id=ids, metadata=_clock_of(self._clock))
         if not earlier["count"]:
             return (f"{baseline} has no records of these tasks to compare {ran} with: run it first",)
-        caveat = f"{baseline} was recorded earlier: what has changed since then counts as a difference to {ran}"
+        caveat = f"{baseline} was recorded earlier: anything that changed since then counts as a difference from {ran}"
         return (caveat,)
 
 
@@ -184,7 +184,7 @@ class _Log:
         outcome, task = timing.outcome, job.task
         # To the nanosecond, so that virtual time does not depend on what else ran before it.
         duration = round(timing.duration, 9)
-        metadata = {"run": self.run_id, "repeat": job.repeat, **_mark(self._clock)}
+        metadata = {"run": self.run_id, "repeat": job.repeat, **_clock_of(self._clock)}
         self._recorder.record_execution(
             task.description,
             duration,
@@ -216,14 +216,14 @@ class _Log:
 
     def warnings(self) -> tuple[str, ...]:
         slowed = (
-            f"{version} went on {count} times after its timeout: this may have slowed what was measured next"
+            f"{version} kept running after its timeout ({count} times): this may have slowed later executions"
             for version, count in sorted(self._left_running.items())
             if count
         )
         return *slowed, *self._all_failed()
 
     def _all_failed(self) -> Iterator[str]:
-        """Versions that never succeeded: more likely a mistake of the set-up than a result."""
+        """Versions that never succeeded: more likely a mistake in the set-up than a result."""
         for version in sorted({execution.version for execution in self.executions}):
             mine = [execution for execution in self.executions if execution.version == version]
             if not any(execution.success for execution in mine):
@@ -234,13 +234,13 @@ class _Log:
                 )
 
 
-def _mark(clock: Clock) -> dict[str, Any]:
-    """What tells a record in other than real time from the usual ones."""
+def _clock_of(clock: Clock) -> dict[str, Any]:
+    """Metadata that sets records of other than real time apart."""
     return {} if clock.name == RealClock.name else {"clock": clock.name}
 
 
 async def _work_off(jobs: Sequence[Job], do: Callable[[Job], Awaitable[None]], concurrency: int) -> None:
-    """Do all jobs, begun in their order, at most ``concurrency`` at one time; the first error ends all."""
+    """Do all jobs, started in order, at most ``concurrency`` at a time; the first error ends all."""
     rest = iter(jobs)
 
     async def work() -> None:
@@ -257,7 +257,7 @@ async def _work_off(jobs: Sequence[Job], do: Callable[[Job], Awaitable[None]], c
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
-    """Stop what still runs and close the loop, without waiting for what ignores its cancellation."""
+    """Stop what still runs and close the loop, without waiting for tasks that ignore their cancellation."""
     rest = asyncio.all_tasks(loop)
     for task in rest:
         task.cancel()
@@ -266,10 +266,10 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
         try:
             loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
         except (KeyboardInterrupt, SystemExit):
-            # What ended the run comes out once more of each task that waited for the one where it struck.
+            # The exception that ended the run is raised again by each task that awaited the interrupted one.
             continue
         break
-    # What is left is left on purpose: no complaint when it is collected.
+    # What is left is left on purpose: no warning when it is garbage-collected.
     loop.set_exception_handler(lambda _loop, _context: None)
     loop.close()
 
@@ -286,12 +286,12 @@ def _checked_orchestrators(orchestrators: object) -> tuple[Orchestrator, ...]:
         kind = type(orchestrator).__name__
         if not isinstance(version, str) or not version:
             raise ConfigurationError(
-                f"orchestrators[{place}]: a {kind} without a 'version'; give it a text, such as 'v2.0'"
+                f"orchestrators[{place}]: a {kind} without a 'version'; give it a string, such as 'v2.0'"
             )
         if not callable(getattr(orchestrator, "execute_task", None)):
             raise ConfigurationError(f"orchestrators[{place}]: a {kind} without a method execute_task(task)")
         if version in seen:
-            raise ConfigurationError(f"orchestrators[{place}]: an earlier one has the version {version!a} too")
+            raise ConfigurationError(f"orchestrators[{place}]: an earlier one also has the version {version!a}")
         seen.add(version)
     return checked
 

@@ -106,7 +106,7 @@ class BenchmarkTasks:
 
     @classmethod
     def get_ground_truth_agent(cls, task_id: str) -> str | None:
-        """The agent that a task should be routed to; of several, the lead. ``None`` where a task names none.
+        """The agent that a task should be routed to; of several, the lead. ``None`` if the task names none.
 
         Raises:
             ConfigurationError: a custom task cannot be run.
@@ -125,7 +125,7 @@ class CheckedTask:
     Attributes:
         id: the task's.
         description: the task's.
-        expected_agent: of several, the lead; ``None`` where the task names none.
+        expected_agent: of several, the lead; ``None`` if the task names none.
         complexity: 0 to 1, or ``None``.
         task: the dict as it was given; each execution gets a copy.
     """
@@ -141,7 +141,7 @@ def checked_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[CheckedTask, ...]
     """The tasks, ready to run.
 
     Raises:
-        ConfigurationError: there is none, one cannot be run, or two have one id; says which and why.
+        ConfigurationError: there are no tasks, one cannot be run, or two have the same id; says which and why.
     """
     if isinstance(tasks, Mapping | str) or not isinstance(tasks, Iterable):
         raise ConfigurationError(f"tasks: expected a list of task dicts, got a {type(tasks).__name__}")
@@ -151,7 +151,7 @@ def checked_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[CheckedTask, ...]
     seen: set[str] = set()
     for place, task in enumerate(checked):
         if task.id in seen:
-            raise ConfigurationError(f"tasks[{place}]: the id {ascii(task.id)[:80]} is taken by an earlier task")
+            raise ConfigurationError(f"tasks[{place}]: an earlier task also has the id {ascii(task.id)[:80]}")
         seen.add(task.id)
     return checked
 
@@ -161,7 +161,7 @@ def _checked(task: object, place: str) -> CheckedTask:
         raise ConfigurationError(f"{place}: expected a dict, got a {type(task).__name__}")
     for name in ("id", "description"):
         if not isinstance(task.get(name), str) or not task[name]:
-            raise ConfigurationError(f"{place}: {name!r} must be a text that is not empty")
+            raise ConfigurationError(f"{place}: {name!r} must be a non-empty string")
     _check_number(task, "complexity", place, most=1.0)
     _check_number(task, "expected_duration", place, most=math.inf)
     return CheckedTask(task["id"], task["description"], _lead(task, place), task.get("complexity"), dict(task))
@@ -183,5 +183,5 @@ def _lead(task: Mapping[str, Any], place: str) -> str | None:
             raise ConfigurationError(f"{place}: 'expected_agents' must be a list of names, the lead first")
         agent = agents[0]
     if agent is not None and (not isinstance(agent, str) or not agent):
-        raise ConfigurationError(f"{place}: an expected agent must be a text that is not empty")
+        raise ConfigurationError(f"{place}: an expected agent must be a non-empty string")
     return agent

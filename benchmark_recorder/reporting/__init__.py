@@ -1,5 +1,19 @@
 """Verdicts to what people read: no arithmetic, no input but frozen results, and every text encoded for its output.
 
+Results become a page, and an output writes the page:
+
+- ``report``: what a report says, as data; ``rendering``: a report in the format that was asked for.
+- ``wording``, ``numbers``: the words and number formats, for tables and sentences alike.
+- ``page``: headings, paragraphs, tables, figures, footnotes, with recorded names marked as untrusted.
+- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``report_page``: what each answer shows, in its order;
+  ``task_texts``: the texts of tasks that have no id of their own.
+- ``text``, ``markdown``, ``html`` (with ``templates/``): a page as such; ``escaping``: how each output encodes a text.
+- ``json``, ``csv``, ``frames``: results and records for programs, as JSON, as CSV, for pandas and through Arrow.
+- ``charts``: what a chart shows, as data; ``chart_figures``: the charts of results; ``drawing``: charts on matplotlib's
+  axes; ``svg``: charts inside HTML.
+- ``ci``: the gate as a comment, JUnit, workflow commands, and figures for github-action-benchmark.
+- ``views``: what the recorder returns: results that can print, plot and export themselves.
+
 The names below are imported on first use: what only encodes or writes records needs no statistics.
 """
 

@@ -1,6 +1,6 @@
-"""What is drawn, before it is drawn: frozen figures, scaled to the axis that they stand on.
+"""Charts before they are drawn: frozen figures, scaled to their axes.
 
-Names stay as they were recorded; who draws encodes them.
+Names stay as they were recorded; the code that draws encodes them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Colour: TypeAlias = Literal["good", "bad", "doubt", "calm", "accent", "second"]
-"""A verdict's tone, or, where versions are told apart: the newest, the one before it, and all others."""
+"""A verdict's tone, or, where colours distinguish versions: the newest, the one before it, and all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Marker:
     Attributes:
         name: of a task, a version or a figure, as recorded.
         value: on the axis.
-        low: ``None`` where the interval is open at this end, or there is none.
+        low: ``None`` where the interval is open at this end or missing.
         high: as ``low``.
         colour: what it is drawn in.
     """
@@ -33,7 +33,7 @@ class Marker:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The interval's ends: infinite where it is open, twice the value where there is none."""
+        """The interval's ends: infinite where it is open, twice the value where it is missing."""
         if self.low is None and self.high is None:
             return self.value, self.value
         return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
@@ -47,7 +47,7 @@ class Forest:
         rows: from the top.
         axis: what the figures are, with their unit.
         ends: what lies to the left and to the right of no change; empty where the axis begins at 0.
-        margin: a change as small as that does not matter, on the axis; ``None`` for none.
+        margin: the largest change that does not matter, on the axis; ``None`` for none.
     """
 
     rows: tuple[Marker, ...]

@@ -28,7 +28,7 @@ _CUT: Final = "The rest of the gate's page did not fit here.\n"
 
 
 def gate_comment(result: GateResult) -> str:
-    """The marker, and as many whole parts of the gate's page as there is room for."""
+    """The marker, and as many whole blocks of the gate's page as fit."""
     body = f"{MARKER}\n"
     for block in gate_page(result):
         longer = f"{body}\n{render_markdown((block,))}"
@@ -43,9 +43,9 @@ JUNIT_FIELDS: Final = ("version", "task_id", "task_description", "execution_time
 
 
 def gate_junit(result: GateResult) -> str:
-    """One test case for each guardrail: failed where it blocks, skipped where it does not tell.
+    """One test case for each guardrail: failed where it blocks, skipped where it is inconclusive or has no data.
 
-    What does not tell fails as well where the gate was asked to fail on it, or has no data at all.
+    The latter fails as well where the gate was asked to fail on it, or has no data at all.
     """
     suite = ET.Element("testsuite", name="benchmark gate", tests=str(len(result.checks)))
     cases = [_case(suite, check, fails=_fails(check, result)) for check in result.checks]
@@ -79,7 +79,7 @@ def _case(suite: ET.Element, check: GateCheck, *, fails: bool) -> str:
 
 
 def print_junit(columns: Columns, file: TextIO) -> None:
-    """One test case for each execution, under its version as the class; a failure tells the class of its error."""
+    """One test case for each execution, under its version as the class; a failure names its error type."""
     rows = [dict(zip(JUNIT_FIELDS, row, strict=True)) for row in zip(*_lists(columns), strict=True)]
     failures = sum(not row["success"] for row in rows)
     seconds = math.fsum(_seconds(row) for row in rows)
@@ -112,7 +112,7 @@ MOST_SUMMARY_BYTES: Final = 900 * 1024
 
 
 def commands(result: GateResult) -> Iterator[str]:
-    """Workflow commands: an error where the gate fails the job, warnings for what it only tells."""
+    """Workflow commands: an error where the gate fails the job, else warnings."""
     if result.exit_code or result.state in {"warn", "inconclusive"}:
         yield _command("error" if result.exit_code else "warning", f"Benchmark gate: {result.state}", result.sentence)
     if result.state != "warn":
@@ -173,7 +173,7 @@ def _entries(summary: Summary, *figures: tuple[str, str, float, Estimate | None,
 
 
 def _range(estimate: Estimate | None, scale: float) -> dict[str, str]:
-    """Half the width of the 95 % interval, as the action shows it: ``± 0.12``."""
+    """Half the width of the 95% interval, as the action shows it: ``± 0.12``."""
     interval = estimate.interval if estimate else None
     if interval is None or interval.low is None or interval.high is None:
         return {}

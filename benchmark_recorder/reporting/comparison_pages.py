@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import UNDEFINED, count, number, signed, size
+from benchmark_recorder.reporting.numbers import count, limits, number, signed, size
 from benchmark_recorder.reporting.page import (
     Bullets,
     Card,
@@ -26,7 +26,7 @@ from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, Interval, JointComparison, TaskRow
+    from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
@@ -62,21 +62,21 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapp
     """Verdict sentences, the table, and the tasks that stand out."""
     v1, v2 = Untrusted(joint.v1), Untrusted(joint.v2)
     heading = Heading((v2, " against ", v1))
-    told = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
-    if not any(c.v1_count and c.v2_count for c in told):
-        # Which versions have no runs is said where the versions are.
+    compared = [c for c in joint.comparisons.values() if c.v1_count or c.v2_count]
+    if not any(c.v1_count and c.v2_count for c in compared):
+        # The section on versions says which of them have no runs.
         every = [d for d in joint.warnings if all(d in c.warnings for c in joint.comparisons.values())]
         caveats = [d for d in every if d.code not in {"unknown_version", "nothing_to_compare"}]
         return heading, Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(caveats)))
-    common = [d for d in joint.warnings if all(d in c.warnings for c in told)]
-    bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in told)
+    common = [d for d in joint.warnings if all(d in c.warnings for c in compared)]
+    bullets = tuple((*sentence(c), footnotes.mark([d for d in c.warnings if d not in common])) for c in compared)
     return (
         heading,
         Paragraph((readable(joint.sentence, joint.v1, joint.v2), footnotes.mark(common))),
         *comparison_cards(joint),
         Bullets(bullets),
-        *comparison_table([c for c in told if c.v1_count and c.v2_count]),
-        *_tasks_section(told, texts),
+        *comparison_table([c for c in compared if c.v1_count and c.v2_count]),
+        *_tasks_section(compared, texts),
     )
 
 
@@ -84,7 +84,7 @@ def _tasks_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) 
     lines = task_lines(comparisons, texts)
     if not lines:
         return ()
-    return Paragraph(("Tasks that stand out (! worse, * better; among many, some do by chance):",)), Bullets(lines)
+    return Paragraph(("Tasks that stand out (! worse, * better; with many tasks, some do by chance):",)), Bullets(lines)
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Page:
@@ -98,7 +98,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Page:
             (Untrusted(first.v1),),
             (Untrusted(first.v2),),
             ("change",),
-            ("95 % interval",),
+            ("95% interval",),
             ("runs",),
             ("verdict",),
         ),
@@ -109,62 +109,53 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Page:
 
 
 def _legend(comparisons: Sequence[Comparison]) -> str:
-    parts = ["change: from the first version to the second, by the method that fits the runs"]
+    parts = ["change: from the first version to the second, by the method that suits the data"]
     if any(c.kind == "points" for c in comparisons):
         parts.append("pt: percentage points")
     if any(c.verdict == "inconclusive" for c in comparisons):
-        parts.append("~: the runs do not tell")
+        parts.append("~: inconclusive")
     return f"({'; '.join(parts)})"
 
 
 def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
-    suffix = short_unit(comparison.kind)
-    change = None if comparison.effect is None else better * comparison.effect
     return (
         (f"{LABELS[comparison.metric]} ({unit.symbol})",),
         (number(comparison.v1_value, unit),),
         (number(comparison.v2_value, unit),),
-        (signed(change, suffix),),
-        (change_interval(comparison.interval, better),),
+        (change_text(comparison, comparison.effect),),
+        (limits(comparison.interval, better=better),),
         (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
         (Status("~" if comparison.verdict == "inconclusive" else comparison.verdict, TONES[comparison.verdict]),),
     )
 
 
-def change_interval(interval: Interval | None, better: int) -> str:
-    """An effect's interval, in the direction in which the values change."""
-    if interval is None:
-        return UNDEFINED
-    low, high = interval.low, interval.high
-    if better < 0:
-        low, high = (None if high is None else -high), (None if low is None else -low)
-    if low is None:
-        return f"below {signed(high)}"
-    return f"{signed(low)} to {signed(high)}" if high is not None else f"above {signed(low)}"
+def change_text(comparison: Comparison, effect: float | None) -> str:
+    """An effect on the whole or on a task, in the direction in which the values change."""
+    change = None if effect is None else METRICS[comparison.metric].better * effect
+    return signed(change, short_unit(comparison.kind))
 
 
 def comparison_cards(joint: JointComparison) -> Page:
     """Each metric at a glance."""
-    told = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
-    return (Cards(tuple(map(_card, told)), Status(joint.verdict, TONES[joint.verdict])),) if told else ()
+    compared = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
+    return (Cards(tuple(map(_card, compared)), Status(joint.verdict, TONES[joint.verdict])),) if compared else ()
 
 
 def _card(comparison: Comparison) -> Card:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
     noun = METRICS[comparison.metric].noun
-    change = None if comparison.effect is None else better * comparison.effect
-    interval = change_interval(comparison.interval, better)
+    interval = limits(comparison.interval, better=better)
     values = (
         f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
     )
     return Card(
         label=f"{noun[0].upper()}{noun[1:]}",
         status=Status(comparison.verdict, TONES[comparison.verdict]),
-        figure=signed(change, short_unit(comparison.kind)),
-        details=((f"95 %: {interval}" if comparison.interval else "no interval",), (values,)),
+        figure=change_text(comparison, comparison.effect),
+        details=((f"95%: {interval}" if comparison.interval else "no interval",), (values,)),
     )
 
 
@@ -181,7 +172,8 @@ def task_lines(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> t
         rows.sort(key=lambda row: ((row.effect or 0.0) > 0, -abs(row.effect or 0.0)))
         lines += [_task_line(comparison, row, texts) for row in rows[:MOST_TASKS]]
         if len(rows) > MOST_TASKS:
-            lines.append((f"{len(rows) - MOST_TASKS:,} more in {METRICS[comparison.metric].noun}",))
+            more = len(rows) - MOST_TASKS
+            lines.append((f"{more:,} more task{'' if more == 1 else 's'} in {METRICS[comparison.metric].noun}",))
     return tuple(lines)
 
 
@@ -199,7 +191,7 @@ def _task_line(comparison: Comparison, row: TaskRow, texts: Mapping[str, str]) -
 
 
 def _failed(comparison: Comparison, rate: float | None, n: int) -> str:
-    """How many of a task's runs failed, from one of the two rates that tell."""
+    """How many of a task's runs failed, from its failure or success rate."""
     assert rate is not None
     hits = round(rate * n)
     return f"{hits if comparison.metric == 'failure_rate' else n - hits:,} of {n:,}"

@@ -60,7 +60,7 @@ _COUNTS: Final = of_kind("count")
 
 
 def _whole(value: float) -> int | None:
-    """A count, which stands in a column of floats because there are gaps."""
+    """A count from a column that holds floats because there are gaps."""
     return int(value) if math.isfinite(value) else None
 
 
@@ -94,18 +94,18 @@ class Row(TypedDict, total=False):
         unit: of the values: ``"s"``, ``"USD"``, ``"fraction"``, or ``"1"`` for counts.
         n: runs behind ``value``.
         value: the plain figure.
-        value_low: lower end of its 95 % interval.
+        value_low: lower end of its 95% interval.
         value_high: upper end.
         baseline_n: runs behind ``baseline_value``.
         baseline_value: the plain figure of the baseline, or of the earlier week.
         effect_kind: ``"ratio"``: a part of the baseline's value; ``"points"``: a difference of rates, 0.02 is 2 points.
         effect: the change by the method that fits the runs; positive is better.
-        effect_low: lower end of its 95 % interval.
+        effect_low: lower end of its 95% interval.
         effect_high: upper end.
         p_value: two-sided, of no change.
         margin: a smaller change does not matter; in the unit of ``effect``.
         verdict: ``"improved"``, ``"regressed"``, ``"equivalent"`` or ``"inconclusive"``.
-        flag: ``"worse"`` or ``"better"`` of a week that changed by more than 10 % where the runs bear it out, and of a
+        flag: ``"worse"`` or ``"better"`` of a week that changed by more than 10% where the runs bear it out, and of a
             task that stands out; ``"begins_to_fail"`` or ``"repaired"`` of a task that does.
         method: of the interval, or of the effect where there is one.
         task: a task's id.
@@ -145,7 +145,7 @@ class Row(TypedDict, total=False):
 
 
 COLUMNS: Final = tuple(Row.__annotations__)
-"""In their order; a new one will stand at the end."""
+"""In their order; new columns go to the end."""
 
 _UNITS: Final = {
     **dict.fromkeys(
@@ -287,7 +287,7 @@ def _of_attention(attention: Attention, texts: Mapping[str, str]) -> Iterator[Ro
 
 def _of_warnings(report: Report) -> Iterator[Row]:
     """Each sentence once, under the first that it belongs to."""
-    said: set[str] = set()
+    seen: set[str] = set()
     places = [
         *((Row(version=joint.v2, baseline=joint.v1), joint.warnings) for joint in report.comparisons),
         *((Row(version=summary.version), summary.warnings) for summary in report.summaries),
@@ -295,8 +295,8 @@ def _of_warnings(report: Report) -> Iterator[Row]:
     ]
     for place, warnings in places:
         for caveat in warnings:
-            if caveat.sentence not in said:
-                said.add(caveat.sentence)
+            if caveat.sentence not in seen:
+                seen.add(caveat.sentence)
                 yield Row(kind="warning", metric=caveat.code, text=caveat.sentence) | place
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, number, signed
+from benchmark_recorder.reporting.decision_sentences import literal_state
+from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, given, limits, number, signed
 from benchmark_recorder.reporting.page import (
     Bullets,
     Footnotes,
@@ -46,7 +47,7 @@ def gate_page(result: GateResult) -> Page:
     caveats = footnotes.mark(result.warnings)
     default = result.policy == "default"
     checks = result.checks if default else result.literal
-    bound = "at worst: the one-sided 95 % bound; " if default else ""
+    bound = "at worst: the one-sided 95% bound; " if default else ""
     return (
         heading,
         _gate_table(result),
@@ -54,7 +55,7 @@ def gate_page(result: GateResult) -> Page:
         Bullets(tuple((Prose(check.sentence),) for check in checks)),
         *_literal(result),
         *((Heading(("Alerts",)), Bullets(tuple((Prose(a.sentence),) for a in result.alerts))) if result.alerts else ()),
-        *((Paragraph((f"What is doubtful about the runs: see{caveats}.",)),) if caveats else ()),
+        *((Paragraph((f"Caveats: see{caveats}.",)),) if caveats else ()),
         *footnotes.notes(),
     )
 
@@ -65,7 +66,7 @@ def _word(state: str) -> str:
 
 def _gate_table(result: GateResult) -> Table:
     default = result.policy == "default"
-    names = ("change", *(("at worst",) if default else ()), "tolerated", "state")
+    names = ("change", *(("at worst",) if default else ()), "limit", "state")
     header: tuple[Line, ...] = (
         ("",),
         (Untrusted(result.baseline),),
@@ -83,16 +84,15 @@ def _gate_row(check: GateCheck) -> tuple[Line, ...]:
         *_values(check),
         (signed(check.worsening, suffix),),
         (signed(check.bound, suffix),),
-        (signed(check.margin, suffix),),
+        (given(check.margin, suffix),),
         (check.state,),
     )
 
 
 def _literal_row(check: GateCheck, threshold: LiteralCheck) -> tuple[Line, ...]:
     suffix = _suffix(threshold.metric)
-    state = {True: "block", False: "pass", None: "missing"}[threshold.blocks]
-    change, tolerated = signed(threshold.worsening, suffix), signed(threshold.threshold, suffix)
-    return *_values(check), (change,), (tolerated,), (state,)
+    change, limit = signed(threshold.worsening, suffix), given(threshold.threshold, suffix)
+    return *_values(check), (change,), (limit,), (literal_state(threshold),)
 
 
 def _suffix(metric: str) -> str:
@@ -132,7 +132,7 @@ def _claims_table(results: Sequence[ClaimResult]) -> Table:
     rows = tuple(
         (
             (result.text,),
-            (signed(None if result.improvement is None else result.improvement / 100, " %"),),
+            (signed(None if result.improvement is None else result.improvement / 100, "%"),),
             (_interval(result),),
             (result.status,),
         )
@@ -143,13 +143,7 @@ def _claims_table(results: Sequence[ClaimResult]) -> Table:
 
 def _interval(result: ClaimResult) -> str:
     interval = result.equivalence_interval or result.interval
-    if interval is None:
-        return UNDEFINED
-    low, high = (None if end is None else end / 100 for end in (interval.low, interval.high))
-    level = f" ({100 * interval.confidence:.0f} %)"
-    if low is None:
-        return f"up to {signed(high)}{level}"
-    return f"{signed(low)} or more{level}" if high is None else f"{signed(low)} to {signed(high)}{level}"
+    return f"{limits(interval, '%', scale=0.01)} ({given(interval.confidence, '%')})" if interval else UNDEFINED
 
 
 def _advice(result: ClaimResult) -> Page:
@@ -198,4 +192,4 @@ def _detectable_table(result: SelfTest) -> Table:
     rows: tuple[tuple[Line, ...], ...] = tuple(
         ((LABELS[metric],), (signed(value, _suffix(metric)),)) for metric, value in result.detectable.items()
     )
-    return Table((("guardrail",), ("smallest worsening found with 80 % power",)), rows, "lr")
+    return Table((("guardrail",), ("smallest worsening found with 80% power",)), rows, "lr")

@@ -41,7 +41,7 @@ class Style:
 
 
 def require_matplotlib() -> None:
-    """Raise ``MissingDependencyError`` where there is none."""
+    """Raise ``MissingDependencyError`` where it is not installed."""
     try:
         import matplotlib as _  # noqa: F401, ICN001
     except ImportError as error:
@@ -253,7 +253,7 @@ def plot(chart: Chart, ax: Axes | None = None) -> Axes:
         The axes that hold it.
 
     Raises:
-        MissingDependencyError: there is no matplotlib.
+        MissingDependencyError: matplotlib is not installed.
     """
     require_matplotlib()
     from matplotlib import rcParams

@@ -158,7 +158,7 @@ def to_pandas(columns: Frame) -> pd.DataFrame:
     """The table for pandas, in types that know what is missing.
 
     Raises:
-        MissingDependencyError: there is no pandas.
+        MissingDependencyError: pandas is not installed.
     """
     try:
         import pandas as pd
@@ -177,7 +177,7 @@ def arrow_stream(columns: Frame, requested_schema: object | None = None) -> obje
         requested_schema: a capsule of the types that are wanted; given as far as they can be.
 
     Raises:
-        MissingDependencyError: there is no nanoarrow.
+        MissingDependencyError: nanoarrow is not installed.
     """
     try:
         import nanoarrow as na

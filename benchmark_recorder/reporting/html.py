@@ -113,10 +113,10 @@ class Group(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A heading, and what stands under it.
+    """A heading, and the blocks under it.
 
     Attributes:
-        title: the heading; empty for what stands before the first one.
+        title: the heading; empty for the blocks before the first one.
         groups: from the top.
         status: the verdict that the section gives, if it gives one.
     """
@@ -135,7 +135,7 @@ def render_document(page: Page) -> str:
         page: begins with its heading of level 1.
 
     Raises:
-        MissingDependencyError: jinja2 or matplotlib is not there.
+        MissingDependencyError: jinja2 or matplotlib is not installed.
     """
     template = _template()
     title, *rest = page
@@ -146,13 +146,13 @@ def render_document(page: Page) -> str:
 
 
 def require_packages() -> None:
-    """Raise ``MissingDependencyError`` unless jinja2 and matplotlib are there."""
+    """Raise ``MissingDependencyError`` unless jinja2 and matplotlib are installed."""
     _template()
     require_matplotlib()
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
-    """What stands before the first heading of level 2, then each such heading with what is under it."""
+    """The blocks before the first heading of level 2, then each heading of level 2 with its blocks."""
     numbers = count(1)
     title: Line = ()
     held: list[Block] = []
@@ -207,7 +207,7 @@ def _template() -> Template:
 
 
 def plain_line(line: Line) -> str:
-    """A line without markup, on one line, for a title or an attribute; who writes it still has to escape it."""
+    """A line without markup, on one line, for a title or an attribute; the caller still has to escape it."""
     return visible("".join(map(_plain, line)), 1000)
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them: one unit a row, as many digits as tell something, never a zero that is none."""
+"""Numbers as people read them: one unit per row, as many digits as matter, and nothing but zero shown as zero."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from benchmark_recorder.analysis import Interval
 
 UNDEFINED: Final = "-"
 
@@ -69,15 +71,54 @@ def number(value: float | None, unit: Unit) -> str:
 
 
 def signed(value: float | None, suffix: str = "") -> str:
-    """A change in hundredths with its sign."""
+    """A change in hundredths with its sign: 0.031 is ``+3.1``; what rounds to nothing has no sign."""
     if value is None or not math.isfinite(value):
         return UNDEFINED
     return f"{_hundredths(value, '+')}{suffix}"
 
 
-def size(value: float) -> str:
+def size(value: float, suffix: str = "") -> str:
     """The size of a change in hundredths."""
-    return _hundredths(abs(value), "")
+    return f"{_hundredths(abs(value), '')}{suffix}"
+
+
+def given(value: float, suffix: str = "") -> str:
+    """A margin, a threshold or a target in hundredths, as someone chose it: 0.05 is ``5``."""
+    return f"{100 * value:g}{suffix}"
+
+
+def rate(value: float) -> str:
+    """A rate in percent, with its sign."""
+    return f"{number(value, PERCENT)}%"
+
+
+def money(value: float) -> str:
+    """US dollars on their own."""
+    return f"${number(value, dollars([value]))}"
+
+
+def p_value(value: float) -> str:
+    """With its equals sign, so that it stays readable where it is tiny."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
+
+
+def limits(interval: Interval | None, suffix: str = "", better: int = 1, scale: float = 1.0) -> str:
+    """The ends of an interval of a change.
+
+    Args:
+        interval: of a fraction.
+        suffix: behind each end.
+        better: -1 to turn an interval of an improvement into one of the value.
+        scale: of the interval's ends in fractions: 0.01 where they are in percent.
+    """
+    if interval is None:
+        return UNDEFINED
+    low, high = (None if end is None else better * scale * end for end in (interval.low, interval.high))
+    if better < 0:
+        low, high = high, low
+    if low is None:
+        return f"below {signed(high, suffix)}"
+    return f"above {signed(low, suffix)}" if high is None else f"{signed(low, suffix)} to {signed(high, suffix)}"
 
 
 def _hundredths(value: float, sign: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmark_recorder.analysis import Caveat
     from benchmark_recorder.reporting.charts import Chart
@@ -146,6 +146,12 @@ PICTURES: tuple[type[Block], ...] = (Cards, Figure)
 
 Page: TypeAlias = tuple[Block, ...]
 
+
+def joined(lines: Iterable[Line]) -> Line:
+    """Lines in one, with commas between them."""
+    return tuple(span for line in lines for span in (", ", *line))[1:]
+
+
 MOST_OF_NAME: Final = 60
 """Characters of a version's or a task's name inside a sentence."""
 
@@ -160,10 +166,10 @@ class Footnotes:
     def mark(self, caveats: Sequence[Caveat]) -> str:
         """What follows the sentence that the caveats belong to: `` [1, 3]``, or nothing."""
         for caveat in caveats:
-            if caveat.sentence not in self._numbers:
+            if str(caveat) not in self._numbers:
                 self._caveats.append(caveat)
-                self._numbers[caveat.sentence] = len(self._caveats)
-        numbers = sorted({self._numbers[caveat.sentence] for caveat in caveats})
+                self._numbers[str(caveat)] = len(self._caveats)
+        numbers = sorted({self._numbers[str(caveat)] for caveat in caveats})
         return f" [{', '.join(map(str, numbers))}]" if numbers else ""
 
     def notes(self) -> Page:
@@ -179,7 +185,7 @@ def absences(caveats: Sequence[Caveat]) -> Page:
 
 
 def _worded(caveat: Caveat) -> Prose:
-    return readable(caveat.sentence, *(value for value in caveat.figures.values() if isinstance(value, str)))
+    return readable(str(caveat), *(value for value in caveat.figures.values() if isinstance(value, str)))
 
 
 def readable(sentence: str, *names: str) -> Prose:

@@ -51,7 +51,7 @@ class Basis:
     Attributes:
         store: where the records live.
         health: how recording into it fares in this process.
-        query: which executions, as the caller said it.
+        query: which executions, as the caller asked.
     """
 
     store: str

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
 from benchmark_recorder.reporting.comparison_pages import comparison_section, task_name
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
-from benchmark_recorder.reporting.page import Bullets, Footnotes, Heading, Line, Page, Paragraph, Table, Untrusted
+from benchmark_recorder.reporting.page import (
+    Bullets,
+    Footnotes,
+    Heading,
+    Line,
+    Page,
+    Paragraph,
+    Table,
+    Untrusted,
+    joined,
+)
 from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
 from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
@@ -38,9 +48,6 @@ class Pictures(NamedTuple):
 def report_page(report: Report, pictures: Pictures | None = None) -> Page:
     """The report as blocks, with pictures where the output shows them."""
     footnotes = Footnotes()
-    versions: list[str | Untrusted] = []
-    for summary in report.summaries:
-        versions += [", ", Untrusted(summary.version)]
     pictures = pictures or Pictures(((),) * len(report.comparisons), (), ())
     verdicts = [
         block
@@ -49,7 +56,7 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
     ]
     figures = (*versions_section(report.summaries, footnotes), *pictures.versions)
     return (
-        Heading(("Benchmark report: ", *versions[1:]), level=1),
+        Heading(("Benchmark report: ", *joined((Untrusted(s.version),) for s in report.summaries)), level=1),
         *(verdicts or figures),
         *attention_section(report.attention, report.texts),
         *trend_section(report.trends, footnotes),
@@ -73,10 +80,8 @@ def _basis_lines(report: Report) -> list[Line]:
         lines.append((f"from {moment(min(firsts))} to {moment(max(lasts))} UTC",))
     asked = {name: value for name, value in basis.query.items() if value is not None}
     if asked:
-        parts: list[str | Untrusted] = []
-        for name, value in asked.items():
-            parts += [", ", f"{name} is ", Untrusted(_shown(value))]
-        lines.append(("only where ", *parts[1:]))
+        parts = joined((f"{name} is ", Untrusted(_shown(value))) for name, value in asked.items())
+        lines.append(("only where ", *parts))
     if "last_days" in asked and any(len(trend.weeks) > 1 for trend in report.trends):
         lines.append(("week over week looks back further than that, at whole weeks",))
     return [*lines, *_left_out_lines(report.summaries), *_health_lines(basis), *_outage_lines(report.summaries)]
@@ -86,16 +91,16 @@ def _left_out_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
     """Records that the store holds, but that no answer counts, of whatever version they are."""
     counts = {d.figures["left_out"] for s in summaries for d in s.warnings if d.code == "records_left_out"}
     if counts:
-        yield (f"not included: {max(counts):,} in which a field is missing or of another kind than it should be",)
+        yield (f"not included: {max(counts):,} with a missing field or a field of the wrong type",)
 
 
 def _health_lines(basis: Basis) -> Iterator[Line]:
-    """What is not in the figures, and what is, though it is not yet where it belongs."""
+    """What is missing from the figures, and what they include although the remote store does not have it."""
     health = basis.health
     for n, what in (
-        (health.waiting, "in memory, which could not be written yet"),
-        (health.lost, "lost, as they could not be written"),
-        (health.invalid, "refused for their content"),
+        (health.waiting, "in memory, not written yet"),
+        (health.lost, "lost because they could not be written"),
+        (health.invalid, "rejected as invalid"),
     ):
         if n:
             yield (f"not included: {n:,} {what}",)
@@ -105,15 +110,15 @@ def _health_lines(basis: Basis) -> Iterator[Line]:
     if health.quarantined:
         yield (f"included: {health.quarantined:,} refused by that store and kept locally",)
     if health.failing_since:
-        yield (f"writing there has failed since {health.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC",)
+        yield (f"writes to it have failed since {health.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC",)
 
 
 def _outage_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
-    """That a store was out of reach: since when, and what is missing for it."""
+    """Stores that were out of reach: since when, and what is missing because of it."""
     for figures in (caveat.figures for caveat in _outages(summaries)):
         last = figures["last_confirmed"]
         reached: Line = ("last reached at ", Untrusted(last)) if last else ("never reached from here",)
-        missing = "), so what other machines recorded is missing; how much that is cannot be told from here"
+        missing = "), so records of other machines are missing; how many is unknown"
         yield "not included: ", Untrusted(figures["store"]), " could not be asked (", *reached, missing
 
 
@@ -131,32 +136,32 @@ def _shown(value: object) -> str:
 
 
 MOST_FLAGS: Final = 5
-"""Changes that are told in words for each version; the whole list is in the result."""
+"""Changes that are put into words for each version; the result has all of them."""
 
 _SIGNS: Final = {"worse": "!", "better": "*"}
 
 
 def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
-    """What changed by more than 10 % from one week to another, and the weeks of the newest version that has some."""
+    """What changed by more than 10% from one week to another, and the weeks of the newest version that has some."""
     heading = Heading(("Week over week",))
     trends = tuple({trend.version: trend for trend in trends}.values())
     compared = [trend for trend in trends if any(week.changes for week in trend.weeks)]
     if not compared:
         return _no_trend(heading, trends)
     lines = tuple(line for trend in reversed(compared) for line in _flags(trend, footnotes))
-    told = Bullets(lines) if lines else Paragraph((_NOTHING,))
+    flags = Bullets(lines) if lines else Paragraph((_NOTHING,))
     newest = [trend for trend in trends if trend.weeks][-1]
-    short = (Paragraph(("All runs of ", Untrusted(newest.version), " are of one week; a trend needs two.")),)
-    return heading, told, *(() if newest in compared else short), *_weeks(compared[-1])
+    short = (Paragraph(("All runs of ", Untrusted(newest.version), " are from one week; a trend needs two.")),)
+    return heading, flags, *(() if newest in compared else short), *_weeks(compared[-1])
 
 
-_NOTHING: Final = "No week differs from the one before it by more than 10 % as far as the runs can tell."
+_NOTHING: Final = "No week is shown to differ from the one before it by more than 10%."
 
 
 def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
     reasons = dict.fromkeys(caveat.sentence for trend in trends for caveat in trend.warnings)
     if not reasons and any(trend.weeks for trend in trends):
-        reasons = {"The runs of each version are of one week; a trend needs two.": None}
+        reasons = {"The runs of each version are from one week; a trend needs two.": None}
     return (heading, *(Paragraph((reason,)) for reason in reasons)) if reasons else ()
 
 
@@ -184,8 +189,8 @@ def _flag(trend: Trend, week: Week, change: Change, footnotes: Footnotes) -> Lin
     return (
         f"{_SIGNS[change.flag]} week of {day(week.start)}: ",
         Untrusted(trend.version),
-        f" {wording.verb} {size(change.effect)} % {word} than {before}",
-        f"{range_text(wording, ' %', change.interval)}; {change.earlier_n:,}+{change.later_n:,} runs",
+        f" {wording.verb} {size(change.effect)}% {word} than {before}",
+        f"{range_text(wording, '%', change.interval)}; {change.earlier_n:,}+{change.later_n:,} runs",
         footnotes.mark(change.warnings),
     )
 
@@ -209,7 +214,7 @@ def _weeks(trend: Trend) -> Page:
 
 
 def _column(weeks: Sequence[Week], metric: str, unit: Unit) -> list[str]:
-    """Each week's figure, and behind it what is said of its change, one below the other."""
+    """Each week's figure and the sign of its change, aligned."""
     marks = [_mark(week, metric) for week in weeks]
     room = max(map(len, marks))
     figures = [number(_value(week, metric), unit) for week in weeks]
@@ -221,7 +226,7 @@ def _value(week: Week, metric: str) -> float | None:
 
 
 def _mark(week: Week, metric: str) -> str:
-    """What is said of a change in the table, in the direction in which the value changes."""
+    """A change in the table, in the direction in which the value changes."""
     change = week.changes.get(metric)
     if change is None or change.effect is None:
         return ""
@@ -229,17 +234,17 @@ def _mark(week: Week, metric: str) -> str:
         return "~"
     if change.verdict == "equivalent":
         return "="
-    moved = signed(METRICS[metric].better * change.effect, " %")
+    moved = signed(METRICS[metric].better * change.effect, "%")
     return f"{_SIGNS[change.flag]} {moved}" if change.flag else moved
 
 
 def _legend(trend: Trend) -> str:
     parts = [
-        "each week against the one before it, tasks with themselves, relative to the earlier figure",
-        "!: over 10 % worse",
-        "*: over 10 % better",
+        "each week against the one before it, task by task, relative to the earlier figure",
+        "!: more than 10% worse",
+        "*: more than 10% better",
         "=: the same, within the margin",
-        "~: the runs do not tell",
+        "~: inconclusive",
         "weeks begin on Monday, 00:00 UTC",
     ]
     if not trend.weeks[-1].is_over:
@@ -248,7 +253,7 @@ def _legend(trend: Trend) -> str:
 
 
 MOST_TASKS: Final = 3
-"""Worst tasks that are told; more are in the result."""
+"""Worst tasks that are listed; the result has more."""
 
 MOST_ROWS: Final = 5
 """Routes, and classes of failures."""
@@ -289,21 +294,21 @@ def _worst(one: Attention, texts: Mapping[str, str]) -> Page:
 
 def _task_line(task: WorstTask, texts: Mapping[str, str]) -> Line:
     time, cost = seconds([task.mean_time]), dollars([task.cost_per_success])
-    success = estimate_text(task.success_rate, PERCENT)
-    parts = [f" failed in {task.failures:,} of {task.runs:,} runs ({success} % succeed)"]
+    success = estimate_text(task.success_rate, PERCENT, "%")
+    parts = [f" failed in {task.failures:,} of {task.runs:,} runs (success rate {success})"]
     if task.mean_time is not None:
-        parts.append(f"{number(task.mean_time, time)} {time.symbol} a run")
+        parts.append(f"{number(task.mean_time, time)} {time.symbol} per run")
     if task.cost_per_success is not None:
-        parts.append(f"{cost.symbol}{number(task.cost_per_success, cost)} a success")
+        parts.append(f"{cost.symbol}{number(task.cost_per_success, cost)} per success")
     return *task_name(task.task_id, texts), ", ".join(parts)
 
 
 def _cost_line(one: Attention) -> Line:
     unit = dollars([one.cost_per_success.value])
-    told = f" costs {unit.symbol}{estimate_text(one.cost_per_success, unit)}"
+    text = f": {unit.symbol}{estimate_text(one.cost_per_success, unit)} per success"
     if one.failed_cost and one.known_cost:
-        told += f"; of all costs {number(one.failed_cost / one.known_cost, PERCENT)} % went into failed runs"
-    return "A success of ", Untrusted(one.version), told
+        text += f"; {number(one.failed_cost / one.known_cost, PERCENT)}% of all costs went into failed runs"
+    return Untrusted(one.version), text
 
 
 def _classes(there: Sequence[Attention]) -> list[_Row]:
@@ -332,7 +337,7 @@ def _routes(there: Sequence[Attention]) -> list[_Row]:
 
 
 def _absent(unlisted: int) -> int | None:
-    """The runs of what is not listed: none, unless there are some that are not."""
+    """The runs of a kind that is not listed: none, or unknown where some runs are not listed."""
     return None if unlisted else 0
 
 

@@ -61,7 +61,7 @@ def svg(chart: Chart, key: str, title: str, description: str) -> str:
         description: what there is to see.
 
     Raises:
-        MissingDependencyError: there is no matplotlib.
+        MissingDependencyError: matplotlib is not installed.
     """
     require_matplotlib()
     names: list[str] = []

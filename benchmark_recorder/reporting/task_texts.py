@@ -30,8 +30,8 @@ def task_texts(
     """The texts of the tasks that a page names and that were given no id of their own, by the id that was made.
 
     Args:
-        scan: of the store; asked once, and only where there is such a task.
-        comparisons: whose tasks are told about.
+        scan: of the store; asked once, and only if there are tasks of this kind.
+        comparisons: whose tasks are named.
         attention: the same.
     """
     versions, made = set(), set()

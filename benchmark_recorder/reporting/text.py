@@ -55,7 +55,7 @@ def _span(span: Span) -> str:
 
 
 def wrapped(text: str, mark: str = "", columns: int = COLUMNS) -> Iterator[str]:
-    """Lines of a text that was encoded; the mark stands before the first one, the others are indented as far."""
+    """Lines of an encoded text; the mark precedes the first one, the others are indented by its width."""
     indent = " " * len(mark)
     line = mark
     for word in _broken(text.split(" "), columns - len(mark)):
@@ -104,7 +104,7 @@ def _is_name(line: Line) -> bool:
 
 
 def _groups(widths: Sequence[int], *, splits: bool) -> list[list[int]]:
-    """Which columns stand side by side: the first one always, and one more at least."""
+    """Which columns go side by side: always the first one, and at least one more."""
     if not splits:
         return [list(range(len(widths)))]
     groups: list[list[int]] = []

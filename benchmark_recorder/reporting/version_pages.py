@@ -37,15 +37,15 @@ def list_page(summaries: Sequence[Summary]) -> Page:
 
 
 def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
-    """The figures of each version, and what is doubtful about them."""
+    """The figures of each version, and their caveats."""
     there = [summary for summary in summaries if summary.count]
     missing = tuple(block for s in summaries if not s.count for block in absences(s.warnings))
-    doubtful = [s for s in there if s.warnings]
-    caveats = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in doubtful)
+    uncertain = [s for s in there if s.warnings]
+    caveats = tuple(("About ", Untrusted(s.version), f": see{footnotes.mark(s.warnings)}.") for s in uncertain)
     return (
         Heading(("Versions",)),
         *missing,
-        *((version_table(there), Paragraph(("In brackets: 95 % intervals.",))) if there else ()),
+        *((version_table(there), Paragraph(("In brackets: 95% intervals.",))) if there else ()),
         *((Bullets(caveats),) if caveats else ()),
     )
 
@@ -64,12 +64,12 @@ def version_table(summaries: Sequence[Summary]) -> Table:
     if any(s.estimates["mean_cost"].n for s in summaries):
         totals = dollars(s.total_cost for s in summaries)
         rows += [
-            _figure_row("cost a run", costs, [s.estimates["mean_cost"] for s in summaries]),
-            _figure_row("cost a success", costs, [s.estimates["cost_per_success"] for s in summaries]),
+            _figure_row("cost per run", costs, [s.estimates["mean_cost"] for s in summaries]),
+            _figure_row("cost per success", costs, [s.estimates["cost_per_success"] for s in summaries]),
             ((f"total cost ({totals.symbol})",), *((number(s.total_cost, totals),) for s in summaries)),
         ]
     if any(s.estimates["routing_accuracy"].n for s in summaries):
-        rows.append(_figure_row("right agent", PERCENT, [s.estimates["routing_accuracy"] for s in summaries]))
+        rows.append(_figure_row("routing accuracy", PERCENT, [s.estimates["routing_accuracy"] for s in summaries]))
     header: tuple[Line, ...] = (("",), *((Untrusted(s.version),) for s in summaries))
     return Table(header, tuple(rows), align="l" * len(header), splits=True)
 
@@ -96,11 +96,11 @@ def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) ->
     return ((f"{label} ({unit.symbol})",), *((estimate_text(estimate, unit),) for estimate in estimates))
 
 
-def estimate_text(estimate: Estimate | None, unit: Unit) -> str:
+def estimate_text(estimate: Estimate | None, unit: Unit, suffix: str = "") -> str:
     """A figure with its interval in brackets."""
     if estimate is None or estimate.value is None:
         return UNDEFINED
-    text, interval = number(estimate.value, unit), estimate.interval
+    text, interval = f"{number(estimate.value, unit)}{suffix}", estimate.interval
     if interval is None or interval.low is None or interval.high is None:
         return text
     return f"{text} [{number(interval.low, unit)}, {number(interval.high, unit)}]"

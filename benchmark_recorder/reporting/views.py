@@ -1,20 +1,24 @@
-"""What the recorder returns: the analysis's results, with a face for people.
+"""What the recorder returns: the analysis's results with their sentences, ready to be shown.
 
-A view is the result: the same type, fields, keys and equality. Only printing it, and showing it in a notebook, differ.
-What they are shown with is imported when they are shown.
+A view is the result: the same type, fields, keys and equality. It can also be printed, shown in a notebook, drawn, and
+turned into a data frame; what that takes is imported then.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Final, overload
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from benchmark_recorder.analysis import (
     Caveat,
     ClaimReport,
+    ClaimResult,
     Comparison,
+    GateCheck,
     GateResult,
     JointComparison,
+    LiteralCheck,
     Result,
     SelfTest,
     Summary,
@@ -25,9 +29,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
     from benchmark_recorder.reporting.task_texts import Scan
+
+R = TypeVar("R", bound=Result)
 
 
 class View(Result):
@@ -44,10 +51,10 @@ class View(Result):
         """The same as a table of plain columns."""
 
     def to_pandas(self) -> pd.DataFrame:
-        """A data frame; which rows it has stands in ``reporting.frames``, and in docs/notebooks.md.
+        """A data frame; docs/notebooks.md lists its rows.
 
         Raises:
-            MissingDependencyError: there is no pandas.
+            MissingDependencyError: pandas is not installed.
         """
         from benchmark_recorder.reporting.frames import to_pandas
 
@@ -69,12 +76,43 @@ class View(Result):
         return render_html(self._page())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Result) and dict(self) == dict(other)
+        return isinstance(other, Result) and _compared(self) == _compared(other)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-class SummaryView(View, Summary):
+def _compared(result: Result) -> dict[str, Any]:
+    """All but the sentences, which say the same in words."""
+    return {field.name: result[field.name] for field in fields(result) if field.compare}  # type: ignore[arg-type]
+
+
+class Plotted(View):
+    """A view with a chart."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _chart(self) -> Chart:
+        """What is drawn."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw it on matplotlib's axes.
+
+        A summary: mean and percentiles of the execution times with their intervals. A comparison: the change of each
+        task, or of all runs where tasks cannot be told apart. A joint comparison: the improvement in each metric.
+
+        Args:
+            ax: where; a new figure unless given.
+
+        Raises:
+            MissingDependencyError: matplotlib is not installed.
+        """
+        from benchmark_recorder.reporting.drawing import plot
+
+        return plot(self._chart(), ax)
+
+
+class SummaryView(Plotted, Summary):
     """One version."""
 
     __slots__ = ()
@@ -89,72 +127,16 @@ class SummaryView(View, Summary):
 
         return summary_frame(self)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Mean and percentiles of the execution times with their intervals, on matplotlib's axes.
-
-        Args:
-            ax: where; a new figure unless given.
-
-        Raises:
-            MissingDependencyError: there is no matplotlib.
-        """
+    def _chart(self) -> Chart:
         from benchmark_recorder.reporting.chart_figures import durations
-        from benchmark_recorder.reporting.drawing import plot
 
-        return plot(durations(self), ax)
-
-
-def _view_class(kind: type[Result]) -> type[View]:
-    if kind is Summary:
-        return SummaryView
-    return VIEWS[kind]
+        return durations(self)
 
 
-@overload
-def view_of(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
-@overload
-def view_of(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> ComparisonView: ...
-@overload
-def view_of(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
-@overload
-def view_of(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
-@overload
-def view_of(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
-@overload
-def view_of(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
-def view_of(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Result:
-    """The same result, with a face.
-
-    Args:
-        result: of the analysis, which knows what it was given, but not what was left out.
-        narrowed: whether only some of the versions' runs were asked for; that there is none of them does not mean
-            that the version has none.
-        scan: of the store, to name a comparison's tasks by their texts when it is shown.
-    """
-    fields = fields_as_they_are(result)
-    if comparisons := fields.get("comparisons"):  # a joint one's
-        fields["comparisons"] = {name: view_of(one, narrowed=narrowed, scan=scan) for name, one in comparisons.items()}
-    if narrowed:
-        fields["warnings"] = tuple(map(_about_some, fields["warnings"]))
-    view = _view_class(type(result))(**fields)
-    if scan is not None:
-        from benchmark_recorder.reporting.task_texts import TaskTexts
-
-        object.__setattr__(view, "_texts", TaskTexts(scan))
-    return view
-
-
-def _about_some(caveat: Caveat) -> Caveat:
-    if caveat.code != "unknown_version":
-        return caveat
-    sentence = f"There are no runs of version {caveat.figures['version']} that match the query."
-    return Caveat(caveat.code, sentence, caveat.figures)
-
-
-class ComparisonView(View, Comparison):
+class ComparisonView(Plotted, Comparison):
     """Two versions on one metric."""
 
-    __slots__ = ("_texts",)  # no field: a copy does without
+    __slots__ = ("_texts",)  # not a field: a copy does without
 
     def _page(self) -> Page:
         from benchmark_recorder.reporting.comparison_pages import comparison_page
@@ -167,22 +149,13 @@ class ComparisonView(View, Comparison):
 
         return comparison_frame(self)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """The change of each task with its interval, or of all runs where tasks cannot be told apart.
-
-        Args:
-            ax: matplotlib's axes; a new figure's unless given.
-
-        Raises:
-            MissingDependencyError: there is no matplotlib.
-        """
+    def _chart(self) -> Chart:
         from benchmark_recorder.reporting.chart_figures import task_effects, whole_effect
-        from benchmark_recorder.reporting.drawing import plot
 
-        return plot(task_effects(self) or whole_effect(self), ax)
+        return task_effects(self) or whole_effect(self)
 
 
-class JointComparisonView(View, JointComparison):
+class JointComparisonView(Plotted, JointComparison):
     """Two versions on all metrics."""
 
     __slots__ = ("_texts",)
@@ -198,19 +171,10 @@ class JointComparisonView(View, JointComparison):
 
         return joint_frame(self)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """The improvement in each metric with its interval.
-
-        Args:
-            ax: matplotlib's axes; a new figure's unless given.
-
-        Raises:
-            MissingDependencyError: there is no matplotlib.
-        """
+    def _chart(self) -> Chart:
         from benchmark_recorder.reporting.chart_figures import metric_effects
-        from benchmark_recorder.reporting.drawing import plot
 
-        return plot(metric_effects(self), ax)
+        return metric_effects(self)
 
 
 class ClaimReportView(View, ClaimReport):
@@ -261,10 +225,80 @@ class SelfTestView(View, SelfTest):
         return selftest_frame(self)
 
 
-VIEWS: Final[dict[type[Result], type[View]]] = {
+VIEWS: Final[dict[type[Result], type[Any]]] = {
+    Summary: SummaryView,
     Comparison: ComparisonView,
     JointComparison: JointComparisonView,
     ClaimReport: ClaimReportView,
     GateResult: GateResultView,
     SelfTest: SelfTestView,
 }
+
+
+@overload
+def view_of(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
+@overload
+def view_of(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> ComparisonView: ...
+@overload
+def view_of(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
+@overload
+def view_of(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
+@overload
+def view_of(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
+@overload
+def view_of(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
+def view_of(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Result:
+    """The same result with its sentences, ready to be shown.
+
+    Args:
+        result: of the analysis, which knows what it was given, but not what was left out.
+        narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean that
+            the version has none.
+        scan: of the store, to name a comparison's tasks by their texts when it is shown.
+    """
+    return _view(worded(result, narrowed=narrowed), scan)
+
+
+def _view(result: Result, scan: Scan | None) -> Result:
+    own = fields_as_they_are(result)
+    if isinstance(result, JointComparison):
+        own["comparisons"] = {name: _view(one, scan) for name, one in result.comparisons.items()}
+    view: Result = VIEWS[type(result)](**own)
+    if scan is not None:
+        from benchmark_recorder.reporting.task_texts import TaskTexts
+
+        object.__setattr__(view, "_texts", TaskTexts(scan))
+    return view
+
+
+def worded(result: R, *, narrowed: bool = False) -> R:
+    """The same result, its sentences filled in all the way down; see ``view_of``."""
+    own = {name: _worded(value, narrowed=narrowed) for name, value in fields_as_they_are(result).items()}
+    return type(result)(**own | _words(type(result)(**own), narrowed=narrowed))
+
+
+def _worded(value: Any, *, narrowed: bool) -> Any:  # noqa: ANN401 - any field
+    if isinstance(value, Result):
+        return worded(value, narrowed=narrowed)
+    if isinstance(value, tuple):
+        return tuple(_worded(item, narrowed=narrowed) for item in value)
+    if isinstance(value, dict):
+        return {key: _worded(item, narrowed=narrowed) for key, item in value.items()}
+    return value
+
+
+def _words(result: Result, *, narrowed: bool) -> dict[str, Any]:
+    """The fields of a result that hold words, made from its figures and from its worded parts."""
+    if isinstance(result, Caveat):
+        from benchmark_recorder.reporting.caveat_sentences import caveat_sentence
+
+        return {"sentence": caveat_sentence(result, narrowed=narrowed)}
+    if isinstance(result, Comparison | JointComparison):
+        from benchmark_recorder.reporting.wording import comparison_words
+
+        return comparison_words(result)
+    if isinstance(result, GateCheck | LiteralCheck | GateResult | ClaimResult | ClaimReport | SelfTest):
+        from benchmark_recorder.reporting.decision_sentences import decision_words
+
+        return decision_words(result)
+    return {}

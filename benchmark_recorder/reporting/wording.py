@@ -1,23 +1,24 @@
-"""The words for metrics, units and verdicts, and one sentence for each compared metric."""
+"""The words for metrics, units and verdicts, and the sentences about comparisons."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import PERCENT, dollars, seconds, size
+from benchmark_recorder.analysis import METRICS, JointComparison
+from benchmark_recorder.reporting.numbers import PERCENT, dollars, given, money, seconds, size
 from benchmark_recorder.reporting.page import Prose, Untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from benchmark_recorder.analysis import Comparison, Interval
+    from benchmark_recorder.analysis import Caveat, Comparison, Interval, Needed
     from benchmark_recorder.reporting.numbers import Unit
     from benchmark_recorder.reporting.page import Line, Tone
 
 
 class Wording(NamedTuple):
-    """How a change of one metric is told.
+    """How a change of one metric is worded.
 
     Attributes:
         verb: between the candidate and the size of its change.
@@ -55,7 +56,7 @@ LABELS: Final = {
     "cost": "cost",
     "success_rate": "success",
     "failure_rate": "failures",
-    "routing_accuracy": "right agent",
+    "routing_accuracy": "routing",
 }
 
 TONES: Final[dict[str, Tone]] = {
@@ -72,60 +73,149 @@ TONES: Final[dict[str, Tone]] = {
 
 def unit(kind: str) -> str:
     """Behind the size of a change in a sentence."""
-    return " %" if kind == "ratio" else " percentage points"
+    return "%" if kind == "ratio" else " points"
 
 
 def short_unit(kind: str) -> str:
     """The same in a table."""
-    return " %" if kind == "ratio" else " pt"
+    return "%" if kind == "ratio" else " pt"
+
+
+def runs(n: int) -> str:
+    """So many runs."""
+    return f"{n:,} run{'' if n == 1 else 's'}"
+
+
+def noun_of(metric: str) -> str:
+    """The metric at the beginning of a sentence."""
+    return METRICS[metric].noun.capitalize()
 
 
 def sentence(comparison: Comparison) -> Line:
     """The verdict on one metric."""
-    noun = METRICS[comparison.metric].noun
-    return (f"{noun[0].upper()}{noun[1:]}: ", *_body(comparison))
+    return (f"{noun_of(comparison.metric)}: ", *_body(comparison))
 
 
 def _body(comparison: Comparison) -> Line:
-    wording = WORDINGS[comparison.metric]
+    wording, suffix = WORDINGS[comparison.metric], unit(comparison.kind)
     v1, v2 = Untrusted(comparison.v1), Untrusted(comparison.v2)
     if not (comparison.v1_count and comparison.v2_count):
-        return ("cannot be compared, for want of runs that tell.",)
+        return ("not enough data to compare.",)
     effect, interval = comparison.effect, comparison.interval
     if comparison.verdict == "equivalent":
-        reach = _range(comparison, comparison.equivalence_interval)
-        return (v2, " and ", v1, f" {wording.same}, within {_margin(comparison)}{reach}.")
+        reach = range_text(wording, suffix, comparison.equivalence_interval)
+        return (v2, " and ", v1, f" {wording.same}, within {given(comparison.margin, suffix)}{reach}.")
     if comparison.verdict == "inconclusive" or effect is None:
-        caveat = ("the runs do not tell whether ", v2, f" {wording.verb} {wording.better} or {wording.worse} than ", v1)
         needed = (" ", Prose(comparison.needed.sentence)) if comparison.needed else ()
-        return (*caveat, f"{_range(comparison, interval)}.", *needed)
+        return ("inconclusive", *_unclear(comparison), *needed)
     word = wording.better if effect > 0 else wording.worse
-    change = f" {wording.verb} {size(effect)}{unit(comparison.kind)} {word} than "
-    return (v2, change, v1, f"{_range(comparison, interval)}.")
+    change = f" {wording.verb} {size(effect, suffix)} {word} than "
+    return (v2, change, v1, f"{range_text(wording, suffix, interval)}.")
 
 
-def _margin(comparison: Comparison) -> str:
-    return f"{size(comparison.margin)}{unit(comparison.kind)}"
+def _unclear(comparison: Comparison) -> Line:
+    """How far apart the versions may be."""
+    wording, suffix, interval = WORDINGS[comparison.metric], unit(comparison.kind), comparison.interval
+    if interval is None or interval.low is None or interval.high is None or interval.low * interval.high > 0:
+        return (f"{range_text(wording, suffix, interval)}.",)
+    ends = f"{size(interval.low, suffix)} {wording.worse} to {size(interval.high, suffix)} {wording.better}"
+    verb = f" {wording.verb} anywhere from {ends} than "
+    return "; ", Untrusted(comparison.v2), verb, Untrusted(comparison.v1), f" ({level(interval)})."
 
 
-def _range(comparison: Comparison, interval: Interval | None) -> str:
-    return range_text(WORDINGS[comparison.metric], unit(comparison.kind), interval)
+def level(interval: Interval) -> str:
+    """What kind of interval it is."""
+    return f"{given(interval.confidence)}% interval"
 
 
 def range_text(wording: Wording, suffix: str, interval: Interval | None) -> str:
-    """An interval of an effect, in words that tell its ends' directions."""
+    """An interval of an effect in brackets, in words that give its ends' directions."""
     if interval is None:
         return ""
-    level = f"{100 * interval.confidence:.0f} % interval"
     low, high = interval.low, interval.high
     if low is None or high is None:
         bound = high if low is None else low
         assert bound is not None
         word = wording.better if bound > 0 else wording.worse
         reach = "at most" if (low is None) == (bound > 0) else "at least"
-        return f" ({level}: {reach} {size(bound)}{suffix} {word})"
-    if low * high > 0:
+        ends = f"{reach} {size(bound, suffix)} {word}"
+    elif low * high > 0:
         word = wording.better if low > 0 else wording.worse
         near, far = sorted((abs(low), abs(high)))
-        return f" ({level}: {size(near)} to {size(far)}{suffix} {word})"
-    return f" ({level}: from {size(low)}{suffix} {wording.worse} to {size(high)}{suffix} {wording.better})"
+        ends = f"{size(near)} to {size(far, suffix)} {word}"
+    else:
+        ends = f"from {size(low, suffix)} {wording.worse} to {size(high, suffix)} {wording.better}"
+    return f" ({level(interval)}: {ends})"
+
+
+def comparison_words(result: Comparison | JointComparison) -> dict[str, Any]:
+    """The fields of a comparison that hold words."""
+    if isinstance(result, JointComparison):
+        return {"sentence": joint_sentence(result), "warnings": each_once(result.warnings)}
+    if result.needed is None:
+        return {}
+    aim = f"to see a change of {given(result.margin, unit(result.kind))}"
+    return {"needed": replace(result.needed, sentence=needed_sentence(result.needed, aim))}
+
+
+def each_once(caveats: Sequence[Caveat]) -> tuple[Caveat, ...]:
+    """What several metrics have in common is said once."""
+    return tuple({caveat.sentence: caveat for caveat in caveats}.values())
+
+
+def needed_sentence(needed: Needed, aim: str) -> str:
+    """What would decide.
+
+    Args:
+        needed: runs and tasks.
+        aim: what they are good for: ``"to see a change of 5%"``.
+    """
+    more_tasks = f"about {needed.tasks:,} more tasks, each run as often as these," if needed.tasks else ""
+    if needed.tasks == 1:
+        more_tasks = "about one more task, run as often as these,"
+    if needed.runs is None:
+        return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
+    price = f", about {money(needed.cost)}" if needed.cost else ""
+    per_task = needed.runs_per_task
+    each = f" ({per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
+    either = f", or {more_tasks.rstrip(',')}" if more_tasks else ""
+    plural = "run" if needed.runs == 1 else "runs"
+    return f"About {needed.runs:,} further {plural}{each}{either} would be needed {aim}."
+
+
+def joint_sentence(joint: JointComparison) -> str:
+    """The verdict over all metrics."""
+    about = f"{joint.v2} against {joint.v1}"
+    there = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
+    if not there:
+        return f"{about}: {without_runs(joint.warnings)}."
+    parts = [
+        f"{how} {listed([_part(c) for c in there if c.verdict == verdict])}"
+        for verdict, how in (
+            ("improved", "better in"),
+            ("regressed", "worse in"),
+            ("equivalent", "the same, within the margin, in"),
+            ("inconclusive", "inconclusive in"),
+        )
+        if any(c.verdict == verdict for c in there)
+    ]
+    return f"{about}: {'; '.join(parts)}."
+
+
+def _part(comparison: Comparison) -> str:
+    noun = METRICS[comparison.metric].noun
+    if comparison.effect is None or comparison.verdict in {"inconclusive", "equivalent"}:
+        return noun
+    return f"{noun} ({size(comparison.effect, unit(comparison.kind))})"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def without_runs(caveats: Sequence[Caveat]) -> str:
+    """Which versions have no runs, as part of a sentence."""
+    missing = dict.fromkeys(str(c.figures["version"]) for c in caveats if c.code == "unknown_version")
+    of = f"of version {' or '.join(missing)} " if missing else ""
+    return f"there are no runs {of}to compare"

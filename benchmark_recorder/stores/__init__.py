@@ -1,1 +1,10 @@
-"""Where records live; each store is a module of its own."""
+"""Where records live.
+
+- ``base``: the contract of a store, and of a journal; a store's condition and health.
+- ``memory``: records in memory: the reference for what a store means, and a store for tests.
+- ``json_file``: one JSON document: the default store, and the journal of every remote store.
+- ``replication``: the journal first, then a remote store: outages, catch-up, quarantine.
+- ``mongodb``, ``vertex``: the remote stores.
+- ``sidefiles``: the folder beside a journal, atomic replacement, backups, cursors.
+- ``locking``: ``flock`` with a deadline, and the system's errors in words.
+"""

@@ -1,11 +1,12 @@
 """The contract of a store: ``append``, ``scan``, ``summarize``; a journal adds ``read`` and ``end``.
 
-A store holds documents (see ``records.Document``) that were admitted already, and counts one ``record_id`` once.
-It knows nothing of statistics beyond cells, and nothing of other stores.
+A store holds validated documents (see ``records.Document``), and counts one ``record_id`` once. It knows nothing of
+statistics beyond cells, and nothing of other stores.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
@@ -25,14 +26,22 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
+_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
+"""A URL's user and password, and its options that hold passwords or tokens."""
+
+
+def without_secrets(text: str) -> str:
+    """The same text with each secret of a URL in it replaced by ``***``."""
+    return _SECRET.sub("***", text)
+
 
 class Store(ABC):
     """Where records live. Safe to use from any thread, and after a fork.
 
     Attributes:
-        is_remote: whether it may be out of reach, so that a recorder writes to a local journal first.
-        repeats_are_free: whether what is appended as fresh may be here already, because a record is counted once when
-            it is read; replication then spares the store the look for it.
+        is_remote: whether it may be unreachable, so that a recorder writes to a local journal first.
+        repeats_are_free: whether ``append(fresh=True)`` accepts records that are stored already, because a record
+            counts once when it is read; replication then saves the store a lookup.
     """
 
     is_remote: ClassVar[bool] = False
@@ -41,29 +50,29 @@ class Store(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What people call this place: a path or a URL, secrets hidden."""
+        """What people call it: a path or a URL, without secrets."""
 
     @abstractmethod
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
         """Store documents; when this returns, a killed process cannot lose them.
 
         Args:
-            documents: admitted ones, each with a ``record_id``.
-            fresh: the ids were made just now, so none can be here already, and nothing is looked up.
+            documents: validated ones, each with a ``record_id``.
+            fresh: the ids are new, so no record can be stored already, and nothing is looked up.
 
         Returns:
-            How many were new; those whose id was here already are left as they are.
+            How many were new; records whose id is stored already are left as they are.
 
         Raises:
-            RefusedRecordsError: some are refused for their content, and will be again; all others are here.
-            StoreError: none, or not all, of the documents are here; to repeat the call is safe.
+            RefusedRecordsError: some are refused for their content, and would be again; all others are stored.
+            StoreError: not all of the documents are stored; repeating the call is safe.
         """
 
     def prepared(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """The same documents, with the part of ``append``'s work done that needs nobody else.
+        """The same documents, with the local part of ``append``'s work done.
 
-        Replication asks for it ahead, in another thread, while an earlier batch is on its way. ``append`` must take
-        what is returned as it takes the documents themselves; what it would refuse is refused there, not here.
+        Replication calls it in another thread, while an earlier batch is being sent. ``append`` must accept the result
+        like the documents themselves; refusals are raised there, not here.
         """
         return documents
 
@@ -71,11 +80,11 @@ class Store(ABC):
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
 
-        A server keeps no such order; there it is the order of ``record_id``, which is that of recording, and any where
-        neither ``record_id`` nor a time is asked for.
+        A server keeps no such order: there it is the order of ``record_id``, which is that of recording, or any order
+        if neither ``record_id`` nor a time is asked for.
 
         Raises:
-            StoreError: the place cannot be read, or what it holds is not ours.
+            StoreError: it cannot be read, or holds something else.
         """
 
     @abstractmethod
@@ -83,14 +92,14 @@ class Store(ABC):
         """The cells of the matching records; see ``cells.Cells`` for which tasks have cells of their own.
 
         Raises:
-            StoreError: the place cannot be read, or what it holds is not ours.
+            StoreError: it cannot be read, or holds something else.
         """
 
     def durations(self, query: Query) -> Durations:
-        """The durations of the matching records; a store that keeps them in order may answer faster.
+        """The durations of the matching records; a store that keeps them sorted may answer faster.
 
         Raises:
-            StoreError: the place cannot be read, or what it holds is not ours.
+            StoreError: it cannot be read, or holds something else.
         """
         from benchmark_recorder.columns import Durations  # it needs numpy
 
@@ -98,22 +107,22 @@ class Store(ABC):
 
     @abstractmethod
     def documents(self, query: Query) -> Iterator[Document]:
-        """The matching records whole, with fields that we do not know, in the order of ``scan``.
+        """The matching records as they are, including unknown fields, in the order of ``scan``.
 
         Raises:
-            StoreError: the place cannot be read, or what it holds is not ours.
+            StoreError: it cannot be read, or holds something else.
         """
 
     def condition(self) -> Condition | None:
-        """How delivery to a remote place fares; ``None`` where there is none."""
+        """The state of delivery to a remote store; ``None`` if there is none."""
         return None
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Wait until everything is in its last place, at most some seconds; whether it is."""
+        """Wait until everything is delivered, at most some seconds; whether it is."""
         return True
 
     def close(self) -> None:  # noqa: B027
-        """Let go of what the store opened itself; a later call may open it again."""
+        """Close what the store opened itself; a later call may open it again."""
 
     def __enter__(self) -> Self:
         return self
@@ -126,15 +135,15 @@ class Store(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How delivery from a local journal to a remote place fares.
+    """The state of delivery from a local journal to a remote store.
 
     Attributes:
-        remote: the place's name.
-        pending: records in the journal that the place has not confirmed.
+        remote: the store's name.
+        pending: records in the journal that the store has not confirmed.
         pending_since: the time of the oldest of them as text; ``None`` where there is none.
-        quarantined: records that the place refused for their content.
-        failing_since: when the present trouble of whoever delivers began, or ``None``.
-        last_error: this process's latest trouble, also a past one; before it has any, another's present one.
+        quarantined: records that the store refused for their content.
+        failing_since: when delivery began to fail, or ``None``.
+        last_error: this process's latest error, even a past one; if it had none, another process's present one.
     """
 
     remote: str
@@ -147,16 +156,16 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How recording fares.
+    """The state of recording.
 
     Attributes:
         store: where records go.
         waiting: records in memory that could not be written yet; a killed process loses these.
         lost: records that were dropped because more than 10,000 were waiting, or at the end.
-        invalid: recordings that were refused for their content and only logged.
-        normalised: records that differ from what the caller gave: a text cut, a number that was not finite.
-        failing_since: when the present trouble began, or ``None``.
-        last_error: the latest storage trouble, also a past one.
+        invalid: calls that were refused for their arguments and only logged.
+        normalised: records that differ from what the caller gave: text was cut, or a number was not finite.
+        failing_since: when recording began to fail, or ``None``.
+        last_error: the latest storage error, even a past one.
         pending: records in the local journal that the remote store has not confirmed; a killed process keeps these.
         pending_since: the time of the oldest of them as text, or ``None``.
         quarantined: records that the remote store refused for their content; they still count.
@@ -247,12 +256,12 @@ class Journal(Store):
 
 
 def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
-    """Documents turned on their side: what ``scan`` returns, for a store that keeps them whole.
+    """Documents as columns: what ``scan`` returns, for a store that keeps whole documents.
 
     Args:
         documents: in the order of the answer.
         fields: of ``records.COLUMNS``.
     """
-    from benchmark_recorder import columns  # with numpy, which who only records does without
+    from benchmark_recorder import columns  # imports numpy, which a process that only records never needs
 
     return columns.columns_of(documents, fields)

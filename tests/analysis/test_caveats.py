@@ -1,92 +1,39 @@
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import numpy as np
 import pytest
 
-from benchmark_recorder.analysis import Caveat, compare, selftest, summarize_version
+from benchmark_recorder.analysis import summarize_version
+from benchmark_recorder.analysis.caveats import recorded_twice
 from benchmark_recorder.columns import Durations
 from tests.analysis.histories import cells_of, runs
 
 
-def said(caveats: tuple[Caveat, ...], code: str) -> str:
-    (caveat,) = [caveat for caveat in caveats if caveat.code == code]
-    return caveat.sentence
+def test_a_batch_that_was_recorded_twice_is_named_wherever_it_stands() -> None:
+    times = np.random.default_rng(0).lognormal(size=40)
+    for start, stop, at in ((0, 13, 40), (5, 10, 20), (0, 40, 40)):
+        twice = np.insert(times, at, times[start:stop])
+        (caveat,) = recorded_twice("v1", Durations.of(twice))
+        assert caveat.figures["repeated"] == stop - start
+        assert caveat.figures["runs"] == len(twice)
 
 
 @pytest.mark.parametrize(
-    ("n", "sentence"),
+    "times",
     [
-        (1, "With 1 run of v the 95th percentile hangs on the longest run alone."),
-        (2, "With 2 runs of v the 95th percentile hangs on the longest run alone."),
+        np.random.default_rng(0).lognormal(size=1000),
+        np.full(50, 0.5),
+        np.random.default_rng(0).permutation(np.repeat(np.random.default_rng(1).lognormal(size=20), 2)),
+        np.array([1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0]),
+        np.empty(0),
     ],
+    ids=["measured", "one constant", "doubles in another order", "too short", "none"],
 )
-def test_one_run_is_no_runs(n: int, sentence: str) -> None:
-    columns = runs("v", ["t"] * n)
-    summary = summarize_version("v", cells_of(columns), Durations.of(columns["execution_time"]))
-    assert said(summary.warnings, "p95_is_the_maximum") == sentence
+def test_other_runs_are_not(times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    assert list(recorded_twice("v1", Durations.of(times))) == []
 
 
-@pytest.mark.parametrize(
-    ("costs", "sentence"),
-    [
-        ([1.0, np.nan, 1.0], "The cost of 1 of 3 runs of v is unknown; it is left out, not taken as free."),
-        ([1.0, np.nan, np.nan], "The cost of 2 of 3 runs of v is unknown; they are left out, not taken as free."),
-        ([np.nan], "The cost of 1 of 1 run of v is unknown; it is left out, not taken as free."),
-    ],
-)
-def test_an_unknown_cost_is_one_or_many(costs: list[float], sentence: str) -> None:
-    summary = summarize_version("v", cells_of(runs("v", ["t"] * len(costs), cost=costs)))
-    assert said(summary.warnings, "unknown_costs") == sentence
-
-
-@pytest.mark.parametrize(
-    ("zeros", "words"),
-    [
-        (1, "1 run of v2 took no time at all; ratios leave it out."),
-        (2, "2 runs of v2 took no time at all; ratios leave them out."),
-    ],
-)
-def test_a_run_without_duration_is_one_or_many(zeros: int, words: str) -> None:
-    times = [0.0] * zeros + [1.0, 1.1, 1.2]
-    cells = cells_of(runs("v1", ["t"] * 3, time=[1, 2, 3]), runs("v2", ["t"] * len(times), time=times))
-    assert said(compare(cells, "v1", "v2").warnings, "zero_durations") == words
-
-
-@pytest.mark.parametrize(
-    ("common", "words"), [(1, "only the one common task is compared."), (2, "only the 2 common tasks are compared.")]
-)
-def test_a_common_task_is_one_or_many(common: int, words: str) -> None:
-    tasks = [f"t{i}" for i in range(common) for _ in range(4)]
-    cells = cells_of(runs("v1", tasks), runs("v2", [*tasks, "other"]))
-    assert said(compare(cells, "v1", "v2").warnings, "different_tasks").endswith(words)
-
-
-@pytest.mark.parametrize(
-    ("single", "words"),
-    [
-        (1, "1 of 5 runs is of a task that was run once; it is left out."),
-        (2, "2 of 6 runs are of tasks that were run once; they are left out."),
-    ],
-)
-def test_a_task_that_was_run_once_is_one_or_many(single: int, words: str) -> None:
-    columns: dict[str, Any] = runs("v", ["t"] * 4 + [f"s{i}" for i in range(single)])
-    assert said(selftest(columns, "v", splits=2).warnings, "single_runs") == words
-
-
-def test_no_sentence_counts_one_as_many() -> None:
-    """One run a side, of one task: what a first look at the library shows."""
-    one = runs("v1", ["t"], cost=[1.0], routed=[True]), runs("v2", ["t"], time=[0.0], success=[False])
-    cells = cells_of(*one)
-    caveats = [
-        caveat
-        for metric in ("execution_time", "cost", "failure_rate", "routing_accuracy")
-        for caveat in compare(cells, "v1", "v2", metric).warnings
-    ]
-    for version, columns in zip(("v1", "v2"), one, strict=True):
-        caveats += summarize_version(version, cells_of(columns), Durations.of(columns["execution_time"])).warnings
-    assert len(caveats) >= 5
-    for caveat in caveats:
-        assert not re.search(r"\b1 (runs|tasks|records|commits|hosts)\b", caveat.sentence), caveat.sentence
+def test_a_summary_carries_the_caveat() -> None:
+    times = np.tile(np.random.default_rng(0).lognormal(size=10), 2)
+    summary = summarize_version("v1", cells_of(runs("v1", ["t"] * 20, time=times)), Durations.of(times))
+    assert "recorded_twice" in [caveat.code for caveat in summary.warnings]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from benchmark_recorder.analysis import DEFAULT_CLAIMS, Claim, check_claims
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import cells_of, runs, task_names
 
 
@@ -39,7 +40,7 @@ FASTER = Claim("execution_time", at_least=30, acceptable=(20, 50), failure_thres
 def test_a_claim_is_as_good_as_the_interval(factor: float, spread: float, status: str) -> None:
     (result,) = check_claims(timed(factor, spread), "v1", "v2", [FASTER]).results
     assert result.status == status
-    assert result.sentence.startswith(f"{status}: execution time at least 30 % better")
+    assert worded(result).sentence.startswith(f"{status}: execution time at least 30% better; found ")
     assert result.met == (status in {"PROVEN", "SUPPORTED"})
 
 
@@ -56,22 +57,22 @@ def test_more_than_is_acceptable_is_proven_with_a_warning() -> None:
 
 
 def test_an_unmet_claim_brings_the_guides_hints_and_the_runs_that_would_settle_it() -> None:
-    (result,) = check_claims(timed(0.8, 0.8), "v1", "v2", [FASTER]).results
+    (result,) = worded(check_claims(timed(0.8, 0.8), "v1", "v2", [FASTER])).results
     assert result.status == "NOT SHOWN"
     assert "Verify parallel execution working" in result.hints
     assert result.needed is not None
-    assert "to tell 30 % from 20 %" in result.needed.sentence
+    assert "to tell 30% from 20%" in result.needed.sentence
 
 
 def test_hints_fit_any_orchestrator_and_name_the_guides_parts_in_brackets() -> None:
-    hints = [hint for result in check_claims(timed(1.5), "v1", "v2").results for hint in result.hints]
+    hints = [hint for result in worded(check_claims(timed(1.5), "v1", "v2")).results for hint in result.hints]
     for part in ("HTDAG", "AOP", "HALO", "DAAO"):
         (named,) = [hint for hint in hints if part in hint]
         assert named.endswith(f" ({part})")
 
 
 def test_a_claim_on_another_metric_than_the_guides_brings_no_hints() -> None:
-    (result,) = check_claims(timed(1.0), "v1", "v2", [Claim("success_rate", at_least=10)]).results
+    (result,) = worded(check_claims(timed(1.0), "v1", "v2", [Claim("success_rate", at_least=10)])).results
     assert not result.met
     assert result.hints == ()
 
@@ -115,7 +116,7 @@ def outcomes(v1_failures: int, v2_failures: int, n: int = 230) -> Cells:
 
 
 def test_half_the_failures_is_a_claim_on_the_ratio() -> None:
-    """The guide's own figures: 11.3 % and 5.2 % of 230 runs are a real reduction, and no proof of 50 %."""
+    """The guide's own figures: 11.3% and 5.2% of 230 runs are a real reduction, and no proof of 50%."""
     (result,) = check_claims(outcomes(26, 12), "v1", "v2", [Claim("failure_rate", at_least=50)]).results
     assert result.improvement == pytest.approx(100 * (1 - 12 / 26))
     assert result.status == "SUPPORTED"
@@ -148,7 +149,7 @@ def test_the_guides_four_claims_are_the_default() -> None:
     assert [result.claim for result in report.results] == list(DEFAULT_CLAIMS)
     assert [result.status for result in report.results] == ["PROVEN", "NOT SHOWN", "NOT SHOWN", "NOT SHOWN"]
     assert not report.all_met
-    assert report.sentence == "Of 4 claims: 1 proven, 3 not shown."
+    assert worded(report).sentence == "Of 4 claims: 1 proven, 3 not shown."
     json.dumps(report.to_dict(), allow_nan=False)
 
 
@@ -156,7 +157,7 @@ def test_without_runs_nothing_is_shown_and_the_version_is_named() -> None:
     report = check_claims(Cells(), "v1", "v9")
     assert {result.status for result in report.results} == {"NOT SHOWN"}
     assert all(math.isnan(result.v1_value) for result in report.results)
-    assert not any(result.hints for result in report.results)
+    assert not any(result.hints for result in worded(report).results)
     assert [caveat.code for caveat in report.warnings[:2]] == ["unknown_version"] * 2
 
 
@@ -184,7 +185,7 @@ def test_a_claim_that_cannot_be_is_an_error_that_names_the_argument(arguments: d
 
 def test_something_that_is_no_claim_is_an_error() -> None:
     with pytest.raises(InvalidQueryError, match="Claim"):
-        check_claims(Cells(), "v1", "v2", ["30 % faster"])  # type: ignore[list-item]
+        check_claims(Cells(), "v1", "v2", ["30% faster"])  # type: ignore[list-item]
 
 
 @settings(max_examples=60, deadline=None)

@@ -15,6 +15,7 @@ from scipy import stats
 from benchmark_recorder.analysis import METRICS, SCOPES, Comparison, compare
 from benchmark_recorder.cells import Cells, collect, tabulate
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, cells_of, runs, task_names
 
 RATES = ("success_rate", "failure_rate", "routing_accuracy")
@@ -170,7 +171,7 @@ def test_a_router_without_chance_is_told_by_more_tasks_and_never_by_more_repeats
     better = [number < 11 for number in range(13)]
     old = runs("v1", names, routed=np.repeat(right, 10).tolist())
     new = runs("v2", names, routed=np.repeat(better, 10).tolist())
-    comparison = compare(cells_of(old, new), "v1", "v2", "routing_accuracy")
+    comparison = worded(compare(cells_of(old, new), "v1", "v2", "routing_accuracy"))
     assert comparison.verdict == "inconclusive"
     assert comparison.needed is not None
     assert comparison.needed.runs is None
@@ -371,8 +372,8 @@ def test_fast_failures_are_told_with_both_shares_and_no_claim_that_they_differ()
         columns["execution_time"] = np.where(columns["success"], 1.0, 0.01)
     comparison = compare(cells_of(old, new), "v1", "v2")
     assert compare(cells_of(old, new), "v1", "v2", "failure_rate").verdict == "inconclusive"
-    caveat = next(caveat for caveat in comparison.warnings if caveat.code == "fast_failures")
-    assert "Of the baseline's runs 10.0 % failed, of the candidate's 15.0 %" in caveat.sentence
+    caveat = next(caveat for caveat in worded(comparison).warnings if caveat.code == "fast_failures")
+    assert "10.0% of the baseline's runs failed, and 15.0% of the candidate's" in caveat.sentence
     assert "may be chance" in caveat.sentence
 
 
@@ -384,11 +385,11 @@ def test_a_plain_mean_that_tells_another_story_is_told_by_direction_and_not_by_s
     old = runs("v1", names, time=scale * rng.lognormal(0, 0.05, 50))
     new = runs("v2", names, time=np.repeat([*[0.5] * 9, last], 5) * rng.lognormal(0, 0.05, 50))
     comparison = compare(cells_of(old, new), "v1", "v2")
-    (caveat,) = [caveat for caveat in comparison.warnings if caveat.code == "plain_differs"]
+    (caveat,) = [caveat for caveat in worded(comparison).warnings if caveat.code == "plain_differs"]
     assert comparison.effect is not None
     assert comparison.effect > 0
-    assert f"candidate is {abs(comparison.improvement_percent):.1f} % {plain}; the verdict rests on" in caveat.sentence
-    assert f"by task, where it is {100 * comparison.effect:.1f} % better:" in caveat.sentence
+    assert f"candidate is {abs(comparison.improvement_percent):.1f}% {plain}; the verdict is based" in caveat.sentence
+    assert f"by task, where it is {100 * comparison.effect:.1f}% better:" in caveat.sentence
 
 
 def test_the_geometric_mean_stands_beside_the_cost() -> None:
@@ -430,9 +431,9 @@ def test_simpsons_paradox_is_named_with_both_answers() -> None:
     comparison = compare(cells_of(suite("v1", 40, 10, 1.0), suite("v2", 10, 40, 0.8)), "v1", "v2")
     assert comparison.verdict == "improved"
     assert comparison.improvement < 0
-    (caveat,) = [d for d in comparison.warnings if d.code == "simpson"]
+    (caveat,) = [d for d in worded(comparison).warnings if d.code == "simpson"]
     assert caveat.figures["within_tasks"] == pytest.approx(0.2, abs=0.05)
-    assert re.search(r"Within the tasks .* [\d.]+ % better, over all runs .* [\d.]+ % worse:", caveat.sentence)
+    assert re.search(r"Within the tasks .* [\d.]+% better; over all runs .* [\d.]+% worse:", caveat.sentence)
     assert caveat.figures["pooled"] < 0
 
 
@@ -480,7 +481,7 @@ def test_several_commits_inside_one_version_are_named() -> None:
 def test_single_runs_of_tasks_fall_back_to_the_tasks_and_say_so() -> None:
     comparison = compare(cells_of(history("v1", 1, repeats=1), history("v2", 2, repeats=1)), "v1", "v2")
     assert comparison.method == "t over the tasks' differences"
-    (caveat,) = [caveat for caveat in comparison.warnings if caveat.code == "single_runs"]
+    (caveat,) = [caveat for caveat in worded(comparison).warnings if caveat.code == "single_runs"]
     assert caveat.sentence.endswith("run each task at least twice.")
 
 
@@ -505,7 +506,8 @@ def test_tasks_whose_cost_one_version_does_not_know_are_called_so() -> None:
     names = task_names(4, 3)
     old = runs("v1", names, cost=np.linspace(1, 2, 12))
     new = runs("v2", names, cost=[math.nan] * 3 + np.linspace(1, 2, 9).tolist())
-    (caveat,) = [d for d in compare(cells_of(old, new), "v1", "v2", "cost").warnings if d.code == "different_tasks"]
+    found = worded(compare(cells_of(old, new), "v1", "v2", "cost"))
+    (caveat,) = [d for d in found.warnings if d.code == "different_tasks"]
     assert "has no known cost for" in caveat.sentence
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from benchmark_recorder.analysis import compare, compare_all
 from benchmark_recorder.cells import Cells, StoreNote
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import cells_of, runs, task_names
 
 if TYPE_CHECKING:
@@ -36,15 +37,23 @@ def suite(*, slower: float = 1, dearer: float = 1, failing: float = 0.2, spread:
 @pytest.mark.parametrize(
     ("change", "verdict", "sentence"),
     [
-        ({"slower": 0.5}, "better", "is better in execution time (50.0 %); it is the same"),
-        ({"slower": 2}, "worse", "is worse in execution time ("),
-        ({"slower": 0.5, "dearer": 2}, "mixed", "is better in execution time (50.0 %); it is worse in cost (100.0 %)"),
-        ({}, "equivalent", "is the same, within the margin, in execution time, failure rate and cost."),
-        ({"slower": 0.5, "spread": 5.0}, "inconclusive", "leaves undecided"),
+        (
+            {"slower": 0.5},
+            "better",
+            "against v1: better in execution time (50.0%); the same, within the margin, in ",
+        ),
+        ({"slower": 2}, "worse", "against v1: worse in execution time ("),
+        (
+            {"slower": 0.5, "dearer": 2},
+            "mixed",
+            "against v1: better in execution time (50.0%); worse in cost (100.0%)",
+        ),
+        ({}, "equivalent", "against v1: the same, within the margin, in execution time, failure rate and cost."),
+        ({"slower": 0.5, "spread": 5.0}, "inconclusive", "inconclusive in "),
     ],
 )
 def test_the_sentence_says_what_each_metric_does(change: Mapping[str, float], verdict: str, sentence: str) -> None:
-    joint = compare_all(suite(**change), "v1", "v2")
+    joint = worded(compare_all(suite(**change), "v1", "v2"))
     assert joint.verdict == verdict
     assert sentence in joint.sentence
     json.dumps(joint.to_dict(), allow_nan=False)
@@ -58,23 +67,22 @@ def test_each_part_is_the_comparison_of_that_metric() -> None:
 
 
 def test_nothing_can_be_said_without_runs() -> None:
-    joint = compare_all(Cells(), "v1", "v2")
+    joint = worded(compare_all(Cells(), "v1", "v2"))
     assert joint.verdict == "inconclusive"
-    assert joint.sentence.startswith("Nothing can be said about v2 against v1")
-    assert joint.sentence.endswith("there are no runs of version v1 or v2 to compare.")
+    assert joint.sentence == "v2 against v1: there are no runs of version v1 or v2 to compare."
     assert [caveat.code for caveat in joint.warnings] == ["unknown_version"] * 2
 
 
 @pytest.mark.parametrize(("v1", "v2"), [("v1", "v9"), ("v9", "v1")])
-def test_a_version_without_runs_is_named_and_no_other_doubt_stands_beside_it(v1: str, v2: str) -> None:
+def test_a_version_without_runs_is_named_and_no_other_caveat_is_given(v1: str, v2: str) -> None:
     unpriced = cells_of(runs("v1", ["t"] * 9, time=[0.0, *[1.0] * 7, 99.0], cost=[1.0] + [np.nan] * 8))
-    joint = compare_all(unpriced, v1, v2)
-    assert joint.sentence == f"Nothing can be said about {v2} against {v1}: there are no runs of version v9 to compare."
+    joint = worded(compare_all(unpriced, v1, v2))
+    assert joint.sentence == f"{v2} against {v1}: there are no runs of version v9 to compare."
     assert [caveat.code for caveat in joint.warnings] == ["unknown_version"]
     assert joint.warnings[0].figures["version"] == "v9"
 
 
 def test_a_missing_version_comes_before_what_the_store_has_to_say() -> None:
     cells = replace(cells_of(runs("v1", ["t"] * 5)), caveats=(StoreNote("several_sources", "There are two.", {}),))
-    joint = compare_all(cells, "v1", "v9")
+    joint = worded(compare_all(cells, "v1", "v9"))
     assert [caveat.code for caveat in joint.warnings] == ["unknown_version", "several_sources"]

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmark_recorder.analysis.percentiles import percentile, runs_for_percentile
+from benchmark_recorder.analysis import distributions_of
+from benchmark_recorder.analysis.percentiles import BINS, percentile, runs_for_percentile
+
+durations = st.lists(st.floats(0, 1e9, allow_subnormal=False), max_size=50)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
@@ -49,3 +52,60 @@ def test_there_is_no_percentile_of_nothing() -> None:
     found = percentile(np.empty(0), 0.5).estimate
     assert found.value is None
     assert found.n == 0
+
+
+def test_the_percentiles_of_a_distribution_are_those_of_numpy() -> None:
+    times = np.random.default_rng(0).lognormal(0, 1, 333)
+    found = distributions_of({"v": times})["v"]
+    assert found.percentiles == pytest.approx([np.percentile(times, share) for share in range(101)])
+    assert (found.percentiles[0], found.percentiles[100]) == (times.min(), times.max())
+    assert found.n == 333
+
+
+@given(durations, durations)
+def test_every_run_is_in_one_bin_and_all_versions_have_the_same_bins(left: list[float], right: list[float]) -> None:
+    found = distributions_of({"a": np.array(left), "b": np.array(right)})
+    assert found["a"].edges == found["b"].edges
+    for version, times in (("a", left), ("b", right)):
+        assert sum(found[version].counts) == found[version].n == len(times)
+    if left or right:
+        edges = np.array(found["a"].edges)
+        assert len(edges) == BINS + 1
+        assert (np.diff(edges) > 0).all()
+        assert edges[-1] >= max(left + right)
+        assert edges[0] <= min([time for time in left + right if time > 0], default=0)
+
+
+def test_a_bin_counts_what_lies_between_its_edges() -> None:
+    times = np.array([1.0, 1.0, 3.0, 4.9, 5.0])
+    found = distributions_of({"v": times})["v"]
+    assert found.scale == "linear"
+    for low, high, count in zip(found.edges, found.edges[1:-1], found.counts, strict=False):
+        assert count == sum(low <= time < high for time in times)
+    assert (found.counts[0], found.counts[-1]) == (2, 2)
+
+
+def test_long_and_short_runs_are_on_a_logarithmic_scale() -> None:
+    found = distributions_of({"v": np.array([0.0, 0.001, 1.0, 1000.0])})["v"]
+    assert found.scale == "log"
+    assert found.edges[0] == 0.001
+    assert found.edges[-1] == 1000.0
+    assert found.counts[0] == 2
+    ratios = np.array(found.edges[1:]) / np.array(found.edges[:-1])
+    assert ratios == pytest.approx(np.full(BINS, 10 ** (6 / BINS)))
+
+
+@pytest.mark.parametrize("times", [[2.0], [2.0, 2.0], [0.0, 0.0]])
+def test_equal_runs_have_a_bin_around_them(times: list[float]) -> None:
+    found = distributions_of({"v": np.array(times)})["v"]
+    assert sum(found.counts) == len(times)
+    assert found.edges[0] <= times[0] <= found.edges[-1]
+    assert found.edges[0] < found.edges[-1]
+
+
+def test_what_is_not_finite_does_not_count_and_no_runs_are_no_figures() -> None:
+    found = distributions_of({"v": np.array([np.nan, 1.0, np.inf]), "none": np.empty(0)})
+    assert found["v"].n == 1
+    assert (found["none"].n, found["none"].percentiles, sum(found["none"].counts)) == (0, (), 0)
+    nothing = distributions_of({"v": np.empty(0)})["v"]
+    assert (nothing.edges, nothing.counts, nothing.scale) == ((), (), "linear")

@@ -17,6 +17,7 @@ from benchmark_recorder.analysis.self_test import (
     _within_tasks,
 )
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, cells_of, runs, task_names, texts
 
 
@@ -71,7 +72,7 @@ def test_what_the_runs_of_a_day_share_shows_in_splits_by_day_alone() -> None:
     assert found.within_tasks.by_metric["execution_time"] < 0.05
     assert found.by_day.by_metric["execution_time"] > 0.15
     assert found.by_day.different == 70
-    assert "real" not in found.sentence
+    assert "real" not in worded(found).sentence
 
 
 def test_the_guides_thresholds_block_more_often_than_not() -> None:
@@ -112,7 +113,7 @@ def test_runs_of_one_day_are_split_by_run_of_the_suite() -> None:
 
 
 def test_splits_that_must_repeat_are_said_to_come_from_so_many_possible_ones() -> None:
-    found = selftest(history(20, days=6), "v1", splits=100)
+    found = worded(selftest(history(20, days=6), "v1", splits=100))
     assert found.by_day is not None
     assert found.by_day.different == 20
     assert "100 comparisons of this version with itself, drawn from only 20 possible splits;" in found.sentence

@@ -13,6 +13,7 @@ from scipy import stats
 from benchmark_recorder.analysis import WEEK, Change, Trend, compare, trend_of, week_starts
 from benchmark_recorder.analysis.trend import TREND_METRICS, WEEKS, monday_of
 from benchmark_recorder.cells import Cells, collect, tabulate
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, cells_of, runs, task_names
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -209,10 +210,10 @@ def test_a_flag_needs_a_q_value_as_well() -> None:
     assert time_of(among, 7).flag is None
 
 
-def test_a_flagged_change_comes_with_the_doubts_about_it_under_the_weeks_names() -> None:
+def test_a_flagged_change_comes_with_the_caveats_about_it_under_the_weeks_names() -> None:
     change = time_of(trend(week(n=4, spread=0.01), week(3.0, n=4, spread=0.01)))
     assert change.flag == "worse"
-    assert [caveat.sentence for caveat in change.warnings] == [
+    assert [caveat.sentence for caveat in worded(change).warnings] == [
         f"There are only 4 runs of the week of 2026-11-0{day}: hardly any change can be told from chance."
         for day in (2, 9)
     ]

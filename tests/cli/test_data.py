@@ -159,7 +159,7 @@ def test_a_file_that_cannot_be_imported_is_exit_4() -> None:
     Path("x").write_text("hello")
     result = run("import", "x")
     assert result.exit_code == 4
-    assert result.stderr.startswith("benchmark-recorder: x: expected JSON lines, CSV ")
+    assert result.stderr.startswith("benchmark-recorder: x: unknown format; expected JSON lines, CSV ")
     Path("x").write_text('{"schema_version": 1, "metrics": []}')
     assert run("import", "x").exit_code == 4
 

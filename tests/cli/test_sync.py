@@ -99,7 +99,7 @@ def test_what_cannot_be_moved_is_told(tmp_path: Path, url: str) -> None:
         store.append([make_document(), make_document() | {"input_tokens": 2**70}])
     done = run("sync", "--from", path, "--to", url)
     assert done.exit_code == 4
-    assert "1 record refused: its input_tokens is a whole number of more than 64 bits" in done.output
+    assert "1 record refused: its input_tokens is an integer of more than 64 bits" in done.output
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_watch_waits_for_a_server_that_is_down_and_tells_it_once(journal: Path, 
         server.await_primary()
         wait_until(lambda: count(url) == 1)
         told = first_line(process, "stderr")
-        assert told.endswith("takes records again\n")
+        assert told.endswith("accepts records again\n")
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")

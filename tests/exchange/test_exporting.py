@@ -211,7 +211,7 @@ def test_a_figure_that_is_undefined_is_left_out() -> None:
 
 @pytest.mark.parametrize("versions", [None, ("v1.0", "v2.0")])
 def test_a_chart_is_of_one_version(versions: tuple[str, str] | None) -> None:
-    with pytest.raises(InvalidQueryError, match="version: expected the one whose figures customSmallerIsBetter tells"):
+    with pytest.raises(InvalidQueryError, match="version: customSmallerIsBetter needs exactly one version"):
         export_records(runs(), io.StringIO(), "customSmallerIsBetter", Query.of(version=versions))
 
 

@@ -137,11 +137,15 @@ def test_more_than_a_batch_is_imported_whole(tmp_path: Path) -> None:
         ({"duration": float("nan")}, "execution_time", "expected a finite number"),
         ({"duration": None}, "execution_time", "is missing"),
         ({"version": ""}, "version", "expected a text that is not empty"),
-        ({"version": None}, "version", "or name one for all records (--version)"),
+        (
+            {"version": None},
+            "version",
+            "version is missing; give it in every record, or for all of them with --version",
+        ),
         ({"success": "maybe"}, "success", "expected True or False, got 'maybe'"),
         ({"timestamp": "yesterday"}, "timestamp", "expected a datetime or an ISO 8601 text, got 'yesterday'"),
-        ({"timestamp": None}, "timestamp", "is missing; every record must tell when it ran, as in 2026-"),
-        ({"task": ""}, "task_id", "task_description: is missing, and so is task_id"),
+        ({"timestamp": None}, "timestamp", "timestamp is missing; give it in every record as ISO 8601, such as 2026-"),
+        ({"task": ""}, "task_id", "task_description and task_id are both missing"),
         ({"difficulty": 2}, "difficulty", "expected a number from 0 to 1"),
         ({"cost": "free"}, "cost_estimated", "expected a finite number of US dollars"),
         ({"record_id": "7"}, "record_id", "expected 32 hexadecimal digits"),
@@ -205,7 +209,7 @@ def test_a_field_that_is_too_deep_for_a_store_is_refused(tmp_path: Path) -> None
 )
 def test_what_is_no_known_form_is_told_with_the_forms(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(StoreFormatError, match="x: expected JSON lines, CSV .* it is none of them"):
+    with pytest.raises(StoreFormatError, match="x: unknown format; expected JSON lines, CSV "):
         import_file(tmp_path / "x", MemoryStore())
 
 
@@ -218,7 +222,7 @@ def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="there is no such file"):
         import_file(tmp_path / "x", MemoryStore())
-    with pytest.raises(StoreUnavailableError, match="is no file"):
+    with pytest.raises(StoreUnavailableError, match="is not a regular file"):
         import_file(tmp_path, MemoryStore())
 
 
@@ -230,7 +234,7 @@ def test_what_json_cannot_hold_is_replaced_and_told(tmp_path: Path) -> None:
     odd = LINE | {"agent": "a\ud800", "metadata": {"x": float("inf")}, "other": ["\udc80", float("nan")], "z": "x" * 9}
     path = written(tmp_path / "x", LINE, odd)
     done = import_file(path, store)
-    assert done.notes == ("line 2: held what JSON cannot, which was replaced",)
+    assert done.notes == ("line 2: had values that JSON cannot hold; they were replaced",)
     document = held(store)[1]
     assert document["agent_selected"] == "a\ufffd"
     assert (document["metadata"], document["other"]) == ({"x": None}, ["\ufffd", None])

@@ -187,7 +187,7 @@ def test_an_orchestrator_that_swallows_its_cancellation_is_left_behind(recorder:
 
     result = run_one(recorder, cling, timeout=5.0, repeats=2)
     assert [r["error_type"] for r in recorded(recorder)] == ["Timeout", "Timeout"]
-    assert [w for w in result.warnings if "v1.0 went on 2 times after its timeout" in w]
+    assert [w for w in result.warnings if "v1.0 kept running after its timeout (2 times)" in w]
 
 
 def test_a_result_that_comes_after_the_timeout_is_a_timeout(recorder: BenchmarkRecorder) -> None:
@@ -468,7 +468,7 @@ def test_a_baseline_in_real_time_is_none_for_a_run_in_virtual_time(recorder: Ben
         (Steady(), {}, "expected a list"),
         ([object()], {}, r"orchestrators\[0\]: a object without a 'version'"),
         ([Steady("")], {}, "without a 'version'"),
-        ([Steady(), Steady()], {}, r"orchestrators\[1\]: an earlier one has the version 'v1.0' too"),
+        ([Steady(), Steady()], {}, r"orchestrators\[1\]: an earlier one also has the version 'v1.0'"),
         ([type("Mute", (), {"version": "v1"})()], {}, r"a Mute without a method execute_task"),
         ([Steady()], {"repeats": 0}, "repeats: expected a whole number"),
         ([Steady()], {"concurrency": 1.5}, "concurrency: expected a whole number"),

@@ -76,10 +76,10 @@ def test_a_task_needs_no_more_than_an_id_and_a_description() -> None:
         ([{**CUSTOM, "complexity": float("nan")}], "'complexity'"),
         ([{**CUSTOM, "complexity": "hard"}], "'complexity'"),
         ([{**CUSTOM, "expected_duration": -1}], "'expected_duration' must be a number of seconds"),
-        ([{**CUSTOM, "expected_agent": 3}], "an expected agent must be a text"),
+        ([{**CUSTOM, "expected_agent": 3}], "an expected agent must be a non-empty string"),
         ([{"id": "a", "description": "b", "expected_agents": []}], "'expected_agents' must be a list"),
-        ([{"id": "a", "description": "b", "expected_agents": [""]}], "an expected agent must be a text"),
-        ([CUSTOM, CUSTOM], r"tasks\[1\]: the id 'custom-001' is taken"),
+        ([{"id": "a", "description": "b", "expected_agents": [""]}], "an expected agent must be a non-empty string"),
+        ([CUSTOM, CUSTOM], r"tasks\[1\]: an earlier task also has the id 'custom-001'"),
     ],
 )
 def test_a_task_that_cannot_be_run_is_refused_by_its_place_and_field(tasks: Any, words: str) -> None:

@@ -18,8 +18,7 @@ import numpy as np
 from scipy import stats
 
 from benchmark_recorder.analysis import METRICS, compare, selftest
-from benchmark_recorder.analysis.gates import check_gate
-from benchmark_recorder.analysis.guardrails import rule
+from benchmark_recorder.analysis.gates import check_gate, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.rate_ratios import greenland_robins, koopman, nam_blackwelder
 from benchmark_recorder.analysis.rates import (

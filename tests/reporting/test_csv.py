@@ -90,7 +90,7 @@ def test_each_week_and_its_change_has_a_row(recorder: BenchmarkRecorder) -> None
     assert float(change["baseline_value"]) == weeks["2026-11-09"]
     assert float(change["value"]) == weeks["2026-11-16"]
     effect = float(change["effect"])
-    # Drawn from 0.7 and 0.9, so 0.9 / 0.7 - 1 = 29 % slower.
+    # Drawn from 0.7 and 0.9, so 0.9 / 0.7 - 1 = 29% slower.
     assert effect == pytest.approx(1 - 0.9 / 0.7, abs=0.08)
     assert float(change["effect_low"]) < effect < float(change["effect_high"]) < -0.1
 

@@ -102,7 +102,7 @@ def test_a_character_that_no_font_in_use_has_is_spelled() -> None:
         assert drawable("é\u6f22") == "é\\u6f22"
 
 
-def test_without_matplotlib_the_line_that_installs_it_is_told(
+def test_without_matplotlib_the_error_holds_the_line_that_installs_it(
     recorder: BenchmarkRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)

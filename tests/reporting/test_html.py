@@ -101,8 +101,8 @@ def test_a_report_holds_every_section_and_every_chart(report: str) -> None:
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", report)
     assert captions == [
         *(["Change in execution time by task", "Change in cost by task"] * 2),
-        *("Mean execution time by week", "Success rate by week", "Cost a run by week"),
-        *("How execution times are spread", "Cost against success"),
+        *("Mean execution time by week", "Success rate by week", "Cost per run by week"),
+        *("Distribution of execution times", "Cost against success"),
     ]
 
 
@@ -139,7 +139,7 @@ def test_the_same_runs_make_the_same_file(recorder: BenchmarkRecorder, report: s
 
 
 @pytest.mark.parametrize("versions", [["v1.0"], ["v1.0", "v2.0"], ["v1.0", "v1.0"]])
-def test_nothing_recorded_is_told_too(versions: list[str]) -> None:
+def test_nothing_recorded_is_a_report_too(versions: list[str]) -> None:
     text = BenchmarkRecorder(store=MemoryStore()).generate_report(versions, "html")
     seen = Reader(text)
     assert "There are no runs of version v1.0." in seen.text
@@ -148,7 +148,7 @@ def test_nothing_recorded_is_told_too(versions: list[str]) -> None:
 
 
 @pytest.mark.parametrize("durations", [(0.0, 1e-300), (1.0, 1e300), (1e299, 1e300), (0.0, 0.0), (1.0, 1.0)])
-def test_durations_beyond_all_measure_are_told_without_a_warning(durations: tuple[float, float]) -> None:
+def test_extreme_durations_are_shown_without_a_warning(durations: tuple[float, float]) -> None:
     recorder = BenchmarkRecorder(store=MemoryStore())
     for run in range(12):
         for version in ("v1", "v2"):
@@ -287,7 +287,7 @@ def test_the_charts_follow_the_colour_scheme_while_the_page_is_open(report: str,
 
 def test_a_screen_reader_finds_each_chart_by_its_name(report: str, visit: Any) -> None:
     page = visit(report).page
-    assert page.get_by_role("img", name=re.compile("^How execution times are spread")).count() == 1
+    assert page.get_by_role("img", name=re.compile("^Distribution of execution times")).count() == 1
     assert page.get_by_role("img").count() == 9
     assert page.get_by_role("region").count() >= 10
 

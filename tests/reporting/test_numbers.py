@@ -58,22 +58,22 @@ def test_what_is_not_zero_is_not_shown_as_zero(first: float | None, second: floa
 @pytest.mark.parametrize(
     ("change", "shown"),
     [
-        (0.123, "+12.3 %"),
-        (-0.123, "-12.3 %"),
-        (0.0, "0.0 %"),
-        (-0.0, "0.0 %"),
-        (0.0004, "+0.04 %"),
-        (-0.00004, "-0.004 %"),
-        (-1e-9, "0.0 %"),
-        (25.0, "+2,500 %"),
-        (1e9, "+1e+11 %"),
+        (0.123, "+12.3%"),
+        (-0.123, "-12.3%"),
+        (0.0, "0.0%"),
+        (-0.0, "0.0%"),
+        (0.0004, "+0.04%"),
+        (-0.00004, "-0.004%"),
+        (-1e-9, "0.0%"),
+        (25.0, "+2,500%"),
+        (1e9, "+1e+11%"),
         (None, "-"),
         (math.nan, "-"),
         (math.inf, "-"),
     ],
 )
 def test_a_change_has_a_sign_unless_it_is_none(change: float | None, shown: str) -> None:
-    assert signed(change, " %") == shown
+    assert signed(change, "%") == shown
 
 
 def test_a_size_has_no_sign() -> None:

@@ -52,10 +52,10 @@ def test_each_metric_has_a_sentence_with_its_verdict_and_a_row(filled: Benchmark
     ):
         assert f"- {label}" in text
         assert joint.comparisons[metric].verdict
-    row = re.compile(r"^(?:time|failures|cost|right agent) \(\S+\) .* (improved|regressed|equivalent|~)$", re.MULTILINE)
+    row = re.compile(r"^(?:time|failures|cost|routing) \(\S+\) .* (improved|regressed|equivalent|~)$", re.MULTILINE)
     shown = {"inconclusive": "~"}
     assert row.findall(text) == [shown.get(c.verdict, c.verdict) for c in joint.comparisons.values()]
-    assert ("~" in text) == ("~: the runs do not tell" in text)
+    assert ("~" in text) == ("~: inconclusive" in text)
 
 
 def test_the_sentence_says_what_the_comparison_says(filled: BenchmarkRecorder) -> None:
@@ -68,14 +68,14 @@ def test_the_sentence_says_what_the_comparison_says(filled: BenchmarkRecorder) -
     assert high is not None
     text = " ".join(filled.generate_report(["v1.0", "v2.0"]).split())
     assert (
-        f"v2.0 is {100 * comparison.effect:.1f} % faster than v1.0 "
-        f"(95 % interval: {100 * low:.1f} to {100 * high:.1f} % faster)." in text
+        f"v2.0 is {100 * comparison.effect:.1f}% faster than v1.0 "
+        f"(95% interval: {100 * low:.1f} to {100 * high:.1f}% faster)." in text
     )
 
 
 def test_a_slower_version_is_never_called_faster(filled: BenchmarkRecorder) -> None:
     text = " ".join(filled.generate_report(["v2.0", "v1.0"]).split())
-    assert re.search(r"v1\.0 is \d+\.\d % slower than v2\.0", text)
+    assert re.search(r"v1\.0 is \d+\.\d% slower than v2\.0", text)
     assert not re.search(r"-\d\S* (% )?(faster|slower|less|more)", text)
     assert "faster" not in text.split("Based on")[0].replace("* better", "")
 
@@ -100,7 +100,9 @@ def test_a_version_by_its_bare_name_is_taken(filled: BenchmarkRecorder) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("versions", [["v1.0"], ["v1.0", "v2.0"], ["v1.0", "v1.0"]])
-def test_an_empty_store_is_told_and_not_an_error(recorder: BenchmarkRecorder, form: str, versions: list[str]) -> None:
+def test_an_empty_store_is_reported_and_is_not_an_error(
+    recorder: BenchmarkRecorder, form: str, versions: list[str]
+) -> None:
     text = recorder.generate_report(versions, form)
     if form not in {"json", "csv"}:
         assert "There are no runs of version" in text
@@ -109,9 +111,9 @@ def test_an_empty_store_is_told_and_not_an_error(recorder: BenchmarkRecorder, fo
     assert "None" not in text
 
 
-def test_one_unknown_version_is_named_once_and_the_other_is_told_about(filled: BenchmarkRecorder) -> None:
+def test_one_unknown_version_is_named_once_and_the_other_is_reported(filled: BenchmarkRecorder) -> None:
     text = filled.generate_report(["v1.0", "v9"])
-    assert "Nothing can be said about v9 against v1.0" in text
+    assert "v9 against v1.0: there are no runs of version v9 to compare." in text
     assert text.count("There are no runs of version v9.") == 1
     assert re.search(r"^runs +65$", text, re.MULTILINE)
 
@@ -136,7 +138,7 @@ def test_long_names_leave_a_warning_readable(recorder: BenchmarkRecorder) -> Non
     for form in ("text", "markdown"):
         report = " ".join(recorder.generate_report(names, form).split())
         assert f"There are only 2 runs of {'a' * 60}…: hardly any change can be told from chance." in report
-        assert "Against" in report
+        assert f"against {'a' * 60}" in report
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_tasks_that_stand_out_are_named_worst_first(recorder: BenchmarkRecorder)
             for run in range(10):
                 recorder.record_execution(task, factor * (1 + run / 100), True, version, task_id=task)
     report = recorder.generate_report(["v1.0", "v2.0"])
-    assert re.findall(r"^- ([!*] \S+) is \S+ % (slower|faster) \(10\+10 runs\)$", report, re.MULTILINE) == [
+    assert re.findall(r"^- ([!*] \S+) is \S+% (slower|faster) \(10\+10 runs\)$", report, re.MULTILINE) == [
         ("! worse", "slower"),
         ("! bad", "slower"),
         ("* good", "faster"),
@@ -185,14 +187,14 @@ def test_a_warning_as_text_is_its_sentence(recorder: BenchmarkRecorder) -> None:
     assert str(warning) == f"{warning}" == "There are no runs of version v9."
 
 
-def test_what_waits_and_what_was_lost_is_told(filled: BenchmarkRecorder) -> None:
+def test_what_waits_and_what_was_lost_is_counted(filled: BenchmarkRecorder) -> None:
     assert "not included" not in filled.generate_report(["v1.0"])
     quiet = BenchmarkRecorder(store=filled.store, on_invalid="log")
     quiet.record_execution("x", -1.0, True, "v1.0")
-    assert "not included: 1 refused for their content" in quiet.generate_report(["v1.0"])
+    assert "not included: 1 rejected as invalid" in quiet.generate_report(["v1.0"])
 
 
-def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> None:
+def test_what_is_kept_here_and_since_when_is_reported(filled: BenchmarkRecorder) -> None:
     report = report_of(filled.store, ["v1.0"], Query.of(version="v1.0"), {}, filled.health())
     health = Health(
         store="memory",
@@ -205,17 +207,17 @@ def test_what_is_kept_here_and_since_when_is_told(filled: BenchmarkRecorder) -> 
     )
     text = render(replace(report, basis=replace(report.basis, health=health)), "text")
     assert text.endswith(
-        "- not included: 1 in memory, which could not be written yet\n"
-        "- not included: 2 lost, as they could not be written\n"
+        "- not included: 1 in memory, not written yet\n"
+        "- not included: 2 lost because they could not be written\n"
         "- included: 3 kept locally until that store confirms them, the oldest of\n  2026-11-28T10:00:00+00:00\n"
         "- included: 4 refused by that store and kept locally\n"
-        "- writing there has failed since 2026-11-28 10:30 UTC\n"
+        "- writes to it have failed since 2026-11-28 10:30 UTC\n"
     )
     document = json.loads(render(replace(report, basis=replace(report.basis, health=health)), "json"))
     assert document["basis"]["failing_since"] == "2026-11-28T12:30:00+02:00"
 
 
-def test_the_query_is_told(filled: BenchmarkRecorder) -> None:
+def test_the_query_is_shown(filled: BenchmarkRecorder) -> None:
     text = filled.generate_report(["v1.0"], agent="builder", metadata=None)
     assert "only where agent is builder" in text
 

@@ -35,14 +35,14 @@ def cells(text: str, start: str) -> list[str]:
     return re.split(r"  +", str(line).strip())
 
 
-def test_the_worst_tasks_of_the_newest_version_are_told_by_their_texts(recorder: BenchmarkRecorder) -> None:
+def test_the_worst_tasks_of_the_newest_version_are_named_by_their_texts(recorder: BenchmarkRecorder) -> None:
     record(recorder, "v1", "----------", "Old")
     record(recorder, "v2", "+++-", cost=0.5)
     record(recorder, "v2", "----", "Ship it", task_id="ship", cost=0.5)
     text = " ".join(look(recorder, ["v1", "v2"]).split())
     assert "Tasks of v2 that fail most: - ship failed in 4 of 4 runs" in text
-    told = r"failed in 1 of 4 runs \(75\.0 \[30\.1, 95\.4\] % succeed\), 1\.0\d s a run, \$0\.667 a success"
-    assert re.search(rf"- Fix CSS \({task_id_of('Fix CSS')}\) {told}", text)
+    worded = r"failed in 1 of 4 runs \(success rate 75\.0% \[30\.1, 95\.4\]\), 1\.0\d s per run, \$0\.667 per success"
+    assert re.search(rf"- Fix CSS \({task_id_of('Fix CSS')}\) {worded}", text)
     assert "Old" not in text
 
 
@@ -58,7 +58,7 @@ def test_failures_and_wrong_agents_stand_side_by_side_for_all_versions(recorder:
     assert cells(text, "a -> b") == ["4 of 4", "0"]
 
 
-def test_of_many_classes_the_first_five_are_told(recorder: BenchmarkRecorder) -> None:
+def test_of_many_classes_the_first_five_are_listed(recorder: BenchmarkRecorder) -> None:
     record(recorder, "v1", "ABCDEFGH")
     text = look(recorder, ["v1"])
     assert "(and 3 more)" in text
@@ -75,7 +75,7 @@ def test_a_class_that_may_be_among_the_unlisted_ones_is_not_said_to_be_absent(re
 def test_a_success_bears_the_cost_of_failures(recorder: BenchmarkRecorder) -> None:
     record(recorder, "v1", "++--", cost=0.25)
     assert re.search(
-        r"A success of v1 costs \$0\.500 \[\S+, \S+\]; of all costs 50\.0 % went into failed runs",
+        r"v1: \$0\.500 \[\S+, \S+\] per success; 50\.0% of all costs went into failed runs",
         " ".join(look(recorder, ["v1"]).split()),
     )
 

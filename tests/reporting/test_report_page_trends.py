@@ -9,13 +9,14 @@ from benchmark_recorder.analysis import Caveat, Trend
 from benchmark_recorder.reporting.page import Footnotes
 from benchmark_recorder.reporting.report_page import MOST_FLAGS, trend_section
 from benchmark_recorder.reporting.text import render_text
+from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, runs
 from tests.analysis.test_trend import trend, week
 
 
 def text_of(*trends: Trend) -> str:
     footnotes = Footnotes()
-    return render_text((*trend_section(trends, footnotes), *footnotes.notes()))
+    return render_text((*trend_section([worded(trend) for trend in trends], footnotes), *footnotes.notes()))
 
 
 def rows(text: str) -> list[str]:
@@ -28,9 +29,9 @@ def test_a_worse_week_is_flagged_and_a_better_one_celebrated_newest_first() -> N
     assert interval is not None
     assert interval.low is not None
     assert interval.high is not None
-    reach = f"{-100 * interval.high:.1f} to {-100 * interval.low:.1f} % slower"
-    worse = f"- ! week of 2026-11-09: v is 12.0 % slower than in the week before (95 % interval: {reach}); 40+40 runs"
-    better = "- * week of 2026-11-16: v is 19.6 % faster than in the week before (95 % interval: "
+    reach = f"{-100 * interval.high:.1f} to {-100 * interval.low:.1f}% slower"
+    worse = f"- ! week of 2026-11-09: v is 12.0% slower than in the week before (95% interval: {reach}); 40+40 runs"
+    better = "- * week of 2026-11-16: v is 19.6% faster than in the week before (95% interval: "
     assert text.index(better) < text.index(worse)
 
 
@@ -38,22 +39,22 @@ def test_each_week_has_a_row_with_its_figures_and_signs() -> None:
     text = text_of(trend(week(), week(1.12), None, week(1.12), week(1.1, n=3)))
     assert [row.split() for row in rows(text)] == [
         ["2026-11-02", "40", f"{week()['execution_time'].mean():.2f}", "100.0"],
-        ["2026-11-09", "40", f"{week(1.12)['execution_time'].mean():.2f}", "!", "+12.0", "%", "100.0", "~"],
+        ["2026-11-09", "40", f"{week(1.12)['execution_time'].mean():.2f}", "!", "+12.0%", "100.0", "~"],
         ["2026-11-16", "0", "-", "-"],
         ["2026-11-23", "40", f"{week(1.12)['execution_time'].mean():.2f}", "=", "100.0", "~"],
         ["2026-11-30", "3", f"{week(1.1, n=3)['execution_time'].mean():.2f}", "~", "100.0", "~"],
     ]
     assert "in the week before" in text
-    assert "~: the runs do not tell" in text
+    assert "~: inconclusive" in text
 
 
-def test_a_week_behind_a_gap_is_told_against_the_last_one_with_runs() -> None:
+def test_a_week_after_a_gap_is_compared_with_the_last_one_with_runs() -> None:
     assert "slower than in the week of 2026-11-02" in " ".join(text_of(trend(week(), None, week(1.5))).split())
 
 
-def test_weeks_that_do_not_differ_are_told_in_a_sentence() -> None:
+def test_weeks_that_do_not_differ_take_one_sentence() -> None:
     text = " ".join(text_of(trend(week(), week(seed=1))).split())
-    assert "No week differs from the one before it by more than 10 % as far as the runs can tell." in text
+    assert "No week is shown to differ from the one before it by more than 10%." in text
     assert "- !" not in text
     assert "- *" not in text
 
@@ -64,7 +65,7 @@ def test_the_week_that_is_not_over_is_named() -> None:
     assert "that of 2026-11-09 is not over" in " ".join(text_of(running).split())
 
 
-def test_doubts_about_a_flagged_week_are_footnotes() -> None:
+def test_caveats_about_a_flagged_week_are_footnotes() -> None:
     text = text_of(trend(week(n=4, spread=0.01), week(3.0, n=4, spread=0.01)))
     assert re.search(r"4\+4 runs \[1, 2\]", text)
     assert "There are only 4 runs of the week of 2026-11-09" in " ".join(text.split())
@@ -76,21 +77,21 @@ def test_one_week_is_no_trend() -> None:
     assert text_of(trend()) == "\n"
 
 
-def test_a_new_version_of_one_week_is_told_beside_the_trend_of_the_old_one() -> None:
+def test_a_new_version_of_one_week_is_named_beside_the_trend_of_the_old_one() -> None:
     old, new = trend(week(), week(1.5)), trend(None, week())
     text = text_of(old, Trend("new", new.weeks, ()), old)
-    assert "All runs of new are of one week; a trend needs two." in text
+    assert "All runs of new are from one week; a trend needs two." in text
     assert len(rows(text)) == 2
     assert len(re.findall(r"^- !", text, re.MULTILINE)) == 1
 
 
-def test_why_there_is_no_trend_is_told_once() -> None:
+def test_why_there_is_no_trend_is_said_once() -> None:
     reason = Caveat("no_trend", "There is no trend, as the store could not be asked.")
     text = text_of(Trend("v1", (), (reason,)), Trend("v2", (), (reason,)))
     assert text.count("as the store could not be asked") == 1
 
 
-def test_of_many_flags_of_a_version_the_newest_are_told() -> None:
+def test_of_many_flags_of_a_version_the_newest_are_listed() -> None:
     weeks: list[Columns] = [
         runs("v", ["t"] * 40, time=2.0**i * np.linspace(1, 1.1, 40), cost=2.0**i * np.linspace(1, 1.1, 40))
         for i in range(8)

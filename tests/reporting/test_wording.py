@@ -56,30 +56,29 @@ def told(  # noqa: PLR0917
     ("metric", "verdict", "effect", "ends", "expected"),
     [
         ("execution_time", "improved", 0.269, (0.221, 0.315),
-         "Execution time: v2.0 is 26.9 % faster than v1.0 (95 % interval: 22.1 to 31.5 % faster)."),
+         "Execution time: v2.0 is 26.9% faster than v1.0 (95% interval: 22.1 to 31.5% faster)."),
         ("execution_time", "regressed", -0.12, (-0.2, -0.041),
-         "Execution time: v2.0 is 12.0 % slower than v1.0 (95 % interval: 4.1 to 20.0 % slower)."),
+         "Execution time: v2.0 is 12.0% slower than v1.0 (95% interval: 4.1 to 20.0% slower)."),
         ("execution_time", "regressed", -2.5, (None, -1.1),
-         "Execution time: v2.0 is 250.0 % slower than v1.0 (95 % interval: at least 110.0 % slower)."),
-        ("execution_time", "improved", 0.5, None, "Execution time: v2.0 is 50.0 % faster than v1.0."),
+         "Execution time: v2.0 is 250.0% slower than v1.0 (95% interval: at least 110.0% slower)."),
+        ("execution_time", "improved", 0.5, None, "Execution time: v2.0 is 50.0% faster than v1.0."),
         ("cost", "improved", 0.05, (0.01, None),
-         "Cost: v2.0 costs 5.0 % less than v1.0 (95 % interval: at least 1.0 % less)."),
+         "Cost: v2.0 costs 5.0% less than v1.0 (95% interval: at least 1.0% less)."),
         ("cost", "inconclusive", 0.05, (-0.01, 0.11),
-         "Cost: the runs do not tell whether v2.0 costs less or more than v1.0 "
-         "(95 % interval: from 1.0 % more to 11.0 % less)."),
+         "Cost: inconclusive; v2.0 costs anywhere from 1.0% more to 11.0% less than v1.0 (95% interval)."),
         ("cost", "inconclusive", 0.05, (None, 0.11),
-         "Cost: the runs do not tell whether v2.0 costs less or more than v1.0 (95 % interval: at most 11.0 % less)."),
+         "Cost: inconclusive (95% interval: at most 11.0% less)."),
         ("cost", "inconclusive", None, None,
-         "Cost: the runs do not tell whether v2.0 costs less or more than v1.0."),
+         "Cost: inconclusive."),
         ("failure_rate", "improved", 0.06, (0.011, 0.09),
-         "Failure rate: v2.0 fails 6.0 percentage points less often than v1.0 "
-         "(95 % interval: 1.1 to 9.0 percentage points less often)."),
+         "Failure rate: v2.0 fails 6.0 points less often than v1.0 "
+         "(95% interval: 1.1 to 9.0 points less often)."),
         ("success_rate", "regressed", -0.06, (-0.09, -0.011),
-         "Success rate: v2.0 succeeds 6.0 percentage points less often than v1.0 "
-         "(95 % interval: 1.1 to 9.0 percentage points less often)."),
+         "Success rate: v2.0 succeeds 6.0 points less often than v1.0 "
+         "(95% interval: 1.1 to 9.0 points less often)."),
         ("routing_accuracy", "improved", 0.15, (0.0, 0.3),
-         "Routing accuracy: v2.0 picks the right agent 15.0 percentage points more often than v1.0 "
-         "(95 % interval: from 0.0 percentage points less often to 30.0 percentage points more often)."),
+         "Routing accuracy: v2.0 picks the right agent 15.0 points more often than v1.0 "
+         "(95% interval: from 0.0 points less often to 30.0 points more often)."),
     ],
 )  # fmt: skip
 def test_a_verdict_is_told_with_its_effect_and_interval(  # noqa: PLR0917
@@ -90,8 +89,7 @@ def test_a_verdict_is_told_with_its_effect_and_interval(  # noqa: PLR0917
 
 def test_equivalence_is_told_with_its_margin_and_the_90_percent_interval(comparison: Comparison) -> None:
     assert told(comparison, "execution_time", "equivalent", 0.01, (-0.011, 0.03), 0.9) == (
-        "Execution time: v2.0 and v1.0 take the same time, within 5.0 % "
-        "(90 % interval: from 1.1 % slower to 3.0 % faster)."
+        "Execution time: v2.0 and v1.0 take the same time, within 5% (90% interval: from 1.1% slower to 3.0% faster)."
     )
 
 
@@ -112,7 +110,7 @@ def test_a_word_never_contradicts_the_direction_of_the_effect(comparison: Compar
 
 def test_a_side_without_values_is_told(comparison: Comparison) -> None:
     line = sentence(replace(comparison, metric="cost", v2_count=0))
-    assert render_text((Paragraph(line),)) == "Cost: cannot be compared, for want of runs that tell.\n"
+    assert render_text((Paragraph(line),)) == "Cost: not enough data to compare.\n"
 
 
 def test_what_would_decide_is_told(comparison: Comparison) -> None:

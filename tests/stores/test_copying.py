@@ -77,7 +77,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         next(ahead)
 
 
-def test_whoever_stops_early_leaves_no_thread_behind() -> None:
+def test_a_reader_that_stops_early_leaves_no_thread_behind() -> None:
     source = iter([1, 2, 3])
     ahead = one_ahead(source)
     assert next(ahead) == 1

@@ -35,7 +35,7 @@ def spoil_cursor(journal: JSONFileStore, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b'{"remote": "\xff"}', b"[1]", b'{"remote": 1}'])
-def test_a_damaged_cursor_keeps_nobody_from_recording_and_means_that_everything_is_delivered_again(
+def test_a_damaged_cursor_does_not_stop_recording_and_means_that_everything_is_delivered_again(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.append(history := make_history(30))

@@ -68,8 +68,8 @@ def rewrite_without_delivered(journal: JSONFileStore) -> None:
 
 
 def rewrite_without_cursors(journal: JSONFileStore) -> None:
-    for mark in journal.path.with_name("metrics.json.d").glob("*.mark"):
-        mark.unlink()
+    for file in journal.path.with_name("metrics.json.d").glob("*.mark"):
+        file.unlink()
 
 
 REWRITES = (
@@ -170,7 +170,7 @@ def test_the_cursor_names_exactly_the_batch_under_way_while_the_next_is_read_alr
         assert [len(batch.documents) for batch in read_ahead] == [5, 5, 5, 3]
 
 
-def test_a_batch_read_ahead_that_was_short_is_read_again_with_what_came_since(
+def test_a_short_batch_that_was_read_ahead_is_read_again_with_later_records(
     tmp_path: Path, small_batches: int, read_ahead: list[Batch]
 ) -> None:
     remote, history, more = Watched(), make_history(7), make_history(4, seed=2)
@@ -221,7 +221,7 @@ def test_a_rewrite_while_one_batch_is_sent_and_the_next_is_read_loses_and_double
         assert store.condition().pending == 0
 
 
-def test_what_fails_while_it_is_read_ahead_fails_where_it_is_read_again(
+def test_an_error_of_reading_ahead_is_raised_only_if_reading_again_fails(
     tmp_path: Path, small_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remote, history = Watched(), make_history(20)
@@ -251,7 +251,7 @@ def test_an_outage_in_the_middle_sends_the_same_batch_again(tmp_path: Path, smal
         assert ids(remote) == ids_of(history)
 
 
-def test_what_prune_keeps_is_exactly_what_no_remote_store_has_confirmed(store: ReplicatedStore) -> None:
+def test_prune_keeps_exactly_the_records_that_no_remote_store_has_confirmed(store: ReplicatedStore) -> None:
     history = make_history(30)
     store.append(history[:20])
     deliver(store)
@@ -291,7 +291,7 @@ def test_a_removed_cursor_means_that_everything_is_delivered_again(store: Replic
     assert sorted(ids(store)) == sorted(ids_of([*history, *more]))
 
 
-def test_a_cursor_that_is_removed_during_a_send_confirms_nothing_of_what_was_there_before(tmp_path: Path) -> None:
+def test_a_cursor_removed_during_a_send_confirms_none_of_the_earlier_records(tmp_path: Path) -> None:
     remote, old, new = Watched(), make_history(10), make_history(5, seed=2)
     with JSONFileStore(tmp_path / "benchmarks" / "metrics.json") as journal:
         journal.append(old)
@@ -304,7 +304,7 @@ def test_a_cursor_that_is_removed_during_a_send_confirms_nothing_of_what_was_the
         assert sorted(ids(store)) == sorted(ids_of([*old, *new]))
 
 
-def test_a_batch_whose_cursor_another_deliverer_has_moved_confirms_nothing_of_that_others(
+def test_a_batch_whose_cursor_another_deliverer_moved_does_not_confirm_the_others_batch(
     store: ReplicatedStore, remote: Remote
 ) -> None:
     store.append(history := make_history(10))
@@ -347,7 +347,7 @@ def test_a_history_is_delivered_whole_and_no_further_also_where_an_id_occurs_twi
         assert sorted(ids(store)) == sorted(ids_of([*history, *new]))
 
 
-def test_what_is_delivered_anew_does_not_end_where_the_last_id_occurs_for_the_first_time(
+def test_a_delivery_from_the_start_does_not_end_at_the_first_of_two_equal_ids(
     store: ReplicatedStore, remote: Remote
 ) -> None:
     store.append(make_history(1, seed=5))

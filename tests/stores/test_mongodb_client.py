@@ -45,7 +45,7 @@ def test_its_name_holds_neither_user_nor_password_nor_options() -> None:
 
 
 @pytest.mark.parametrize("secret", ["s3/cr3t", "s3?cr3t", "s3#cr3t", "12/cr3t", "12?cr3t", "12#cr3t", "s3:cr3t/1"])
-def test_a_password_that_was_not_quoted_is_an_error_that_shows_nothing_of_it(secret: str) -> None:
+def test_a_password_that_was_not_quoted_is_an_error_that_does_not_show_it(secret: str) -> None:
     with pytest.raises(ConfigurationError, match="as urllib.parse.quote_plus does") as refused:
         MongoDBStore(f"mongodb://alice:{secret}@one.invalid/bench")
     assert "cr3t" not in str(refused.value)
@@ -107,7 +107,7 @@ def test_a_cluster_found_by_dns_is_named_without_asking_anybody(monkeypatch: pyt
     assert "s3cret" not in repr(store)
 
 
-def test_a_cluster_that_dns_does_not_find_is_behind_and_no_error_of_the_caller(
+def test_a_cluster_that_dns_does_not_find_is_behind_and_raises_nothing_to_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # A name server that is not there, instead of whichever this machine asks.

@@ -106,7 +106,7 @@ def test_records_reach_the_remote_store_in_batches_of_at_most_a_thousand(
     assert store.condition() == Condition("remote://somewhere")
 
 
-def test_a_remote_store_that_is_attached_to_a_history_gets_what_comes_and_the_rest_on_request(
+def test_a_remote_store_attached_to_a_history_gets_new_records_and_the_old_ones_on_request(
     tmp_path: Path, remote: Remote
 ) -> None:
     old, new = make_history(1200), make_history(5, seed=2)
@@ -208,7 +208,7 @@ def test_a_store_that_took_a_record_is_asked_again_at_once(store: ReplicatedStor
     assert not store.summarize(Query()).caveats
 
 
-def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, remote: Remote) -> None:
+def test_the_note_is_on_the_result_and_in_the_report(store: ReplicatedStore, remote: Remote) -> None:
     remote.is_down = True
     recorder = BenchmarkRecorder(store=store)
     for version in ("v1", "v2"):
@@ -224,7 +224,7 @@ def test_the_doubt_is_on_the_result_and_in_the_report(store: ReplicatedStore, re
     assert recorder.health().pending == 12
 
 
-def test_what_is_refused_for_its_content_goes_to_quarantine_and_still_counts(
+def test_a_record_refused_for_its_content_goes_to_quarantine_and_still_counts(
     store: ReplicatedStore, remote: Remote
 ) -> None:
     history = make_history(60)
@@ -260,17 +260,17 @@ def test_confirmed_records_leave_the_journal_when_they_are_old_enough(tmp_path: 
         assert sorted(ids(store)) == sorted(ids_of([*old, *young]))
 
 
-@pytest.mark.parametrize("odd", [{}, {"timestamp": None}, {"timestamp": "yesterday"}])
-def test_a_record_without_a_time_hides_neither_what_waits_nor_what_may_go(
-    tmp_path: Path, remote: Remote, odd: Document
+@pytest.mark.parametrize("changed", [{}, {"timestamp": None}, {"timestamp": "yesterday"}])
+def test_a_record_without_a_time_hides_neither_pending_records_nor_those_to_be_pruned(
+    tmp_path: Path, remote: Remote, changed: Document
 ) -> None:
     path = tmp_path / "metrics.json"
-    undated = {name: value for name, value in make_document().items() if name != "timestamp"} | odd
+    undated = {name: value for name, value in make_document().items() if name != "timestamp"} | changed
     with ReplicatedStore(JSONFileStore(path), remote, beside=path, deliver="off", keep_delivered=86_400) as store:
         store.append([undated])
         store.append(make_history(10))
         condition = store.condition()
-        assert (condition.pending, condition.pending_since) == (11, odd.get("timestamp"))
+        assert (condition.pending, condition.pending_since) == (11, changed.get("timestamp"))
         deliver(store)
         assert remote.sent == [11]
         assert store.journal.read(None, 20).documents == (undated,)
@@ -291,7 +291,9 @@ def test_records_are_delivered_in_the_background_and_flush_waits_for_it(tmp_path
         assert ids(remote) == ids_of(history)
 
 
-def test_an_outage_is_told_and_ends_by_itself(tmp_path: Path, remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_and_ends_by_itself(
+    tmp_path: Path, remote: Remote, caplog: pytest.LogCaptureFixture
+) -> None:
     with replicated(tmp_path, remote) as store:
         remote.is_down = True
         store.append(history := make_history(30))
@@ -306,12 +308,12 @@ def test_an_outage_is_told_and_ends_by_itself(tmp_path: Path, remote: Remote, ca
         assert ids(remote) == ids_of(history)
     told = [record.message for record in caplog.records if "remote://somewhere" in record.message]
     assert told == [
-        "records are kept locally until remote://somewhere takes them: nobody answers",
-        "remote://somewhere takes records again",
+        "records stay in the local journal until remote://somewhere accepts them: nobody answers",
+        "remote://somewhere accepts records again",
     ]
 
 
-def test_another_process_can_tell_why_delivery_fails_as_long_as_it_does(
+def test_another_process_can_say_why_delivery_fails_as_long_as_it_does(
     tmp_path: Path, store: ReplicatedStore, remote: Remote
 ) -> None:
     remote.is_down = True
@@ -331,7 +333,7 @@ def test_another_process_can_tell_why_delivery_fails_as_long_as_it_does(
     assert (store.condition().failing_since, store.condition().last_error) == (None, None)
 
 
-def test_what_one_recorder_left_behind_the_next_one_delivers(tmp_path: Path, remote: Remote) -> None:
+def test_the_next_recorder_delivers_what_one_left_behind(tmp_path: Path, remote: Remote) -> None:
     remote.is_down = True
     with replicated(tmp_path, remote) as store:
         store.append(history := make_history(10))

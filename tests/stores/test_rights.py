@@ -43,7 +43,7 @@ def guard(server: Mongod) -> None:
 
 
 @pytest.mark.parametrize("user", ["reader:wr0ng", "reader:s3cret", "nobody:s3cret"])
-def test_who_may_not_write_is_behind_and_told_so_and_the_password_never(
+def test_without_the_right_to_write_delivery_waits_and_says_why_without_the_password(
     tmp_path: Path, guarded: Mongod, user: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, password = guarded.url("bench", user), user.partition(":")[2]
@@ -64,7 +64,7 @@ def test_who_may_not_write_is_behind_and_told_so_and_the_password_never(
     assert "mongodb://127.0.0.1" in caplog.text
 
 
-def test_who_may_only_write_and_read_records_needs_no_index_and_nothing_else(tmp_path: Path, guarded: Mongod) -> None:
+def test_the_right_to_write_and_read_records_is_enough_without_indexes(tmp_path: Path, guarded: Mongod) -> None:
     url = guarded.url("bench", "writer:s3cret")
     with get_benchmark_recorder(url, journal=tmp_path / "metrics.json") as recorder:
         for version in ("v1", "v2"):

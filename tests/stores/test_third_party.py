@@ -124,7 +124,7 @@ def test_a_url_of_its_scheme_opens_it_behind_a_journal_and_records_are_delivered
     assert len(json.loads(journal.read_text())["metrics"]) == 2
 
 
-def test_one_that_is_out_of_reach_is_behind_and_sync_catches_up(tmp_path: Path, installed: dict[str, str]) -> None:
+def test_a_store_out_of_reach_is_behind_and_sync_catches_up(tmp_path: Path, installed: dict[str, str]) -> None:
     folder, journal = tmp_path / "absent", tmp_path / "metrics.json"
     done = run(installed, "-c", PROGRAM, f"mystore://{folder}", journal)
     assert (done.returncode, done.stdout) == (0, "False 2\n2.0\n")

@@ -219,7 +219,7 @@ def test_values_travel_as_parameters_and_never_in_the_sql() -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=repr)
-def test_what_replication_asks_for_is_left_out_or_kept_apart(store: VertexStore, query: Query) -> None:
+def test_excluded_ids_are_left_out_and_own_cells_are_kept_separate(store: VertexStore, query: Query) -> None:
     history = make_history(80)
     store.append(history)
     memory = MemoryStore()
@@ -291,7 +291,7 @@ def _run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_nothing_of_google_is_imported_before_the_first_delivery_and_then_only_bigquery(cloud: FakeGoogleCloud) -> None:
+def test_googles_packages_are_imported_at_the_first_delivery_and_then_only_bigquery(cloud: FakeGoogleCloud) -> None:
     program = """
 import sys
 from benchmark_recorder.stores.vertex import VertexStore

@@ -64,7 +64,7 @@ def test_where_nothing_listens_the_store_is_unavailable(cloud: FakeGoogleCloud) 
     [(503, "backendError"), (500, "internalError"), (502, "badGateway"), (429, "rateLimitExceeded"),
      (403, "rateLimitExceeded"), (403, "quotaExceeded")],
 )  # fmt: skip
-def test_what_passes_is_tried_again_and_each_record_counts_once(
+def test_a_passing_error_is_tried_again_and_each_record_counts_once(
     cloud: FakeGoogleCloud, status: int, reason: str
 ) -> None:
     history = make_history(20)
@@ -76,7 +76,7 @@ def test_what_passes_is_tried_again_and_each_record_counts_once(
 
 
 @pytest.mark.parametrize(("status", "reason"), [(503, "backendError"), (403, "quotaExceeded"), (429, "quotaExceeded")])
-def test_an_outage_that_lasts_is_told_and_loses_nothing(cloud: FakeGoogleCloud, status: int, reason: str) -> None:
+def test_an_outage_that_lasts_is_an_error_and_loses_nothing(cloud: FakeGoogleCloud, status: int, reason: str) -> None:
     history = make_history(20)
     store = cloud.store(deadline=0.3)
     cloud.bigquery.faults = [Fault(status=status, reason=reason)]
@@ -110,7 +110,7 @@ def test_a_service_that_is_silent_for_ever_does_not_hold_the_call(cloud: FakeGoo
         call[path]()
 
 
-def test_a_job_whose_state_is_never_told_does_not_hold_the_call(cloud: FakeGoogleCloud) -> None:
+def test_a_job_whose_state_is_never_reported_does_not_block_the_call(cloud: FakeGoogleCloud) -> None:
     store = cloud.store(timeout=0.2, deadline=0.3)
     store.append([make_document()], fresh=True)
     cloud.bigquery.slow_polls = 1
@@ -159,7 +159,7 @@ def test_half_of_the_rows_refused_leaves_the_other_half_stored(cloud: FakeGoogle
     assert_counted_once(store, history[1::2])
 
 
-def test_all_rows_refused_for_what_they_hold_are_named(cloud: FakeGoogleCloud) -> None:
+def test_all_rows_refused_for_their_content_are_named(cloud: FakeGoogleCloud) -> None:
     history = make_history(4)
     cloud.bigquery.refuse = lambda _: "|injected"
     with pytest.raises(RefusedRecordsError) as caught:
@@ -251,7 +251,7 @@ def test_a_column_of_another_type_is_the_setup(cloud: FakeGoogleCloud, count: in
         (404, "notFound", "Not found: Table t", "vertex setup --project demo-project"),
     ],
 )
-def test_what_does_not_pass_holds_the_records_and_says_what_to_do(
+def test_a_lasting_error_keeps_the_records_and_says_what_to_do(
     cloud: FakeGoogleCloud, status: int, reason: str, message: str, words: str
 ) -> None:
     history = make_history(5)
@@ -278,7 +278,7 @@ def test_a_missing_table_says_how_to_make_it() -> None:
                 call()
 
 
-def test_another_location_is_told(cloud: FakeGoogleCloud) -> None:
+def test_another_location_is_named_in_the_error(cloud: FakeGoogleCloud) -> None:
     with pytest.raises(StoreSetupError, match="was not found in location europe-west4.*vertex check"):
         cloud.store(location="europe-west4").summarize(Query())
 
@@ -340,7 +340,7 @@ def test_credentials_that_are_not_taken_hold_the_records(
     client.close()
 
 
-def test_a_certificate_that_is_not_trusted_is_told_at_once(
+def test_a_certificate_that_is_not_trusted_is_an_error_at_once(
     cloud: FakeGoogleCloud, secure: FakeBigQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")

@@ -54,7 +54,7 @@ def ids(store: ReplicatedStore) -> list[str]:
     return sorted(store.scan(Query(), ["record_id"])["record_id"])
 
 
-def test_what_is_recorded_arrives_and_counts_once(cloud: FakeGoogleCloud, store: ReplicatedStore) -> None:
+def test_records_arrive_and_count_once(cloud: FakeGoogleCloud, store: ReplicatedStore) -> None:
     history = make_history(30)
     for document in history:
         store.append([document], fresh=True)

@@ -95,7 +95,7 @@ def test_the_feature_group_is_keyed_by_record_and_has_the_six_features(cloud: Fa
     assert sorted(cloud.registry.features) == [f"{GROUP}/features/{name}" for name in FEATURES]
 
 
-def test_a_dry_run_says_what_would_be_and_creates_nothing(cloud: FakeGoogleCloud) -> None:
+def test_a_dry_run_says_what_would_be_created_and_creates_nothing(cloud: FakeGoogleCloud) -> None:
     said = steps(cloud, dry_run=True)
     assert [step.rpartition(": would be created")[0] for step in said if "would be created" in step][:2] == [
         "dataset demo-project.genesis_benchmarks",
@@ -107,7 +107,7 @@ def test_a_dry_run_says_what_would_be_and_creates_nothing(cloud: FakeGoogleCloud
     assert {method for method, _ in cloud.bigquery.requests} == {"GET"}
 
 
-def test_what_is_half_there_is_completed(cloud: FakeGoogleCloud) -> None:
+def test_an_incomplete_setup_is_completed(cloud: FakeGoogleCloud) -> None:
     cloud.set_up()
     del cloud.registry.features[f"{GROUP}/features/cost"]
     _drop_last_column(cloud)
@@ -118,7 +118,7 @@ def test_what_is_half_there_is_completed(cloud: FakeGoogleCloud) -> None:
     assert problems(cloud) == {}
 
 
-def test_records_fit_into_what_was_completed(cloud: FakeGoogleCloud) -> None:
+def test_records_fit_into_a_completed_table(cloud: FakeGoogleCloud) -> None:
     cloud.set_up()
     _drop_last_column(cloud)
     document = make_document() | {"team": "x"}
@@ -210,7 +210,7 @@ def test_a_registry_that_is_away_for_a_moment_is_asked_again(cloud: FakeGoogleCl
 # Checking -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_project_is_told_to_set_up(cloud: FakeGoogleCloud) -> None:
+def test_a_check_of_an_empty_project_says_to_set_it_up(cloud: FakeGoogleCloud) -> None:
     assert problems(cloud) == {
         "dataset demo-project.genesis_benchmarks": (
             "does not exist -> run `benchmark-recorder vertex setup --project demo-project`"
@@ -218,7 +218,7 @@ def test_an_empty_project_is_told_to_set_up(cloud: FakeGoogleCloud) -> None:
     }
 
 
-def test_what_is_missing_is_named(cloud: FakeGoogleCloud) -> None:
+def test_missing_parts_are_named(cloud: FakeGoogleCloud) -> None:
     cloud.set_up()
     cloud.bigquery.tables[TABLE].resource["schema"]["fields"].pop()
     del cloud.registry.features[f"{GROUP}/features/cost"]
@@ -273,7 +273,7 @@ def test_a_service_that_is_away_is_no_fault_of_the_setup(cloud: FakeGoogleCloud)
     assert problems(cloud, deadline=0.2)["dataset demo-project.genesis_benchmarks"].endswith("-> try again later")
 
 
-def test_a_table_without_partitions_and_a_group_with_another_key_are_told(cloud: FakeGoogleCloud) -> None:
+def test_a_table_without_partitions_and_a_group_with_another_key_are_found(cloud: FakeGoogleCloud) -> None:
     cloud.set_up()
     del cloud.bigquery.tables[TABLE].resource["timePartitioning"]
     cloud.registry.groups[GROUP].big_query.entity_id_columns = ["task_id"]
@@ -342,7 +342,7 @@ def test_a_bearer_token_goes_with_each_call_over_tls(cloud: FakeGoogleCloud, sec
     store.registry_client().transport.close()
 
 
-def test_an_expired_token_disguised_as_unavailable_is_told_as_what_it_is(
+def test_an_expired_token_disguised_as_unavailable_is_named_as_what_it_is(
     cloud: FakeGoogleCloud, secure: FakeFeatureRegistry
 ) -> None:
     expired = Credentials("t0ken", expiry=datetime(2020, 1, 1))  # noqa: DTZ001 - Google's form

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Coded, tabulate
+from benchmark_recorder.cells import Cell, Coded, are_matched, tabulate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,20 +38,12 @@ def tabulate_pooled(
 
 
 def _matched(task: Coded, version: Coded, versions: tuple[str, ...] | None) -> NDArray[np.bool_]:
-    """Whether each task of the vocabulary gets cells of its own; see ``cells.Cells``."""
+    """Whether each task of the vocabulary gets cells of its own."""
     count = len(task.vocabulary)
-    runs = np.bincount(task.codes, minlength=count)
-    asked = np.count_nonzero(np.bincount(version.codes)) if versions is None else len(set(versions))
-    if asked <= 1:
-        matched = runs >= 2
-    else:
-        pairs = np.unique(task.codes.astype(np.int64) * len(version.vocabulary) + version.codes)
-        matched = np.bincount(pairs // len(version.vocabulary), minlength=count) >= 2
-    if np.count_nonzero(matched) > MAX_MATCHED_TASKS:
-        tasks = np.flatnonzero(matched).tolist()
-        tasks.sort(key=lambda code: (-runs[code], task.vocabulary[code]))
-        matched[tasks[MAX_MATCHED_TASKS:]] = False
-    return matched
+    asked = len(np.unique(version.codes)) if versions is None else len(set(versions))
+    pairs = np.unique(task.codes.astype(np.int64) * len(version.vocabulary) + version.codes)
+    seen = np.bincount(pairs // len(version.vocabulary), minlength=count)
+    return are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
 
 
 def _pool(columns: Mapping[str, NDArray[np.generic] | Coded]) -> list[Cell]:

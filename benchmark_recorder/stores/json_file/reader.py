@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import CELL_FIELDS, Cells, StoreNote
-from benchmark_recorder.columns import Durations
+from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import COLUMNS, Query
 from benchmark_recorder.stores.json_file import cache
@@ -233,16 +233,8 @@ class Projection:
         Raises:
             ValueError: a number is none.
         """
-        return {name: _column(values, COLUMNS[name]) for name, values in self._values.items()}
+        return {name: column_of(values, COLUMNS[name]) for name, values in self._values.items()}
 
 
 def _document(record: Any) -> Document:  # noqa: ANN401 - of a class made for the query
     return {name: getattr(record, name) for name in _ASKED_OF_DOCUMENTS}
-
-
-def _column(values: list[Any], dtype: str) -> NDArray[np.generic]:
-    if dtype == "float64":
-        return np.array(values, np.float64)  # None becomes NaN
-    column = np.empty(len(values), dtype)
-    column[:] = values
-    return column

@@ -1,4 +1,4 @@
-"""MongoDB clients: what a URL says without asking anybody, and the driver's own settings."""
+"""MongoDB clients: what a URL says without asking a server, and the driver's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CLIENT_OPTIONS: Final = {
     "appname": "benchmark-recorder",
-    "serverSelectionTimeoutMS": 2000,  # the driver's own is 30 s
+    "serverSelectionTimeoutMS": 2000,  # the driver's default is 30 s
     "connectTimeoutMS": 2000,
     "heartbeatFrequencyMS": 3000,  # a server that hangs is noticed after this and the connect timeout
     "socketTimeoutMS": 150_000,  # the last resort: longer than the longest question
@@ -25,7 +25,7 @@ CLIENT_OPTIONS: Final = {
 
 
 def require_driver() -> None:
-    """Nothing, where pymongo is installed and new enough.
+    """Check that pymongo is installed and new enough.
 
     Raises:
         MissingDependencyError: it is not.
@@ -38,7 +38,7 @@ def require_driver() -> None:
         ) from error
     if pymongo.version_tuple < (4, 13):
         raise MissingDependencyError(
-            f"the MongoDB store needs pymongo 4.13, and this is {pymongo.version}: "
+            f"the MongoDB store needs pymongo 4.13 or newer; {pymongo.version} is installed: "
             'pip install "benchmark-recorder[mongodb]"'
         )
 
@@ -47,7 +47,7 @@ def address(uri: str) -> tuple[str, str | None]:
     """The hosts and the database of a URL, without asking a name server and without its secrets.
 
     Raises:
-        ConfigurationError: it is no MongoDB URL, or so written that a part of its password may look like a host.
+        ConfigurationError: it is not a MongoDB URL, or part of its password could be read as a host.
     """
     parts = urlsplit(uri)
     if parts.scheme not in {"mongodb", "mongodb+srv"}:
@@ -69,26 +69,26 @@ _HOST: Final = re.compile(r"(?:\[[^\]]+\]|[^:\[\]]+)(?::\d+)?")
 
 
 def hosts_of(client: Client | None) -> str:
-    """What a given client was told; asks nobody."""
+    """The hosts that a given client was made with; asks no server."""
     seeds = getattr(client, "_topology_settings", None)
     known = sorted(getattr(seeds, "seeds", ()))
     return ",".join(f"{host}:{port}" if port else host for host, port in known) or "given client"
 
 
 def check_names(database: str, collection: str) -> None:
-    """Nothing, where the server takes these names.
+    """Check that the server accepts these names.
 
     Raises:
-        ConfigurationError: it would not.
+        ConfigurationError: it does not.
     """
     if any(character in database for character in '/\\. "$*<>:|?\0'):
-        raise ConfigurationError(f"database: {database!r} is no name for one")
+        raise ConfigurationError(f"database: {database!r} is not a valid name")
     if not collection or collection.startswith("system.") or any(c in collection for c in "$\0"):
-        raise ConfigurationError(f"collection: {collection!r} is no name for one")
+        raise ConfigurationError(f"collection: {collection!r} is not a valid name")
 
 
 def connect(uri: str | None) -> Client:
-    """A client that has not asked for anything yet; the URL's options win over ours.
+    """A client that has not connected yet; the URL's options override ours.
 
     Raises:
         pymongo.errors.PyMongoError: the URL is wrong, or the name server does not answer (``mongodb+srv``).

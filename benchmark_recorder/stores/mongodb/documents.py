@@ -3,7 +3,7 @@
 ::
 
     {
-      _id: "6a1f...",                    the record's id: the server itself sees to it that it counts once
+      _id: "6a1f...",                    the record's id: the server itself ensures that it counts once
       recorded_at: ISODate(...),         the moment to the millisecond, for people and for expiry
       time: NumberLong(...),             the same in microseconds since 1970: what queries and indexes use
       timestamp: "2026-11-23T...",       the same as the caller's text
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 NUMBERS: Final = of_kind("number")
 
 YIELD_EVERY: Final = 100
-"""Records after which other threads get their turn: whoever records must not wait for a batch to be encoded."""
+"""Records after which other threads may run: recording must not wait for a batch to be encoded."""
 
 LONG_TAG: Final = 256
-"""Characters from which a tag is replaced by its hash, so that a large value is not stored twice."""
+"""Characters above which a tag is replaced by its hash, so that a large value is not stored twice."""
 
 _GREATEST: Final = sys.float_info.max
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - BSON takes a naive datetime as UTC, in half the time
@@ -51,24 +51,24 @@ _TYPES: Final = {"count": int, "flag": bool, "texts": list}
 _KINDS: Final[dict[str, frozenset[type]]] = {
     field.name: frozenset({_TYPES.get(field.kind, str), type(None)})
     for field in FIELDS
-    if field.kind not in {"id", "number", "json"}
+    if field.name != "record_id" and field.kind not in {"number", "json"}
 }
-"""What a field's value may be, where it is stored as it is."""
+"""The types that a field may have if it is stored as it is."""
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
 
 
 class NotStorableError(ValueError):
-    """A record's content cannot be a document; the reason is its text."""
+    """A record cannot be stored as a document; the message is the reason."""
 
 
 class Encoded(tuple["Document", ...]):  # noqa: SLOT001 - a tuple cannot have any
-    """Records with what is stored of them, encoded already.
+    """Records together with their encoded form.
 
     Attributes:
         rows: by the record's id, in BSON.
-        reasons: why others cannot be stored, by the record's id.
+        reasons: why some cannot be stored, by the record's id.
     """
 
     rows: dict[str, RawBSONDocument]
@@ -101,7 +101,7 @@ def stored(document: Document) -> dict[str, Any]:
     """A record as it is stored.
 
     Raises:
-        NotStorableError: a field is of a type that it cannot have, or out of what BSON can hold.
+        NotStorableError: a field has a wrong type, or a value that BSON cannot hold.
     """
     try:
         micros = timestamp_micros(document["timestamp"])
@@ -118,7 +118,7 @@ def stored(document: Document) -> dict[str, Any]:
             if type(value) not in _KINDS[name]:
                 raise NotStorableError(f"its {name} is a {type(value).__name__}")
             if type(value) is int and not -(2**63) <= value < 2**63:
-                raise NotStorableError(f"its {name} is a whole number of more than 64 bits")
+                raise NotStorableError(f"its {name} is an integer of more than 64 bits")
             row[name] = value
         elif name in NUMBERS:
             row[name] = value if type(value) is float and -_GREATEST <= value <= _GREATEST else _number(name, value)
@@ -135,7 +135,7 @@ def stored(document: Document) -> dict[str, Any]:
 
 
 def _number(name: str, value: object) -> float | None:
-    """A double, so that the server calculates with what Python would; one that is not finite is absent."""
+    """A double, so that the server calculates as Python would; ``None`` if it is not finite."""
     if value is None:
         return None
     if type(value) not in {int, float}:
@@ -143,7 +143,7 @@ def _number(name: str, value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
     except OverflowError as error:
-        raise NotStorableError(f"its {name} is beyond what a double can hold") from error
+        raise NotStorableError(f"its {name} does not fit into a double") from error
     return number if math.isfinite(number) else None
 
 

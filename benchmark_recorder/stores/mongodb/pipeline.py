@@ -12,15 +12,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from benchmark_recorder import cells
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import plain_text
+from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from benchmark_recorder.cells import Range
     from benchmark_recorder.records import Query
 
 Stage: TypeAlias = "dict[str, Any]"
@@ -32,7 +32,7 @@ POOLED_AT_ONCE: Final = 2000
 
 
 def filter_of(query: Query) -> Stage:
-    """The documents that a query asks for; see ``Query.matches``."""
+    """The filter for the documents of a query; see ``Query.matches``."""
     conditions: list[Stage] = []
     for field, names in (
         ("version", query.versions),
@@ -40,7 +40,7 @@ def filter_of(query: Query) -> Stage:
         ("agent_selected", query.agents),
     ):
         if names is not None:
-            conditions.append({field: {"$in": [name for name in names if _can_be_stored(name)]}})
+            conditions.append({field: {"$in": list(filter(is_unicode, names))}})  # no record holds any other
     if query.task is not None:
         text = plain_text(query.task)[0]
         conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
@@ -56,21 +56,12 @@ def filter_of(query: Query) -> Stage:
     return {"$and": conditions} if conditions else {}
 
 
-def _can_be_stored(name: str) -> bool:
-    """A text with lone surrogates is in no store, and cannot be sent to this one."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
     """The aggregation whose documents ``cell_of`` takes: one for each cell of ``cells.Cells``.
 
     Args:
         query: which records.
-        across_versions: whether a task gets cells of its own for being seen in two versions; otherwise for two runs.
+        across_versions: whether a task needs two versions to get cells of its own; otherwise two runs.
     """
     return [
         {"$match": filter_of(query)},
@@ -78,10 +69,10 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
         {"$group": _by_task()},
         {"$group": _tasks()},
         {"$set": {"matched": _is_matched(across_versions=across_versions)}},
-        # Ranks are given by one field only: a document of three, which compares them in turn.
+        # A rank needs a single field: a document of three, which are compared one after the other.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
         {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
-        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_apart(query)]}}},
+        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_named(query)]}}},
         {"$unwind": "$cells"},
         *_pooled(
             {
@@ -158,9 +149,9 @@ def _is_matched(*, across_versions: bool) -> Stage:
     return {"$and": [{"$ne": ["$_id", None]}, enough]}
 
 
-def _is_apart(query: Query) -> Stage:
+def _is_named(query: Query) -> Stage:
     # A literal, so that no task's id is read as a path.
-    return {"$in": ["$_id", {"$literal": sorted(query.own_cells)}]}
+    return {"$in": ["$_id", {"$literal": sorted(filter(is_unicode, query.own_cells))}]}
 
 
 def _pooled(key: Stage, prefix: str) -> list[Stage]:
@@ -202,23 +193,7 @@ _M2_AROUND_MEAN: Final = {
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
     """A document of the aggregation as a cell."""
-    key = row["_id"]
-    return Cell(
-        version=key["version"],
-        task_id=key["task_id"],
-        success=key["success"],
-        n=row["n"],
-        tasks=row["tasks"],
-        max_time=row["max_time"] or 0.0,
-        max_cost=row["max_cost"] or 0.0,
-        routed=row["routed"],
-        routed_right=row["routed_right"],
-        git_commit=_range(row, "git_commit"),
-        host=_range(row, "host"),
-        first=row["first"],
-        last=row["last"],
-        **{name: _moments(row[name]) for name in MOMENTS},
-    )
+    return cells.cell_of({**row, **row["_id"]}, {name: _moments(row[name]) for name in MOMENTS})
 
 
 def _moments(parts: Mapping[str, Any]) -> Moments:
@@ -227,13 +202,3 @@ def _moments(parts: Mapping[str, Any]) -> Moments:
         return Moments()
     assert math.isfinite(mean)
     return Moments(n, mean, m2)
-
-
-def _range(row: Mapping[str, Any], name: str) -> Range:
-    least, greatest = row[f"least_{name}"], row[f"greatest_{name}"]
-    return None if least is None else (least, greatest)
-
-
-def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """In the order of ``cells.collect``: by version and task, the pooled ones at the end."""
-    return tuple(sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success)))

@@ -1,6 +1,6 @@
-"""Records in MongoDB: one document an execution, in an ordinary collection.
+"""Records in MongoDB: one document per execution, in an ordinary collection.
 
-The document is in ``_executions``, the questions are in ``_aggregation``; how to operate it is in ``docs/stores.md``.
+How to operate it is in ``docs/stores.md``.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 
 WRITE_SECONDS: Final = 10.0
-"""How long one batch may wait for the majority: many times what a healthy replica set needs for it."""
+"""How long one batch may wait for the majority: many times what a healthy replica set needs."""
 
 READ_SECONDS: Final = 120.0
 """How long one question may take: a scan of some ten million records."""
 
 CLOSE_SECONDS: Final = 0.5
-"""How long an exit waits for the server to be told that nobody will come back."""
+"""How long an exit may take to disconnect from the server."""
 
 ROWS_AT_ONCE: Final = 1000
-"""Documents that become arrays together: they stay in the processor's cache, and ten times as many take half as long
-again."""
+"""Documents that become arrays together: few enough for the processor's cache; ten times as many take 1.5 times as long
+each."""
 
 WHOLE_AT_ONCE: Final = 10_000
-"""Whole documents in one reply: some 10 MB. Of single fields a reply has what the server chooses, up to 16 MB."""
+"""Whole documents in one reply: some 10 MB. For single fields the server chooses, up to 16 MB."""
 
 _DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = 10334
@@ -55,22 +55,22 @@ _NOT_THE_RECORDS_FAULT: Final = frozenset(
     {6, 7, 13, 18, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 262, 290, 314, 317, 358}
     | {8000, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031}
 )
-"""Codes of a document's write error that another attempt may not meet; any other is the document's own."""
+"""Codes of a document's write error that may not recur; any other is the document's own fault."""
 
 _NO_INDEX: Final = frozenset({13, 50, 85, 86, 8000})
-"""Codes of an index that is not made: no right to, no time for it (make it by hand), another one in its place."""
+"""Codes for an index that is not created: no right, no time (create it by hand), or another index in its place."""
 
 
 class MongoDBStore(Store):
     """A collection of a MongoDB database (server 5.0 or newer). Safe to use from any thread, and after a fork.
 
-    Nothing is sent before the first question or append, so an unreachable server costs the constructor nothing.
+    Nothing is sent before the first question or append, so the constructor never waits for a server.
 
     Args:
         uri_or_client: ``mongodb://...`` or ``mongodb+srv://...``, or a ``MongoClient``, which is never closed here.
         database: its name; the one in the URL unless given.
         collection: its name.
-        expire_after_days: the server removes records that are older; never unless given.
+        expire_after_days: the server removes older records; never unless given.
 
     Raises:
         MissingDependencyError: pymongo is not installed.
@@ -166,15 +166,14 @@ class MongoDBStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import Cells
-        from benchmark_recorder.stores.mongodb.pipeline import ordered
+        from benchmark_recorder.cells import collect
 
         several = query.versions is None or len(set(query.versions)) > 1
         cells = self._cells(query, across_versions=several)
         if query.versions is None and len({cell.version for cell in cells}) == 1:
-            # Only one is there, as nobody could know before.
+            # There is only one version, which only the server knew.
             cells = self._cells(replace(query, versions=(cells[0].version,)), across_versions=False)
-        return Cells(ordered(cells))
+        return collect(cells, query.versions, query.own_cells)
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
@@ -192,7 +191,7 @@ class MongoDBStore(Store):
         if client is not None:
             import pymongo
 
-            # The driver says good-bye to the server first, and would wait long for one that hangs.
+            # The driver ends its sessions first, and would wait long for a server that hangs.
             with pymongo.timeout(CLOSE_SECONDS):
                 client.close()
 
@@ -215,7 +214,7 @@ class MongoDBStore(Store):
                 return 0
         else:
             return len(rows)
-        # Nobody says which one it is: halve until it is alone. Repeating is safe.
+        # The reply does not say which one it is: halve until it is alone. Repeating is safe.
         middle = len(rows) // 2
         return self._insert(rows[:middle], reasons) + self._insert(rows[middle:], reasons)
 
@@ -225,8 +224,8 @@ class MongoDBStore(Store):
         projection = None if fields is None else {"_id": "_id" in fields} | {f: True for f in fields if f != "_id"}
         if projection == {"_id": False}:
             projection = {"_id": True}
-        # Nobody can tell an order from what has neither an id nor a time, and sorting takes the server as long again.
-        sort = [("_id", 1)] if fields is None or _TELLS_ORDER & set(fields) else None
+        # Without an id or a time no order can be seen, and sorting takes the server as long again.
+        sort = [("_id", 1)] if fields is None or _SHOWS_ORDER & set(fields) else None
         with self._talking():
             cursor = self._collection().find(
                 filter_of(query),
@@ -258,7 +257,7 @@ class MongoDBStore(Store):
             return [cell_of(row) for row in cursor]
 
     def _prepare(self) -> None:
-        """Make the indexes, once a process; the lack of them slows questions, and is no reason not to record."""
+        """Create the indexes, once per process; without them questions are slower, and recording works."""
         if self._is_prepared:
             return
         from pymongo import ASCENDING, IndexModel
@@ -276,7 +275,7 @@ class MongoDBStore(Store):
         except OperationFailure as error:
             if error.code not in _NO_INDEX:
                 raise
-            logger.info("%s goes without some indexes: %s", self.name, _reason(error))
+            logger.info("%s has to do without some indexes: %s", self.name, _reason(error))
         self._is_prepared = True
 
     def _collection(self) -> Collection[dict[str, Any]]:
@@ -302,9 +301,9 @@ class MongoDBStore(Store):
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
-        """One exchange with the server: the driver's errors as ours.
+        """Around one exchange with the server: the driver's errors as ours.
 
-        Not under ``pymongo.timeout``: with it the driver tries again until the time is up, and we do that ourselves.
+        Not under ``pymongo.timeout``, which makes the driver retry until the time is up; we retry ourselves.
         """
         from pymongo.errors import ConfigurationError as DriverConfigurationError
         from pymongo.errors import InvalidURI, PyMongoError
@@ -318,22 +317,22 @@ class MongoDBStore(Store):
 
 
 _parents: Final[list[Client | None]] = []
-"""Clients of the parent process, in a forked child: neither used nor closed there, as their sockets are shared."""
+"""Clients of the parent process, in a forked child: kept, neither used nor closed, as their sockets are shared."""
 
 _SIMPLE: Final = {"locale": "simple"}
-"""Texts are equal where their bytes are, whatever the collection's own collation."""
+"""Texts are equal if their bytes are, whatever the collection's own collation."""
 
 _BY_ID: Final = {"_id": 1}
 
 _FIELD: Final = {"record_id": "_id"}
-_TELLS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
+_SHOWS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
 
 
 def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
     """How many documents of a partly refused batch were new; the refusals are added to ``reasons``.
 
     Raises:
-        StoreUnavailableError: some may not be stored, for no fault of their own.
+        pymongo.errors.BulkWriteError: some may not be stored, through no fault of their own.
     """
     details = error.details or {}
     refused: dict[str, str] = {}
@@ -341,7 +340,7 @@ def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
         code = failure.get("code")
         if code in _NOT_THE_RECORDS_FAULT:
             raise error
-        # Of another unique index, somebody else's record is there, and this one is not.
+        # Under another unique index, a different record is stored, and this one is not.
         if code != _DUPLICATE_KEY or failure.get("keyPattern", _BY_ID) != _BY_ID:
             refused[failure["op"]["_id"]] = f"{failure.get('errmsg', 'refused')} (code {code})"
     if details.get("writeConcernErrors"):
@@ -354,7 +353,7 @@ _TIMEOUTS: Final = re.compile(r" \(configured timeouts: [^()]*\)")
 
 
 def _reason(error: Exception) -> str:
-    """The driver's words, in one line of bounded length, without its timeouts and its picture of the servers."""
+    """The driver's words in one short line, without its timeouts and its description of the servers."""
     words = str(error).partition(", full error:")[0].partition(", Timeout: ")[0]
     text = " ".join(_TIMEOUTS.sub("", words).split())
     return text if len(text) <= 300 else f"{text[:300]}..."
@@ -362,8 +361,8 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _ours(name: str) -> Iterator[None]:
-    """What cannot be read as a record was not written by this package."""
+    """Around reading: what cannot be read as a record was not written by this package."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AssertionError) as error:
-        raise StoreFormatError(f"{name} holds documents that are no benchmark records: {error}") from error
+        raise StoreFormatError(f"{name} holds documents that are not benchmark records: {error}") from error

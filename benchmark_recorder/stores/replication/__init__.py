@@ -10,6 +10,6 @@
 The files beside the journal, and their locks, are in ``stores.sidefiles``.
 """
 
-from benchmark_recorder.stores.replication.store import ReplicatedStore
+from benchmark_recorder.stores.replication.store import Prunable, ReplicatedStore
 
-__all__ = ["ReplicatedStore"]
+__all__ = ["Prunable", "ReplicatedStore"]

@@ -12,7 +12,7 @@ import msgspec
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.secrets import without_secrets
+from benchmark_recorder.stores.base import without_secrets
 from benchmark_recorder.stores.sidefiles import CursorFile, locked, write_beside
 
 if TYPE_CHECKING:

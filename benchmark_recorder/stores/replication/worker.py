@@ -129,7 +129,7 @@ class Worker:
             return False
         if delivered and self.failing_since is not None:
             self.failing_since = None
-            logger.warning("%s takes records again", self._name)
+            logger.warning("%s accepts records again", self._name)
         return delivered
 
     def _failed(self, state: RetryCallState) -> None:
@@ -141,7 +141,7 @@ class Worker:
         self.last_error = str(error) or type(error).__name__
         if self.failing_since is None:
             self.failing_since = datetime.now(UTC)
-            logger.warning("records are kept locally until %s takes them: %s", self._name, self.last_error)
+            logger.warning("records stay in the local journal until %s accepts them: %s", self._name, self.last_error)
 
 
 _growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)

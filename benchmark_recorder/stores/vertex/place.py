@@ -65,24 +65,9 @@ class Place:
         return f"vertex://{self.project}/{self.location}/{self.dataset}{table}"
 
     @property
-    def dataset_id(self) -> str:
-        """The dataset as BigQuery names it: ``project.dataset``."""
-        return f"{self.project}.{self.dataset}"
-
-    @property
     def table_id(self) -> str:
         """The table as BigQuery names it: ``project.dataset.table``."""
-        return f"{self.dataset_id}.{self.table}"
-
-    @property
-    def parent(self) -> str:
-        """Where the registry keeps feature groups."""
-        return f"projects/{self.project}/locations/{self.location}"
-
-    @property
-    def feature_group(self) -> str:
-        """The feature group as the registry names it."""
-        return f"{self.parent}/featureGroups/{self.table}"
+        return f"{self.project}.{self.dataset}.{self.table}"
 
 
 def names_in(url: str) -> list[str]:
@@ -100,15 +85,11 @@ def names_in(url: str) -> list[str]:
 
 def _check_id(name: str, value: object) -> None:
     pattern, expected = _IDS[name]
-    if isinstance(value, str) and re.fullmatch(pattern, value):
+    text = value if isinstance(value, str) else ""
+    if re.fullmatch(pattern, text):
         return
-    hint = ""
-    if (
-        isinstance(value, str)
-        and name in {"dataset", "table"}
-        and re.fullmatch(pattern, fixed := value.replace("-", "_"))
-    ):
-        hint = f"; Google accepts no hyphens there: use {fixed!r}"
+    fixed = text.replace("-", "_")
+    hint = f"; Google accepts no hyphens there: use {fixed!r}" if re.fullmatch(pattern, fixed) else ""
     raise ConfigurationError(f"{name}: expected {expected}, got {value!r}{hint}")
 
 

@@ -45,13 +45,10 @@ _LOGIN: Final = (
 )
 
 
-def patience(deadline: float) -> Retry:
-    """The retry of every call: a passing error is tried again after growing, random pauses.
-
-    Args:
-        deadline: seconds after which the last error is raised.
-    """
-    return Retry(predicate=passes, initial=0.1, maximum=5.0, multiplier=2.0, timeout=deadline)
+def limits(place: Place) -> dict[str, Any]:
+    """Arguments of every call: its timeout, and retries of passing errors after growing, random pauses."""
+    retry = Retry(predicate=passes, initial=0.1, maximum=5.0, multiplier=2.0, timeout=place.deadline)
+    return {"retry": retry, "timeout": place.timeout}
 
 
 def passes(error: BaseException) -> bool:
@@ -101,8 +98,8 @@ def translated(place: Place) -> Iterator[None]:
 
 def ours(error: BaseException, place: Place) -> StoreUnavailableError:
     """One of Google's errors as the one of ours that says what to do."""
-    if isinstance(error, exceptions.RetryError) and error.cause is not None:
-        return StoreUnavailableError(f"{place.name} does not answer as it should: {_words(error.cause)}")
+    if isinstance(error, exceptions.RetryError):
+        error = error.cause or error
     if passes(error):
         return StoreUnavailableError(f"{place.name} does not answer as it should: {_words(error)}")
     return StoreSetupError(f"{place.name}: {_words(error)}; {_remedy(error, place.project)}")
@@ -159,23 +156,21 @@ def answer(
         StoreUnavailableError: the query took too long; it was cancelled.
         google.api_core.exceptions.GoogleAPIError: and all others of ``RAISED``.
     """
-    retry, timeout = patience(place.deadline), place.timeout
+    arguments = limits(place)
     job = client.query(
         sql,
         job_config=_config(values),
         project=place.project,
         location=place.location,
-        retry=retry,
-        timeout=timeout,
         job_retry=None,
         api_method="QUERY",
+        **arguments,
     )
     if job.state == "DONE":  # the first page came with the first reply
-        return job.result(retry=retry, timeout=timeout)
-    _wait(job, timeout, place.deadline)
+        return job.result(**arguments)
+    _wait(job, place)
     # Not job.result(), which allows its request two minutes whatever timeout is passed.
-    table = client.get_table(job.destination, retry=retry, timeout=timeout)
-    return client.list_rows(table, retry=retry, timeout=timeout)
+    return client.list_rows(client.get_table(job.destination, **arguments), **arguments)
 
 
 def _config(values: Mapping[str, tuple[str, Any]]) -> bigquery.QueryJobConfig:
@@ -189,20 +184,20 @@ def _config(values: Mapping[str, tuple[str, Any]]) -> bigquery.QueryJobConfig:
     )
 
 
-def _wait(job: bigquery.QueryJob, timeout: float, deadline: float) -> None:
-    end = time.monotonic() + deadline
+def _wait(job: bigquery.QueryJob, place: Place) -> None:
+    end = time.monotonic() + place.deadline
     pause = 0.1
-    while not job.done(retry=patience(deadline), timeout=timeout):
+    while not job.done(**limits(place)):
         if time.monotonic() > end:
-            late = f"a query took longer than {deadline:g} s"
+            late = f"a query took longer than {place.deadline:g} s"
             try:
-                job.cancel(retry=None, timeout=timeout)
+                job.cancel(retry=None, timeout=place.timeout)
             except RAISED as error:
                 raise StoreUnavailableError(f"{late}, and may still be running") from error
             raise StoreUnavailableError(f"{late}, and was cancelled")
         time.sleep(pause)
         pause = min(2 * pause, 2.0)
-    failure = job.exception(timeout=timeout)
+    failure = job.exception(timeout=place.timeout)
     if failure is not None:
         raise failure
 
@@ -262,11 +257,7 @@ class Stream:
     def _request(self, rows: Sequence[Row]) -> None:
         try:
             errors = self.client.insert_rows_json(
-                self.place.table_id,
-                rows,
-                row_ids=[row["record_id"] for row in rows],
-                timeout=self.place.timeout,
-                retry=patience(self.place.deadline),
+                self.place.table_id, rows, row_ids=[row["record_id"] for row in rows], **limits(self.place)
             )
         except exceptions.GoogleAPICallError as error:
             if not _is_refusal(error):
@@ -299,20 +290,20 @@ class Stream:
         passing: list[str] = []
         for entry in errors:
             index = int(entry["index"])
-            for problem in entry["errors"]:
-                if problem.get("reason") == "invalid":
-                    where = problem.get("location")
-                    invalid[index] = " ".join(filter(None, (where and f"{where}:", problem.get("message"))))[:300]
-                elif problem.get("reason") == "stopped":
+            for error in entry["errors"]:
+                reason, message = error.get("reason"), error.get("message")
+                if reason == "invalid":
+                    where = error.get("location")
+                    invalid[index] = " ".join(filter(None, (where and f"{where}:", message)))[:300]
+                elif reason == "stopped":
                     stopped.add(index)
                 else:
-                    passing.append(f"{problem.get('reason')}: {problem.get('message')}"[:300])
+                    passing.append(f"{reason}: {message}"[:300])
         if missing := next((why for why in invalid.values() if "no such field" in why.lower()), None):
-            raise self._setup_error(missing)  # to send the rows without that column would lose it
+            raise self._setup_error(missing)  # without that column, its values would be lost
         if passing or not invalid:
-            raise StoreUnavailableError(
-                f"{self.place.name} did not take all rows: {(passing or ['all were stopped'])[0]}"
-            )
+            problem = next(iter(passing), "all were stopped")
+            raise StoreUnavailableError(f"{self.place.name} did not accept all rows: {problem}")
         self.refused |= {rows[index]["record_id"]: why for index, why in invalid.items()}
         again = [rows[index] for index in sorted(stopped - invalid.keys())]
         self.taken += len(rows) - len(again) - len(invalid)
@@ -324,6 +315,6 @@ class Stream:
 
     def _setup_error(self, why: str) -> StoreSetupError:
         return StoreSetupError(
-            f"{self.place.name} takes no records: {why}; `benchmark-recorder vertex check` shows what is wrong with "
-            "the table, `vertex setup` adds missing columns"
+            f"{self.place.name} does not accept records: {why}; `benchmark-recorder vertex check` shows what is "
+            "wrong with the table, `vertex setup` adds missing columns"
         )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, known_cost, of_kind
+from benchmark_recorder.records import FIELDS, METRIC_FIELDS, is_unicode, known_cost, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +47,6 @@ _CHANGED: Final = {
 def _column(field: Field) -> Column:
     if field.name in _CHANGED:
         return _CHANGED[field.name]
-    if field.kind == "texts":
-        return Column(field.name, "STRING", "REPEATED", field.about)
     mode = "REQUIRED" if field.absent in {"never", "made"} else "NULLABLE"
     return Column(field.name, _TYPES.get(field.kind, "STRING"), mode, field.about)
 
@@ -68,8 +66,12 @@ ENTITY: Final = "record_id"
 FEATURES: Final = ("execution_time", "success", "cost", "difficulty", "version", "agent_selected")
 """The features that the table is registered with: FLOAT64, BOOL, FLOAT64, FLOAT64, STRING, STRING."""
 
+JSON_FIELDS: Final = of_kind("json", "texts")
+"""Fields whose columns hold JSON."""
+
+_NUMBERS: Final = of_kind("number") - {"cost_estimated"}
 _COUNTS: Final = of_kind("count")
-_AS_THEY_ARE: Final = tuple(field.name for field in FIELDS if field.kind not in {"number", "count", "json"})
+_AS_THEY_ARE: Final = tuple(f.name for f in FIELDS if f.kind not in {"number", "count", "json", "texts"})
 _KNOWN: Final = frozenset(METRIC_FIELDS)
 
 _ALWAYS: Final = tuple(field.name for field in FIELDS if field.absent != "left out")
@@ -88,15 +90,13 @@ def row_of(document: Document, order: int) -> Row:
     """
     row: Row = {name: value for name in _AS_THEY_ARE if (value := document.get(name)) is not None}
     row["feature_timestamp"] = _utc_text(document["timestamp"])
-    # A whole number beyond 2**53 is safe as text only; BigQuery takes every INT64 so.
+    # A whole number beyond 2**53 is safe as text only; BigQuery accepts any INT64 as text.
     row["stored_order"] = str(order)
-    row["execution_time"] = float(document["execution_time"])
-    for name, number in (("cost", known_cost(document)), ("difficulty", document.get("difficulty"))):
-        if number is not None:
-            row[name] = float(number)
-    for name in _COUNTS:
-        if (tokens := document.get(name)) is not None:
-            row[name] = str(tokens)
+    row |= {name: float(value) for name in _NUMBERS if (value := document.get(name)) is not None}
+    row |= {name: str(value) for name in _COUNTS if (value := document.get(name)) is not None}
+    row |= {name: _json(value) for name in JSON_FIELDS if (value := document.get(name)) is not None}
+    if (cost := known_cost(document)) is not None:
+        row["cost"] = float(cost)
     row["metadata"] = metadata_text(document.get("metadata") or {})
     if not document.keys() <= _KNOWN:
         row["other_fields"] = _json({name: value for name, value in document.items() if name not in _KNOWN})
@@ -120,8 +120,8 @@ def document_of(row: Mapping[str, Any]) -> Document:
     cost = row["cost"]
     document: Document = {name: row[name] for name in _ALWAYS if name in row}
     document["cost_estimated"] = 0.0 if cost is None else cost
-    document["metadata"] = json.loads(row["metadata"])
-    document |= {name: row[name] for name in _LEFT_OUT if row.get(name) not in (None, [])}
+    document |= {name: row[name] for name in _LEFT_OUT if row.get(name) is not None}
+    document |= {name: json.loads(document[name]) for name in JSON_FIELDS if name in document}
     document |= json.loads(row["other_fields"] or "{}")
     return document
 
@@ -145,8 +145,7 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
         texts = _number_texts(value)
     else:
         return None
-    lines = [f"\n{_json(key)}:{text}\n" for text in sorted(texts)]
-    return tuple(line for line in lines if is_text(line))
+    return tuple(filter(is_unicode, (f"\n{_json(key)}:{text}\n" for text in sorted(texts))))
 
 
 def _number_texts(value: float) -> set[str]:
@@ -162,15 +161,6 @@ def _number_texts(value: float) -> set[str]:
     except OverflowError:  # a whole number beyond every float
         pass
     return texts
-
-
-def is_text(text: str) -> bool:
-    """Whether it can be sent; what cannot is in no record either (lone surrogates)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def moment_of(micros: int) -> datetime:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1, bigquery
 
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
-from benchmark_recorder.stores.vertex.requests import RAISED, ours, passes, patience, translated
+from benchmark_recorder.stores.vertex.requests import RAISED, limits, ours, passes, translated
 from benchmark_recorder.stores.vertex.rows import CLUSTERED_BY, ENTITY, FEATURES, PARTITIONED_BY, SCHEMA
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.stores.vertex.place import Clients, Place
     from benchmark_recorder.stores.vertex.rows import Column
+
+T = TypeVar("T")
 
 _SAME_TYPE: Final = {"FLOAT64": "FLOAT", "INT64": "INTEGER", "BOOL": "BOOLEAN"}
 """BigQuery's two names for a type."""
@@ -93,9 +95,12 @@ class Setup:
 
     def __init__(self, place: Place, clients: Clients) -> None:
         self._place, self._clients = place, clients
-        self._calls: dict[str, Any] = {"retry": patience(place.deadline), "timeout": place.timeout}
+        self._limits = limits(place)
         self._setup_line = f"run `benchmark-recorder vertex setup --project {place.project}`"
-        self._dataset = f"dataset {place.dataset_id}"
+        self._dataset_id = f"{place.project}.{place.dataset}"
+        self._registry = f"projects/{place.project}/locations/{place.location}"
+        self._group_id = f"{self._registry}/featureGroups/{place.table}"
+        self._dataset = f"dataset {self._dataset_id}"
         self._table = f"table {place.table_id}"
         self._group = f"feature group {place.table}"
 
@@ -151,9 +156,8 @@ class Setup:
     # Dataset ----------------------------------------------------------------------------------------------------------
 
     def _look_at_dataset(self) -> _Problem | None:
-        try:
-            dataset = self._clients.bigquery().get_dataset(self._place.dataset_id, **self._calls)
-        except exceptions.NotFound:
+        dataset = _existing(lambda: self._clients.bigquery().get_dataset(self._dataset_id, **self._limits))
+        if dataset is None:
             return self._absent()
         location = str(dataset.location).lower()
         if location == self._place.location:
@@ -169,17 +173,14 @@ class Setup:
         return _Problem("does not exist", self._setup_line, _ALL)
 
     def _create_dataset(self, _: tuple[str, ...]) -> None:
-        dataset = bigquery.Dataset(self._place.dataset_id)
+        dataset = bigquery.Dataset(self._dataset_id)
         dataset.location = self._place.location
-        self._clients.bigquery().create_dataset(dataset, exists_ok=True, **self._calls)
+        self._clients.bigquery().create_dataset(dataset, exists_ok=True, **self._limits)
 
     # Table ------------------------------------------------------------------------------------------------------------
 
     def _get_table(self) -> bigquery.Table | None:
-        try:
-            return self._clients.bigquery().get_table(self._place.table_id, **self._calls)
-        except exceptions.NotFound:
-            return None
+        return _existing(lambda: self._clients.bigquery().get_table(self._place.table_id, **self._limits))
 
     def _look_at_table(self) -> _Problem | None:
         return None if self._get_table() else self._absent()
@@ -191,7 +192,7 @@ class Setup:
         )
         table.clustering_fields = list(CLUSTERED_BY)
         table.description = "Task executions, one a row; read each record_id once. Written by benchmark-recorder."
-        self._clients.bigquery().create_table(table, exists_ok=True, **self._calls)
+        self._clients.bigquery().create_table(table, exists_ok=True, **self._limits)
 
     def _look_at_columns(self) -> _Problem | None:
         table = self._get_table()
@@ -210,7 +211,7 @@ class Setup:
         # BigQuery adds no REQUIRED column to an existing table.
         added = [_field(column, "NULLABLE") for column in SCHEMA if column.name in missing]
         table.schema = [*table.schema, *added]
-        self._clients.bigquery().update_table(table, ["schema"], **self._calls)
+        self._clients.bigquery().update_table(table, ["schema"], **self._limits)
 
     def _look_at_partitions(self) -> _Problem | None:
         table = self._get_table()
@@ -223,7 +224,7 @@ class Setup:
         )
 
     def _look_at_rights(self) -> _Problem | None:
-        answer = self._clients.bigquery().test_iam_permissions(self._place.table_id, list(_RIGHTS), **self._calls)
+        answer = self._clients.bigquery().test_iam_permissions(self._place.table_id, list(_RIGHTS), **self._limits)
         lacking = sorted(set(_RIGHTS).difference(answer.get("permissions", ())))
         if not lacking:
             return None
@@ -240,15 +241,14 @@ class Setup:
             location=self._place.location,
             job_retry=None,
             api_method="QUERY",
-            **self._calls,
+            **self._limits,
         )
 
     # Feature group ----------------------------------------------------------------------------------------------------
 
     def _look_at_group(self) -> _Problem | None:
-        try:
-            group = self._clients.registry().get_feature_group(name=self._place.feature_group, **self._calls)
-        except exceptions.NotFound:
+        group = _existing(lambda: self._clients.registry().get_feature_group(name=self._group_id, **self._limits))
+        if group is None:
             return self._absent()
         uri, wanted = group.big_query.big_query_source.input_uri, f"bq://{self._place.table_id}"
         if uri != wanted:
@@ -273,22 +273,18 @@ class Setup:
         )
         self._finish(
             lambda: self._clients.registry().create_feature_group(
-                parent=self._place.parent, feature_group_id=self._place.table, feature_group=group, **self._calls
+                parent=self._registry, feature_group_id=self._place.table, feature_group=group, **self._limits
             )
         )
 
     def _look_at_features(self) -> _Problem | None:
-        parent = self._place.feature_group
-        try:
-            features = self._clients.registry().list_features(parent=parent, **self._calls)
-            there = {feature.name.rpartition("/")[2] for feature in features}
-        except exceptions.NotFound:
-            there = set()
+        features = _existing(lambda: self._clients.registry().list_features(parent=self._group_id, **self._limits))
+        there = {feature.name.rpartition("/")[2] for feature in features or ()}
         missing = tuple(feature for feature in FEATURES if feature not in there)
         return _Problem(f"has no feature {', '.join(missing)}", self._setup_line, missing) if missing else None
 
     def _create_features(self, missing: tuple[str, ...]) -> None:
-        parent = self._place.feature_group
+        parent = self._group_id
         requests = [
             aiplatform_v1.CreateFeatureRequest(
                 parent=parent, feature_id=feature, feature=aiplatform_v1.Feature(version_column_name=feature)
@@ -296,7 +292,7 @@ class Setup:
             for feature in missing
         ]
         self._finish(
-            lambda: self._clients.registry().batch_create_features(parent=parent, requests=requests, **self._calls)
+            lambda: self._clients.registry().batch_create_features(parent=parent, requests=requests, **self._limits)
         )
 
     def _finish(self, start: Callable[[], Operation]) -> None:
@@ -311,11 +307,19 @@ class Setup:
                     )
                 time.sleep(0.5)
                 # Not operation.result(), whose polls have no timeout of ours.
-                state = self._clients.registry().get_operation({"name": state.name}, **self._calls)
+                state = self._clients.registry().get_operation({"name": state.name}, **self._limits)
             if state.HasField("error"):
                 raise exceptions.from_grpc_status(state.error.code, state.error.message)
         except exceptions.AlreadyExists:
             return
+
+
+def _existing(get: Callable[[], T]) -> T | None:
+    """What a call gets; ``None`` if it does not exist."""
+    try:
+        return get()
+    except exceptions.NotFound:
+        return None
 
 
 def _field(column: Column, mode: str) -> bigquery.SchemaField:

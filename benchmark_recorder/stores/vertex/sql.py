@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments, Range
+from benchmark_recorder import cells
+from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import plain_text
-from benchmark_recorder.stores.vertex.rows import is_text, metadata_lines, moment_of
+from benchmark_recorder.records import is_unicode, plain_text
+from benchmark_recorder.stores.vertex.rows import metadata_lines, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -69,7 +70,7 @@ class Filters:
     def _any_of(self, column: str, names: tuple[str, ...] | None) -> None:
         if names is None:
             return
-        known = [name for name in names if is_text(name)]
+        known = list(filter(is_unicode, names))  # no record holds any other
         self.impossible |= not known
         self.conditions.append(f"{column} IN UNNEST(@{column}s)")
         self.values[f"{column}s"] = ("STRING", known)
@@ -151,7 +152,7 @@ def summarize_sql(table: str, query: Query, filters: Filters) -> str:
         rule = "versions >= 2" if len(set(query.versions)) > 1 else "runs >= 2"
     own_task = "matched_task"
     if query.own_cells:
-        filters.values["own_cells"] = ("STRING", sorted(filter(is_text, query.own_cells)))
+        filters.values["own_cells"] = ("STRING", sorted(filter(is_unicode, query.own_cells)))
         own_task = "CASE WHEN task_id IN UNNEST(@own_cells) THEN task_id ELSE matched_task END"
     centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
     moments = ",\n  ".join(
@@ -184,33 +185,14 @@ SELECT version, own_task, success, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tas
   {moments},
   MAX(time) AS max_time, COALESCE(MAX(cost), 0.0) AS max_cost,
   COUNT(routed_right) AS routed, COALESCE(SUM(routed_right), 0) AS routed_right,
-  MIN(git_commit) AS least_commit, MAX(git_commit) AS greatest_commit,
+  MIN(git_commit) AS least_git_commit, MAX(git_commit) AS greatest_git_commit,
   MIN(host) AS least_host, MAX(host) AS greatest_host, MIN(moment) AS first, MAX(moment) AS last
 FROM centred GROUP BY version, own_task, success"""
 
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
     """One row of the cells' SQL."""
-    time, log_time, cost, log_cost = (_moments(row, measure) for measure in _MEASURES)
-    return Cell(
-        version=row["version"],
-        task_id=row["own_task"],
-        success=bool(row["success"]),
-        n=row["n"],
-        time=time,
-        log_time=log_time,
-        max_time=row["max_time"],
-        cost=cost,
-        log_cost=log_cost,
-        max_cost=row["max_cost"],
-        routed=row["routed"],
-        routed_right=row["routed_right"],
-        git_commit=_range(row["least_commit"], row["greatest_commit"]),
-        host=_range(row["least_host"], row["greatest_host"]),
-        first=row["first"],
-        last=row["last"],
-        tasks=row["tasks"],
-    )
+    return cells.cell_of({**row, "task_id": row["own_task"]}, {name: _moments(row, name) for name in _MEASURES})
 
 
 def _moments(row: Mapping[str, Any], measure: str) -> Moments:
@@ -219,7 +201,3 @@ def _moments(row: Mapping[str, Any], measure: str) -> Moments:
         return Moments()
     left = row[f"{measure}_left"]
     return Moments(n, row[f"{measure}_centre"] + left, max(0.0, row[f"{measure}_squares"] - n * left * left))
-
-
-def _range(least: str | None, greatest: str | None) -> Range:
-    return None if least is None or greatest is None else (least, greatest)

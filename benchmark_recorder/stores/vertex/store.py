@@ -6,6 +6,7 @@ the first call, and the registry's client, which only the set-up needs, at the s
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,15 +22,13 @@ from benchmark_recorder.stores.vertex.place import (
     names_in,
     require_google,
 )
-from benchmark_recorder.stores.vertex.rows import SCHEMA, document_of, moment_of, row_of
+from benchmark_recorder.stores.vertex.rows import JSON_FIELDS, SCHEMA, document_of, moment_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    import numpy as np
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1, bigquery
-    from numpy.typing import NDArray
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.records import Columns, Document, Query
@@ -132,21 +131,24 @@ class VertexStore(Store):
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``; the order is that of ``record_id``, which is that of recording."""
-        import numpy as np
-
+        from benchmark_recorder.columns import column_of
         from benchmark_recorder.stores.vertex.sql import Filters, scan_sql
 
         filters = Filters.of(query)
         names = list(dict.fromkeys([*fields, *(["metadata"] if filters.metadata_here else ())]))
         rows: list[Sequence[Any]] = []
         if names and not filters.impossible:
-            sql = scan_sql(self.table_id, names, filters)
-            rows = [row.values() for row in self._rows(sql, filters.values)]
-        columns = {name: _column(name, [row[place] for row in rows]) for place, name in enumerate(names)}
+            rows = [row.values() for row in self._rows(scan_sql(self.table_id, names, filters), filters.values)]
         if filters.metadata_here:
-            kept = np.array([_holds(metadata, filters.metadata_here) for metadata in columns["metadata"]], dtype=bool)
-            columns = {name: column[kept] for name, column in columns.items()}
-        return {name: columns[name] for name in fields}
+            place = names.index("metadata")
+            rows = [row for row in rows if _holds(json.loads(row[place]), filters.metadata_here)]
+        columns = {}
+        for place, name in enumerate(dict.fromkeys(fields)):
+            values = [row[place] for row in rows]
+            if name in JSON_FIELDS:
+                values = [None if value is None else json.loads(value) for value in values]
+            columns[name] = column_of(values, COLUMNS[name])
+        return columns
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
@@ -249,22 +251,6 @@ class VertexStore(Store):
         first = max(self._last_order + 1, time.time_ns())
         self._last_order = first + count - 1
         return first
-
-
-def _column(name: str, values: Sequence[Any]) -> NDArray[np.generic]:
-    """One field of a scan; see ``records.COLUMNS``."""
-    import json
-
-    import numpy as np
-
-    kind = COLUMNS[name]
-    if kind == "float64":
-        values = [np.nan if value is None else value for value in values]
-    elif name == "metadata":
-        values = [json.loads(value) for value in values]
-    column: NDArray[np.generic] = np.empty(len(values), dtype=kind)
-    column[:] = values
-    return column
 
 
 def _holds(metadata: dict[str, Any], pairs: Iterable[tuple[str, Any]]) -> bool:

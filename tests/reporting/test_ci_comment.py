@@ -44,7 +44,7 @@ def test_hostile_names_are_no_markup_no_mention_and_no_link(text: str) -> None:
     assert not re.search(r"@\w|#\d|GH-\d|https?://|\bwww\.", shown)
 
 
-def test_what_does_not_fit_is_left_out_by_whole_parts_and_told() -> None:
+def test_blocks_that_do_not_fit_are_left_out_whole_and_the_comment_says_so() -> None:
     caveats = tuple(Caveat("odd", f"{n} " + "\U0001f469" * 900) for n in range(100))
     body = gate_comment(replace(gate(("v1", "v2-slow")), warnings=caveats))
     assert len(body.encode()) <= MOST_COMMENT_BYTES

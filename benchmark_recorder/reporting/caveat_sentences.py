@@ -1,0 +1,204 @@
+"""A sentence for each caveat of the analysis, by its code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.analysis import METRICS
+from benchmark_recorder.reporting.numbers import given, rate, size
+from benchmark_recorder.reporting.wording import noun_of, runs, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from benchmark_recorder.analysis import Caveat
+
+    Figures = Mapping[str, Any]
+
+
+def caveat_sentence(caveat: Caveat, *, narrowed: bool = False) -> str:
+    """What a reader must know.
+
+    Args:
+        caveat: of the analysis, or of a store or a plug-in, which brings its own sentence.
+        narrowed: whether only some of the versions' runs were asked for: that none of them exists does not mean
+            that the version has none.
+    """
+    if narrowed and caveat.code == "unknown_version":
+        return f"There are no runs of version {caveat.figures['version']} that match the query."
+    return caveat.sentence or SENTENCES[caveat.code](caveat.figures)
+
+
+def _unknown_costs(f: Figures) -> str:
+    left_out = "it is" if f["unknown"] == 1 else "they are"
+    return (
+        f"The cost of {f['unknown']:,} of {runs(f['runs'])} of {f['version']} is unknown; {left_out} left out, not "
+        "taken as free."
+    )
+
+
+def _zero_durations(f: Figures) -> str:
+    them = "it" if f["zeros"] == 1 else "them"
+    return f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave {them} out."
+
+
+def _dominates(what: str) -> Callable[[Figures], str]:
+    return lambda f: (
+        f"One of {f['runs']:,} runs of {f['version']} makes up {size(f['share'], '%')} of the total {what}; means and "
+        "sums depend on it."
+    )
+
+
+def _several(what: str) -> Callable[[Figures], str]:
+    return lambda f: (
+        f"The runs of {f['version']} come from more than one {what}, among them {f['least']} and {f['greatest']}."
+    )
+
+
+def _nothing_to_compare(f: Figures) -> str:
+    known = {"cost": "a known cost", "routing_accuracy": "both a selected and an expected agent"}
+    what = known.get(f["metric"], "a value")
+    return f"No run of {f['version']} has {what}, so {METRICS[f['metric']].noun} cannot be compared."
+
+
+def _too_few(f: Figures) -> str:
+    if f["runs"] == 1:
+        return f"There is only one run of {f['version']}: nothing can be told from chance."
+    return f"There are only {f['runs']} runs of {f['version']}: hardly any change can be told from chance."
+
+
+def _no_spread(f: Figures) -> str:
+    instead = "the differences between tasks were taken as a sample of all tasks"
+    so = instead if f.get("scope") == "tasks" else "no interval can be given"
+    return f"All runs of a task have the same value, so {so}; are the values fixed by design?"
+
+
+def _single_runs(f: Figures) -> str:
+    if "left_out" not in f:
+        return (
+            "Too few tasks were run at least twice in each version to measure chance within a task, so the "
+            "differences between tasks were taken as a sample of all tasks, which is more cautious; run each task at "
+            "least twice."
+        )
+    if f["left_out"] == 1:
+        return f"1 of {f['runs']:,} runs is of a task that was run once; it is left out."
+    return f"{f['left_out']:,} of {f['runs']:,} runs are of tasks that were run once; they are left out."
+
+
+def _other_tasks(f: Figures) -> str:
+    lacks = {"cost": "has no known cost for", "route": "has no known route for"}.get(f["lacking"], "did not run")
+    left = f"{f['v1_unmatched_runs']:,} of {runs(f['v1_runs'])} of {f['v1']}"
+    return f"{left} and {f['v2_unmatched_runs']:,} of {f['v2_runs']:,} of {f['v2']} are of tasks that the other {lacks}"
+
+
+def _different_tasks(f: Figures) -> str:
+    tasks = f["matched_tasks"]
+    common = "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
+    return f"{_other_tasks(f)}; only {common} compared."
+
+
+def _unmatched_tasks(f: Figures) -> str:
+    return (
+        f"{_other_tasks(f)}, so all runs are compared whatever their task; a different mix of tasks would look like a "
+        "change."
+    )
+
+
+def _better(f: Figures, name: str) -> str:
+    """A size and its direction in words, as a sign could be that of the value or that of the improvement."""
+    return f"{size(f[name], unit(f['kind']))} {'worse' if f[name] < 0 else 'better'}"
+
+
+def _simpson(f: Figures) -> str:
+    return (
+        f"Within the tasks the candidate is {_better(f, 'within_tasks')}; over all runs together it would be "
+        f"{_better(f, 'pooled')}: the versions ran the tasks in different proportions. The verdict is about the "
+        "change within the tasks."
+    )
+
+
+def _plain_differs(f: Figures) -> str:
+    plain = "means" if f["kind"] == "ratio" else "rates"
+    how = "by task" if f["matched"] else "by geometric means"
+    return (
+        f"By the plain {plain} the candidate is {_better(f, 'plain')}; the verdict is based on the comparison {how}, "
+        f"where it is {_better(f, 'effect')}: a few long runs or tasks, or a different mix of tasks, weigh heavily in "
+        f"plain {plain}."
+    )
+
+
+def _fast_failures(f: Figures) -> str:
+    return (
+        f"Failed runs of {f['version']} take {size(f['ratio'], '%')} of the time of successful ones, so failing more "
+        f"often would look like being faster. {rate(f['v1_failure_rate'])} of the baseline's runs failed, and "
+        f"{rate(f['v2_failure_rate'])} of the candidate's; the verdict on the failure rate says whether that may be "
+        "chance. See the successful runs alone."
+    )
+
+
+def _recorded_twice(f: Figures) -> str:
+    return (
+        f"{f['repeated']:,} of {f['runs']:,} runs of {f['version']} repeat the durations of earlier ones exactly and "
+        "in the same order: a batch was recorded twice, or the durations are fixed. Either makes the runs look like "
+        "more evidence than they are."
+    )
+
+
+def _few_days(f: Figures) -> str:
+    kind, n = f["kind"], f["blocks"]
+    blocks = f"{n} {kind}{'' if n == 1 else 's'}"
+    if kind == "run":
+        return f"The executions are of {blocks} of the suite on one day: differences between days cannot be seen."
+    return f"The executions are of {blocks}: differences between days can hardly be seen."
+
+
+def changed(metric: str, improvement: float) -> str:
+    """A change of one metric in the direction it took."""
+    return f"{noun_of(metric)} {'improved' if improvement >= 0 else 'got worse'} by {size(improvement, '%')}"
+
+
+def _beyond_acceptable(f: Figures) -> str:
+    low, high = (given(f[end] / 100, "%") for end in ("low", "high"))
+    found = changed(f["metric"], f["improvement"] / 100)
+    return f"{found}, outside of the acceptable improvement of {low} to {high}."
+
+
+def _small_improvement(f: Figures) -> str:
+    found = changed("execution_time", f["improvement"])
+    return f"{found}; the alert is below an improvement of {given(f['threshold'], '%')}."
+
+
+SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
+    "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
+    "same_version": lambda f: f"{f['version']} was compared with itself.",
+    "unknown_costs": _unknown_costs,
+    "zero_durations": _zero_durations,
+    "one_run_dominates_time": _dominates("time"),
+    "one_run_dominates_cost": _dominates("cost"),
+    "several_commits": _several("commit"),
+    "several_hosts": _several("host"),
+    "p95_is_the_maximum": lambda f: (
+        f"With {runs(f['runs'])} of {f['version']} the 95th percentile is determined by the longest run alone."
+    ),
+    "recorded_twice": _recorded_twice,
+    "nothing_to_compare": _nothing_to_compare,
+    "zero_baseline": lambda f: (
+        f"The {METRICS[f['metric']].noun} of {f['version']} is zero in all runs, so there is no relative change."
+    ),
+    "too_few_samples": _too_few,
+    "no_spread": _no_spread,
+    "single_runs": _single_runs,
+    "different_tasks": _different_tasks,
+    "unmatched_tasks": _unmatched_tasks,
+    "simpson": _simpson,
+    "plain_differs": _plain_differs,
+    "fast_failures": _fast_failures,
+    "no_trend": lambda _: "There is no trend, as the store could not be asked.",
+    "no_repeats": lambda _: (
+        "No task was run at least twice, so a split within tasks is impossible; run each task more often."
+    ),
+    "few_days": _few_days,
+    "beyond_acceptable": _beyond_acceptable,
+    "small_improvement": _small_improvement,
+    "low_coverage": lambda f: f"Test coverage is {f['coverage']:g}%, below {f['threshold']:g}%.",
+}

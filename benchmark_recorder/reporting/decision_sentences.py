@@ -1,0 +1,242 @@
+"""What gates, claims and the gate's self-test found, in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmark_recorder.analysis import (
+    METRICS,
+    ClaimReport,
+    ClaimResult,
+    GateCheck,
+    GateResult,
+    LiteralCheck,
+    SelfTest,
+)
+from benchmark_recorder.reporting.numbers import UNDEFINED, given, limits, p_value, rate, signed, size
+from benchmark_recorder.reporting.wording import each_once, level, needed_sentence, noun_of, unit, without_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmark_recorder.analysis import Claim, FalseBlocks
+
+ALPHA: Final = 0.05
+"""A p-value below it refuses its hypothesis."""
+
+
+def decision_words(
+    result: GateCheck | LiteralCheck | GateResult | ClaimResult | ClaimReport | SelfTest,
+) -> dict[str, Any]:
+    """The fields of a decision that hold words."""
+    match result:
+        case GateCheck():
+            return {"sentence": check_sentence(result)}
+        case LiteralCheck():
+            return {"sentence": literal_sentence(result)}
+        case GateResult():
+            words = {"sentence": gate_sentence(result), "difference": difference(result)}
+            return {**words, "warnings": each_once(result.warnings)}
+        case ClaimResult(needed=needed):
+            needed = needed and replace(needed, sentence=needed_sentence(needed, claim_aim(result.claim)))
+            return {"sentence": claim_sentence(result), "hints": claim_hints(result), "needed": needed}
+        case ClaimReport():
+            return {"sentence": claims_sentence(result), "warnings": each_once(result.warnings)}
+        case SelfTest():
+            return {"sentence": selftest_sentence(result)}
+
+
+# The gate ------------------------------------------------------------------------------------------------------------
+
+
+def check_sentence(check: GateCheck) -> str:
+    """One guardrail; a p-value stands beside its own hypothesis: "worse", or "worse by the margin or more"."""
+    if check.state == "missing" or check.p_margin is None:
+        return f"{noun_of(check.metric)} cannot be judged: there are too few values."
+    limit = f"the limit of {_limit(check.metric, check.margin)}"
+    if check.state == "block":
+        tail = f"worse ({p_value(check.p_adjusted or 0.0)} after Holm), and beyond {limit}"
+    elif check.state == "inconclusive":
+        tail = f"may be beyond {limit} ({p_value(check.p_margin)}); there are too few runs to tell"
+    elif check.p_margin <= ALPHA:
+        tail = f"within {limit} ({p_value(check.p_margin)})"
+    else:
+        tail = f"not shown to be beyond {limit}"
+    return f"{_change(check.metric, check.worsening)}{_worst(check)}: {tail}."
+
+
+def _worst(check: GateCheck) -> str:
+    return "" if check.bound is None else f", at worst {signed(check.bound, unit(METRICS[check.metric].kind))}"
+
+
+def literal_sentence(check: LiteralCheck) -> str:
+    """One of the guide's thresholds."""
+    if check.worsening is None:
+        return f"{noun_of(check.metric)} cannot be judged: there are too few values."
+    verb = "is beyond" if check.blocks else "is not beyond"
+    return f"{_change(check.metric, check.worsening)} {verb} {_limit(check.metric, check.threshold)}."
+
+
+def _change(metric: str, worsening: float | None) -> str:
+    shown = signed(worsening, unit(METRICS[metric].kind))
+    return f"{noun_of(metric)} {'unbounded' if shown == UNDEFINED else shown}"
+
+
+def _limit(metric: str, margin: float) -> str:
+    return given(margin, unit(METRICS[metric].kind))
+
+
+def gate_sentence(result: GateResult) -> str:
+    """The whole gate: its state, and the checks that it comes from."""
+    about = f"{result.candidate} against {result.baseline}"
+    if result.state == "no_data":
+        return f"{about}: {_no_data(result)}, so nothing can be judged."
+    word = {"block": "blocked", "inconclusive": "inconclusive", "warn": "warning", "pass": "passed"}[result.state]
+    states: list[tuple[str, str]] = (
+        [(check.state, check.sentence) for check in result.checks]
+        if result.policy == "default"
+        else [(literal_state(check), check.sentence) for check in result.literal]
+    )
+    wanted = {"block": {"block"}, "inconclusive": {"inconclusive", "missing"}, "warn": {"missing"}}
+    reasons = [sentence for state, sentence in states if state in wanted.get(result.state, set())]
+    if result.state == "warn":
+        reasons += [alert.sentence for alert in result.alerts]
+    return " ".join([f"{about}: {word}.", *reasons])
+
+
+def literal_state(check: LiteralCheck) -> str:
+    """What a threshold says, in the words of the default policy."""
+    return {True: "block", False: "pass", None: "missing"}[check.blocks]
+
+
+def _no_data(result: GateResult) -> str:
+    """Which side has no runs, and where they were looked for."""
+    for caveat in result.warnings:
+        if caveat.code == "unknown_version" and "days" in caveat.figures:
+            n = caveat.figures["days"]
+            days = "day" if n == 1 else f"{n:g} days"
+            before = f"the {days} before the first run of {result.candidate}"
+            return f"there are no runs of version {result.baseline} in {before}"
+    return without_runs(result.warnings)
+
+
+def difference(result: GateResult) -> str | None:
+    """Why the two policies differ; ``None`` where they agree."""
+    if result.default_state == result.literal_state:
+        return None
+    parts = [
+        f"The guide's literal thresholds say {result.literal_state}, the default policy says {result.default_state}."
+    ]
+    for check, threshold in zip(result.checks, result.literal, strict=True):
+        if threshold.blocks and check.state != "block":
+            parts.append(f"{threshold.sentence} {_why_not(check)}")
+        elif check.state == "block" and not threshold.blocks:
+            parts.append(f"Within the tasks, {check.sentence[0].lower()}{check.sentence[1:]}")
+        elif check.state == "inconclusive":
+            parts.append(check.sentence)
+    return " ".join(parts)
+
+
+def _why_not(check: GateCheck) -> str:
+    """Why a point beyond its literal threshold does not block."""
+    if check.p_adjusted is None:
+        return "There is no test of it."
+    reasons = []
+    if check.p_adjusted >= ALPHA:
+        reasons.append(f"may well be chance ({p_value(check.p_adjusted)} after Holm)")
+    if check.worsening is not None and check.worsening <= check.margin:
+        reasons.append(f"is within the limit of {_limit(check.metric, check.margin)}")
+    return f"That {' and '.join(reasons)}."
+
+
+# Claims --------------------------------------------------------------------------------------------------------------
+
+HINTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "execution_time": (
+        "Check that decomposition is enabled (HTDAG)",
+        "Verify parallel execution working",
+        "Profile slow components",
+    ),
+    "failure_rate": (
+        "Verify that plans are validated before they run (AOP)",
+        "Check validation logic (solvability, completeness)",
+        "Review failure logs for patterns",
+    ),
+    "routing_accuracy": (
+        "Verify that the routing rules are correct (HALO)",
+        "Check ground truth agent assignments",
+        "Review routing logic for edge cases",
+    ),
+    "cost": (
+        "Verify that the router of models is integrated (DAAO)",
+        "Check model tier assignments",
+        "Review cost estimation logic",
+    ),
+}
+"""The guide's troubleshooting for its four claims, by metric; in brackets the part of the guide's own system."""
+
+
+def claim_sentence(result: ClaimResult) -> str:
+    """One claim."""
+    if result.improvement is None:
+        return f"{result.status}: {result.text}; the runs give no ratio."
+    interval = result.equivalence_interval or result.interval
+    ends = f"{level(interval)} {limits(interval, '%', scale=0.01)}" if interval else "no interval"
+    return f"{result.status}: {result.text}; found {signed(result.improvement / 100, '%')}, {ends}."
+
+
+def claim_hints(result: ClaimResult) -> tuple[str, ...]:
+    """Where to look, unless the claim is met or a version has no runs."""
+    unknown = any(caveat.code == "unknown_version" for caveat in result.warnings)
+    return () if result.met or unknown else HINTS.get(result.claim.metric, ())
+
+
+def claim_aim(claim: Claim) -> str:
+    """What further runs would be good for."""
+    if claim.within is not None:
+        return f"to see a change of {claim.within:g}%"
+    return f"to tell {claim.at_least:g}% from {claim.rival:g}%"
+
+
+def claims_sentence(report: ClaimReport) -> str:
+    """How many claims are what."""
+    found = [result.status for result in report.results]
+    parts = [
+        f"{found.count(status)} {status.lower()}"
+        for status in ("PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED")
+        if status in found
+    ]
+    claims = "claim" if len(found) == 1 else "claims"
+    return f"Of {len(found)} {claims}: {', '.join(parts)}." if parts else "There are no claims."
+
+
+# The self-test -------------------------------------------------------------------------------------------------------
+
+
+def selftest_sentence(result: SelfTest) -> str:
+    """How often the gate was wrong, and what it would find."""
+    if any(caveat.code == "unknown_version" for caveat in result.warnings):
+        return "There are no runs to split."
+    parts = [_split(found) for found in (result.within_tasks, result.by_day) if found is not None]
+    if sizes := _detectable(result.detectable):
+        parts.append(
+            f"With half of these runs on each side it finds a worsening of {', '.join(sizes)} four times in five."
+        )
+    return " ".join(parts) or "No task was run twice, so a version cannot be split against itself."
+
+
+def _split(found: FalseBlocks) -> str:
+    few = f", drawn from only {found.different:,.0f} possible splits" if found.different < found.splits else ""
+    return (
+        f"Split {found.kind}, the gate blocked {rate(found.rate)} of {found.splits:,} comparisons of this version with "
+        f"itself{few}; the guide's literal thresholds would have blocked {rate(found.literal_rate)}."
+    )
+
+
+def _detectable(sizes: Mapping[str, float | None]) -> Sequence[str]:
+    return [
+        f"{METRICS[metric].noun} {size(value, unit(METRICS[metric].kind))}"
+        for metric, value in sizes.items()
+        if value is not None
+    ]
