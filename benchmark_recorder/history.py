@@ -156,7 +156,7 @@ class History:
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
         for name, version in (("v1", v1), ("v2", v2)):
             if not isinstance(version, str) or not version:
-                raise InvalidQueryError(f"{name}: expected the name of a version, got {version!r}")
+                raise InvalidQueryError(f"{name}: expected the name of a version, got {preview(version)}")
         return self._about((v1, v2), query)
 
     def _about(self, versions: Sequence[str], query: QueryArguments) -> Query:

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError
+from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
 from benchmark_recorder.records import Query
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def version_names(versions: object) -> list[str]:
     """
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise InvalidQueryError(f"versions: expected the names of one or more versions, got {versions!r}")
+        raise InvalidQueryError(f"versions: expected the names of one or more versions, got {preview(versions)}")
     return names
 
 

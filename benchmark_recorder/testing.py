@@ -17,16 +17,17 @@ A journal's tests derive from ``JournalContract``.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import random
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate, total
+from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, collect, tabulate, total
 from benchmark_recorder.identity import stamp, task_id_of, timestamp_micros
 from benchmark_recorder.records import COLUMNS, FIELDS, METRIC_FIELDS, Document, Field, Query, known_cost
 from benchmark_recorder.validation import admit
@@ -347,11 +348,14 @@ HOSTILE_TEXTS = (
 """Texts that break something somewhere; every output and every store meets them."""
 
 
+_MOMENTS: Final = ("time", "log_time", "cost", "log_cost")
+
+
 def assert_same_cells(found: Cells, expected: Cells) -> None:
     """The same cells in the same order, numbers to a relative 1e-9."""
     assert [_labels(cell) for cell in found.cells] == [_labels(cell) for cell in expected.cells]
     for one, other in zip(found.cells, expected.cells, strict=True):
-        for name in ("time", "log_time", "cost", "log_cost"):
+        for name in _MOMENTS:
             mine, theirs = getattr(one, name), getattr(other, name)
             scale = math.sqrt(theirs.m2 / theirs.n) + abs(theirs.mean) if theirs.n else 0.0
             assert mine.n == theirs.n
@@ -364,22 +368,8 @@ def assert_same_cells(found: Cells, expected: Cells) -> None:
         assert whole.n == other_whole.n
 
 
-def _labels(cell: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    return (
-        cell.version,
-        cell.task_id,
-        cell.success,
-        cell.n,
-        cell.tasks,
-        cell.max_time,
-        cell.max_cost,
-        cell.routed,
-        cell.routed_right,
-        cell.git_commit,
-        cell.host,
-        cell.first,
-        cell.last,
-    )
+def _labels(cell: Cell) -> dict[str, Any]:
+    return {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell) if field.name not in _MOMENTS}
 
 
 def _documents(store: Store) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""The main job: 13 tasks through both orchestrators in real time, recorded, reported, and held against four claims.
+"""The main job: run 13 tasks through both orchestrators in real time, record, report, and check four claims.
 
 Run it with ``make demo``, or ``python examples/demo.py``. The executions go into ``benchmarks/metrics.json`` under the
-working directory and stay there; the report is of this run alone.
+working directory and stay there; the report covers this run alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from examples.simulation.orchestrator import orchestrator_v1, orchestrator_v2
 
 REPEATS: Final = 10
 AT_ONCE: Final = 60
-"""Executions at one time: they only wait, so they do not disturb each other."""
+"""Executions at a time: they only wait, so they do not disturb each other."""
 
 
 def main() -> None:

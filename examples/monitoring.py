@@ -1,7 +1,7 @@
 """Continuous monitoring: record every task that an orchestrator does in production, and watch the trend.
 
-``measure`` times with a clock that cannot run backwards, records an exception as a failure with its class, lets it
-pass on, and never raises an error of its own.
+``measure`` times with a monotonic clock, records an exception as a failure with its class and lets it propagate, and
+never raises an error of its own.
 """
 
 from __future__ import annotations

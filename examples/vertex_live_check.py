@@ -142,11 +142,11 @@ class Trial:
         raise AssertionError("it was taken")
 
     def _write(self, documents: list[Document], expected: MemoryStore) -> Query:
-        """Write records under a mark of their own; the question that asks for them."""
+        """Write records with metadata of their own; the query that finds them."""
         self._rounds += 1
-        mark = {"live_check": f"{self._name} {self._rounds}"}
+        own = {"live_check": f"{self._name} {self._rounds}"}
         for document in documents:
-            document["metadata"] |= mark
+            document["metadata"] |= own
         expected.append(documents)
         end = time.monotonic() + self._patience
         while True:
@@ -157,7 +157,7 @@ class Trial:
                     raise
                 time.sleep(5)
             else:
-                return Query.of(metadata=mark)
+                return Query.of(metadata=own)
 
     def _read(self, query: Query, count: int) -> dict[str, Any]:
         """All columns, once the rows are seen."""

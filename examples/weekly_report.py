@@ -1,12 +1,12 @@
-"""The week's report by e-mail, from a scheduled job.
+"""The weekly report by e-mail, from a scheduled job.
 
 ::
 
     python examples/weekly_report.py v1.0 v2.0 --from benchmarks@example.com --to team@example.com
 
-Where the records are is the recorder's setting (``BENCHMARK_RECORDER_STORE``, ...). The environment tells the server:
+The records are found by the usual settings (``BENCHMARK_RECORDER_STORE``, ...). The environment names the server:
 ``SMTP_HOST`` (``localhost``), ``SMTP_PORT``, ``SMTP_SECURITY`` (``starttls``, ``tls`` or ``none``), ``SMTP_USER`` and
-``SMTP_PASSWORD``. A password goes over an encrypted connection or not at all, and into no output.
+``SMTP_PASSWORD``. A password goes only over an encrypted connection, and never into the output.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from email.message import EmailMessage
 from email.utils import localtime, make_msgid
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder import BenchmarkRecorderError, get_benchmark_recorder
+from benchmark_recorder import BenchmarkRecorderError, get_benchmark_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 TIMEOUT: Final = 30.0
-"""Seconds that the server may take for one step."""
+"""Seconds that the server may take per step."""
 PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
-"""How the connection is secured, and the port where that is usual."""
+"""How the connection is secured, and the usual port."""
 
 
 def compose(subject: str, sender: str, to: Sequence[str], text: str, html: str | None = None) -> EmailMessage:
-    """The message: the report as text, and as HTML beside it where there is one.
+    """The message: the report as text, and as HTML if given.
 
     Raises:
         ValueError: an address or the subject has a line break.
@@ -51,7 +51,7 @@ def send(message: EmailMessage, environment: Mapping[str, str]) -> None:
 
     Raises:
         ValueError: a setting is wrong.
-        OSError: the server cannot be reached, is not who it says, or refuses (``smtplib.SMTPException``).
+        OSError: the server cannot be reached or trusted, or refuses the message (``smtplib.SMTPException``).
     """
     host, security = environment.get("SMTP_HOST", "localhost"), environment.get("SMTP_SECURITY", "starttls")
     if security not in PORTS:
@@ -80,7 +80,7 @@ def send(message: EmailMessage, environment: Mapping[str, str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compose and send; the status for the shell: 1 where it was not sent."""
+    """Compose and send; the exit status: 1 if it was not sent."""
     parser = argparse.ArgumentParser(description="Send a benchmark report by e-mail.")
     parser.add_argument("versions", nargs="+", metavar="VERSION", help="oldest first")
     parser.add_argument("--from", dest="sender", required=True, metavar="ADDRESS")
@@ -90,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--print", action="store_true", help="show the message instead of sending it")
     given = parser.parse_args(arguments)
     try:
-        recorder, form = get_benchmark_recorder(), given.format
-        text = recorder.generate_report(given.versions, "text" if form == "html" else form, last_days=given.days)
-        html = recorder.generate_report(given.versions, "html", last_days=given.days) if form == "html" else None
+        history, form = get_benchmark_history(), given.format
+        text = history.generate_report(given.versions, "text" if form == "html" else form, last_days=given.days)
+        html = history.generate_report(given.versions, "html", last_days=given.days) if form == "html" else None
         subject = f"Benchmarks of the last {given.days:g} days: {', '.join(given.versions)}"
         message = compose(subject, given.sender, given.to, text, html)
         if given.print:

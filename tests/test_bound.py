@@ -73,6 +73,6 @@ def test_a_wrong_record_is_raised(bound: BoundRecorder) -> None:
         run.cost = -1
 
 
-def test_what_no_record_has_is_told_at_once(store: MemoryStore) -> None:
+def test_an_unknown_field_is_an_error_at_once(store: MemoryStore) -> None:
     with pytest.raises(TypeError, match="unknown speed; known are task, version, success"):
         BoundRecorder(BenchmarkRecorder(store=store), version="v1", task="a", known={"speed": 3})

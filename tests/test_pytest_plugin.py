@@ -141,7 +141,7 @@ def test_a_record_that_is_wrong_fails_its_test(pytester: pytest.Pytester) -> Non
     assert not (pytester.path / "benchmarks").exists()
 
 
-def test_recording_that_is_switched_off_is_told(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recording_that_is_switched_off_is_reported(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARK_RECORDER_DISABLED", "1")
     pytester.makepyfile(test_it="def test_a(benchmark_recorder): benchmark_recorder.record(1.0)")
     status, output = session(pytester, "--bench-version=v1")
@@ -165,7 +165,7 @@ def store_with(pytester: pytest.Pytester, **versions: float) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "4"])
-def test_however_many_workers_record_the_verdict_is_told_once_and_blocks(
+def test_however_many_workers_record_the_verdict_is_printed_once_and_blocks(
     workers: str, pytester: pytest.Pytester
 ) -> None:
     store_with(pytester, v1=1.0)
@@ -207,7 +207,7 @@ def test_the_gate_passes_or_has_no_data(baseline: str, status: int, said: str, p
 
 
 @pytest.mark.parametrize(("reaction", "status"), [("warn", 0), ("fail", 1)])
-def test_a_gate_that_cannot_tell_fails_only_where_asked(reaction: str, status: int, pytester: pytest.Pytester) -> None:
+def test_an_inconclusive_gate_fails_only_if_asked(reaction: str, status: int, pytester: pytest.Pytester) -> None:
     with BenchmarkRecorder(pytester.path / "m.json") as recorder:
         record_runs(recorder, {"v1": (1.0, 0.1), "v2": (1.0, 0.1)}, tasks=2, repeats=1)
     pytester.makepyfile(test_it="def test_a(): ...")
@@ -215,7 +215,7 @@ def test_a_gate_that_cannot_tell_fails_only_where_asked(reaction: str, status: i
     assert session(pytester, *asked, f"--bench-on-inconclusive={reaction}")[0] == status
 
 
-def test_a_store_that_cannot_be_read_is_told_and_passes_no_gate(pytester: pytest.Pytester) -> None:
+def test_a_store_that_cannot_be_read_is_reported_and_passes_no_gate(pytester: pytest.Pytester) -> None:
     (pytester.path / "m.json").write_text('{"settings": 1}')
     pytester.makepyfile(test_it="def test_a(): ...")
     asked = ("--bench-store=m.json", "--bench-version=v2", "--bench-compare=v1")
@@ -312,7 +312,7 @@ def test_it_stands_beside_pytest_benchmark(pytester: pytest.Pytester) -> None:
     assert len(documents(pytester.path / "benchmarks" / "metrics.json")) == 1
 
 
-def test_what_is_measured_of_the_package_is_not_less_for_it(pytester: pytest.Pytester) -> None:
+def test_the_plugin_does_not_reduce_the_measured_coverage_of_the_package(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         def test_a():

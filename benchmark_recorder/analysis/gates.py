@@ -16,7 +16,7 @@ from benchmark_recorder.analysis.measured import Measured, finite, measure, rati
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.power import detectable
 from benchmark_recorder.analysis.results import Caveat, Result
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,8 +205,7 @@ def check_gate(  # noqa: PLR0913
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
     if value in allowed:
         return str(value)
-    shown = ascii(value)[:80] if isinstance(value, str) else f"a {type(value).__name__}"
-    raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {shown}")
+    raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {preview(value)}")
 
 
 def _check_coverage(coverage: object) -> None:

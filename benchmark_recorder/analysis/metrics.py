@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis import strata
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,13 +63,13 @@ def metric_named(name: object) -> Metric:
     """
     if isinstance(name, str) and name in METRICS:
         return METRICS[name]
-    raise InvalidQueryError(f"metric: expected one of {', '.join(METRICS)}, got {_shown(name)}")
+    raise InvalidQueryError(f"metric: expected one of {', '.join(METRICS)}, got {preview(name)}")
 
 
 def check_scope(scope: object) -> None:
     """Raise ``InvalidQueryError`` unless the scope is ``"suite"`` or ``"tasks"``."""
     if scope not in SCOPES:
-        raise InvalidQueryError(f"scope: expected one of {', '.join(SCOPES)}, got {_shown(scope)}")
+        raise InvalidQueryError(f"scope: expected one of {', '.join(SCOPES)}, got {preview(scope)}")
 
 
 def check_margin(margin: object, metric: Metric) -> float:
@@ -82,8 +82,4 @@ def check_margin(margin: object, metric: Metric) -> float:
         return metric.margin
     if isinstance(margin, int | float) and not isinstance(margin, bool) and 0 < margin < 1:
         return float(margin)
-    raise InvalidQueryError(f"margin: expected a fraction above 0 and below 1 (0.05 is 5 %), got {_shown(margin)}")
-
-
-def _shown(value: object) -> str:
-    return ascii(value)[:80] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+    raise InvalidQueryError(f"margin: expected a fraction above 0 and below 1 (0.05 is 5%), got {preview(margin)}")

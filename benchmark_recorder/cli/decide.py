@@ -18,7 +18,7 @@ from benchmark_recorder.cli.options import (
     resolved,
 )
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.history import History
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _percent(text: str) -> float | None:
     except ValueError:
         percent = math.nan
     if not -math.inf < percent < 100:
-        raise InvalidQueryError(f"--target: expected a percentage below 100, or none, got {ascii(text)[:80]}")
+        raise InvalidQueryError(f"--target: expected a percentage below 100, or none, got {preview(text)}")
     return percent
 
 

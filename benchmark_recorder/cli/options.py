@@ -15,7 +15,7 @@ import typer
 from benchmark_recorder.cli.app import StorePath
 from benchmark_recorder.cli.output import Answer, print_answer
 from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.records import FIELDS, Field
 
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
@@ -140,7 +140,7 @@ def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
     for pair in pairs or ():
         key, sign, value = pair.partition("=")
         if not sign:
-            raise InvalidQueryError(f"--metadata: expected KEY=VALUE, got {ascii(pair)[:80]}")
+            raise InvalidQueryError(f"--metadata: expected KEY=VALUE, got {preview(pair)}")
         metadata[key] = _json_or_text(value)
     return metadata
 

@@ -6,6 +6,7 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmark_recorder.errors import preview
 from benchmark_recorder.exchange.entry import SPELLINGS, Entry, wrong
 from benchmark_recorder.records import of_kind
 from benchmark_recorder.reporting.escaping import without_apostrophe
@@ -67,7 +68,7 @@ def _names(row: list[str], place: str) -> list[str]:
         raise wrong(place, f"column {names.index('') + 1} has no name")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise wrong(place, f"there are two columns {ascii(twice)[:80]}")
+        raise wrong(place, f"there are two columns {preview(twice)}")
     return names
 
 

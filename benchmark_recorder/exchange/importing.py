@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from benchmark_recorder.errors import (
     StoreUnavailableError,
 )
 from benchmark_recorder.exchange import csv_rows, json_lines, pytest_benchmark
-from benchmark_recorder.exchange.entry import Entry, admitted, prepared
+from benchmark_recorder.exchange.entry import Entry, admitted, prepared, read_object
 from benchmark_recorder.exchange.recognition import Form, recognise
 from benchmark_recorder.identity import identified
 from benchmark_recorder.records import Query
@@ -131,7 +130,7 @@ class _Source:
                     file, csv_rows.delimiter_of(_first_line(self._path).decode("utf-8-sig")) or ","
                 )
         else:
-            report = json.loads(self._path.read_bytes())
+            report = read_object(self._path.read_bytes(), "the whole file")
             self.notes = pytest_benchmark.notes(report)
             yield from pytest_benchmark.entries(report, self._version)
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from benchmark_recorder.errors import ConfigurationError, InvalidQueryError
+from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
 
 Task: TypeAlias = dict[str, Any]
 """What an orchestrator is given.
@@ -45,27 +45,11 @@ class BenchmarkTasks:
     """One agent, low complexity."""
 
     MEDIUM_TASKS: ClassVar[list[Task]] = [
+        _task("medium-001", "Build user authentication with OAuth and password reset", "security builder", 0.5, 20.0),
         _task(
-            "medium-001",
-            "Build user authentication with OAuth and password reset",
-            "security builder",
-            0.5,
-            20.0,
+            "medium-002", "Plan a marketing campaign with email and blog content", "marketing content email", 0.4, 15.0
         ),
-        _task(
-            "medium-002",
-            "Plan a marketing campaign with email and blog content",
-            "marketing content email",
-            0.4,
-            15.0,
-        ),
-        _task(
-            "medium-003",
-            "Add payment processing with subscriptions and invoices",
-            "billing builder",
-            0.6,
-            25.0,
-        ),
+        _task("medium-003", "Add payment processing with subscriptions and invoices", "billing builder", 0.6, 25.0),
         _task("medium-004", "Create an analytics dashboard with user metrics", "analyst builder", 0.5, 20.0),
         _task("medium-005", "Set up a deployment pipeline with automated tests", "deploy qa", 0.5, 20.0),
     ]
@@ -115,7 +99,7 @@ class BenchmarkTasks:
         for task in checked_tasks(cls.get_all_tasks()):
             if task.id == task_id:
                 return task.expected_agent
-        raise InvalidQueryError(f"task_id: no task {ascii(task_id)[:80]} in the suite")
+        raise InvalidQueryError(f"task_id: no task {preview(task_id)} in the suite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +135,7 @@ def checked_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[CheckedTask, ...]
     seen: set[str] = set()
     for place, task in enumerate(checked):
         if task.id in seen:
-            raise ConfigurationError(f"tasks[{place}]: an earlier task also has the id {ascii(task.id)[:80]}")
+            raise ConfigurationError(f"tasks[{place}]: an earlier task also has the id {preview(task.id)}")
         seen.add(task.id)
     return checked
 

@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from benchmark_recorder.records import encodable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,7 +33,7 @@ def plain(value: object) -> Any:  # noqa: ANN401
     if isinstance(value, bool | int | float | None):
         return None if isinstance(value, float) and not math.isfinite(value) else value
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return encodable(value)
     if isinstance(value, Mapping):
         return {plain(str(key)): plain(item) for key, item in value.items()}
     if is_dataclass(value):

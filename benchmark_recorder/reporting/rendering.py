@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.reporting.csv import report_csv
 from benchmark_recorder.reporting.json import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.markdown import render_markdown
@@ -48,8 +48,7 @@ def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noq
         MissingDependencyError: what HTML needs is not installed.
     """
     if format not in known:
-        shown = ascii(format)[:80] if isinstance(format, str) else f"a {type(format).__name__}"
-        raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {shown}")
+        raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {preview(format)}")
     if format == "html":
         from benchmark_recorder.reporting.html import require_packages
 

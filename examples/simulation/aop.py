@@ -36,7 +36,7 @@ def missing(plan: Sequence[Step], work: Sequence[Step]) -> list[Step]:
 
 
 def repaired(plan: Sequence[Step], work: Sequence[Step]) -> list[Step]:
-    """The plan with what is redundant removed, what is missing added, and what is unsolvable given to who can."""
+    """The plan with what is redundant removed, what is missing added, and what is unsolvable reassigned."""
     kept = list({step.name: step for step in plan}.values()) if redundant(plan) else list(plan)
     while absent := missing(kept, work):  # what is added may itself build on something forgotten
         kept += absent

@@ -61,7 +61,7 @@ def specialist(skill: str) -> str:
 
 
 def route_by_rules(steps: Sequence[Step]) -> tuple[str, list[Step]]:
-    """Rule 1: a step goes to the specialist of its skill. Rule 2: who has the most work leads."""
+    """Rule 1: a step goes to the specialist of its skill. Rule 2: the agent with the most work leads."""
     routed = [replace(step, agent=specialist(step.skill)) for step in steps]
     work: Counter[str] = Counter()
     for step in routed:

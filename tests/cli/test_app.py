@@ -30,7 +30,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "sync"])  # its example has a server
-def test_the_help_of_each_command_has_an_example_that_is_right(command: str, store: Path) -> None:
+def test_the_help_of_each_command_has_an_example_that_works(command: str, store: Path) -> None:
     shown = run(command, "--help")
     assert shown.exit_code == 0
     example = re.search(r"Example: benchmark-recorder (.*)$", " ".join(shown.stdout.split()))
@@ -54,7 +54,7 @@ def test_no_command_at_all_shows_the_help() -> None:
     assert "Usage:" in run().output
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"{__version__}\n"
 
 
@@ -104,7 +104,7 @@ def test_a_wrong_setting_is_exit_2_and_says_where_it_came_from() -> None:
     assert "BENCHMARK_RECORDER_DURABILITY" in one_line(result)
 
 
-def test_a_store_that_there_is_not_yet_is_exit_2_without_its_password() -> None:
+def test_an_unknown_store_scheme_is_exit_2_without_its_password() -> None:
     result = run("list", "--store", "carrier-pigeon://user:secret@host/db")
     assert result.exit_code == 2
     assert "no store for carrier-pigeon://" in one_line(result)
@@ -130,7 +130,7 @@ def test_as_a_process_it_records_and_reports(tmp_path: Path) -> None:
     assert done.stdout.endswith(" UTC\n")
 
 
-def test_as_a_process_it_tells_an_error_in_one_line() -> None:
+def test_as_a_process_it_prints_an_error_in_one_line() -> None:
     done = process("compare", "v1.0", "v2.0", "--metric", "speed")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -138,7 +138,7 @@ def test_as_a_process_it_tells_an_error_in_one_line() -> None:
     assert process("list").returncode == 4
 
 
-def test_as_a_process_it_tells_what_the_library_logs() -> None:
+def test_as_a_process_it_prints_what_the_library_logs() -> None:
     done = process("record", "x" * 5000, "--duration", "1", "--success", "--version", "v")
     assert done.returncode == 0
     assert done.stderr == "benchmark-recorder: recorded, but task was cut from 5,000 to 4,096 characters\n"

@@ -22,14 +22,14 @@ def test_the_versions_are_listed_in_order_with_their_counts(store: Path) -> None
     assert [line.split()[:3] for line in lines[1:]] == [["v1.0", "65", "13"], ["v2.0", "65", "13"]]
 
 
-def test_show_tells_the_figures_of_a_version(store: Path) -> None:
+def test_show_prints_the_figures_of_a_version(store: Path) -> None:
     text = run("show", "v2.0", "--store", store).stdout
     assert text.startswith("v2.0\n====\n")
     assert re.search(r"^runs +65$", text, re.MULTILINE)
     assert re.search(r"^mean time \(ms\) +[\d.]+ \[[\d.]+, [\d.]+\]$", text, re.MULTILINE)
 
 
-def test_compare_tells_all_metrics_or_the_one_that_is_asked_for(store: Path) -> None:
+def test_compare_shows_all_metrics_or_the_one_asked_for(store: Path) -> None:
     everything = run("compare", "v1.0", "v2.0", "--store", store).stdout
     one = run("compare", "v1.0", "v2.0", "--metric", "cost", "--margin", "0.2", "--store", store).stdout
     assert len(re.findall(r"^- (Execution time|Failure rate|Cost|Routing accuracy): ", everything, re.MULTILINE)) == 4
@@ -49,13 +49,13 @@ def test_the_report_is_what_the_recorder_generates(store: Path) -> None:
         )
 
 
-def test_a_report_on_nothing_replaces_an_old_one_and_says_so() -> None:
+def test_a_report_on_nothing_replaces_an_old_one_and_says_why() -> None:
     Path("r.md").write_text("old")
     assert run("report", "v1.0", "--output", "r.md").exit_code == 4
     assert "There are no runs of version v1.0." in Path("r.md").read_text()
 
 
-def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
+def test_a_report_exits_like_a_gate_only_if_asked(store: Path) -> None:
     asked = ("report", "v2.0", "v1.0", "--output", "r.txt", "--store", store)
     assert run(*asked).exit_code == 0
     blocked = run(*asked, "--gate")
@@ -66,7 +66,7 @@ def test_a_report_ends_as_a_gate_only_where_asked(store: Path) -> None:
     assert run("report", "v1.0", "--gate", "--store", store).exit_code == 2
 
 
-def test_a_report_as_html_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
+def test_an_html_report_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
     asked = ("report", "v1.0", "v2.0", "--last-days", "7", "--format", "html", "--store", store)
     assert run(*asked, "--output", "report.html").exit_code == 0
     written = Path("report.html").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_a_report_as_html_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
     assert run(*asked).stdout == written
 
 
-def test_without_jinja_a_report_as_html_says_what_to_install(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_jinja_an_html_report_says_what_to_install(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmark_recorder.reporting import html
 
     html._template.cache_clear()
@@ -90,7 +90,7 @@ def test_a_report_goes_to_a_file(store: Path) -> None:
     assert Path("r.md").read_text().startswith("# Benchmark report")
 
 
-def test_a_report_as_csv_keeps_its_line_ends(store: Path) -> None:
+def test_a_csv_report_keeps_its_line_ends(store: Path) -> None:
     expected = BenchmarkRecorder(store).generate_report(["v1.0", "v2.0"], "csv")
     assert process("report", "v1.0", "v2.0", "--format", "csv", "--output", "r.csv", "--store", store).stdout == ""
     assert Path("r.csv").read_bytes().decode() == expected
@@ -98,12 +98,12 @@ def test_a_report_as_csv_keeps_its_line_ends(store: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["compare", "gate"])
-def test_where_a_version_has_no_runs_there_is_no_note_on_what_the_other_one_lacks(command: str) -> None:
+def test_if_a_version_has_no_runs_there_are_no_notes_about_the_other_one(command: str) -> None:
     run("record", "x", "--duration", "1", "--success", "--version", "v1.0", "--store", "m.json")  # its cost is unknown
     assert "cost" not in run(command, "v1", "v1.0", "--store", "m.json").stdout
 
 
-def test_the_times_of_the_listed_versions_are_texts_with_an_offset() -> None:
+def test_list_prints_times_as_iso_8601_with_an_offset() -> None:
     run(*RECORD, "--timestamp", "2026-01-02T03:04:05.000006+00:00", "--store", "m.json")
     (version,) = json.loads(run("list", "--json", "--store", "m.json").stdout)["versions"]
     assert version["first"] == version["last"] == "2026-01-02T03:04:05.000006+00:00"
@@ -120,7 +120,7 @@ def test_compare_names_a_task_without_an_id_by_its_text(options: list[str], tmp_
     assert re.search(r"^- ! Fix CSS \([0-9a-f]{12}\) is ", text, re.MULTILINE)
 
 
-def test_a_metric_that_no_run_tells_is_no_filter(tmp_path: Path) -> None:
+def test_a_metric_without_values_is_not_blamed_on_a_filter(tmp_path: Path) -> None:
     with BenchmarkRecorder(tmp_path / "m.json") as recorder:
         record_runs(recorder, expected_agent=None)
     result = run("compare", "v1.0", "v2.0", "--metric", "routing_accuracy", "--store", "m.json")

@@ -74,7 +74,7 @@ def test_a_wrong_field_is_wrong_usage_and_names_itself(option: str, value: str, 
     assert not Path("benchmarks").exists()
 
 
-def test_how_it_ended_must_be_said() -> None:
+def test_success_or_failure_must_be_given() -> None:
     result = run("record", "x", "--duration", "1", "--version", "v")
     assert result.exit_code == 2
     assert "say how it ended: --success or --failure" in result.stderr
@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_imported_is_exit_4() -> None:
     assert run("import", "x").exit_code == 4
 
 
-def test_what_was_changed_is_told_and_the_import_is_done() -> None:
+def test_changes_are_reported_and_the_import_is_done() -> None:
     line = {"version": "v1", "task": "x" * 5000, "duration": 1, "success": True, "timestamp": "2026-01-01"}
     Path("x").write_text(json.dumps(line))
     result = run("import", "x")
@@ -172,7 +172,7 @@ def test_what_was_changed_is_told_and_the_import_is_done() -> None:
     assert result.stderr == "benchmark-recorder: line 1: task_description was cut from 5,000 to 4,096 characters\n"
 
 
-def test_an_import_heeds_the_settings_of_recording(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_follows_the_settings_of_recording(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("import", store, "--store", "other.json", BENCHMARK_RECORDER_DISABLED="1")
     assert "not imported: recording is switched off" in result.stderr
     assert not Path("other.json").exists()

@@ -15,7 +15,7 @@ from tests.cli.commands import one_line, run
 from tests.runs import record_runs
 
 
-def test_a_pinned_file_that_does_not_exist_is_told(store: Path) -> None:
+def test_a_missing_baseline_file_is_reported(store: Path) -> None:
     result = run("gate", "v1.0", "v2.0", "--baseline-file", "none.json", "--store", store)
     assert result.exit_code == 4
     assert one_line(result) == "benchmark-recorder: none.json: there is no such file"
@@ -27,7 +27,7 @@ def test_a_gate_takes_a_version_against_its_own_past(store: Path) -> None:
         assert "same version" not in run("gate", "v1.0", "v1.0", *past, "--store", store).stderr
 
 
-def test_claims_have_a_status_each_and_hints_where_they_are_not_met(store: Path) -> None:
+def test_each_claim_has_a_status_and_a_hint_if_it_is_not_met(store: Path) -> None:
     text = run("claims", "v2.0", "v1.0", "--store", store).stdout
     assert re.search(r"^execution time at least 30% better .* REFUTED$", text, re.MULTILINE)
     assert "- Profile slow components" in text
@@ -41,7 +41,7 @@ def test_a_gate_passes_blocks_and_has_no_data(store: Path) -> None:
     assert run("gate", "v1.0", "v9", "--store", store).exit_code == 4
 
 
-def test_a_gate_that_cannot_tell_fails_only_where_asked(tmp_path: Path) -> None:
+def test_an_inconclusive_gate_fails_only_if_asked(tmp_path: Path) -> None:
     with BenchmarkRecorder(tmp_path / "few.json") as recorder:
         record_runs(recorder, tasks=2, repeats=1)
     asked = ["gate", "v1.0", "v2.0", "--store", "few.json"]
@@ -50,7 +50,7 @@ def test_a_gate_that_cannot_tell_fails_only_where_asked(tmp_path: Path) -> None:
     assert run(*asked, "--on-inconclusive", "pass").exit_code == 0
 
 
-def test_a_gate_is_told_in_each_format(store: Path) -> None:
+def test_a_gate_is_written_in_each_format(store: Path) -> None:
     asked = ("gate", "v2.0", "v1.0", "--store", store)
     assert run(*asked, "--format", "markdown").stdout.startswith("# Gate: blocked: `v1.0` against `v2.0`\n")
     document = json.loads(run(*asked, "--format", "json").stdout)
@@ -73,7 +73,7 @@ def test_a_gate_compares_with_a_window_of_days_or_a_pinned_file(store: Path) -> 
     assert run(*asked, "--baseline-file", "nowhere.json").exit_code == 4
 
 
-def test_the_selftest_tells_both_kinds_of_splits(store: Path) -> None:
+def test_selftest_shows_both_kinds_of_splits(store: Path) -> None:
     text = run("selftest", "v1.0", "--splits", "100", "--store", store).stdout
     assert re.search(r"^within tasks +100 +[<\d.]+ ", text, re.MULTILINE)
     assert re.search(r"^time +\+\d+\.\d%$", text, re.MULTILINE)
@@ -93,7 +93,7 @@ def test_inside_github_a_verdict_is_an_annotation_and_a_summary(store: Path, tmp
     assert passed.stderr == ""
 
 
-def test_a_summary_that_is_full_is_told_so(store: Path, tmp_path: Path) -> None:
+def test_a_full_summary_says_so(store: Path, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_bytes(b"x" * (900 * 1024))
     run("gate", "v1.0", "v2.0", "--store", store, GITHUB_STEP_SUMMARY=str(summary))
@@ -119,7 +119,7 @@ def test_the_alert_on_speed_has_a_target(target: str, state: str, store: Path) -
 
 
 @pytest.mark.parametrize("target", ["fast", "100", "nan", "inf", "", "%"])
-def test_a_target_that_is_no_percentage_is_wrong_usage(target: str, store: Path) -> None:
+def test_a_target_that_is_not_a_percentage_is_wrong_usage(target: str, store: Path) -> None:
     result = run("gate", "v1.0", "v2.0", "--target", target, "--store", store)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
@@ -127,7 +127,7 @@ def test_a_target_that_is_no_percentage_is_wrong_usage(target: str, store: Path)
     )
 
 
-def test_a_summary_that_cannot_be_written_is_told_and_the_verdict_stands(store: Path, tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_reported_and_the_verdict_stays(store: Path, tmp_path: Path) -> None:
     result = run("gate", "v2.0", "v1.0", "--store", store, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "s.md"))
     assert result.exit_code == 1
     assert result.stderr.startswith("benchmark-recorder: GITHUB_STEP_SUMMARY: cannot write ")

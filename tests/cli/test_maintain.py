@@ -12,7 +12,7 @@ import pytest
 from tests.cli.commands import RECORD, one_line, run
 
 
-def test_the_doctor_tells_the_file_and_where_each_setting_came_from(store: Path) -> None:
+def test_doctor_shows_the_file_and_the_origin_of_each_setting(store: Path) -> None:
     text = run("doctor", BENCHMARK_RECORDER_STORE=str(store), BENCHMARK_RECORDER_DURABILITY="fsync").stdout
     assert re.search(rf"^  path +{re.escape(str(store))}$", text, re.MULTILINE)
     assert re.search(r"^  form +ours$", text, re.MULTILINE)
@@ -23,7 +23,7 @@ def test_the_doctor_tells_the_file_and_where_each_setting_came_from(store: Path)
     assert "(argument)" in run("doctor", "--store", store).stdout
 
 
-def test_the_doctor_finds_a_torn_tail_and_mends_it(store: Path) -> None:
+def test_doctor_finds_a_truncated_record_and_repairs_the_file(store: Path) -> None:
     whole = store.read_bytes()
     store.write_bytes(whole[:-40])
     sick = run("doctor", "--store", store)
@@ -37,14 +37,14 @@ def test_the_doctor_finds_a_torn_tail_and_mends_it(store: Path) -> None:
     assert run("doctor", "--store", store).exit_code == 0
 
 
-def test_the_doctor_makes_nothing_where_there_is_nothing() -> None:
+def test_doctor_creates_nothing() -> None:
     result = run("doctor")
     assert result.exit_code == 0
     assert re.search(r"^  exists +no$", result.stdout, re.MULTILINE)
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_the_doctor_says_that_there_is_no_file(tmp_path: Path) -> None:
+def test_doctor_says_if_the_file_does_not_exist(tmp_path: Path) -> None:
     result = run("doctor", "--store", "nope.json")
     assert result.exit_code == 0
     path = tmp_path / "nope.json"
@@ -52,7 +52,7 @@ def test_the_doctor_says_that_there_is_no_file(tmp_path: Path) -> None:
     assert "form" not in result.stdout.split("settings")[0]
 
 
-def test_the_doctor_says_how_to_mend_this_very_file(tmp_path: Path) -> None:
+def test_doctor_prints_the_command_that_repairs_this_file(tmp_path: Path) -> None:
     path = tmp_path / "my runs.json"
     run(*RECORD, "--store", path)
     run(*RECORD, "--store", path)

@@ -16,7 +16,7 @@ def test_the_default_place_is_under_the_working_directory() -> None:
     assert len(json.loads(Path("benchmarks/metrics.json").read_text())["metrics"]) == 1
 
 
-def test_the_store_may_stand_before_or_after_the_command(store: Path) -> None:
+def test_the_store_option_goes_before_or_after_the_command(store: Path) -> None:
     assert run("--store", store, "list").stdout == run("list", "--store", store).stdout != ""
     assert run("--store", "other.json", "list", "--store", store).exit_code == 0
 

@@ -21,7 +21,7 @@ from tests.pages import ROOT
 from tests.runs import record_runs
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("r.txt").write_text("old")
     Path("r.txt").chmod(0o640)
     Path("link.txt").symlink_to("r.txt")
@@ -50,7 +50,7 @@ def test_a_new_file_is_made_with_the_users_own_mask(store: Path) -> None:
     assert Path("r.txt").stat().st_mode & 0o777 == 0o640
 
 
-def test_what_is_no_file_is_written_to(store: Path) -> None:
+def test_a_device_is_written_to_as_it_is(store: Path) -> None:
     assert run("report", "v1.0", "--output", "/dev/null", "--store", store).exit_code == 0
     assert Path("/dev/null").is_char_device()
 
@@ -64,7 +64,7 @@ def test_every_reading_command_prints_json_with_a_schema_version(command: str, s
 
 
 @pytest.mark.parametrize("command", [*(name for name in READING if name != "doctor"), "export"])
-def test_an_empty_store_is_told_with_exit_4_and_not_made(command: str) -> None:
+def test_a_missing_store_is_reported_with_exit_4_and_not_created(command: str) -> None:
     result = run(*READING.get(command, ["export"]), "--store", "nowhere/m.json")
     assert result.exit_code == 4
     assert "Traceback" not in result.output
@@ -72,7 +72,7 @@ def test_an_empty_store_is_told_with_exit_4_and_not_made(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["compare", "claims", "gate", "show", "selftest"])
-def test_an_unknown_version_is_told_with_exit_4(command: str, store: Path) -> None:
+def test_an_unknown_version_is_reported_with_exit_4(command: str, store: Path) -> None:
     result = run(command, *(["v9"] if command in {"show", "selftest"} else ["v1.0", "v9"]), "--store", store)
     assert result.exit_code == 4
     assert "v9" in result.stdout
@@ -80,7 +80,7 @@ def test_an_unknown_version_is_told_with_exit_4(command: str, store: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["compare", "claims", "gate", "report"])
-def test_a_wrong_version_is_named_with_those_that_there_are(command: str, store: Path) -> None:
+def test_an_unknown_version_is_named_with_the_known_ones(command: str, store: Path) -> None:
     result = run(command, "v1", "v2.0", "--store", store)
     assert "There are no runs of version v1." in result.stdout
     if command != "report":  # which has something to tell about the other version
@@ -89,7 +89,7 @@ def test_a_wrong_version_is_named_with_those_that_there_are(command: str, store:
         )
 
 
-def test_all_wrong_versions_are_named(store: Path) -> None:
+def test_all_unknown_versions_are_named(store: Path) -> None:
     assert "no runs of the versions v1, v2 in " in one_line(run("compare", "v1", "v2", "--store", store))
     assert "no runs of version v9 in " in one_line(run("export", "--version", "v9", "--store", store))
 
@@ -104,7 +104,7 @@ def test_many_versions_are_counted() -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "export"])
-def test_runs_that_a_filter_leaves_out_are_not_denied(command: str, store: Path) -> None:
+def test_runs_excluded_by_a_filter_are_not_reported_as_missing(command: str, store: Path) -> None:
     result = run(*READING.get(command, [command]), "--agent", "nobody", "--store", store)
     assert result.exit_code == 4
     assert one_line(result) == f"benchmark-recorder: no records match in {store}"
@@ -115,12 +115,12 @@ def test_runs_that_a_filter_leaves_out_are_not_denied(command: str, store: Path)
 
 
 @pytest.mark.parametrize("command", [*(name for name in READING if name != "doctor"), "export"])
-def test_a_file_that_does_not_exist_is_told(command: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(command: str, tmp_path: Path) -> None:
     result = run(*READING.get(command, ["export"]), "--store", "nope.json")
     assert one_line(result) == f"benchmark-recorder: {tmp_path / 'nope.json'}: there is no such file"
 
 
-def test_a_store_without_records_is_told(store: Path) -> None:
+def test_a_store_without_records_is_reported(store: Path) -> None:
     store.write_text("")
     assert one_line(run("show", "v1.0", "--store", store)) == f"benchmark-recorder: there are no records in {store}"
 
@@ -135,7 +135,7 @@ def test_an_export_never_overwrites_the_store(store: Path, tmp_path: Path) -> No
     assert store.read_bytes() == before
 
 
-def test_an_export_to_a_place_that_cannot_be_written_is_exit_2(store: Path, tmp_path: Path) -> None:
+def test_an_export_that_cannot_be_written_is_exit_2(store: Path, tmp_path: Path) -> None:
     for output in (tmp_path, tmp_path / "no" / "x.csv"):
         result = run("export", "--output", output, "--store", store)
         assert result.exit_code == 2
@@ -186,7 +186,7 @@ def test_a_hostile_text_in_every_field_breaks_no_command(text: str, tmp_path: Pa
         ("gate v1.0 v2.0 --output it.md", "# Gate"),
     ],
 )
-def test_the_ending_of_the_file_says_the_form_unless_it_is_given(command: str, begins: str, store: Path) -> None:
+def test_the_ending_of_the_file_decides_the_format_unless_it_is_given(command: str, begins: str, store: Path) -> None:
     run(*command.split(), "--store", store)
     (path,) = Path.cwd().glob("it*")
     assert path.read_text(encoding="utf-8").lower().startswith(begins.lower())

@@ -66,7 +66,7 @@ def test_what_was_recorded_waits_until_sync(journal: Path, url: str) -> None:
     assert count(url) == 2
 
 
-def test_a_history_goes_with_all_and_what_was_refused_is_tried_again(journal: Path, url: str) -> None:
+def test_all_delivers_the_history_and_quarantined_retries_refused_records(journal: Path, url: str) -> None:
     history = [*make_history(20), make_document() | {"input_tokens": 2**70}]
     with JSONFileStore(journal) as store:
         store.append(history)
@@ -92,7 +92,7 @@ def test_a_history_moves_to_the_server_and_back_twice_without_doubling(tmp_path:
     assert json.loads(back.read_text())["metrics"] == history
 
 
-def test_what_cannot_be_moved_is_told(tmp_path: Path, url: str) -> None:
+def test_refused_records_of_a_copy_are_reported(tmp_path: Path, url: str) -> None:
     path = tmp_path / "metrics.json"
     assert run("sync", "--from", path, "--to", url).exit_code == 4
     with JSONFileStore(path) as store:
@@ -105,7 +105,7 @@ def test_what_cannot_be_moved_is_told(tmp_path: Path, url: str) -> None:
 @pytest.mark.parametrize(
     "arguments", [("--from", "a"), ("--from", "a.json", "--to", "a.json"), ("--from", "a", "--to", "b", "--all"), ()]
 )
-def test_what_makes_no_sense_is_wrong_usage(
+def test_contradictory_options_are_wrong_usage(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -133,7 +133,7 @@ def test_doctor_shows_the_hosts_of_a_url_and_none_of_its_secrets(journal: Path) 
         assert "s3cret" not in done.output
 
 
-def test_a_terminal_is_shown_how_far_it_is_and_a_pipe_is_not(journal: Path, url: str) -> None:
+def test_a_terminal_gets_a_progress_bar_and_a_pipe_does_not(journal: Path, url: str) -> None:
     with get_benchmark_recorder(url) as recorder:
         recorder.record_execution("task", 1.0, True, "v1")
     with JSONFileStore(journal) as store:
@@ -186,9 +186,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_watch_delivers_what_is_recorded_meanwhile_and_ends_with_zero(
-    journal: Path, url: str, number: signal.Signals
-) -> None:
+def test_watch_delivers_new_records_and_ends_with_zero(journal: Path, url: str, number: signal.Signals) -> None:
     with watching(url) as process:
         assert first_line(process).startswith("0 pending, 0 in quarantine for mongodb://")
         for recorded in range(1, 4):
@@ -201,7 +199,7 @@ def test_watch_delivers_what_is_recorded_meanwhile_and_ends_with_zero(
     assert output.startswith("0 pending, 0 in quarantine for mongodb://")
 
 
-def test_watch_waits_for_a_server_that_is_down_and_tells_it_once(journal: Path, tmp_path: Path, server: Mongod) -> None:
+def test_watch_waits_for_a_server_that_is_down_and_says_so_once(journal: Path, tmp_path: Path, server: Mongod) -> None:
     url = server.url("bench") + "&serverSelectionTimeoutMS=200"
     server.kill()
     with get_benchmark_recorder(url) as recorder:

@@ -54,14 +54,14 @@ def test_check_names_the_fix_for_people_and_for_programs(cloud: FakeGoogleCloud)
     ]
 
 
-def test_a_hyphen_in_an_id_is_wrong_usage_and_names_what_would_do() -> None:
+def test_a_hyphen_in_an_id_is_wrong_usage_and_the_error_suggests_an_id() -> None:
     arguments = ["vertex", "check", "--project", "demo-project", "--dataset", "genesis-benchmarks"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
     assert "use 'genesis_benchmarks'" in done.stderr
 
 
-def test_a_project_without_credentials_is_told_how_to_get_them(
+def test_without_credentials_the_error_says_how_to_get_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = str(tmp_path_factory.mktemp("home"))

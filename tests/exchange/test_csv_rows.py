@@ -41,13 +41,13 @@ def test_cells_become_what_their_columns_hold() -> None:
     }
 
 
-def test_an_empty_cell_tells_nothing_and_an_empty_line_is_none() -> None:
+def test_an_empty_cell_is_an_absent_field_and_an_empty_line_is_skipped() -> None:
     assert told(f"{NAMES}\n\nv1,1,0,t,,,,\n") == [
         ("line 3", {"version": "v1", "execution_time": 1.0, "success": False, "task_id": "t"})
     ]
 
 
-def test_a_cell_that_is_not_what_its_column_holds_stays_a_text_for_the_check_to_name() -> None:
+def test_a_cell_of_the_wrong_kind_stays_a_string_for_the_check_to_name() -> None:
     ((_, document),) = told(f'{NAMES}\nv1,"1,5",maybe,t,{{x,many,perhaps,n\n')
     assert [document[name] for name in ("execution_time", "success", "metadata", "input_tokens", "cost_known")] == [
         "1,5",
@@ -89,5 +89,5 @@ def test_the_delimiter_is_found_by_the_names(delimiter: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["", "version", "a,b,c", "execution_time;version", "x" * 200_000])
-def test_a_line_without_the_names_is_no_row_of_names(line: str) -> None:
+def test_a_line_without_the_names_is_not_a_row_of_names(line: str) -> None:
     assert delimiter_of(line) is None

@@ -128,7 +128,7 @@ def test_a_query_narrows_an_export(tmp_path: Path) -> None:
         assert export_file(store, tmp_path / "x", form, Query.of(version="v1.0", task_id="task-00")) == 5
 
 
-def test_an_unknown_form_is_told() -> None:
+def test_an_unknown_form_is_an_error() -> None:
     with pytest.raises(InvalidQueryError, match="form: expected one of csv, jsonl, json, junit, .*got 'xml'"):
         export_records(MemoryStore(), io.StringIO(), "xml")
 

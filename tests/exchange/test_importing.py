@@ -179,7 +179,7 @@ def test_a_wrong_line_names_file_line_and_field_and_nothing_is_imported(
     ],
     ids=["cut", "list", "text", "deep", "digits"],
 )
-def test_a_line_that_is_no_record_is_named(line: str, said: str, tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_record_is_named(line: str, said: str, tmp_path: Path) -> None:
     store = MemoryStore()
     with pytest.raises(InvalidRecordError, match=said):
         import_file(written(tmp_path / "x", LINE, line), store)
@@ -207,19 +207,19 @@ def test_a_field_that_is_too_deep_for_a_store_is_refused(tmp_path: Path) -> None
         b"x" * 200_000,
     ],
 )
-def test_what_is_no_known_form_is_told_with_the_forms(content: bytes, tmp_path: Path) -> None:
+def test_an_unknown_form_is_an_error_that_lists_the_forms(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(StoreFormatError, match="x: unknown format; expected JSON lines, CSV "):
         import_file(tmp_path / "x", MemoryStore())
 
 
-def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes("version,execution_time,success,task\nv1,1,1,\xfc".encode("latin-1"))
     with pytest.raises(StoreFormatError, match="x.csv: cannot be read: it is not UTF-8 text"):
         import_file(tmp_path / "x.csv", MemoryStore())
 
 
-def test_a_file_that_is_not_there_or_none_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="there is no such file"):
         import_file(tmp_path / "x", MemoryStore())
     with pytest.raises(StoreUnavailableError, match="is not a regular file"):
@@ -229,7 +229,7 @@ def test_a_file_that_is_not_there_or_none_is_told(tmp_path: Path) -> None:
 # What changes ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_json_cannot_hold_is_replaced_and_told(tmp_path: Path) -> None:
+def test_values_that_json_cannot_hold_are_replaced_with_a_note(tmp_path: Path) -> None:
     store = MemoryStore()
     odd = LINE | {"agent": "a\ud800", "metadata": {"x": float("inf")}, "other": ["\udc80", float("nan")], "z": "x" * 9}
     path = written(tmp_path / "x", LINE, odd)
@@ -241,14 +241,14 @@ def test_what_json_cannot_hold_is_replaced_and_told(tmp_path: Path) -> None:
     assert import_file(path, store).new == 0
 
 
-def test_notes_are_told_up_to_a_number(tmp_path: Path) -> None:
+def test_notes_are_limited_in_number(tmp_path: Path) -> None:
     lines = [LINE | {"task": f"{n}{'x' * 5000}"} for n in range(MOST_NOTES + 3)]
     notes = import_file(written(tmp_path / "x", *lines), MemoryStore()).notes
     assert len(notes) == MOST_NOTES
     assert notes[0] == "line 1: task_description was cut from 5,001 to 4,096 characters"
 
 
-def test_a_version_may_be_named_for_records_that_tell_none(tmp_path: Path) -> None:
+def test_a_version_can_be_given_for_records_without_one(tmp_path: Path) -> None:
     store = MemoryStore()
     path = written(tmp_path / "x", LINE | {"version": None}, LINE)
     import_file(path, store, version="v9")
@@ -256,7 +256,7 @@ def test_a_version_may_be_named_for_records_that_tell_none(tmp_path: Path) -> No
     assert import_file(path, store, version="v8").new == 1
 
 
-def test_the_texts_of_tasks_are_left_out_where_they_are_not_to_be_kept(tmp_path: Path) -> None:
+def test_task_texts_are_left_out_if_they_are_not_to_be_kept(tmp_path: Path) -> None:
     store = MemoryStore()
     import_file(written(tmp_path / "x", LINE), store, keep_text=False)
     assert [(d["task_description"], d["task_id"]) for d in held(store)] == [("", "ca978112ca1b")]
@@ -289,7 +289,9 @@ class Choosy(MemoryStore):
         return new
 
 
-def test_a_store_that_fails_halfway_is_told_with_what_is_in_and_repeating_adds_the_rest(tmp_path: Path) -> None:
+def test_if_a_store_fails_halfway_the_error_counts_the_imported_records_and_rerunning_adds_the_rest(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path / "x", *[LINE] * (BATCH + 3))
     store = Failing(room=BATCH)
     with pytest.raises(StoreUnavailableError, match="the disk is full; 1,000 records were imported before that"):
@@ -298,7 +300,7 @@ def test_a_store_that_fails_halfway_is_told_with_what_is_in_and_repeating_adds_t
     assert import_file(path, store).new == 3
 
 
-def test_records_that_the_store_refuses_are_told_and_the_others_are_in(tmp_path: Path) -> None:
+def test_records_that_the_store_refuses_are_reported_and_the_others_are_imported(tmp_path: Path) -> None:
     store = Choosy()
     done = import_file(written(tmp_path / "x", LINE, LINE | {"duration": 9}), store)
     assert (done.read, done.new, list(done.refused.values())) == (2, 1, ["too slow"])
@@ -338,6 +340,13 @@ def whole_files() -> dict[str, bytes]:
     benchmarks = [{"fullname": "t", "stats": {"mean": 1.5, "data": [1.0, 2.0]}}]
     report = {"machine_info": {"node": "x"}, "datetime": "2026-01-01", "benchmarks": benchmarks}
     return {**texts, "pytest-benchmark": json.dumps(report).encode(), "legacy": LEGACY.read_bytes()}
+
+
+def test_a_line_after_a_benchmark_report_is_an_error(tmp_path: Path, whole_files: dict[str, bytes]) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(whole_files["pytest-benchmark"] + b"\nnull")
+    with pytest.raises(InvalidRecordError, match="x, the whole file: not JSON: Extra data"):
+        import_file(path, MemoryStore())
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv", "pytest-benchmark", "legacy"])

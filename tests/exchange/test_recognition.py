@@ -22,7 +22,7 @@ def test_a_document_is_known_by_its_keys_however_it_is_laid_out(indent: int | No
         assert form_of(json.dumps(REPORT, indent=indent).encode()) is Form.PYTEST_BENCHMARK
 
 
-def test_a_store_is_known_by_its_beginning_where_its_end_was_cut() -> None:
+def test_a_store_whose_end_was_cut_is_recognised_by_its_beginning() -> None:
     assert form_of(b'{"schema_version": 1, "metrics": [\n{"version": "v1"},\n{"ver') is Form.JSON
     assert form_of(b'{\n  "metrics": [\n    {\n      "ver') is Form.JSON
 

@@ -66,7 +66,7 @@ def test_real_time_never_runs_backwards() -> None:
     assert times == sorted(times)
 
 
-def test_a_loop_that_keeps_real_time_is_not_taken_for_a_virtual_one() -> None:
+def test_a_real_time_loop_is_not_taken_for_a_virtual_one() -> None:
     async def ask() -> float:
         return CLOCK.now()
 

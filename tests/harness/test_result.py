@@ -71,7 +71,7 @@ class Hostile:
     ],
     ids=lambda result: type(result).__name__,
 )
-def test_what_is_no_result_is_an_invalid_one(result: Any) -> None:
+def test_anything_but_a_result_is_an_invalid_one(result: Any) -> None:
     assert read_outcome(result) == Outcome(success=False, error_type="InvalidResult")
 
 

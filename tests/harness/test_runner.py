@@ -221,7 +221,7 @@ def test_a_plain_function_that_never_returns_does_not_hang_the_run(recorder: Ben
 
 
 @pytest.mark.parametrize("nonsense", [None, "ok", 42, {"success": "yes"}, {"success": True, "cost": "cheap"}])
-def test_what_is_no_result_is_an_invalid_result(recorder: BenchmarkRecorder, nonsense: Any) -> None:
+def test_anything_but_a_result_is_an_invalid_result(recorder: BenchmarkRecorder, nonsense: Any) -> None:
     async def answer(_: object) -> Any:
         return nonsense
 
@@ -373,7 +373,7 @@ def test_cancelling_a_run_cancels_what_it_runs_and_passes_on(recorder: Benchmark
     assert recorded(recorder) == []
 
 
-def test_a_store_that_fails_ends_the_run_with_its_error_where_the_recorder_is_strict() -> None:
+def test_with_a_strict_recorder_a_failing_store_ends_the_run_with_its_error() -> None:
     class Broken(MemoryStore):
         def append(self, documents: Any, *, fresh: bool = False) -> int:
             raise OSError("no space left")
@@ -493,7 +493,7 @@ def test_a_bad_task_is_refused_before_anything_runs(recorder: BenchmarkRecorder)
 # The progress bar -----------------------------------------------------------------------------------------------------
 
 
-def test_the_progress_bar_is_on_stderr_and_only_where_asked_or_on_a_terminal(
+def test_the_progress_bar_is_on_stderr_and_only_on_a_terminal_or_if_asked(
     recorder: BenchmarkRecorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_one(recorder, lambda _: Result(), clock=None)

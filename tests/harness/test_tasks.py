@@ -82,6 +82,6 @@ def test_a_task_needs_no_more_than_an_id_and_a_description() -> None:
         ([CUSTOM, CUSTOM], r"tasks\[1\]: an earlier task also has the id 'custom-001'"),
     ],
 )
-def test_a_task_that_cannot_be_run_is_refused_by_its_place_and_field(tasks: Any, words: str) -> None:
+def test_an_invalid_task_is_refused_with_its_place_and_field(tasks: Any, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         checked_tasks(tasks)
