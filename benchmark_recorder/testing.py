@@ -77,7 +77,7 @@ def _some(rng: random.Random, field: Field) -> Any:  # noqa: ANN401 - of the fie
         "count": rng.randrange(10_000),
         "flag": True,
     }
-    return of_kind.get(field.kind) or rng.choice(texts)
+    return of_kind[field.kind] if field.kind in of_kind else rng.choice(texts)
 
 
 def _execution(rng: random.Random, number: int) -> Document:

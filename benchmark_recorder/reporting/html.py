@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from jinja2 import Template
-    from markupsafe import Markup
 
     from benchmark_recorder.reporting.page import Block, Line, Page, Span
 
@@ -91,38 +90,17 @@ MOST_OF_TITLE: Final = 80
 """Characters of the title that a window shows."""
 
 
-class Picture(NamedTuple):
-    """A figure that was drawn."""
-
-    svg: Markup
-    caption: Line
-    description: Line
-    table: Table
-
-
-class Group(NamedTuple):
-    """Neighbours of one kind.
-
-    Attributes:
-        kind: the blocks' class.
-        blocks: at least one.
-    """
-
-    kind: str
-    blocks: tuple[Block | Picture, ...]
-
-
 class Section(NamedTuple):
     """A heading, and the blocks under it.
 
     Attributes:
         title: the heading; empty for the blocks before the first one.
-        groups: from the top.
+        groups: its blocks, neighbours of a kind together, under the name of their class; figures with a key each.
         status: the verdict that the section gives, if it gives one.
     """
 
     title: Line
-    groups: tuple[Group, ...]
+    groups: tuple[tuple[str, list[Block | tuple[str, Figure]]], ...]
     status: Status | None
 
 
@@ -170,20 +148,10 @@ def _section(title: Line, blocks: Iterable[Block], numbers: Iterator[int]) -> Se
     return Section(title, tuple(_groups(blocks, numbers)), status)
 
 
-def _groups(blocks: Iterable[Block], numbers: Iterator[int]) -> Iterator[Group]:
+def _groups(blocks: Iterable[Block], numbers: Iterator[int]) -> Iterator[tuple[str, list[Block | tuple[str, Figure]]]]:
     for kind, found in groupby(blocks, type):
-        yield Group(
-            kind.__name__,
-            tuple(_drawn(block, next(numbers)) if isinstance(block, Figure) else block for block in found),
-        )
-
-
-def _drawn(figure: Figure, number: int) -> Picture:
-    from markupsafe import Markup
-
-    drawn = svg(figure.chart, f"figure-{number}", plain_line(figure.caption), plain_line(figure.description))
-    # Our own drawing, in which svg() has encoded every name.
-    return Picture(Markup(drawn), figure.caption, figure.description, figure.table)  # noqa: S704
+        keyed = ((f"figure-{next(numbers)}", block) if isinstance(block, Figure) else block for block in found)
+        yield kind.__name__, list(keyed)
 
 
 @cache
@@ -200,10 +168,15 @@ def _template() -> Template:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    # line_html has encoded every text; to escape it again would show the escapes.
+    # line_html and svg have encoded every text; to escape it again would show the escapes.
     environment.filters["line"] = lambda line: Markup(line_html(line))  # noqa: S704
+    environment.filters["svg"] = lambda figure, key: Markup(_drawn(figure, key))  # noqa: S704
     environment.filters["plain"] = plain_line
     return environment.get_template("report.html.jinja")
+
+
+def _drawn(figure: Figure, key: str) -> str:
+    return svg(figure.chart, key, plain_line(figure.caption), plain_line(figure.description))
 
 
 def plain_line(line: Line) -> str:

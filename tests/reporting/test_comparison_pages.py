@@ -9,7 +9,6 @@ from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.comparison_pages import comparison_table
 from benchmark_recorder.reporting.decision_pages import claims_page
 from benchmark_recorder.reporting.text import render_text
-from benchmark_recorder.reporting.version_pages import list_table, version_table
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
 
@@ -64,28 +63,6 @@ def test_an_inconclusive_verdict_is_a_tilde_that_is_explained(comparison: Compar
 
 def test_no_comparison_is_no_table() -> None:
     assert comparison_table([]) == ()
-
-
-def test_a_version_without_costs_and_routes_has_no_rows_for_them() -> None:
-    recorder = BenchmarkRecorder(store=MemoryStore())
-    record_runs(recorder, {"v": (1.0, 0.0)}, tasks=1, repeats=3, cost=None, expected_agent=None)
-    text = render_text((version_table([recorder.get_historical_metrics("v")]),))
-    assert "cost" not in text
-    assert "routing accuracy" not in text
-    assert "runs" in text
-
-
-def test_a_version_without_a_success_has_no_cost_a_success() -> None:
-    recorder = BenchmarkRecorder(store=MemoryStore())
-    record_runs(recorder, {"v": (1.0, 1.0)}, tasks=1, repeats=3)
-    lines = render_text((version_table([recorder.get_historical_metrics("v")]),)).splitlines()
-    assert [line.split()[-1] for line in lines if line.startswith("cost per success")] == ["-"]
-
-
-def test_the_list_has_a_line_for_each_version(recorder: BenchmarkRecorder) -> None:
-    summaries = [recorder.get_historical_metrics(version) for version in ("v1.0", "v2.0")]
-    lines = render_text((list_table(summaries),)).splitlines()
-    assert [line.split()[0] for line in lines] == ["version", "v1.0", "v2.0"]
 
 
 @pytest.mark.parametrize(
