@@ -1,4 +1,4 @@
-"""What a forked child does first: its parent's locks, descriptors and threads are not its own."""
+"""Runs first in a forked child: its parent's locks, descriptors and threads are not its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _functions: Final[list[Callable[[], None]]] = []
-_methods: Final[dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]]] = {}
+_methods: Final[dict[int, tuple[weakref.ref[object], Callable[[Any], None]]]] = {}
 _numbers: Final = itertools.count()
 
 
@@ -22,15 +22,12 @@ def in_child(act: Callable[[], None]) -> Callable[[], None]:
     """Have a function called in each forked child, or a method, for as long as its object lives; a decorator, too."""
     if isinstance(act, MethodType):
         number = next(_numbers)  # not the object itself: it need not be hashable
-        # No WeakMethod: one whose object dies with the interpreter writes a traceback to stderr.
-        _methods[number] = weakref.ref(act.__self__, partial(_forget, number)), act.__func__
+        # Bound now: at the interpreter's end a module's names are gone before its objects.
+        forget = partial(_methods.pop, number)
+        _methods[number] = weakref.ref(act.__self__, forget), act.__func__
     else:
         _functions.append(act)
     return act
-
-
-def _forget(number: int, _: object, methods: dict[int, Any] = _methods) -> None:
-    methods.pop(number, None)
 
 
 def _begin() -> None:

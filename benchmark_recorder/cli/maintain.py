@@ -59,11 +59,21 @@ def doctor(
         raise typer.Exit(Code.NO_DATA)
 
 
+_LABELS: Final = {
+    "form": "format",
+    "torn": "truncated bytes",
+    "damaged": "invalid lines",
+    "duplicates": "duplicate records",
+    "sidecar": "cache",
+}
+"""How people read the names of an inspection."""
+
+
 def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
     """One name and value per line; a path is never cut or wrapped, so that it can be copied."""
     typer.echo(heading)
     for name, value in facts.items():
-        typer.echo(f"  {name:<16} {terminal(_shown(value), 4096)}")
+        typer.echo(f"  {_LABELS.get(name, name):<17} {terminal(_shown(value), 4096)}")
 
 
 def _shown(value: object) -> str:

@@ -15,7 +15,7 @@ from tests.cli.commands import RECORD, one_line, run
 def test_doctor_shows_the_file_and_the_origin_of_each_setting(store: Path) -> None:
     text = run("doctor", BENCHMARK_RECORDER_STORE=str(store), BENCHMARK_RECORDER_DURABILITY="fsync").stdout
     assert re.search(rf"^  path +{re.escape(str(store))}$", text, re.MULTILINE)
-    assert re.search(r"^  form +ours$", text, re.MULTILINE)
+    assert re.search(r"^  format +ours$", text, re.MULTILINE)
     assert re.search(r"^  records +130$", text, re.MULTILINE)
     assert re.search(r"^  problem +none$", text, re.MULTILINE)
     assert re.search(r"^  durability +fsync \(BENCHMARK_RECORDER_DURABILITY\)$", text, re.MULTILINE)
@@ -28,7 +28,7 @@ def test_doctor_finds_a_truncated_record_and_repairs_the_file(store: Path) -> No
     store.write_bytes(whole[:-40])
     sick = run("doctor", "--store", store)
     assert sick.exit_code == 4
-    assert re.search(r"^  torn +[1-9]\d*$", sick.stdout, re.MULTILINE)
+    assert re.search(r"^  truncated bytes +[1-9]\d*$", sick.stdout, re.MULTILINE)
     assert store.read_bytes() == whole[:-40]
     mended = run("doctor", "--repair", "--store", store)
     assert mended.exit_code == 0
