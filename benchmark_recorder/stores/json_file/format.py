@@ -61,12 +61,12 @@ class Converted:
     Attributes:
         content: the whole new document.
         layout: of the new document; ``torn`` counts the characters of the old one that hold no whole record.
-        records: how many there are.
+        duplicates: records of the old one that were left out, because an earlier one has their id.
     """
 
     content: bytes
     layout: Layout
-    records: int
+    duplicates: int
 
 
 def read_at(fd: int, start: int, stop: int) -> bytes:
@@ -213,7 +213,7 @@ def convert(content: bytes, path: str) -> Converted:
     given = {document["record_id"] for document in documents if isinstance(document.get("record_id"), str)}
     lines = [encode(document) for document in identified(documents, given)]
     whole = assemble(header, lines)
-    return Converted(whole, Layout(len(header), len(whole) - len(CLOSING), torn), len(lines))
+    return Converted(whole, Layout(len(header), len(whole) - len(CLOSING), torn), len(documents) - len(lines))
 
 
 def _parse(content: bytes, path: str) -> tuple[dict[str, Any], list[Any], int]:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from benchmark_recorder.identity import legacy_record_id
-from benchmark_recorder.stores.json_file.format import blocks
+from benchmark_recorder.stores.json_file.format import JOINT, blocks
+
+if TYPE_CHECKING:
+    from benchmark_recorder.records import Document
 
 
 class _Identified(msgspec.Struct, gc=False):
-    record_id: str | None = None
+    record_id: Any = None
 
 
 _decode_one = msgspec.json.Decoder(_Identified).decode
 _decode_all = msgspec.json.Decoder(list[_Identified]).decode
-_decode_objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 def id_of(line: bytes) -> str:
-    """The id of a record as it stands in the document."""
-    return _decode_one(line).record_id or legacy_record_id(msgspec.json.decode(line), 0)
+    """The id of a record in the document: its own, or where that is not a text, or empty, one from its content."""
+    record_id = _decode_one(line).record_id
+    return record_id if record_id and isinstance(record_id, str) else legacy_id(msgspec.json.decode(line))
+
+
+def legacy_id(document: Document) -> str:
+    """The id of a record that somebody wrote by hand, without one: identical ones are one record."""
+    return legacy_record_id({name: value for name, value in document.items() if name != "record_id"}, 0)
 
 
 def ids_of(block: bytes) -> list[str]:
     """The ids of some records, joined as in the document."""
-    wrapped = b"[%b]" % block
-    ids = [record.record_id for record in _decode_all(wrapped)]
-    if None in ids:
-        # A line that somebody wrote by hand: identical ones are one record.
-        ids = [d.get("record_id") or legacy_record_id(d, 0) for d in _decode_objects(wrapped)]
-    return ids  # type: ignore[return-value]  # no None is left
+    ids = [record.record_id for record in _decode_all(b"[%b]" % block)]
+    if all(ids) and all(isinstance(record_id, str) for record_id in ids):
+        return ids
+    return [id_of(line) for line in block.split(JOINT)]
 
 
 class Identities:

@@ -12,7 +12,6 @@ from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.json_file.identities import id_of
 from benchmark_recorder.stores.json_file.places import lines
-from benchmark_recorder.stores.json_file.row import decode_row
 from benchmark_recorder.stores.json_file.source import opened
 from benchmark_recorder.stores.sidefiles import backups_of
 
@@ -142,7 +141,7 @@ def take_stock(source: Source) -> Stock:
         else:
             damaged += 1
             first = first or fault
-    return Stock(count, damaged, count - len(seen), first)
+    return Stock(count, damaged, count - len(seen) + source.duplicates, first)
 
 
 def is_sound(line: bytes) -> bool:
@@ -151,6 +150,8 @@ def is_sound(line: bytes) -> bool:
 
 
 def _fault(line: bytes) -> str | None:
+    from benchmark_recorder.stores.json_file.rows import decode_row  # it needs numpy
+
     try:
         timestamp_micros(decode_row(line).timestamp)
     except (msgspec.DecodeError, ValueError, OverflowError) as error:
@@ -159,16 +160,18 @@ def _fault(line: bytes) -> str | None:
 
 
 def _problem(torn: int, stock: Stock) -> str | None:
-    damaged, duplicates = stock.damaged, stock.duplicates
-    problems = [
-        text
-        for count, text in (
-            (torn, f"{torn:,} bytes at the end are a cut record; the next append removes them"),
-            (damaged, f"{damaged:,} lines are no records (the first: {stock.fault}); repair sets them aside"),
-            (duplicates, f"{duplicates:,} records stand there twice; repair removes the second ones"),
-        )
-        if count
-    ]
+    problems = []
+    if torn:
+        problems.append(f"the last {torn:,} bytes are a truncated record; the next append removes them")
+    if stock.damaged == 1:
+        problems.append(f"1 line is not a valid record ({stock.fault}); repair sets it aside")
+    elif stock.damaged:
+        first = f"(the first: {stock.fault})"
+        problems.append(f"{stock.damaged:,} lines are not valid records {first}; repair sets them aside")
+    if stock.duplicates == 1:
+        problems.append("1 duplicate record, which no answer counts; repair removes it")
+    elif stock.duplicates:
+        problems.append(f"{stock.duplicates:,} duplicate records, which no answer counts; repair removes them")
     return "; ".join(problems) or None
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import legacy_record_id
 from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import BLOCK, JOINT
-from benchmark_recorder.stores.json_file.identities import id_of
+from benchmark_recorder.stores.json_file.identities import id_of, ids_of, legacy_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +42,11 @@ def document_of(line: bytes, path: str) -> Document:
         document = _decode(line)
     except msgspec.DecodeError as error:
         raise damaged(path, error) from error
-    if isinstance(document.get("record_id"), str):
+    record_id = document.get("record_id")
+    if record_id and isinstance(record_id, str):
         return document
     document.pop("record_id", None)
-    return {"record_id": legacy_record_id(document, 0), **document}
+    return {"record_id": legacy_id(document), **document}
 
 
 def damaged(path: str, error: Exception) -> StoreFormatError:
@@ -81,6 +83,19 @@ def count_behind(source: Source, after: Position | None, path: str) -> int:
     """
     offset = source.layout.header if after is None else find_place(source, after, path)
     return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
+
+
+def ids_between(source: Source, since: Position, until: Position, path: str) -> Iterator[str]:
+    """The ids of the records between two places, from the beginning where the first place is lost.
+
+    Raises:
+        PlaceLostError: the second place is not in this document.
+    """
+    start, end = source.layout.header, find_place(source, until, path)
+    with suppress(PlaceLostError):
+        start = find_place(source, since, path)
+    for block in replace(source, layout=replace(source.layout, end=end)).blocks(start):
+        yield from ids_of(block)
 
 
 def end_of(source: Source) -> Position:

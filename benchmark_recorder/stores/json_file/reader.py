@@ -19,6 +19,7 @@ from benchmark_recorder.records import COLUMNS, Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.identities import ids_of
 from benchmark_recorder.stores.json_file.places import damaged
+from benchmark_recorder.stores.json_file.rows import keys_of
 from benchmark_recorder.stores.json_file.source import Fingerprint, opened
 from benchmark_recorder.stores.json_file.table import PIECE, TEXTS, Table
 
@@ -75,6 +76,11 @@ class Reader:
         """See ``Store.summarize``."""
         return self._answer(lambda table, source: self._with_caveat(table, self._summarize(table, source, query)))
 
+    def is_copied(self) -> Callable[[str], bool] | None:
+        """Whether more than one valid record has an id; ``None`` where each has its own."""
+        copied = self._answer(lambda table, _: frozenset(table.copied))
+        return None if not copied else lambda record_id: keys_of([record_id]) in copied
+
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
 
@@ -93,13 +99,14 @@ class Reader:
         return table.summarize(query, rows)
 
     def _with_caveat(self, table: Table, cells: Cells) -> Cells:
-        if not table.odd:
+        if not table.invalid:
             return cells
         sentence = (
-            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing "
-            "or of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
+            f"{table.invalid:,} of {len(table):,} records in {self._path} {'is' if table.invalid == 1 else 'are'} left "
+            "out of every answer: a field is missing or has the wrong type. Nothing was removed from the file; "
+            "`benchmark-recorder doctor` says more."
         )
-        figures = {"store": self._path, "left_out": table.odd, "records": len(table)}
+        figures = {"store": self._path, "left_out": table.invalid, "records": len(table)}
         return replace(cells, caveats=(*cells.caveats, StoreNote("records_left_out", sentence, figures)))
 
     def _gather(

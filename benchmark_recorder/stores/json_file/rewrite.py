@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from benchmark_recorder.records import timestamp_micros
+from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.base import PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT
 from benchmark_recorder.stores.json_file.identities import id_of

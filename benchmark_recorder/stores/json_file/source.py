@@ -39,6 +39,7 @@ class Source:
         size: bytes of the file.
         modified: when it was written last, nanoseconds since 1970.
         converted: an older document in our form; ``None`` where the file has our form.
+        duplicates: records of the older document that the conversion left out.
     """
 
     fd: int
@@ -47,6 +48,7 @@ class Source:
     size: int
     modified: int
     converted: bytes | None = None
+    duplicates: int = 0
 
     def blocks(self, start: int, size: int = BLOCK) -> Iterator[bytes]:
         """The records from an offset on, in blocks of whole lines of about ``size`` bytes."""
@@ -116,7 +118,9 @@ def _source(fd: int, path: str) -> Source:
     if layout is not None:
         return Source(fd, layout, inode, status.st_size, status.st_mtime_ns)
     converted = convert(read_at(fd, 0, status.st_size), path)
-    return Source(fd, converted.layout, inode, status.st_size, status.st_mtime_ns, converted.content)
+    return Source(
+        fd, converted.layout, inode, status.st_size, status.st_mtime_ns, converted.content, converted.duplicates
+    )
 
 
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchmark_recorder.errors import ConfigurationError, StoreError
+from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
 from benchmark_recorder.stores.base import Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores.json_file.places import count_behind, end_of, read_batch
+from benchmark_recorder.stores.json_file.places import count_behind, end_of, ids_between, read_batch
 from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
 from benchmark_recorder.stores.json_file.source import Source, opened
 from benchmark_recorder.stores.json_file.writer import Writer
@@ -89,6 +90,10 @@ class JSONFileStore(Journal):
         """See ``Store.durations``; those of whole versions are kept in order."""
         return self._reader().durations(query)
 
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``."""
+        return filter(query.matches, self.distinct(None))
+
     def _reader(self) -> Reader:
         """Made for the first question, because it needs numpy, and recording does not."""
         self._writer.confirm()
@@ -123,6 +128,35 @@ class JSONFileStore(Journal):
         self._writer.confirm()
         with opened(self._path) as source:
             return 0 if source is None else count_behind(source, after, self._path)
+
+    def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
+        """See ``Journal.distinct``."""
+        batches = self.batches(after)
+        first = next(batches, None)
+        if first is None:
+            return
+        is_copied = self._is_copied()
+        if is_copied is None:
+            for batch in chain([first], batches):
+                yield from batch.documents
+            return
+        seen = set(filter(is_copied, self._ids_between(since, after))) if after and since else set()
+        for document in chain.from_iterable(batch.documents for batch in chain([first], batches)):
+            record_id = document["record_id"]
+            if record_id not in seen:
+                yield document
+                if is_copied(record_id):
+                    seen.add(record_id)
+
+    def _is_copied(self) -> Callable[[str], bool] | None:
+        try:
+            return self._reader().is_copied()
+        except StoreFormatError:  # a damaged line; reading it raises that again
+            return None
+
+    def _ids_between(self, since: Position, until: Position) -> list[str]:
+        with opened(self._path) as source:
+            return [] if source is None else list(ids_between(source, since, until, self._path))
 
     # Care -------------------------------------------------------------------------------------------------------------
 
