@@ -1,4 +1,4 @@
-"""Answers for CI: a gate as a pull request comment, JUnit and workflow commands; figures for github-action-benchmark."""
+"""Answers for CI: a gate as comment, JUnit and workflow commands; a version as figures for github-action-benchmark."""
 
 from __future__ import annotations
 
