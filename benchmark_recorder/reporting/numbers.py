@@ -58,7 +58,7 @@ def _decimals(greatest: float) -> int:
 
 
 def number(value: float | None, unit: Unit) -> str:
-    """A figure without its unit's symbol, which is at the head of its row."""
+    """A figure without its unit's symbol, which the row's label gives."""
     if value is None or not math.isfinite(value):
         return UNDEFINED
     scaled = value * unit.scale
