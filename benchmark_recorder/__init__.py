@@ -8,8 +8,19 @@
     recorder.record_execution(task="Create landing page", duration=3.4, success=True, version="v2.0")
     print(recorder.get_historical_metrics(version="v2.0").mean)
 
-The names below are imported on first use: pytest imports this package in every run where it is installed.
-PYTEST_DONT_REWRITE: nor does it warn of a program that has imported this package before it calls pytest.
+The modules of this folder, from the caller down:
+
+- ``config``: settings, ``get_benchmark_recorder``, ``get_benchmark_history``; ``recorder``: records;
+  ``recording/``: the way in; ``history``, ``questions``: every question; ``legacy``: the old names of some.
+- ``records``: a record's fields (``FIELDS``), ``Query``; ``validation``: checks a record; ``identity``: ids and times.
+- ``cells``, ``columns``: the statistics that comparisons are computed from, and the arrays that they come from.
+- ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
+- ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version;
+  ``pytest_plugin``; ``cli/``: the command line.
+- ``testing``: the conformance suite for stores; ``errors``, ``log``, ``_fork``, ``_lazy``: used by all.
+
+Names are imported on first use: pytest imports this package in every run where it is installed.
+PYTEST_DONT_REWRITE: without this line, pytest would warn a program that imported this package before calling it.
 """
 
 import typing
@@ -85,7 +96,7 @@ _HOMES: typing.Final = {
     "get_benchmark_recorder": "config",
     **dict.fromkeys(("Claim", "Comparison", "GateResult", "Summary"), "analysis"),
 }
-"""Where what is no error is defined."""
+"""The module that defines each name that is not an error."""
 
 
 __getattr__ = _lazy.lazy_names(__name__, {**dict.fromkeys(__all__, "errors"), **_HOMES})

@@ -119,7 +119,7 @@ def _merge_range(left: Range, right: Range) -> Range:
 
 
 class StoreNote(NamedTuple):
-    """What a reader must know of the place that cells come from; analysis makes a caveat of it.
+    """Something that readers must know about where cells come from; analysis makes a caveat of it.
 
     Attributes:
         code: stable, for programs.
@@ -143,7 +143,7 @@ class Cells:
 
     Attributes:
         cells: by version and task, the pooled ones at the end.
-        caveats: what a reader must know of their origin: a server out of reach, records that cannot be read.
+        caveats: what readers must know about their origin: an unreachable server, records that cannot be read.
     """
 
     cells: tuple[Cell, ...] = ()

@@ -24,7 +24,7 @@ class Durations:
 
     Attributes:
         ordered: the finite ones, in rising order; read-only.
-        stored: gives all of them, in the order in which they were stored; seldom asked for, so it may read them anew.
+        stored: returns all of them, in the order in which they were stored; rarely needed, so it may read them again.
     """
 
     ordered: NDArray[np.float64]

@@ -3,15 +3,15 @@
 ::
 
     BenchmarkRecorderError
-    ├── InvalidRecordError       (ValueError)   a record's field; says which, and what it takes
+    ├── InvalidRecordError       (ValueError)   a record's field; names it, and says what it accepts
     ├── InvalidQueryError        (ValueError)   an unknown metric, query argument or value
     ├── ConfigurationError       (ValueError)   a setting; says where it came from
     ├── MissingDependencyError   (ImportError)  holds the pip line that installs what is missing
     └── StoreError
-        ├── StoreFormatError                    the place holds something that is not ours
-        ├── StoreUnavailableError               the place cannot be reached, read or written now
+        ├── StoreFormatError                    the file or table is not ours
+        ├── StoreUnavailableError               the store cannot be reached, read or written now
         │   └── StoreSetupError                 nor later, until someone acts; says what to do
-        └── RefusedRecordsError                 the place refuses some records for what they are; says which and why
+        └── RefusedRecordsError                 the store refuses some records for their content; says which and why
 
 A driver's or the system's own error is the ``__cause__``.
 """
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class BenchmarkRecorderError(Exception):
-    """The root of the tree."""
+    """The base of all errors of this package."""
 
 
 class InvalidRecordError(BenchmarkRecorderError, ValueError):
-    """A record cannot be taken.
+    """A record is invalid.
 
     Attributes:
         field: the argument that is wrong, as the caller wrote it (``"metadata.tags[2]"``).
@@ -40,7 +40,7 @@ class InvalidRecordError(BenchmarkRecorderError, ValueError):
         self.field = field
 
     def __reduce__(self) -> tuple[Callable[..., InvalidRecordError], tuple[str, str]]:
-        # Worker processes send their errors by pickle, which knows nothing of keywords.
+        # Worker processes send errors by pickle, which does not know keyword arguments.
         return _invalid_record, (str(self), self.field)
 
 
@@ -49,7 +49,7 @@ def _invalid_record(message: str, field: str) -> InvalidRecordError:
 
 
 class InvalidQueryError(BenchmarkRecorderError, ValueError):
-    """A question cannot be asked so: an unknown metric, argument or value."""
+    """A question has an unknown metric, argument or value."""
 
 
 class ConfigurationError(BenchmarkRecorderError, ValueError):
@@ -61,18 +61,18 @@ class MissingDependencyError(BenchmarkRecorderError, ImportError):
 
 
 class StoreError(BenchmarkRecorderError):
-    """A store cannot do what it was asked to."""
+    """A store cannot do what it was asked for."""
 
 
 class StoreFormatError(StoreError):
-    """The place holds something that is not ours; nothing in it was touched."""
+    """The file or table holds something that is not ours; nothing in it was touched."""
 
 
 class StoreUnavailableError(StoreError):
-    """The place cannot be reached, read or written at the moment.
+    """The store cannot be reached, read or written at the moment.
 
     Attributes:
-        unchanged: whether what was to be written is certainly not there, so that a repetition need not look for it.
+        unchanged: whether certainly nothing was written, so that a retry need not look for it.
     """
 
     def __init__(self, message: str, *, unchanged: bool = False) -> None:
@@ -81,18 +81,18 @@ class StoreUnavailableError(StoreError):
 
 
 class StoreSetupError(StoreUnavailableError):
-    """The place stays unusable until someone sets it right: rights, credentials, a missing table. Says what to do.
+    """The store stays unusable until someone acts: permissions, credentials, a missing table. Says what to do.
 
-    Nothing is wrong with the records: a queue holds them, and tries again now and then.
+    Nothing is wrong with the records: they stay in the queue, which tries again now and then.
     """
 
 
 class RefusedRecordsError(StoreError):
-    """The place refuses some records for their content, and will again; the others are stored.
+    """The store refuses some records for their content, and always will; the others are stored.
 
     Attributes:
         reasons: why, by ``record_id``.
-        new: how many of the others were not there before.
+        new: how many of the others are new.
     """
 
     def __init__(self, message: str, *, reasons: Mapping[str, str], new: int = 0) -> None:
@@ -109,7 +109,7 @@ def _refused_records(message: str, reasons: Mapping[str, str], new: int) -> Refu
 
 
 def preview(value: object) -> str:
-    """A value for an error message: short, and without what an object's own repr may give away."""
+    """A value for an error message: short, and never an object's own repr, which may hold secrets."""
     if isinstance(value, int) and abs(value) >= 10**80:  # Python refuses to print a number of thousands of digits
         return f"a number of {value.bit_length():,} bits"
     if isinstance(value, str | int | float | bool | None):

@@ -1,4 +1,4 @@
-"""Every question about what was recorded; nothing here writes a record."""
+"""Answers every question about recorded executions, and records nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Filters(TypedDict, total=False):
-    """What every question takes to say which executions it is about; see ``records.Query.of``."""
+    """The arguments by which every question selects executions; see ``records.Query.of``."""
 
     task: str | None
     agent: str | Collection[str] | None
@@ -78,7 +78,7 @@ class History:
         return self._store
 
     def _before_question(self) -> None:
-        """What is to be done before each question; a recorder writes what waits in memory."""
+        """Called before each question; a recorder writes the records that wait in memory."""
 
     def get_historical_metrics(
         self,
@@ -123,9 +123,9 @@ class History:
             v1: the baseline.
             v2: the candidate.
             metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
-            scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of their kind as well.
-            margin: what counts as no difference; each metric has its own unless given.
-            **query: which executions, but for ``version``.
+            scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
+            margin: the largest difference that does not matter; each metric's own unless given.
+            **query: which executions; not ``version``.
 
         Raises:
             InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
@@ -160,9 +160,9 @@ class History:
         return self._about((v1, v2), query)
 
     def _about(self, versions: Sequence[str], query: QueryArguments) -> Query:
-        """What a caller asks about some versions; what waits is written before the answer."""
+        """A query about some versions; records that wait are written first."""
         if "version" in query:
-            raise InvalidQueryError("version: the versions are named already; leave this argument out")
+            raise InvalidQueryError("version: the versions are already named; omit this argument")
         asked = _query(version=tuple(versions), **query)
         self._before_question()
         return asked
@@ -183,7 +183,7 @@ class History:
             v2: the candidate.
             claims: the guide's four unless given.
             scope: see ``compare_versions``.
-            **query: which executions, but for ``version``.
+            **query: which executions; not ``version``.
 
         Raises:
             InvalidQueryError: the scope or an argument is unknown or wrong.
@@ -216,14 +216,14 @@ class History:
             baseline: version.
             candidate: version; the same one is fine with a window or a file.
             policy: ``"default"`` (evidence and size) or ``"literal"`` (the guide's thresholds on points).
-            on_inconclusive: what a gate that cannot tell does.
-            coverage: test coverage in percent, where a report is at hand.
-            baseline_days: the baseline's runs are those of so many days before the candidate's first run.
-            baseline_file: the baseline's runs are those in this JSON file, pinned when they were good.
-            target: an alert warns where the candidate saves less of the time than so many percent; ``None`` for no
-                such alert, as where a version only has to be no worse.
+            on_inconclusive: what an inconclusive gate does.
+            coverage: test coverage in percent, if known.
+            baseline_days: take the baseline's runs from this many days before the candidate's first run.
+            baseline_file: take the baseline's runs from this JSON file, pinned when they were good.
+            target: warn if the candidate saves less than this many percent of the time; ``None`` for no such alert,
+                where a version only has to be no worse.
             scope: see ``compare_versions``.
-            **query: which executions, but for ``version``; with a window or a file: of the candidate.
+            **query: which executions; not ``version``. With a window or a file: of the candidate.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
@@ -269,7 +269,7 @@ class History:
             splits: of each kind.
             seed: the same one gives the same answer.
             scope: see ``compare_versions``.
-            **query: which executions, but for ``version``.
+            **query: which executions; not ``version``.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
@@ -289,12 +289,12 @@ class History:
         format: str = "text",  # noqa: A002 - the field's word
         **query: Unpack[QueryArguments],
     ) -> str:
-        """How are we doing: what people read, for some versions, each compared with the one before it.
+        """How are we doing: a report on some versions, each compared with the one before it.
 
         Args:
             versions: oldest first.
             format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
-            **query: which executions, but for ``version``.
+            **query: which executions; not ``version``.
 
         Raises:
             InvalidQueryError: the format or an argument is unknown or wrong.
@@ -310,7 +310,7 @@ class History:
         return render(report_of(self._store, names, asked, query, self.health()), format)
 
     def health(self) -> Health:
-        """How delivery to a remote store fares: what waits in the journal, and why."""
+        """How delivery to a remote store is doing: what waits in the journal, and why."""
         condition = self._store.condition()
         if condition is None:
             return Health(self._store.name)
@@ -324,7 +324,7 @@ class History:
         )
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         self._store.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Who a record is: its id, its time, its task's id, and the same ones again whenever an old file is read."""
+"""Ids and times of records; a record of an old file gets the same id whenever it is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Identity:
-    """What makes this process's ids its own; made anew in a forked child."""
+    """The parts of an id that are this process's own; a forked child makes its own."""
 
     def __init__(self) -> None:
         self.process = os.urandom(6).hex()[:11]
@@ -41,8 +41,8 @@ def stamp() -> tuple[str, str]:
     """A new record id and the present time as text, of one moment.
 
     The id is the second since 1970 in 8 hexadecimal digits, its microsecond in 6 digits, 7 digits of a counter and 11
-    hexadecimal digits of the process: ids sort by time, and two processes make the same one by a chance of less than
-    2**-60 within one microsecond.
+    hexadecimal digits of the process: ids sort by time, and two processes make the same one within one microsecond
+    with a probability below 2**-60.
     """
     me = _identity
     second, micros = divmod(time.time_ns() // 1000, 1_000_000)
@@ -50,7 +50,7 @@ def stamp() -> tuple[str, str]:
     if clock[0] != second:
         text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         clock = me.clock = (second, f"{second:08x}", text)
-    # A number of fixed length needs no padding, which would cost as much as all the rest.
+    # A number of fixed length needs no padding, which would take as long as all the rest.
     fraction = f"{1_000_000 + micros}"[1:]
     count = 1_000_000 + next(me.counter) % 9_000_000
     return f"{clock[1]}{fraction}{count}{me.process}", f"{clock[2]}.{fraction}+00:00"
@@ -93,8 +93,8 @@ def timestamp_micros(text: str) -> int:
 
 
 def task_id_of(task: str) -> str:
-    """The id of a task that was given none: 12 hexadecimal digits of its text's SHA-256."""
-    # A long text is hashed anew: thousands of kept prompts would cost more memory than their hashes cost time.
+    """The id of a task without one: 12 hexadecimal digits of its text's SHA-256."""
+    # A long text is hashed each time: keeping thousands of prompts takes more memory than hashing them is worth.
     return _kept_digest(task) if len(task) <= 1024 else _digest(task)
 
 
@@ -109,19 +109,19 @@ def legacy_record_id(document: Mapping[str, Any], ordinal: int) -> str:
     """The id of a record of an old file, the same whenever that file is read.
 
     Args:
-        document: the record as it stands in the file, without an id.
-        ordinal: how many identical records stand before it.
+        document: the record as the file has it, without an id.
+        ordinal: how many identical records precede it.
     """
     canonical = msgspec.json.encode(document, order="deterministic")
     return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
 def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Each record with its id, in order; one whose id stands before it already is left out.
+    """Each record with its id, in order; a record whose id came before is left out.
 
     Args:
         documents: records of one file, with or without an id.
-        given: the ids that stand in the file.
+        given: all ids in the file.
     """
     seen: set[str] = set()
     ordinals: dict[str, int] = {}
@@ -135,7 +135,7 @@ def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> I
         content = {name: value for name, value in document.items() if name != "record_id"}
         first = legacy_record_id(content, 0)
         ordinal = ordinals.get(first, 0)
-        # An identical record may have been taken over, and so have got this id, before this one was added.
+        # An identical record may have been converted, and so have this id, before this one was added.
         while (record_id := legacy_record_id(content, ordinal)) in given:
             ordinal += 1
         ordinals[first] = ordinal + 1

@@ -1,4 +1,4 @@
-"""The questions of the recorder that this one replaces, with the names and the answers that its users know."""
+"""The questions of the recorder before this one, with the names and answers that its users know."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Statistics(TypedDict):
-    """What ``get_statistics`` returns: seconds, USD, and 0.0 where there is nothing."""
+    """The result of ``get_statistics``: seconds, USD, and 0.0 where there is nothing."""
 
     total_tasks: int
     success_rate: float
@@ -31,7 +31,7 @@ class Statistics(TypedDict):
 
 
 class Trend(TypedDict):
-    """What ``get_execution_time_trend`` returns: mean seconds of the earlier and of the later half."""
+    """The result of ``get_execution_time_trend``: mean seconds of the earlier and of the later half."""
 
     first_half_avg: float
     second_half_avg: float
@@ -41,7 +41,7 @@ class Trend(TypedDict):
 
 
 class LegacyQuestions(History):
-    """The same questions under the names, and with the answers, of the recorder before this one."""
+    """The questions of the recorder before this one."""
 
     @property
     def storage_path(self) -> Path:
@@ -133,7 +133,7 @@ class LegacyQuestions(History):
         write_csv(self._store.scan(Query(), CSV_FIELDS), csv_path)
 
     def clear(self) -> Path:
-        """Take all records out of the JSON file into a backup beside it.
+        """Move all records of the JSON file into a backup beside it.
 
         Returns:
             The backup's path.
@@ -152,7 +152,7 @@ class LegacyQuestions(History):
         from benchmark_recorder.stores.json_file import JSONFileStore
 
         if not isinstance(self._store, JSONFileStore):
-            raise StoreError(f"{self._store.name} is no JSON file: this works on the local file only")
+            raise StoreError(f"{self._store.name} is not a JSON file; this works on the local file only")
         return self._store
 
 

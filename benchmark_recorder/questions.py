@@ -1,4 +1,4 @@
-"""What a gate and a report ask of a store, and what they make of the answers."""
+"""The questions that gates and reports ask a store, and what is computed from the answers."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.base import Health, Store
 
 MOST_NAMED_TASKS: Final = 2000
-"""Tasks that are followed from week to week on their own, those with the most runs; each is named in the questions."""
+"""Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
 
 
 def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[str, Any], health: Health) -> Report:
-    """Everything that a report says.
+    """A report's content.
 
     Args:
         store: where the records are.
         names: versions, oldest first.
         asked: which executions; of these versions.
-        said: the arguments that ``asked`` was made from, but for the versions.
+        said: the arguments that ``asked`` was made from, without the versions.
         health: of the recording.
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
@@ -57,7 +57,7 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: durations[name].ordered for name in cells})
-    # What the last few days were like is told by the weeks before them.
+    # The last few days are compared with the weeks before them.
     trends = _trends(store, asked, cells, looks_back=said.get("last_days") is not None)
     return Report(
         summaries=tuple(summaries[name] for name in names),
@@ -75,14 +75,14 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
 
 
 def _routed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
-    """Expected and selected agents, where there are such."""
+    """Expected and selected agents, asked for only where both are known."""
     if not any(cell.routed for found in cells.values() for cell in found.cells):
         return _none_of(_ROUTED)
     return store.scan(asked, _ROUTED)
 
 
 def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
-    """What is told of failed runs, which a store may have to look for in each record."""
+    """Failed runs, asked for only where there are any: a store may have to search all records."""
     if all(cell.success for found in cells.values() for cell in found.cells):
         return _none_of(_FAILED)
     return store.scan(replace(asked, success=False), _FAILED)
@@ -110,7 +110,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
             weekly[start] = store.summarize(_within(followed, start, start + WEEK))
     warnings: tuple[Caveat, ...] = ()
     if _is_partial([*cells.values(), *weekly.values()]):
-        # What this machine alone recorded is no trend, and each question would wait for the store once more.
+        # One machine's records are not the trend, and each further question would wait for the store again.
         weekly = {}
         warnings = (Caveat("no_trend"),)
     present = time_ns() // 1000
@@ -125,10 +125,10 @@ _FAILED: Final = ("version", "task_id", "error_type")
 
 
 def version_names(versions: object) -> list[str]:
-    """What a caller says a report is about.
+    """The versions of a report.
 
     Raises:
-        InvalidQueryError: no names.
+        InvalidQueryError: they are not names.
     """
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
@@ -137,7 +137,7 @@ def version_names(versions: object) -> list[str]:
 
 
 def _none_of(fields: Iterable[str]) -> Columns:
-    """Columns of texts without a record."""
+    """Empty columns of texts."""
     import numpy as np
 
     return dict.fromkeys(fields, np.empty(0, dtype=object))
@@ -164,7 +164,7 @@ def _most_run(cells: Iterable[Cell], most: int) -> list[str]:
 
 
 def _within(query: Query, start: int, end: int) -> Query:
-    """The same question about a week, or what the question itself leaves of it."""
+    """The same question about a week, or about the part of it that was asked for."""
     return replace(
         query,
         since=start if query.since is None else max(start, query.since),
@@ -186,7 +186,7 @@ def past_cells(
         with JSONFileStore(path) as pinned:
             found = tabulated(pinned, Query.of(version=baseline))
         if not found:
-            raise StoreUnavailableError(f"{path}: there are no runs of the baseline {baseline!r} in this file")
+            raise StoreUnavailableError(f"{path}: this file has no runs of the baseline {baseline!r}")
         return found
     first = min((cell.first for cell in there), default=None)
     end = datetime.now(UTC) if first is None else datetime.fromtimestamp(first / 1e6, UTC)

@@ -36,12 +36,12 @@ class BenchmarkRecorder(LegacyQuestions, History):
 
     Args:
         storage_path: the JSON file; ``benchmarks/metrics.json`` under the working directory unless given.
-        store: another place for the records instead of a JSON file.
+        store: where records go instead of a JSON file.
         durability: ``"process"``: a record whose call returned survives a killed process; ``"fsync"``: a power cut.
         strict: raise storage trouble out of recording calls instead of keeping the record in memory.
         on_invalid: ``"raise"`` or ``"log"`` wrong arguments of recording calls.
         store_task_text: ``False`` keeps a task's id, and not its text.
-        enabled: ``False`` makes recording calls return at once; questions are answered as ever.
+        enabled: ``False`` makes recording calls return at once; questions work as always.
     """
 
     def __init__(  # noqa: PLR0913 - settings
@@ -129,7 +129,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
             return
         record_id, now = stamp()
         if type(metadata) is dict:
-            metadata = metadata.copy()  # first of all: the caller's may change at any moment
+            metadata = metadata.copy()  # first of all: the caller may change it at any moment
         document: Document = {
             "record_id": record_id,
             "timestamp": now,
@@ -145,12 +145,12 @@ class BenchmarkRecorder(LegacyQuestions, History):
             "metadata": {} if metadata is None else metadata,
         }
         plain = is_plain(task, duration, success, version, agent_selected, cost, difficulty, metadata)
-        # By identity: to compare may run a caller's code, or fail (an array, pandas' NA).
+        # By identity: comparing may run a caller's code, or fail (an array, pandas' NA).
         if not (task_id is expected_agent is error_type is model is None and input_tokens is output_tokens is None):
             optional = (task_id, expected_agent, error_type, model, input_tokens, output_tokens)
-            said = {name: value for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None}
-            document.update(said)
-            plain = plain and are_plain(said)
+            given = {name: value for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None}
+            document.update(given)
+            plain = plain and are_plain(given)
         notes: tuple[str, ...] = ()
         if not plain or timestamp is not None:
             try:
@@ -189,10 +189,10 @@ class BenchmarkRecorder(LegacyQuestions, History):
         self._put(admitted, notes, fresh=not given_id)
 
     def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
-        """Say what is wrong, as the caller wants it said.
+        """Raise or log what is wrong, as the recorder was told to.
 
-        What validates is imported late, and may not be to be had: no descriptor is left, or a signal handler records in
-        the middle of that import. The record is lost then, and counted as such.
+        Pydantic is imported late, and that may fail: no descriptor is left, or a signal handler records in the middle
+        of that import. Then the record is lost, and counted as lost.
         """
         if not isinstance(error, InvalidRecordError):
             self._buffer.count_unwritten(error)
@@ -251,13 +251,13 @@ class BenchmarkRecorder(LegacyQuestions, History):
             self.record_execution(**arguments)
         except InvalidRecordError as error:
             self._buffer.count_invalid(error)
-        except Exception as error:  # noqa: BLE001 - what is measured must not be hurt; strict has its say in health()
+        except Exception as error:  # noqa: BLE001 - the measured code must not be hurt, strict or not
             self._buffer.count_unwritten(error)
 
-    # Care ---------------------------------------------------------------------------------------------------------
+    # Health and closing ---------------------------------------------------------------------------------------------
 
     def health(self) -> Health:
-        """How recording fares: what waits, what was lost, and why; with a remote store also what is on its way."""
+        """How recording is doing: what waits, what was lost, and why; with a remote store also what is pending."""
         health, condition = self._buffer.health(), self._store.condition()
         if condition is None:
             return health
@@ -271,7 +271,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
         )
 
     def flush(self, timeout: float | None = 10.0) -> bool:
-        """Write what waits in memory, and deliver what is pending; whether everything is where it belongs.
+        """Write what waits in memory, and deliver what is pending; whether nothing is left.
 
         Args:
             timeout: seconds to wait for a remote store; ``None``: however long it takes.
@@ -279,13 +279,13 @@ class BenchmarkRecorder(LegacyQuestions, History):
         return self._buffer.flush() and self._store.flush(timeout)
 
     def close(self) -> None:
-        """Write what waits, and let go of the store; the recorder stays usable."""
+        """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
         self._store.close()
 
 
 class _Known(TypedDict, total=False):
-    """What may be known of an execution before it ends."""
+    """Fields that may be known before an execution ends."""
 
     agent_selected: str | None
     cost: float | None
@@ -305,7 +305,7 @@ _ALWAYS_THERE: Final = frozenset(f.name for f in FIELDS if f.absent != "left out
 
 
 def _admit(document: Document, timestamp: datetime | str | None, *, plain: bool) -> tuple[str, ...]:
-    """Put what is to be stored in the place of what a caller said; what was normalised."""
+    """Replace a caller's values by those to be stored; returns what was normalised."""
     notes: tuple[str, ...] = ()
     if not plain:
         admitted, notes = admit_execution(document)
@@ -316,7 +316,7 @@ def _admit(document: Document, timestamp: datetime | str | None, *, plain: bool)
 
 
 def _document_of(metric: BenchmarkMetric) -> Document:
-    """The fields that a metric has; one of the recorder before this one has fewer."""
+    """The fields of a metric; one of the recorder before this one has fewer."""
     if not hasattr(metric, "timestamp"):
         raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {preview(metric)}", field="metric")
     return {

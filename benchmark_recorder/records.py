@@ -1,6 +1,6 @@
 """One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
 
-A document is what a store holds; ``BenchmarkMetric`` is how people read it. ``validation`` is its way in.
+Stores hold documents; people read ``BenchmarkMetric``. ``validation`` checks what is to become a document.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Document: TypeAlias = dict[str, Any]
 """A record as it is stored: JSON values under the field names of ``BenchmarkMetric``, absent fields left out."""
 
 Columns: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""Records turned on their side: one array per asked-for field, all of one length (see ``COLUMNS``)."""
+"""Records as columns: one array per asked-for field, all of one length (see ``COLUMNS``)."""
 
 MAX_TEXT: Final = 4096
 """Characters of a text field; a longer one is cut with a marker."""
@@ -35,8 +35,8 @@ MAX_METADATA_BYTES: Final = 16 * 1024
 """Bytes of a record's metadata as JSON."""
 
 Kind: TypeAlias = Literal["id", "time", "name", "text", "texts", "number", "count", "flag", "json"]
-"""What a field holds: a record's id, a time as text, a text that is not empty, a text, a list of texts, a float, a
-whole number, a truth value, a JSON object."""
+"""The values of a field: a record's id, a time as text, a non-empty text, a text, a list of texts, a float, a whole
+number, a truth value, a JSON object."""
 
 _EXPECTED: Final[Mapping[Kind, str]] = {
     "id": "32 hexadecimal digits, or None for a new one",
@@ -63,8 +63,8 @@ class Field(NamedTuple):
         kind: of its values.
         about: what it is, for people who look at a table.
         argument: of ``record_execution``; ``None`` for a field that the recorder writes.
-        absent: what a document holds where nothing is known: ``"never"``: the caller must give it (or a default
-            exists); ``"made"``: the recorder makes one; ``"null"``; ``"left out"``: the document lacks the field.
+        absent: how a document says that a value is absent: ``"never"``: it never is; ``"made"``: the recorder makes
+            one; ``"null"``; ``"left out"``: without the field.
         unit: ``"s"`` or ``"USD"``.
         most: the greatest number.
         rule: what is expected, for an error message; that of the unit or the kind unless given.
@@ -81,12 +81,12 @@ class Field(NamedTuple):
 
     @property
     def expected(self) -> str:
-        """What an error message asks for."""
+        """What the field accepts, for an error message."""
         return self.rule or _EXPECTED_IN.get(self.unit, _EXPECTED[self.kind])
 
     @property
     def dtype(self) -> str:
-        """Of its column in a scan; NaN and ``None`` stand for what is absent."""
+        """The dtype of its column in a scan, where absent values are NaN or ``None``."""
         if self.kind in {"number", "count"}:
             return "float64"
         return "bool" if self.kind == "flag" and self.absent == "never" else "object"
@@ -105,7 +105,7 @@ FIELDS: Final = (
     Field("difficulty", "number", "0 to 1", "difficulty", "null", most=1.0, rule="a number from 0 to 1, or None"),
     Field("metadata", "json", "a JSON object", "metadata", "never"),
     Field("record_id", "id", "32 hexadecimal digits; a record counts once", None, "made"),
-    Field("cost_known", "flag", "TRUE where a cost of 0 is what the caller said", None, "left out"),
+    Field("cost_known", "flag", "TRUE where the caller gave a cost of 0", None, "left out"),
     Field("expected_agent", "text", "the agent that would have been right", "expected_agent", "left out"),
     Field("error_type", "text", "the class of the failure", "error_type", "left out"),
     Field("host", "text", "where it ran", None, "left out"),
@@ -113,10 +113,10 @@ FIELDS: Final = (
     Field("input_tokens", "count", "read by the model", "input_tokens", "left out"),
     Field("output_tokens", "count", "written by the model", "output_tokens", "left out"),
 )
-"""Each field of a record, in the order of ``BenchmarkMetric``, told once.
+"""Each field of a record, defined once, in the order of ``BenchmarkMetric``.
 
-Columns, validation, messages and the databases' schemas are made of it; what cannot be (``BenchmarkMetric``,
-``Measurement``, ``record_execution``, the command line) is held to it by tests.
+Columns, validation, messages, the databases' schemas and the command line are made of it; tests hold the rest to it:
+``BenchmarkMetric``, ``Measurement``, ``record_execution``.
 """
 
 METRIC_FIELDS: Final = tuple(field.name for field in FIELDS)
@@ -128,7 +128,7 @@ COLUMNS: Final[Mapping[str, str]] = {field.name: field.dtype for field in FIELDS
     "time": "int64",  # the timestamp as microseconds since 1970 in UTC
     "cost": "float64",  # USD, NaN when unknown
 }
-"""What ``scan`` can be asked for, with the dtype. Object columns hold texts, ``dict``, ``list``, ``True``, ``None``."""
+"""The fields that ``scan`` can be asked for, with the dtype. Objects: texts, ``dict``, ``list``, ``True``, ``None``."""
 
 
 def of_kind(*kinds: Kind) -> frozenset[str]:
@@ -155,7 +155,7 @@ class BenchmarkMetric:
         difficulty: 0 to 1.
         metadata: anything that is JSON, up to 16 KiB.
         record_id: 32 hexadecimal digits, ordered by time; a store counts one id once.
-        cost_known: ``True`` where a cost of 0 is what the caller said, not a gap.
+        cost_known: ``True`` where the caller gave a cost of 0; otherwise a cost of 0 is unknown.
         expected_agent: the agent that would have been right.
         error_type: the class of the exception, ``"Timeout"``, ...
         host: where it ran.
@@ -202,7 +202,7 @@ def encodable(text: str) -> str:
 
 
 def plain_text(text: str) -> tuple[str, str]:
-    """A text field as it is stored, and what was done to it (``""`` if nothing)."""
+    """A text field as it is stored, and how it was changed (``""`` if it was not)."""
     stored, notes = encodable(text), []
     if stored is not text:
         notes.append("had lone surrogates, which became U+FFFD")
@@ -235,8 +235,8 @@ class Query:
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
-        exclude_ids: the records with these ids are not asked for; this is replication's, not a caller's.
-        own_cells: tasks that get cells of their own in any case; this is for replication and for reports.
+        exclude_ids: records with these ids are left out; for replication, not for callers.
+        own_cells: tasks that always get cells of their own; for replication and reports.
     """
 
     versions: tuple[str, ...] | None = None

@@ -296,7 +296,7 @@ class JournalContract(StoreContract):
         assert read == history
 
     def test_a_journal_is_read_on_from_a_place(self, store: Journal) -> None:
-        """What was appended later, and only that."""
+        """Only records that were appended later."""
         store.append(make_history(5))
         place = store.end()
         assert store.read(place, 10).documents == ()
@@ -373,7 +373,7 @@ def _labels(cell: Cell) -> dict[str, Any]:
 
 
 def _documents(store: Store) -> list[dict[str, Any]]:
-    """What a store holds, as documents with every column, absent ones ``None``."""
+    """A store's records, as documents with every column, absent ones ``None``."""
     columns = store.scan(Query(), COLUMNS)
     rows = zip(*(columns[name].tolist() for name in COLUMNS), strict=True)
     return [

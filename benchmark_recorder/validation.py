@@ -1,8 +1,8 @@
-"""The one door: what wants to be stored is validated and normalised here, once.
+"""The one door: every record is validated and normalised here, once.
 
-Most executions are plain: each value is already what is stored. A dozen comparisons find that out in a fraction of the
-time that a schema takes, and a program that records no others never imports pydantic. All others are validated by a
-schema made of ``records.FIELDS``, normalised where they may be, and refused where not.
+Most executions are plain: every value is stored as it is. A dozen comparisons find that out in a fraction of the time
+that a schema takes, and a program that records nothing else never imports pydantic. All others pass a schema made of
+``records.FIELDS``: they are normalised where possible, else refused.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Field as RecordField
 
 MAX_METADATA_DEPTH: Final = 32
-"""Levels of nesting in metadata: far above what people write, far below what breaks a parser."""
+"""Levels of nesting in metadata: far more than people write, far fewer than break a parser."""
 
 MAX_METADATA_INT_BITS: Final = 1024
-"""Bits of a whole number in metadata: what the largest floating-point number has."""
+"""Bits of a whole number in metadata: as many as the largest floating-point number has."""
 
 _BY_NAME: Final = {field.name: field for field in FIELDS}
 _COUNTS: Final = of_kind("count")
@@ -60,7 +60,7 @@ def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way o
     difficulty: object,
     metadata: object,
 ) -> bool:
-    """Whether all of these would be stored as they are: built-in types, in range, texts not too long and no surrogates.
+    """Whether all of these would be stored as they are: built-in types, in range, no long texts, no surrogates.
 
     A subclass is not plain, nor is a whole number where a float is stored.
     """
@@ -130,22 +130,22 @@ def is_plain_metadata(metadata: dict[str, Any]) -> bool:
 
 
 def admit_execution(execution: Document) -> tuple[Document, tuple[str, ...]]:
-    """Validate and normalise what a caller of ``record_execution`` says of an execution.
+    """Validate and normalise the arguments of ``record_execution``.
 
     Args:
-        execution: the fields that have an argument but the time; others are left out of the answer.
+        execution: the fields with an argument, without the time; other fields are ignored.
 
     Returns:
         The same fields as they are to be stored (a new dict), and a sentence for each normalisation that was made.
 
     Raises:
-        InvalidRecordError: a field is wrong, and cannot be normalised; says the argument's name.
+        InvalidRecordError: a field is wrong, and cannot be normalised; names the argument.
     """
     return _admit(execution, _schema("execution"), ARGUMENT_NAMES)
 
 
 def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
-    """The same for a whole document, which may hold fields that only others know; says the field's name."""
+    """The same for a whole document, which may have unknown fields; an error names the field."""
     return _admit(document, _schema("document"), {})
 
 
@@ -206,7 +206,7 @@ def _schema(of: Literal["execution", "document"]) -> Schema:
 
 
 def _normalised(fields: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
-    """The fields with all that may be normalised normalised, and what was done; those that are absent are left out."""
+    """The fields, normalised where possible, without absent ones; and what was changed."""
     normalised, notes = {n: v for n, v in fields.items() if v is not None or n not in _MAY_BE_LEFT_OUT}, []
     for name, value in tuple(normalised.items()):
         if isinstance(value, str) and name not in {"record_id", "timestamp"}:
@@ -236,7 +236,7 @@ def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecor
 
 
 def _json(metadata: Document, name: str) -> tuple[Document, tuple[str, ...]]:
-    """Metadata as JSON can hold it, and what was done to it."""
+    """Metadata as JSON, and how it was changed."""
     seen: dict[str, None] = {}
     plain = _plain(metadata, name, seen, _Room(name))
     size = len(msgspec.json.encode(plain))
@@ -253,23 +253,23 @@ def _too_large(size: str, name: str) -> InvalidRecordError:
 
 
 class _Room:
-    """What is left of the bytes that metadata may take, so that a walk ends soon, however much there is to walk."""
+    """How many bytes metadata may still take, so that a walk over huge metadata ends early."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._left = MAX_METADATA_BYTES
 
     def look(self, values: int) -> None:
-        """Whether so many values can fit: each takes two bytes at least, a digit and a comma.
+        """Check that this many values fit: each takes at least two bytes, a digit and a comma.
 
         Raises:
-            InvalidRecordError: they cannot.
+            InvalidRecordError: they do not.
         """
         if 2 * values > self._left:
             raise _too_large(f"more than {MAX_METADATA_BYTES:,} bytes as JSON", self._name)
 
     def take(self, values: int) -> None:
-        """Take the room of so many values; see ``look``."""
+        """Take the room of this many values; see ``look``."""
         self.look(values)
         self._left -= 2 * values
 
@@ -285,7 +285,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
             return _encodable(value, notes)
         case int():
             if value.bit_length() > MAX_METADATA_INT_BITS:
-                raise InvalidRecordError(f"{path}: {preview(value)} is no number that JSON readers take", field=path)
+                raise InvalidRecordError(f"{path}: {preview(value)} is too large for JSON readers", field=path)
             return int(value)
         case float():
             if isfinite(value):
@@ -294,7 +294,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
             return None
         case dict():
             room.take(len(value))
-            items = tuple(value.items())  # at once: the caller's may change at any moment
+            items = tuple(value.items())  # at once: the caller may change it at any moment
             for key, _ in items:
                 if not isinstance(key, str):
                     raise InvalidRecordError(f"{path}: expected keys that are texts, got {preview(key)}", field=path)
@@ -312,7 +312,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
 
 
 def _inside(path: str, key: str) -> str:
-    """The path of what stands under a key; errors are logged and printed, and a key may hold anything."""
+    """The path of a key's value; errors are logged and printed, and a key may hold anything."""
     return f"{path}.{key}"[:200] if key.isascii() and key.isprintable() else f"{path}[{preview(key)}]"[:200]
 
 
@@ -325,10 +325,10 @@ def _encodable(text: str, notes: dict[str, None]) -> str:
 
 
 def plain_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """What a JSON file holds, as every store can: numbers that are not finite as null, lone surrogates as U+FFFD.
+    """JSON of a file as every store can hold it: non-finite numbers as null, lone surrogates as U+FFFD.
 
     Raises:
-        RecursionError: it is nested too deep.
+        RecursionError: it is nested too deeply.
     """
     match value:
         case float():

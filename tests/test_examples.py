@@ -91,7 +91,7 @@ def test_the_table_of_effects_in_the_documentation_is_the_measured_one(measured:
 
 def effects_table(measured: BenchmarkRecorder) -> str:
     rows = [
-        "| | seconds | routed right, medium tasks | failures | cost per task |",
+        "| | seconds | routing accuracy, medium tasks | failures | cost per task |",
         "|---|---|---|---|---|",
     ]
     for variant in variants():

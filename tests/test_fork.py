@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +62,18 @@ def test_the_registry_keeps_no_object_alive() -> None:
     del counter
     gc.collect()
     assert len(_fork._methods) < count
+
+
+def test_the_end_of_a_program_prints_nothing_about_the_registry() -> None:
+    program = """
+import tempfile
+from benchmark_recorder import BenchmarkRecorder, MemoryStore
+
+class Mine(MemoryStore):
+    def append(self, documents, *, fresh=False):  # holds the globals, which hold the recorder
+        return 1
+
+recorder = BenchmarkRecorder(store=Mine())
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stderr == ""

@@ -217,7 +217,7 @@ def test_a_store_of_ones_own_takes_the_files_place() -> None:
     recorder = BenchmarkRecorder(store=MemoryStore())
     fill(recorder, "v1", [1.0])
     assert recorder.get_historical_metrics("v1").count == 1
-    with pytest.raises(StoreError, match="memory is no JSON file"):
+    with pytest.raises(StoreError, match="memory is not a JSON file"):
         _ = recorder.storage_path
     with pytest.raises(ConfigurationError, match="either storage_path or store"):
         BenchmarkRecorder("a.json", store=MemoryStore())

@@ -1,4 +1,14 @@
-"""Numbers to verdicts: pure functions from cells and columns to frozen results. No input, no output, no store.
+"""Numbers to verdicts: pure functions from cells and columns to frozen results; no input, output, store or prose.
+
+- ``results``: what every answer is made of: ``Result``, ``Estimate``, ``Interval``, ``Caveat``.
+- ``metrics``: the metrics with their directions and margins; arguments that name a metric, a scope, a margin.
+- ``strata``: the runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
+- ``means``, ``rates``, ``rate_ratios``: the methods, for durations and costs, for rates, for ratios of rates.
+- ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict; ``joint``: that of all
+  metrics; ``task_rows``: each task on its own; ``power``: how many more runs would decide.
+- ``gates``: margins, states and exit codes in CI. ``claims``: targets. ``self_test``: how often the gate is wrong.
+- ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
+- ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
 
 The names below are imported on first use: a question about one version needs no comparison.
 """

@@ -30,7 +30,7 @@ def store_caveats(cells: Cells) -> Iterator[Caveat]:
 
 
 def version_caveats(version: str, whole: Cell, metric: str | None = None) -> Iterator[Caveat]:
-    """Doubts about one version's runs, for one metric or (``None``) for a summary."""
+    """Caveats about one version's runs, for one metric or (``None``) for a summary."""
     if metric in {None, "cost"} and whole.unknown_cost:
         figures = {"version": version, "unknown": whole.unknown_cost, "runs": whole.n}
         yield Caveat("unknown_costs", figures=figures)
@@ -65,14 +65,14 @@ def _heavy(version: str, moments: Moments, greatest: float, what: str) -> Iterat
 
 
 FEW = 5
-"""Runs of a side below which hardly any change can be told from chance."""
+"""Runs per side below which hardly any change can be told from chance."""
 
 FAST = 0.5
 """Failed runs that take less than this part of what successful ones take make a version look fast by failing."""
 
 
 def comparison_caveats(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
-    """All caveats about one comparison, the gravest first; without runs of a side, there is nothing else to say."""
+    """All caveats about one comparison, the gravest first; if a side has no runs, only that."""
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
     found = [*_missing(sides), *store_caveats(cells), *_same(v1, v2)]
@@ -157,7 +157,7 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
 
 
 def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Caveat]:
-    """Simpson's paradox, and plain figures that tell another story."""
+    """Simpson's paradox, and plain figures that disagree with the effect."""
     if measured.change is None:
         return
     effect, interval = measured.effect(measured.change.estimate), measured.interval(0.95)
@@ -185,7 +185,7 @@ def _plain_points(measured: Measured) -> float:
 
 
 def _differ(effect: float, other: float, low: float, high: float) -> bool:
-    """Whether another figure is beyond the interval, or tells the other direction by more than one in a hundred."""
+    """Whether another figure is outside the interval, or in the other direction by more than one in a hundred."""
     return not low <= other <= high or (effect * other < 0 and min(abs(effect), abs(other)) > 0.01)
 
 
@@ -214,7 +214,7 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
 
 
 FEWEST: Final = 5
-"""Runs in a row that repeat earlier ones before anyone is told; measured durations do not even repeat once."""
+"""Runs in a row that repeat earlier ones before it is reported; measured durations do not repeat even once."""
 
 
 def recorded_twice(version: str, durations: Durations) -> Iterator[Caveat]:
@@ -230,11 +230,11 @@ def recorded_twice(version: str, durations: Durations) -> Iterator[Caveat]:
 
 
 def _repeated(times: NDArray[np.float64], several: NDArray[np.float64]) -> int:
-    """Runs in stretches of at least ``FEWEST``, with at least three different durations, that stood there before.
+    """Runs in stretches of at least ``FEWEST``, with at least three different durations, that occurred before.
 
     Args:
         times: durations in the order in which they were stored.
-        several: those that stand there more than once, in rising order.
+        several: those that occur more than once, in rising order.
     """
     places = np.minimum(several.searchsorted(times), len(several) - 1)
     rows = np.flatnonzero(several[places] == times)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
-from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
+from benchmark_recorder.analysis.measured import Measured, finite, interval_on, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.power import what_would_decide
-from benchmark_recorder.analysis.results import Caveat, Interval, Result, interval_of
+from benchmark_recorder.analysis.results import Caveat, Interval, Result
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmark_recorder.analysis.evidence import Evidence, Limits
     from benchmark_recorder.analysis.metrics import Metric
@@ -28,7 +28,7 @@ Status = Literal["PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED"]
 class Claim(Result):
     """What someone says about a new version; all figures in percent.
 
-    Changes are relative, of rates too: from 60 % to 75 % right is 25 %, from 10 % to 5 % failures is 50 %.
+    Changes are relative, of rates too: from 60% to 75% right is 25%, from 10% to 5% failures is 50%.
 
     Attributes:
         metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
@@ -80,7 +80,7 @@ class Claim(Result):
 
     @property
     def rival(self) -> float:
-        """The improvement, in percent, that further runs must tell the target from."""
+        """The improvement, in percent, that further runs must distinguish the target from."""
         other = self.failure_threshold
         return 0.0 if other is None or other == self.at_least else other
 
@@ -116,13 +116,13 @@ class ClaimResult(Result):
         text: the same in words.
         status: ``"PROVEN"``: the interval lies at or beyond the target; ``"SUPPORTED"``: the point does, and no
             change is excluded; ``"REFUTED"``: the interval lies short of the failure threshold (of the target where
-            there is none), or wholly outside ``within``; ``"NOT SHOWN"``: the runs do not tell.
+            there is none), or wholly outside ``within``; ``"NOT SHOWN"``: the runs are not enough to say.
         met: whether it is proven or supported.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
         improvement: the point in percent, positive where the candidate is better; ``None`` where undefined.
-        interval: 95 %, of the improvement, in percent.
-        equivalence_interval: 90 %, for ``within``.
+        interval: 95%, of the improvement, in percent.
+        equivalence_interval: 90%, for ``within``.
         method: of both.
         sentence: the finding in words; empty until ``reporting.views`` words it.
         hints: where to look, for a claim on one of the guide's metrics that is not met though both versions have runs;
@@ -181,7 +181,7 @@ def check_claims(
         scope: see ``compare``.
 
     Raises:
-        InvalidQueryError: an unknown scope, or something that is no claim.
+        InvalidQueryError: an unknown scope, or something that is not a ``Claim``.
     """
     check_scope(scope)
     if not all(isinstance(claim, Claim) for claim in claims):
@@ -193,11 +193,14 @@ def check_claims(
 
 def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimResult:
     measured = measure(cells, v1, v2, METRICS[claim.metric], scope)
-    ratio, improvement = measured.ratio, _Improvement(measured.metric)
-    status = _status(claim, ratio, improvement)
+    ratio = measured.ratio
+
+    def percent(log_ratio: float) -> float:
+        return 100 * measured.relative(log_ratio)
+
+    status = _status(claim, ratio, percent)
     met = status in {"PROVEN", "SUPPORTED"}
-    point = finite(improvement.percent(ratio.estimate)) if ratio else None
-    interval = improvement.interval(ratio, 0.95)
+    point = finite(percent(ratio.estimate)) if ratio else None
     return ClaimResult(
         claim=claim,
         text=claim.text,
@@ -206,33 +209,12 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         v1_value=measured.left[0],
         v2_value=measured.right[0],
         improvement=point,
-        interval=interval,
-        equivalence_interval=improvement.interval(ratio, 0.90) if claim.within is not None else None,
+        interval=interval_on(ratio, percent),
+        equivalence_interval=interval_on(ratio, percent, 0.90) if claim.within is not None else None,
         method=ratio.method if ratio else "none: there is no ratio",
         needed=what_would_decide(measured, _reach(claim, measured)) if status == "NOT SHOWN" else None,
         warnings=(*comparison_caveats(measured, cells, {}), *_beyond_acceptable(claim, point)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Improvement:
-    """The logarithm of a ratio as an improvement in percent."""
-
-    metric: Metric
-
-    def percent(self, log_ratio: float) -> float:
-        return 100 * self.metric.better * (ratio_of(log_ratio) - 1)
-
-    def interval(self, evidence: Evidence | None, confidence: float) -> Interval | None:
-        limits = evidence.limits(confidence) if evidence else None
-        if limits is None:
-            return None
-        low, high = self.of(limits)
-        return interval_of(low, high, confidence)
-
-    def of(self, limits: Limits) -> Limits:
-        low, high = sorted(map(self.percent, limits))
-        return low, high
 
 
 def _limits(evidence: Evidence, confidence: float) -> Limits:
@@ -244,26 +226,26 @@ def _limits(evidence: Evidence, confidence: float) -> Limits:
     return (evidence.estimate, evidence.estimate) if sure else (-math.inf, math.inf)
 
 
-def _status(claim: Claim, ratio: Evidence | None, improvement: _Improvement) -> Status:
+def _status(claim: Claim, ratio: Evidence | None, percent: Callable[[float], float]) -> Status:
     if ratio is None:
         return "NOT SHOWN"
-    low, high = improvement.of(_limits(ratio, 0.95))
+    low, high = sorted(map(percent, _limits(ratio, 0.95)))
     if claim.within is not None:
-        inner_low, inner_high = improvement.of(_limits(ratio, 0.90))
+        inner_low, inner_high = sorted(map(percent, _limits(ratio, 0.90)))
         if -claim.within <= inner_low and inner_high <= claim.within:
             return "PROVEN"
         return "REFUTED" if low > claim.within or high < -claim.within else "NOT SHOWN"
     assert claim.at_least is not None
     if low >= claim.at_least:
         return "PROVEN"
-    if improvement.percent(ratio.estimate) >= claim.at_least and low > 0:
+    if percent(ratio.estimate) >= claim.at_least and low > 0:
         return "SUPPORTED"
     short_of = claim.at_least if claim.failure_threshold is None else claim.failure_threshold
     return "REFUTED" if high < short_of else "NOT SHOWN"
 
 
 def _reach(claim: Claim, measured: Measured) -> float:
-    """The half-width that tells the target from what would refute it."""
+    """The half-width that distinguishes the target from what would refute it."""
     if claim.within is not None:
         return _scaled(measured, claim.within)
     assert claim.at_least is not None

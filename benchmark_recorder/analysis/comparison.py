@@ -1,4 +1,4 @@
-"""A baseline against a candidate, on one metric: effect, interval, verdict, and what is doubtful about it."""
+"""A baseline against a candidate, on one metric: effect, interval, verdict and caveats."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Comparison(Result):
     """What the runs say about the change from ``v1`` to ``v2``.
 
     The guide's plain figures come first: anyone can check them by hand. ``effect`` and all that follows it come from
-    the method that fits the runs; where the two tell different stories, a warning says why.
+    the method that fits the runs; where the two disagree, a warning says why.
 
     Attributes:
         metric: what was compared.
@@ -42,16 +42,16 @@ class Comparison(Result):
         improvement: relative change of the plain value, as a fraction; positive where the candidate is better; NaN
             where undefined.
         improvement_percent: 100 times it.
-        significant: whether no change is refused at the 5 % level.
+        significant: whether no change is refused at the 5% level.
         scope: ``"suite"``: the verdict is about these tasks; ``"tasks"``: about tasks like these.
         kind: of ``effect``: ``"ratio"`` (1 - v2/v1 or, where more is better, v2/v1 - 1) or ``"points"`` (difference of
             rates; 0.02 is 2 points).
         effect: a fraction, positive where the candidate is better; ``None`` where undefined.
-        interval: 95 % confidence, of ``effect``; ``None`` where none can be given.
-        equivalence_interval: 90 %; ``equivalent`` where it lies within the margin.
+        interval: 95% confidence, of ``effect``; ``None`` where none can be given.
+        equivalence_interval: 90%; ``equivalent`` where it lies within the margin.
         p_value: two-sided, of no change; ``None`` where there is no test.
         verdict: ``"equivalent"``: any change is smaller than the margin (it wins); ``"improved"`` or
-            ``"regressed"``: there is a change; ``"inconclusive"``: the runs do not tell.
+            ``"regressed"``: there is a change; ``"inconclusive"``: the runs are not enough to say.
         margin: a smaller change does not matter: a fraction, or points as a fraction.
         method: of ``effect``, interval and p-value.
         ratio: v2 over v1 with its interval: of the means as ``effect`` has them, or of the two rates.
@@ -105,11 +105,11 @@ def compare(  # noqa: PLR0913
         v1: the baseline.
         v2: the candidate.
         metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
-        scope: ``"suite"`` (these tasks are all that matters) or ``"tasks"`` (they stand for others).
-        margin: a smaller change does not matter; by default 5 % for time, 1 % for cost, 2 points for rates.
+        scope: ``"suite"`` (these tasks are all that matters) or ``"tasks"`` (they represent others).
+        margin: a smaller change does not matter; by default 5% for time, 1% for cost, 2 points for rates.
 
     Raises:
-        InvalidQueryError: an unknown metric or scope, or a margin that is no fraction.
+        InvalidQueryError: an unknown metric or scope, or a margin that is not a fraction.
     """
     spec = metric_named(metric)
     check_scope(scope)
@@ -155,7 +155,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
 
 
 def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
-    """What the evidence amounts to; equivalence wins: a change surely smaller than the margin matters to nobody."""
+    """What the evidence amounts to; equivalence wins: a change surely smaller than the margin does not matter."""
     change = measured.change
     if change is None:
         return "inconclusive"
@@ -167,7 +167,7 @@ def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdi
 
 
 def _within(change: Evidence, kind: str, margin: float) -> bool:
-    """Two one-sided tests of "the change is as large as the margin", at 5 % each (Schuirmann 1987)."""
+    """Two one-sided tests of "the change is as large as the margin", at 5% each (Schuirmann 1987)."""
     low, high = (math.log1p(-margin), math.log1p(margin)) if kind == "ratio" else (-margin, margin)
     limits = change.limits(0.90)
     if limits is None:

@@ -1,6 +1,6 @@
-"""What to look at in one version: its worst tasks, wrong routes, kinds of failures, and what a success costs.
+"""What to look at in one version: its worst tasks, wrong routes, classes of failures, and the cost per success.
 
-All of it is descriptive: a reason to look, and no finding.
+All of it is descriptive: a reason to look, not a finding.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_TASKS: Final = 5
 """Worst tasks that are named."""
 
 MOST_CLASSES: Final = 20
-"""Classes of failures, and wrong routes, that are named; all others are counted."""
+"""Classes of failures, and wrong routes, that are listed; all others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class WorstTask(Result):
         task_id: as recorded.
         runs: of the version.
         failures: failed ones among them, at least 1.
-        success_rate: with Wilson's 95 % interval.
+        success_rate: with Wilson's 95% interval.
         mean_time: of all its runs, seconds; ``None`` where unknown.
         cost_per_success: all its known costs for each run with a known cost that succeeded, USD; ``None`` where
             nothing succeeded, or no cost is known.
@@ -97,13 +97,14 @@ class Attention(Result):
         runs: all of them.
         failures: those that failed.
         worst_tasks: at most five tasks that were run at least twice and failed at least once, worst first: by the
-            upper end of the success rate's interval, so that one failure in one run is no worse than twenty in twenty.
+            upper end of the success rate's interval, so that one failure in one run does not rank above twenty in
+            twenty.
         routed: runs whose selected and whose expected agent are both known.
         misrouted: those where they differ; the sum over all confusions, also those that are not listed.
         confusions: at most twenty, most frequent first.
         failure_classes: at most twenty, most frequent first.
         unlisted_failures: failed runs of classes that are not listed.
-        cost_per_success: USD: all known costs for each success, with its 95 % interval; failures cost, too.
+        cost_per_success: USD: all known costs for each success, with its 95% interval; failures cost, too.
         known_cost: USD: the sum of all known costs; ``None`` where none is known.
         failed_cost: USD: what failed runs cost of it.
     """

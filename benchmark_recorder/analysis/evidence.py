@@ -33,7 +33,7 @@ class Evidence(Protocol):
 
     @property
     def error(self) -> float:
-        """The standard error, or what stands for it; 0 where there is none."""
+        """The standard error, or an equivalent; 0 where none is known."""
 
     def limits(self, confidence: float) -> Limits | None:
         """A two-sided interval; ``None`` where no honest one exists."""
@@ -103,7 +103,7 @@ class Score:
 
     @property
     def error(self) -> float:
-        """A standard error that would make the 90 % interval as wide."""
+        """A standard error that would make the 90% interval as wide."""
         low, high = self.limits(0.9)
         return (high - low) / (2 * normal_quantile(0.95))
 
@@ -185,7 +185,7 @@ class Fixed:
     """Runs that do not vary at all within a task, and differ by the same on every task: a permutation test.
 
     If versions made no difference, all ways to split a task's runs among them would be equally likely; only one way
-    puts all runs of one kind on one side. There is no interval, as one of no width would hide that the runs are few.
+    puts all runs of one kind on one side. There is no interval: one of width 0 would hide that the runs are few.
 
     Attributes:
         estimate: the point.

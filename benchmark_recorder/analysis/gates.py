@@ -1,4 +1,4 @@
-"""Block, warn, or say that the runs do not tell: what CI does with a candidate.
+"""Block, warn, pass, or inconclusive: what CI does with a candidate.
 
 The guide's gates compare point estimates, and block an unchanged version in most runs. The default policy blocks on
 evidence and size: a guardrail's one-sided p-value, adjusted for their number (Holm 1979), and the point beyond its
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
-from benchmark_recorder.analysis.metrics import METRICS, check_scope
+from benchmark_recorder.analysis.metrics import METRICS, check_scope, one_of
 from benchmark_recorder.analysis.power import detectable
 from benchmark_recorder.analysis.results import Caveat, Result
-from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +55,10 @@ class GateCheck(Result):
         state: ``"block"``, ``"inconclusive"``, ``"missing"`` (no values on a side) or ``"pass"``.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
-        worsening: the point: a fraction (0.12 is 12 % slower or dearer) or a difference of rates; negative where the
-            candidate is better; ``None`` where undefined.
-        bound: the worst that the one-sided 95 % bound allows, on the same scale; ``None`` where there is none.
-        margin: what is tolerated, on the same scale.
+        worsening: the point: a fraction (0.12 is 12% slower or more expensive) or a difference of rates; negative
+            where the candidate is better; ``None`` where undefined.
+        bound: the worst that the one-sided 95% bound allows, on the same scale; ``None`` where there is none.
+        margin: the limit, on the same scale.
         p_value: one-sided, of "not worse".
         p_adjusted: after Holm, over the guardrails that have values.
         detectable: the smallest true worsening found with 80% power; ``None`` where unknown.
@@ -88,7 +88,7 @@ class LiteralCheck(Result):
         metric: execution_time, failure_rate or cost.
         blocks: whether the point is beyond the threshold; ``None`` where there is no point.
         worsening: relative change of the plain means, or difference of the plain rates; ``None`` where undefined.
-        threshold: what is tolerated, on the same scale.
+        threshold: the limit, on the same scale.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
@@ -101,12 +101,12 @@ class LiteralCheck(Result):
 
 @dataclass(frozen=True, slots=True)
 class GateResult(Result):
-    """What CI is told.
+    """What CI gets to know.
 
     Attributes:
         schema_version: of this result as a dict.
-        baseline: version.
-        candidate: version.
+        baseline: its version.
+        candidate: its version.
         policy: ``"default"`` or ``"literal"``: whose state counts.
         state: ``"block"``, ``"inconclusive"``, ``"warn"``, ``"pass"``; ``"no_data"`` where a side has no runs.
         exit_code: 0 pass or warn (and inconclusive unless asked to fail on it), 1 block, 3 inconclusive where asked to
@@ -155,23 +155,23 @@ def check_gate(  # noqa: PLR0913
 
     Args:
         cells: of both versions.
-        baseline: version.
-        candidate: version.
+        baseline: its version.
+        candidate: its version.
         policy: ``"default"`` (evidence and size) or ``"literal"`` (the guide's thresholds on points).
-        on_inconclusive: what a gate that cannot tell does: ``"warn"``, ``"fail"`` or ``"pass"``. A metric without
+        on_inconclusive: what an inconclusive gate does: ``"warn"``, ``"fail"`` or ``"pass"``. A metric without
             values is at least a warning.
         coverage: test coverage in percent, where a report is at hand.
         scope: see ``compare``.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
-        target: percent of its time that the candidate must save to be let through without an alert; ``None`` for no
-            such alert.
+        target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
+            no alert.
 
     Raises:
         InvalidQueryError: an unknown policy, reaction or scope, a coverage outside of 0 to 100 or between 0 and 1, or a
             target that is not below 100.
     """
-    known = _one_of("policy", policy, ("default", "literal"))
-    reaction = _one_of("on_inconclusive", on_inconclusive, ("warn", "fail", "pass"))
+    known = one_of("policy", policy, ("default", "literal"))
+    reaction = one_of("on_inconclusive", on_inconclusive, ("warn", "fail", "pass"))
     check_scope(scope)
     _check_coverage(coverage)
     _check_target(target)
@@ -184,7 +184,7 @@ def check_gate(  # noqa: PLR0913
     literal_state = _state([_literal_state(check) for check in literal], alerts, empty=empty)
     state = default_state if known == "default" else literal_state
     missing = any(check.state == "missing" for check in checks)
-    state, exit_code = _react(state, reaction, doubtful=missing or bool(alerts))
+    state, exit_code = _react(state, reaction, alerted=missing or bool(alerts))
     return GateResult(
         schema_version=SCHEMA_VERSION,
         baseline=baseline,
@@ -200,12 +200,6 @@ def check_gate(  # noqa: PLR0913
         alerts=alerts,
         warnings=_warnings(measured, cells, window),
     )
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
-    if value in allowed:
-        return str(value)
-    raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {preview(value)}")
 
 
 def _check_coverage(coverage: object) -> None:
@@ -250,7 +244,7 @@ def _checks(measured: Mapping[str, Measured]) -> tuple[GateCheck, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What the default policy makes of one guardrail's evidence, all on the scale of ``GateCheck.worsening``."""
+    """One guardrail under the default policy, on the scale of ``GateCheck.worsening``."""
 
     state: Literal["pass", "inconclusive", "block", "missing"]
     worsening: float | None = None
@@ -309,7 +303,7 @@ def _worsening(metric: Metric, change: float) -> float:
 
 
 def _reaches(metric: Metric, evidence: Evidence, margin: float, bound: float | None) -> bool:
-    """Whether the one-sided 95 % bound lies beyond the margin."""
+    """Whether the one-sided 95% bound lies beyond the margin."""
     if bound is not None:
         return bound > margin
     return evidence.below(_on_scale(metric, margin)) > ALPHA
@@ -364,7 +358,7 @@ def _state(states: list[str], alerts: tuple[Caveat, ...], *, empty: bool) -> Sta
     return "warn" if alerts else "pass"
 
 
-def _react(state: State, reaction: str, *, doubtful: bool) -> tuple[State, int]:
+def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
     if state == "block":
         return state, 1
     if state == "no_data":
@@ -373,7 +367,7 @@ def _react(state: State, reaction: str, *, doubtful: bool) -> tuple[State, int]:
         if reaction == "fail":
             return state, 3
         if reaction == "pass":
-            return ("warn" if doubtful else "pass"), 0
+            return ("warn" if alerted else "pass"), 0
     return state, 0
 
 

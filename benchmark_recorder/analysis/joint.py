@@ -1,4 +1,4 @@
-"""Time, failures, cost and routing at once: one sentence that is true."""
+"""Time, failures, cost and routing at once: one verdict."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class JointComparison(Result):
         v1: the baseline.
         v2: the candidate.
         comparisons: by metric: execution_time, failure_rate, cost, routing_accuracy.
-        verdict: ``"better"``: something improved, and nothing is worse or undecided; ``"worse"``: something
+        verdict: ``"better"``: something improved, and nothing is worse or inconclusive; ``"worse"``: something
             regressed and nothing improved; ``"mixed"``: both; ``"equivalent"``: all changes are smaller than their
-            margins; ``"inconclusive"``: something is undecided, and nothing regressed. Metrics without values do
+            margins; ``"inconclusive"``: something is inconclusive, and nothing regressed. Metrics without values do
             not count.
         sentence: the same for people, empty until ``reporting.views`` words it. Each part is a verdict at its own 5%
             level.
@@ -59,7 +59,7 @@ def compare_all(
         margins: by metric, where they differ from the usual ones.
 
     Raises:
-        InvalidQueryError: an unknown scope, or a margin that is no fraction.
+        InvalidQueryError: an unknown scope, or a margin that is not a fraction.
     """
     margins = margins or {}
     found = {

@@ -54,13 +54,13 @@ def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence:
     Args:
         strata: logarithms; at least one pair.
         scope: ``"suite"``: these tasks are all that matters, so the uncertainty is the runs' (stratified Welch);
-            ``"tasks"``: they stand for others, so the uncertainty is the tasks' (t over their differences).
+            ``"tasks"``: they represent others, so the uncertainty is the tasks' (t over their differences).
     """
     differences = [pair.right.mean - pair.left.mean for pair in strata.pairs]
     weight = 1 / len(differences)
     terms = [[Term(m.n, m.m2 * weight**2, weight) for m in side] for side in _sides(strata.pairs)]
     within, over = stratified(fmean(differences), terms), over_tasks(differences)
-    # Where the method of the scope has nothing to go by, the other one may; one task stands for no others.
+    # Where the method of the scope has nothing to go by, the other one may; one task represents no others.
     first, second = (within, over) if scope == "suite" else (over, within if len(differences) > 1 else None)
     return first or second or _without_error(fmean(differences), _samples(strata.pairs), logs=True)
 
@@ -76,7 +76,7 @@ def geometric_of_all(strata: Strata[Moments]) -> Evidence | None:
 
 
 def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
-    """The ratio of the sums over the tasks of the mean cost of a run: what people pay for the suite.
+    """The ratio of the sums over the tasks of the mean cost per run: what people pay for the suite.
 
     Args:
         strata: known costs in USD; at least one pair.
@@ -118,7 +118,7 @@ def _sides(pairs: Sequence[Pair[Moments]]) -> tuple[list[Moments], list[Moments]
 
 
 def welch(estimate: float, terms: Sequence[Sequence[Term]]) -> Evidence | None:
-    """Two samples, each with its own variance; ``None`` below two runs a side or without spread."""
+    """Two samples, each with its own variance; ``None`` below two runs per side or without spread."""
     if any(term.n < 2 for side in terms for term in side):
         return None
     return _satterthwaite(estimate, _components(terms[0]) + _components(terms[1]), "Welch's t on logarithms")
@@ -131,7 +131,7 @@ def stratified(estimate: float, terms: Sequence[Sequence[Term]]) -> Evidence | N
     repeat, that says too little.
 
     Returns:
-        ``None`` where the runs within tasks tell no variance.
+        ``None`` where the runs within tasks show no variance.
     """
     for side in terms:
         if 2 * sum(term.n > 1 for term in side) < len(side):

@@ -11,6 +11,8 @@ from benchmark_recorder.analysis.results import Estimate, Interval, interval_of
 from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.analysis.strata import Counts, Strata
@@ -71,21 +73,30 @@ class Measured:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
         if self.metric.kind == "points":
             return self.metric.better * change
-        return self.metric.better * (ratio_of(change) - 1)
+        return self.relative(change)
+
+    def relative(self, log_ratio: float) -> float:
+        """A logarithm of v2 over v1 as a fraction of v1: positive where the candidate is better."""
+        return self.metric.better * (ratio_of(log_ratio) - 1)
 
     def interval(self, confidence: float) -> Interval | None:
         """Of the effect."""
-        limits = self.change.limits(confidence) if self.change else None
-        if limits is None:
-            return None
-        low, high = sorted(map(self.effect, limits))
-        return interval_of(low, high, confidence)
+        return interval_on(self.change, self.effect, confidence)
 
     def estimate(self, change: Evidence, n: int) -> Estimate:
-        """Some evidence on a change, as an effect with its 95 % interval."""
-        limits = change.limits(0.95)
-        low, high = sorted(map(self.effect, limits)) if limits else (math.inf, math.inf)
-        return Estimate(finite(self.effect(change.estimate)), interval_of(low, high), n, change.method)
+        """Some evidence on a change, as an effect with its 95% interval."""
+        return Estimate(finite(self.effect(change.estimate)), interval_on(change, self.effect), n, change.method)
+
+
+def interval_on(
+    evidence: Evidence | None, scale: Callable[[float], float], confidence: float = 0.95
+) -> Interval | None:
+    """The evidence's interval on another scale; ``None`` where none can be given."""
+    limits = evidence.limits(confidence) if evidence else None
+    if limits is None:
+        return None
+    low, high = sorted(map(scale, limits))
+    return interval_of(low, high, confidence)
 
 
 def ratio_of(log_ratio: float) -> float:
@@ -135,7 +146,7 @@ def finite(value: float) -> float | None:
 
 
 def is_significant(p_value: float | None, interval: Interval | None) -> bool:
-    """Whether no change is refused at the 5 % level, by the test and by the 95 % interval where there is one."""
+    """Whether no change is refused at the 5% level, by the test and by the 95% interval where there is one."""
     return p_value is not None and p_value < 0.05 and not _holds_zero(interval)
 
 
@@ -150,10 +161,4 @@ def ratio_estimate(evidence: Evidence | None, n: int) -> Estimate | None:
     """A logarithm's evidence as a ratio."""
     if evidence is None:
         return None
-    limits = evidence.limits(0.95)
-    return Estimate(
-        finite(ratio_of(evidence.estimate)),
-        interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None,
-        n,
-        evidence.method,
-    )
+    return Estimate(finite(ratio_of(evidence.estimate)), interval_on(evidence, ratio_of), n, evidence.method)

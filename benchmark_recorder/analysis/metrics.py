@@ -9,7 +9,7 @@ from benchmark_recorder.analysis import strata
 from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from benchmark_recorder.analysis.strata import Counts
     from benchmark_recorder.cells import Cell
@@ -23,7 +23,7 @@ class Metric:
         name: as callers write it.
         kind: ``"ratio"``: changes are relative; ``"points"``: they are differences of rates.
         better: 1 where more is better, -1 where less is.
-        margin: a smaller change does not matter: 0.05 is 5 %, or 5 points.
+        margin: a smaller change does not matter: 0.05 is 5%, or 5 points.
         noun: in a sentence.
         counts: of a cell, where the metric is a rate.
     """
@@ -59,24 +59,32 @@ def metric_named(name: object) -> Metric:
     """The metric of that name.
 
     Raises:
-        InvalidQueryError: there is none; the message names those that there are.
+        InvalidQueryError: the name is unknown; the message lists the known ones.
     """
-    if isinstance(name, str) and name in METRICS:
-        return METRICS[name]
-    raise InvalidQueryError(f"metric: expected one of {', '.join(METRICS)}, got {preview(name)}")
+    return METRICS[one_of("metric", name, METRICS)]
 
 
 def check_scope(scope: object) -> None:
     """Raise ``InvalidQueryError`` unless the scope is ``"suite"`` or ``"tasks"``."""
-    if scope not in SCOPES:
-        raise InvalidQueryError(f"scope: expected one of {', '.join(SCOPES)}, got {preview(scope)}")
+    one_of("scope", scope, SCOPES)
+
+
+def one_of(name: str, value: object, allowed: Collection[str]) -> str:
+    """The value of that argument.
+
+    Raises:
+        InvalidQueryError: it is not allowed; the message lists the allowed ones.
+    """
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {preview(value)}")
 
 
 def check_margin(margin: object, metric: Metric) -> float:
     """The margin as a fraction; the metric's own for ``None``.
 
     Raises:
-        InvalidQueryError: it is no number between 0 and 1.
+        InvalidQueryError: it is not a number between 0 and 1.
     """
     if margin is None:
         return metric.margin

@@ -43,8 +43,8 @@ class Percentile:
     def estimate(self) -> Estimate:
         """With its interval.
 
-        The interval holds the true percentile with at least 95 % whatever the distribution; it exists from so many
-        runs on that both ends are runs. Below, ``method`` says how many those are.
+        The interval holds the true percentile with a probability of at least 95% whatever the distribution. It needs
+        enough runs for both ends to be runs; with fewer, ``method`` says how many.
         """
         if self.value is None:
             return Estimate(None, None, 0, "type 7")
@@ -55,7 +55,7 @@ class Percentile:
         return Estimate(self.value, self._between(*ranks), self.n, "type 7, interval of order statistics")
 
     def _ranks(self) -> tuple[int, int] | None:
-        """Of both ends among all runs; ``None`` where one is no run."""
+        """Of both ends among all runs; ``None`` where one is beyond the runs."""
 
         def below(rank: int) -> float:
             """The probability that at most so many runs lie below the true percentile."""
@@ -96,7 +96,7 @@ def _quantile(ordered: NDArray[np.float64], share: float) -> float:
 
 
 def runs_for_percentile(share: float) -> int:
-    """The fewest runs whose extremes enclose the percentile with 2.5 % beyond either end."""
+    """The fewest runs whose extremes enclose the percentile with 2.5% beyond either end."""
     return math.ceil(math.log(TAIL) / math.log(max(share, 1 - share)))
 
 

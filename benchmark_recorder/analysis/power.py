@@ -1,4 +1,4 @@
-"""What would decide: how many further runs, from their variance alone, never from the effect that was seen.
+"""How many further runs would decide: from their variance alone, never from the observed effect.
 
 Source: Hoenig & Heisey (2001) on why the observed effect must stay out of it.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Moments
 
 MOST = 10_000_000
-"""Runs beyond which the answer is "no number that anyone would run"."""
+"""Runs beyond which the answer is "more than anyone would run"."""
 
 
 def fewest(enough: Callable[[int], bool], start: int) -> int | None:
@@ -43,7 +43,7 @@ def fewest(enough: Callable[[int], bool], start: int) -> int | None:
 
 
 def half_width(error: float, freedom: float) -> float:
-    """Of the 95 % interval."""
+    """Of the 95% interval."""
     return student_quantile(freedom, 0.975) * error
 
 
@@ -103,13 +103,13 @@ def tasks_for(spread: float, reach: float, start: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Needed(Result):
-    """What would shrink the half-width of the 95 % interval to the margin.
+    """What would shrink the half-width of the 95% interval to the margin.
 
     Attributes:
         runs: further runs in all, over both versions; ``None`` where no number of repeats does it.
         runs_per_task: runs that each task then has in each version; ``None`` where tasks are not matched.
-        tasks: further tasks, each run as often as now, that would do it too, where tasks stand for others.
-        cost: USD that the further runs would cost at the mean known cost of a run; ``None`` where unknown.
+        tasks: further tasks, each run as often as now, that would do it too, where tasks represent others.
+        cost: USD for the further runs at the mean known cost per run; ``None`` where unknown.
         seconds: that they would take one after the other.
         sentence: all this for people; empty until ``reporting.views`` words it.
     """
@@ -123,7 +123,7 @@ class Needed(Result):
 
 
 def what_would_decide(measured: Measured, reach: float) -> Needed | None:
-    """What shrinks the half-width of the 95 % interval of the change to ``reach``.
+    """What shrinks the half-width of the 95% interval of the change to ``reach``.
 
     Args:
         measured: the comparison.
@@ -176,7 +176,7 @@ def _runs_of_a_version(measured: Measured, reach: float) -> int | None:
 
 
 def _repeats_say_nothing_new(measured: Measured) -> bool:
-    """Whether each task's runs all end alike where such runs count once: a router without chance."""
+    """Whether all runs of each task end alike, in a metric where these count once: a deterministic router."""
     if measured.counts is None or not measured.metric.once:
         return False
     sides = [side for _, *pair in measured.counts.pairs for side in pair]

@@ -1,4 +1,4 @@
-"""Ratios of two rates, on the scale of their logarithm: what "50 % fewer failures" is about.
+"""Ratios of two rates, on the scale of their logarithm: what "50% fewer failures" is about.
 
 Sources: Mantel-Haenszel ratio with the variance of Greenland & Robins (1985); Koopman (1984) for independent rates;
 Nam & Blackwelder (2002), in the form of Tang, Tang & Chan (2003), for pairs.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis.evidence import Evidence, Limits, Score, Student
 from benchmark_recorder.analysis.means import NO_SPREAD, over_tasks
-from benchmark_recorder.analysis.rates import PairedTable, Weighted, flips, weigh
+from benchmark_recorder.analysis.rates import PairedTable, Weighted, paired_table, weigh
 from benchmark_recorder.analysis.strata import Counts
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def rate_ratio(strata: Strata[Counts], scope: str, *, once: bool) -> Evidence | 
     if not left.hits + right.hits:
         return None
     if all(s.left.n == 1 and s.right.n == 1 for s in weighted):
-        return nam_blackwelder(flips([(s.left, s.right) for s in weighted]))
+        return nam_blackwelder(paired_table([(s.left, s.right) for s in weighted]))
     found = _over_tasks(strata.pairs) if scope == "tasks" else greenland_robins(weighted)
     return found or koopman(left, right)
 
@@ -133,7 +133,7 @@ def _restricted_loss(table: PairedTable, ratio: float) -> float:
 
 
 def _standardised(difference: float, variance: float) -> float:
-    """A difference in standard errors; without variance it is nothing, or beyond all doubt."""
+    """A difference in standard errors; without variance it is 0 or infinite."""
     if variance > 1e-300:
         return difference / math.sqrt(variance)
     return 0.0 if abs(difference) < 1e-12 else math.copysign(math.inf, difference)

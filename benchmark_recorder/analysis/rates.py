@@ -90,7 +90,7 @@ def _hypergeometric(left: int, right: int, hits: int, of: range) -> NDArray[np.f
 
 
 class PairedTable(NamedTuple):
-    """Tasks with one run a side, by the outcomes of both versions: ``left_only`` hit in the baseline alone."""
+    """Tasks with one run per side, by the outcomes of both versions: ``left_only`` hit in the baseline alone."""
 
     both: int
     left_only: int
@@ -103,7 +103,7 @@ class PairedTable(NamedTuple):
         return sum(self)
 
 
-def flips(pairs: Sequence[tuple[Counts, Counts]]) -> PairedTable:
+def paired_table(pairs: Sequence[tuple[Counts, Counts]]) -> PairedTable:
     """Pairs of single runs, counted."""
     table = [0, 0, 0, 0]
     for left, right in pairs:
@@ -224,7 +224,7 @@ def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Eviden
         return independent(strata.left, strata.right)
     weighted = weigh(strata.pairs, once=once)
     if all(s.left.n == 1 and s.right.n == 1 for s in weighted):
-        return paired(flips([(s.left, s.right) for s in weighted]))
+        return paired(paired_table([(s.left, s.right) for s in weighted]))
     if scope == "tasks":
         return _over_tasks(strata.pairs)
     return mantel_haenszel(weighted) or _without_variance(strata.pairs)

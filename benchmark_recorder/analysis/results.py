@@ -48,7 +48,7 @@ class Result:
         return ItemsView(self._mapping)
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
-        """One value, or something else where there is no such field."""
+        """One value, or the default where the field does not exist."""
         return getattr(self, key) if key in self else default
 
     @property
@@ -125,7 +125,7 @@ class Estimate(Result):
 def interval_of(low: float, high: float, confidence: float = 0.95) -> Interval | None:
     """An interval with ends that are not finite left open; ``None`` where nothing is left or it has no width.
 
-    An interval of no width would say that there is no uncertainty, which no sample can show.
+    An interval of width 0 would claim certainty, which no sample gives.
     """
     lower = low if math.isfinite(low) else None
     upper = high if math.isfinite(high) else None
@@ -196,7 +196,7 @@ def defers(*names: str) -> Callable[[C], C]:
 
 
 def fields_as_they_are(result: Result) -> dict[str, Any]:
-    """A result's fields; what was not looked at yet is not computed for this, and only once for all who have it."""
+    """A result's fields without computing deferred ones; those are computed once for all copies."""
     return {
         name: slot.as_it_is(result) if isinstance(slot := getattr(type(result), name), _Field) else result[name]
         for name in result

@@ -1,4 +1,4 @@
-"""How often the gate cries wolf on the user's own history: one version against itself, thousands of times.
+"""How often the gate gives a false alarm on the user's own history: one version against itself, thousands of times.
 
 The runs of one version are split in two at random and judged as baseline and candidate. Whatever blocks is a false
 alarm. Splitting within tasks shows the gate under independent runs; splitting by day keeps what the runs of a day share
@@ -83,8 +83,8 @@ class SelfTest(Result):
         within_tasks: splits at random within tasks; ``None`` where no task has two runs.
         by_day: splits of whole days; of whole runs of the suite (with a pause of half an hour between them) where all
             are of one day; ``None`` where there is only one.
-        detectable: by guardrail, the smallest true worsening that the gate, with half of the runs a side, finds with
-            80 % power: a fraction, or points as a fraction; ``None`` where unknown.
+        detectable: by guardrail, the smallest true worsening that the gate, with half of the runs per side, finds with
+            80% power: a fraction, or points as a fraction; ``None`` where unknown.
         sentence: all this for people; empty until ``reporting.views`` words it.
         warnings: caveats that the reader must know.
     """
@@ -200,7 +200,7 @@ def _chunks(rows: int, splits: int) -> Iterator[int]:
 
 
 def _within_tasks(history: _History, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Half of each task's runs; of an odd number, the odd one goes to either side."""
+    """Half of each task's runs; where their number is odd, the last one goes to either side."""
     n = np.bincount(history.task)
     place = np.arange(len(history.task)) - np.repeat(np.cumsum(n) - n, n)
     double = 2 * place + 1 - np.repeat(n, n)
@@ -219,7 +219,7 @@ def _by_block(history: _History, blocks: int, splits: int, rng: np.random.Genera
         return
     for size in _chunks(len(history.block), splits):
         rank = np.argsort(rng.random((size, blocks)), axis=1)
-        # Of an odd number, the odd one goes to either side.
+        # Where their number is odd, the last one goes to either side.
         half = blocks // 2 + (blocks % 2) * rng.integers(0, 2, (size, 1))
         yield (rank < half)[:, history.block]
 
@@ -267,7 +267,7 @@ def _judge(
 
 def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterator[dict[str, Ruling]]:
     """The default policy on each split."""
-    with np.errstate(all="ignore"):  # what overflows is no evidence, and is treated so
+    with np.errstate(all="ignore"):  # an overflow is treated as missing evidence
         parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
     for split in range(len(sides)):
         n, mean, _ = parts["failure_rate"]

@@ -34,7 +34,7 @@ class Counts(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Hits a run; there must be a run."""
+        """Hits per run; at least one run must exist."""
         return self.hits / self.n
 
     @staticmethod

@@ -63,10 +63,10 @@ class Summary(Result):
         min: shortest.
         max: longest.
         std: sample standard deviation.
-        success_rate: successes a run.
+        success_rate: successes per run.
         total_cost: of the runs whose cost is known.
-        mean_cost: the same, a run.
-        estimates: the figures above and more, with their 95 % intervals: ``mean``, ``geometric_mean``, ``p50`` ...
+        mean_cost: the same, per run.
+        estimates: the figures above and more, with their 95% intervals: ``mean``, ``geometric_mean``, ``p50`` ...
             ``p99``, ``success_rate``, ``mean_cost``, ``cost_per_success``, ``seconds_per_success``,
             ``routing_accuracy``.
         repeats: reliability over several runs of a task; empty where tasks do not repeat.

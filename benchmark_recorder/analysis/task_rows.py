@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, rates
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import finite, is_significant, ratio_of
-from benchmark_recorder.analysis.results import Interval, Result, interval_of
+from benchmark_recorder.analysis.measured import finite, interval_on, is_significant, ratio_of
+from benchmark_recorder.analysis.results import Interval, Result
 from benchmark_recorder.analysis.strata import Counts, Strata
 
 if TYPE_CHECKING:
@@ -36,14 +35,14 @@ class TaskRow(Result):
             rate; ``None`` where a float cannot hold it.
         v2_value: the candidate's.
         effect: as ``Comparison.effect``, of this task alone; ``None`` where undefined.
-        interval: 95 %, of this task alone: among many tasks some miss by chance; ``None`` for too few runs.
+        interval: 95%, of this task alone: among many tasks some miss by chance; ``None`` for too few runs.
         p_value: two-sided; ``None`` for too few runs.
         q_value: the p-value adjusted for looking at all tasks (Benjamini & Hochberg 1995).
         stands_out: whether ``q_value`` is at most 0.10, ``p_value`` below 0.05, and no change outside of ``interval``:
-            a single task cannot stand out where the verdict is undecided. Exploratory: a reason to look, no finding.
+            a single task cannot stand out where the verdict is inconclusive. A reason to look, not a finding.
         turn: of success and failures only. ``"begins_to_fail"``: no run of the baseline failed, and the candidate's
-            stand out as worse, or all of them failed, and there are two runs a side at least. ``"repaired"``: the same
-            the other way round. ``None`` for any other task.
+            stand out as worse, or all of them failed and each side has at least two runs. ``"repaired"``: the other way
+            round. ``None`` for any other task.
     """
 
     task_id: str
@@ -67,7 +66,7 @@ def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
     p_values = [evidence.p_value if evidence else None for evidence in found]
     q_values = benjamini_hochberg(p_values)
-    intervals = [_interval(measured, evidence) for evidence in found]
+    intervals = [interval_on(evidence, measured.effect) for evidence in found]
     return tuple(
         _row(measured, pair, interval, p, q)
         for pair, interval, p, q in zip(pairs, intervals, p_values, q_values, strict=True)
@@ -142,12 +141,6 @@ def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments)
     if measured.metric.name == "cost":
         return finite(measured.metric.better * (right.mean / left.mean - 1)) if left.mean > 0 else None
     return finite(measured.effect(right.mean - left.mean))
-
-
-def _interval(measured: Measured, evidence: Evidence | None) -> Interval | None:
-    limits = evidence.limits(0.95) if evidence else None
-    low, high = sorted(map(measured.effect, limits)) if limits else (math.inf, math.inf)
-    return interval_of(low, high)
 
 
 def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:

@@ -7,7 +7,6 @@ is compared like the others, with the wider interval of the fewer runs that it h
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.comparison import Verdict, conclude, verdict_of
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_of
+from benchmark_recorder.analysis.measured import Measured, finite, interval_on, is_significant, measure
 from benchmark_recorder.analysis.metrics import METRICS
-from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
 from benchmark_recorder.analysis.summary import summarize_version
 from benchmark_recorder.analysis.task_rows import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from benchmark_recorder.cells import Cells
@@ -51,13 +50,13 @@ class Change(Result):
     Attributes:
         metric: one of ``TREND_METRICS``.
         effect: relative to the earlier week's value, a fraction, positive where the later week is better: 0.12 is
-            12 % faster, cheaper, or 12 % (not points) more successes. By the method of ``compare``, so tasks are
+            12% faster, cheaper, or 12% (not points) more successes. By the method of ``compare``, so tasks are
             compared with themselves. ``None`` where undefined.
-        interval: 95 %, of ``effect``; ``None`` where none can be given.
+        interval: 95%, of ``effect``; ``None`` where none can be given.
         p_value: two-sided, of no change; ``None`` where there is no test.
         q_value: the same adjusted for looking at all weeks and metrics of a version (Benjamini & Hochberg 1995).
         verdict: of the comparison: ``"improved"``, ``"regressed"``, ``"equivalent"`` or ``"inconclusive"``.
-        flag: ``"worse"`` or ``"better"`` where ``effect`` is beyond 10 %, the verdict says the same, no change is
+        flag: ``"worse"`` or ``"better"`` where ``effect`` is beyond 10%, the verdict says the same, no change is
             outside of ``interval`` (values that are fixed by design have none, and a test alone), and ``q_value`` is
             at most 0.10; else ``None``.
         earlier_n: runs of the earlier week that count for the metric.
@@ -88,7 +87,7 @@ class Week(Result):
         end: the Monday after, which is not in the week any more.
         is_over: whether the week was over when the trend was made.
         runs: in the week; 0 is possible between two weeks that have some.
-        figures: by metric (``TREND_METRICS``) the plain one with its 95 % interval: mean duration (s), success rate,
+        figures: by metric (``TREND_METRICS``) the plain one with its 95% interval: mean duration (s), success rate,
             mean known cost (USD), share of right routings. Empty without runs; a ``value`` is ``None`` where unknown.
         against: ``start`` of the week that this one is compared with; ``None`` where there is none before it.
         changes: by metric, those that both weeks have values of; empty where ``against`` is ``None``.
@@ -220,13 +219,7 @@ def _relative(measured: Measured) -> tuple[float | None, Interval | None]:
     """The change in parts of the earlier value, positive where the later one is better."""
     if measured.ratio is None:
         return None, None
-
-    def effect(log_ratio: float) -> float:
-        return measured.metric.better * (ratio_of(log_ratio) - 1)
-
-    limits = measured.ratio.limits(0.95)
-    low, high = sorted(map(effect, limits)) if limits else (math.inf, math.inf)
-    return finite(effect(measured.ratio.estimate)), interval_of(low, high)
+    return finite(measured.relative(measured.ratio.estimate)), interval_on(measured.ratio, measured.relative)
 
 
 def _flag(

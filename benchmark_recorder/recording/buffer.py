@@ -1,7 +1,7 @@
 """A record's last step in: into the journal, or into memory while the journal cannot be written.
 
-Storage trouble is not the caller's: a record that cannot be written waits here, is written before the next one, and
-is counted all the while.
+Storage trouble must not reach the caller: a record that cannot be written waits here, is counted, and is written before
+the next one.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ MAX_WAITING: Final = 10_000
 """Records kept in memory while the journal cannot be written: some 10 MB."""
 
 SLOW_SECONDS: Final = 0.1
-"""After an attempt that failed and took longer than this (a lock that is not given), recording calls try again only
-after ten times as long, so that an outage costs them a tenth of their time at most."""
+"""After a failed attempt that took longer than this (another process holds the lock), recording calls wait ten times as
+long before the next one, so that an outage takes at most a tenth of their time."""
 
 
 class _Waiting:
-    """A document that waits, and whether it cannot be in the journal already."""
+    """A waiting document, and whether it is certainly not in the journal yet."""
 
     __slots__ = ("document", "fresh")
 
@@ -52,7 +52,7 @@ class _Waiting:
 
 
 class WriteBuffer:
-    """The way of documents into a journal.
+    """Writes documents into a journal.
 
     Args:
         journal: where they go.
@@ -69,11 +69,11 @@ class WriteBuffer:
         self._last_error: str | None = None
         self._next_attempt = 0.0
         self._overflowing = False
-        # Reentrant: a signal handler may record in the middle of anything. And what is to be logged is said when the
-        # lock is free: a log handler may ask for health, or record.
+        # Reentrant: a signal handler may record in the middle of anything. Messages are logged once the lock is free: a
+        # log handler may ask for health, or record.
         self._lock = threading.RLock()
         self._depth = 0
-        self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
+        self._unlogged: deque[tuple[int, str, tuple[object, ...]]] = deque()
         in_child(self._forget_parent)
 
     def append(self, document: Document, *, fresh: bool = True) -> None:
@@ -84,7 +84,7 @@ class WriteBuffer:
             fresh: its id was made just now, so it cannot be in the journal already.
 
         Raises:
-            StoreError: the journal cannot be written, and the intake is strict.
+            StoreError: the journal cannot be written, and the buffer is strict.
         """
         if self._waiting:
             self._append_behind(document, fresh=fresh)
@@ -100,7 +100,7 @@ class WriteBuffer:
                 self._alone(self._recovered_if_empty)
 
     def flush(self) -> bool:
-        """Write what waits; whether nothing waits any more."""
+        """Write what waits; returns whether nothing waits any more."""
         return self._alone(self._write_waiting)
 
     def close(self) -> None:
@@ -114,18 +114,18 @@ class WriteBuffer:
             warnings.warn(loss, RuntimeWarning, stacklevel=2)
 
     def count_unwritten(self, error: Exception) -> None:
-        """A record could not be written and is lost, and its caller must not be told by an exception."""
+        """Count a record that could not be written, and whose caller must not get an exception."""
         self._alone(self._lose, error)
 
     def count_invalid(self, error: InvalidRecordError) -> None:
-        """A recording was refused, and the caller wants it logged, not raised."""
+        """Count an invalid record that is to be logged, not raised."""
         with self._lock:
             self._invalid += 1
             first = self._invalid == 1
         logger.log(logging.WARNING if first else logging.DEBUG, "not recorded: %s", error)
 
     def count_normalised(self, notes: tuple[str, ...]) -> None:
-        """A record differs from what the caller gave."""
+        """Count a record that was normalised."""
         with self._lock:
             self._normalised += 1
             first = self._normalised == 1
@@ -156,7 +156,7 @@ class WriteBuffer:
         return False
 
     def _give_up(self) -> str | None:
-        """Write what waits, or let go of it; what is lost then."""
+        """Write what waits, or drop it; returns a message about the loss."""
         if self._write_waiting() or self._writing:
             return None
         n = len(self._waiting)
@@ -175,8 +175,8 @@ class WriteBuffer:
         self._failed(error, "records are lost until they can be written: %s")
 
     def _write_waiting(self) -> bool:
-        """Try the oldest one alone first: during an outage that is all that an attempt costs."""
-        if self._writing:  # a signal handler in the middle of this: who was interrupted goes on
+        """Try the oldest record alone first, so that an attempt during an outage is short."""
+        if self._writing:  # a signal handler, in the middle of this: the interrupted call goes on
             return False
         began = monotonic()
         self._writing = True
@@ -184,7 +184,7 @@ class WriteBuffer:
             while self._waiting:
                 self._write(tuple(self._waiting)[: None if self._failing_since is None else 1])
                 self._recovered()
-        except Exception as error:  # noqa: BLE001 - also a third party's store must not hurt the caller
+        except Exception as error:  # noqa: BLE001 - a third party's store must not hurt the caller either
             self._failed(error)
             took = monotonic() - began
             self._next_attempt = began + 11 * took if took > SLOW_SECONDS else 0.0
@@ -195,10 +195,10 @@ class WriteBuffer:
         return not self._waiting
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
-        """Write the first ones of those that wait.
+        """Write the first waiting records.
 
-        The journal is asked to look for them only where they may be there already: that takes long in a large one, and
-        it is the caller's time.
+        The journal looks for them only if they may be there already: in a large one that takes long, and it is the
+        caller's time.
         """
         fresh = all(waiting.fresh for waiting in batch)
         for waiting in batch:
@@ -249,9 +249,9 @@ class WriteBuffer:
             self._recovered()
 
     def _alone(self, act: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
-        """Do it under the lock, then log what was to be said.
+        """Do it under the lock, then log what it had to say.
 
-        No generator does this: one that Ctrl-C left behind holds the lock until it is collected.
+        Not a context manager: a generator left behind by Ctrl-C holds the lock until it is collected.
         """
         with self._lock:
             depth = self._depth
@@ -260,23 +260,23 @@ class WriteBuffer:
                 done = act(*arguments, **keywords)
             finally:
                 self._depth = depth
-        while not depth and self._unsaid:
+        while not depth and self._unlogged:
             try:
-                level, message, values = self._unsaid.popleft()
-            except IndexError:  # another thread has said it
+                level, message, values = self._unlogged.popleft()
+            except IndexError:  # another thread has logged it
                 break
             logger.log(level, message, *values)
         return done
 
     def _say(self, level: int, message: str, *values: object) -> None:
         """Log it once the lock is free."""
-        self._unsaid.append((level, message, values))
+        self._unlogged.append((level, message, values))
 
     def _forget_parent(self) -> None:
-        """In a forked child: what waits is the parent's to write."""
+        """In a forked child: the parent writes what waits."""
         self._lock = threading.RLock()
         self._depth = 0
-        self._unsaid.clear()
+        self._unlogged.clear()
         self._waiting.clear()
         self._writing = False
         self._lost = self._invalid = self._normalised = 0
@@ -290,25 +290,25 @@ def _is_unchanged(error: Exception) -> bool:
 
 
 _outstanding: set[WriteBuffer] = set()
-"""Those in which something waits: they live on when their recorder is gone, and are written at the end."""
+"""Buffers with waiting records: they outlive their recorder, and are written at exit."""
 
 
 _worker_end: object = None
 
 
-def _remember(intake: WriteBuffer) -> None:
+def _remember(buffer: WriteBuffer) -> None:
     global _worker_end  # noqa: PLW0603
     if _worker_end is None and (workers := sys.modules.get("multiprocessing.util")) is not None:
-        # The workers of multiprocessing end without what is registered in atexit.
+        # Workers of multiprocessing exit without calling atexit's functions.
         _worker_end = workers.Finalize(None, _close_outstanding, exitpriority=0)
-    _outstanding.add(intake)
+    _outstanding.add(buffer)
 
 
 @atexit.register
 def _close_outstanding() -> None:
-    with ExitStack() as ends:  # each of them, also where a warning is made an error
-        for intake in tuple(_outstanding):
-            ends.callback(intake.close)
+    with ExitStack() as ends:  # each of them, even if a warning is turned into an error
+        for buffer in tuple(_outstanding):
+            ends.callback(buffer.close)
 
 
 @in_child

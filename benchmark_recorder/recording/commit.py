@@ -1,6 +1,6 @@
-"""The git commit that a program runs from: from its CI system's environment, else from ``.git``'s files.
+"""The git commit that a program runs from: from the CI system's environment, else from the files in ``.git``.
 
-No process is started, so the answer costs a few file reads, once.
+No process is started: it takes a few file reads, once.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 
 def find_commit(directory: Path | None = None) -> str | None:
-    """The full hash of the commit that is checked out, or ``None`` where there is none to be found.
+    """The full hash of the commit that is checked out, or ``None`` if none is found.
 
     Args:
-        directory: where to look for a checkout, and above; the working directory unless given.
+        directory: where to look for a checkout, and in its parents; the working directory unless given.
     """
     for variable in CI_VARIABLES:
         commit = os.environ.get(variable, "").strip().lower()
@@ -39,8 +39,8 @@ def find_commit(directory: Path | None = None) -> str | None:
     try:
         start = (directory or Path.cwd()).absolute()
         return next((_head(git) for folder in (start, *start.parents) if (git := _git_folder(folder))), None)
-    except (OSError, ValueError, RuntimeError):  # links that go round in circles are a RuntimeError
-        # A record without its commit is worth more than none: an unreadable checkout is no checkout.
+    except (OSError, ValueError, RuntimeError):  # circular links are a RuntimeError
+        # A record without its commit is better than none.
         return None
 
 

@@ -29,7 +29,7 @@ class Sink(Protocol):
 class Measurement:
     """One execution while it runs; a context manager, plain and asynchronous.
 
-    What is set inside the block is what is recorded when it ends. An exception makes it a failure with the
+    Attributes that are set inside the block are recorded when it ends. An exception makes it a failure with the
     exception's class in ``error_type``, and passes on.
 
     Attributes:
@@ -66,7 +66,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         if isinstance(self.metadata, dict):
-            self.metadata = dict(self.metadata)  # what this run adds is not for the next one
+            self.metadata = dict(self.metadata)  # a run's additions must not reach the next one
 
     def __enter__(self) -> Self:
         self._started = time.perf_counter()
@@ -106,7 +106,7 @@ def tracked(  # noqa: C901 - its functions share what they measure
         function: a plain or an ``async def`` one.
         measure: a new measurement for a task's text.
         task: the task's text, or a function of the call's arguments that makes it; the function's name unless given.
-        outcome: what the result says about the execution: a function from it to attributes of ``Measurement``.
+        outcome: a function from the result to attributes of ``Measurement``.
 
     Raises:
         TypeError: the function is a generator, whose call returns before its work begins.
@@ -124,7 +124,7 @@ def tracked(  # noqa: C901 - its functions share what they measure
             for attribute, value in outcome(result).items():
                 setattr(run, attribute, value)
         except Exception:
-            # Recording must not hurt the program: its result is good, only our picture of it is not.
+            # Recording must not hurt the program, whose result is good.
             logger.exception("the outcome function of the tracked %s() failed", name)
 
     async def finish(run: Measurement, work: Awaitable[Any]) -> Any:  # noqa: ANN401
@@ -149,7 +149,7 @@ def tracked(  # noqa: C901 - its functions share what they measure
         except BaseException as error:
             run.__exit__(type(error), error, error.__traceback__)
             raise
-        if inspect.iscoroutine(result):  # a plain function around an async one: the work is still to be done
+        if inspect.iscoroutine(result):  # a plain function around an async one: the work is yet to be done
             return cast("R", finish(run, result))
         note(run, result)
         run.__exit__(None, None, None)

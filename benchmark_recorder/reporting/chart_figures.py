@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.charts import DurationBars, Forest, Marker, Series, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.comparison_pages import change_text, task_name
-from benchmark_recorder.reporting.numbers import PERCENT, day, dollars, limits, number, seconds
+from benchmark_recorder.reporting.numbers import PERCENT, amount, day, dollars, limits, number, seconds
 from benchmark_recorder.reporting.page import Figure, Line, Page, Table, Untrusted, joined
 from benchmark_recorder.reporting.report_page import Pictures
 from benchmark_recorder.reporting.version_pages import estimate_text
@@ -201,9 +201,9 @@ def _spread_figure(shown: Sequence[Distribution]) -> Page:
         DurationBars(d.version, tuple(count / d.n for count in d.counts), d.percentiles[50] * unit.scale, colour)
         for d, colour in zip(shown, _colours(len(shown)), strict=True)
     )
-    medians = joined((Untrusted(d.version), f" {number(d.percentiles[50], unit)} {unit.symbol}") for d in shown)
+    medians = joined((Untrusted(d.version), f" {amount(d.percentiles[50], unit)}") for d in shown)
     description: Line = (
-        f"Histograms in the same bins{', on a logarithmic axis' if logarithmic else ''}; upright lines are medians: ",
+        f"Histograms in the same bins{', on a logarithmic axis' if logarithmic else ''}; vertical lines are medians: ",
         *(*medians, "."),
     )
     header: tuple[Line, ...] = (("version",), ("runs",), *((f"p{p} ({unit.symbol})",) for p in _PERCENTILES))

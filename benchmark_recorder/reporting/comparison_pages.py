@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import count, limits, number, signed, size
+from benchmark_recorder.reporting.numbers import amount, count, limits, number, signed, size
 from benchmark_recorder.reporting.page import (
     Bullets,
     Card,
@@ -148,9 +148,7 @@ def _card(comparison: Comparison) -> Card:
     better = METRICS[comparison.metric].better
     noun = METRICS[comparison.metric].noun
     interval = limits(comparison.interval, better=better)
-    values = (
-        f"{number(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {number(comparison.v2_value, unit)} {unit.symbol}"
-    )
+    values = f"{amount(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {amount(comparison.v2_value, unit)}"
     return Card(
         label=f"{noun[0].upper()}{noun[1:]}",
         status=Status(comparison.verdict, TONES[comparison.verdict]),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def gate_page(result: GateResult) -> Page:
-    """What CI was told, and why."""
+    """The gate's decision, and why."""
     footnotes = Footnotes()
     versions: Line = (Untrusted(result.candidate), " against ", Untrusted(result.baseline))
     heading = Heading((f"Gate: {_word(result.state)}: ", *versions), level=1)

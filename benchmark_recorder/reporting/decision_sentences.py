@@ -51,7 +51,7 @@ def decision_words(
 
 
 def check_sentence(check: GateCheck) -> str:
-    """One guardrail; a p-value stands beside its own hypothesis: "worse", or "worse by the margin or more"."""
+    """One guardrail; each p-value belongs to its own hypothesis: "worse", or "worse by the margin or more"."""
     if check.state == "missing" or check.p_margin is None:
         return f"{noun_of(check.metric)} cannot be judged: there are too few values."
     limit = f"the limit of {_limit(check.metric, check.margin)}"

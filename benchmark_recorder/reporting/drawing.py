@@ -130,7 +130,7 @@ def _tradeoff(chart: Tradeoff, axes: Axes, style: Style) -> None:
         side = -1 if x.value > sum(axes.get_xlim()) / 2 else 1  # there is room towards the middle
         _write(axes, x.value, y.value, style.label(x.name), style.ink, offset=(7 * side, -6 if ordinal % 2 else 6))
     axes.set_xlabel(chart.axes[0], color=style.muted)
-    _name_upright(axes, chart.axes[1], style)
+    _name_vertical(axes, chart.axes[1], style)
 
 
 def _spread(chart: Spread, axes: Axes, style: Style) -> None:
@@ -166,8 +166,8 @@ def _timeline(chart: Timeline, axes: Axes, style: Style) -> None:
     for line, end in zip(chart.lines, ends, strict=True):  # over all lines
         if end is not None:
             _write(axes, *end, style.label(line.name), style.ink, offset=(8, 0))
-    axes.set_xlabel("week that begins on (UTC)", color=style.muted)
-    _name_upright(axes, chart.axis, style)
+    axes.set_xlabel("week starting on (UTC)", color=style.muted)
+    _name_vertical(axes, chart.axis, style)
 
 
 def _over_weeks(axes: Axes, line: Series, aside: float, style: Style) -> tuple[float, float] | None:
@@ -208,8 +208,8 @@ def _write_beside(axes: Axes, y: float, text: str, colour: str) -> None:
     axes.text(-0.02, y, text, color=colour, ha="right", va="center", transform=where, parse_math=False)
 
 
-def _name_upright(axes: Axes, name: str, style: Style) -> None:
-    """What the upright axis is, above it, where it is read without turning the head."""
+def _name_vertical(axes: Axes, name: str, style: Style) -> None:
+    """What the vertical axis is, above it, where it reads without turning the head."""
     axes.set_title(name, loc="left", color=style.muted, fontsize="medium", pad=10)
 
 

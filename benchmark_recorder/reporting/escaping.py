@@ -85,7 +85,7 @@ def markdown_prose(text: str, limit: int = 1000) -> str:
     """For a sentence of ours with recorded names in it: every sign escaped; no mention, link or log command."""
     shown = _MARKDOWN_SIGNS.sub(r"\\\g<0>", _without_commands(visible(text, limit), limit).lstrip())
     shown = _NUMBERED.sub(r"\1\\\2", shown)
-    # A word joiner, which has no width, keeps @user from being told, and #1 and GH-1 from being linked.
+    # A word joiner, which has no width, keeps @user from being notified, and #1 and GH-1 from being linked.
     shown = _ISSUE.sub("\\g<1>\u2060", shown)
     return shown.replace("\\@", "@\u2060").replace("\\#", "\\#\u2060")
 

@@ -58,7 +58,7 @@ def _decimals(greatest: float) -> int:
 
 
 def number(value: float | None, unit: Unit) -> str:
-    """A figure without its unit's symbol, which stands at the head of its row."""
+    """A figure without its unit's symbol, which the row's label gives."""
     if value is None or not math.isfinite(value):
         return UNDEFINED
     scaled = value * unit.scale
@@ -87,14 +87,22 @@ def given(value: float, suffix: str = "") -> str:
     return f"{100 * value:g}{suffix}"
 
 
+def amount(value: float | None, unit: Unit) -> str:
+    """A figure with its unit: ``1.20 s``, ``86.9%``, ``$0.0013``."""
+    text = number(value, unit)
+    if text == UNDEFINED:
+        return text
+    return {"$": f"${text}", "%": f"{text}%"}.get(unit.symbol, f"{text} {unit.symbol}")
+
+
 def rate(value: float) -> str:
-    """A rate in percent, with its sign."""
-    return f"{number(value, PERCENT)}%"
+    """A rate in percent."""
+    return amount(value, PERCENT)
 
 
 def money(value: float) -> str:
     """US dollars on their own."""
-    return f"${number(value, dollars([value]))}"
+    return amount(value, dollars([value]))
 
 
 def p_value(value: float) -> str:

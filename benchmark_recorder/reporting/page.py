@@ -1,6 +1,6 @@
 """What a reader gets, before it is text, Markdown or HTML: headings, paragraphs, tables, pictures, notes, footnotes.
 
-Texts that were recorded stay marked as such, so that each renderer encodes them for its own output, once.
+Recorded texts stay marked as such, so that each renderer encodes them for its own output, once.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """Metrics side by side, where there is room for such; their figures stand in a table as well.
+    """Metrics side by side, where there is room; a table has their figures as well.
 
     Attributes:
         cards: one for each metric.
@@ -125,12 +125,12 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture, where there are such.
+    """A picture, in outputs that have pictures.
 
     Attributes:
         chart: what is drawn.
         caption: what it shows, in a few words.
-        description: what there is to see, for who does not see it.
+        description: what it shows, for readers who cannot see it.
         table: the same figures.
     """
 

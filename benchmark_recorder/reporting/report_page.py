@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
 from benchmark_recorder.reporting.comparison_pages import comparison_section, task_name
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, day, dollars, moment, number, seconds, signed, size
+from benchmark_recorder.reporting.numbers import (
+    PERCENT,
+    UNDEFINED,
+    amount,
+    day,
+    dollars,
+    moment,
+    money,
+    number,
+    rate,
+    seconds,
+    signed,
+    size,
+)
 from benchmark_recorder.reporting.page import (
     Bullets,
     Footnotes,
@@ -277,7 +290,7 @@ def attention_section(attention: Sequence[Attention], texts: Mapping[str, str]) 
     return (
         Heading(("What to look at",)),
         *_worst(newest, texts),
-        *_table("failed runs, by class", there, _classes(there)),
+        *_table("failed runs by error type", there, _classes(there)),
         *_table("expected -> selected agent", there, _routes(there)),
         *((Bullets(costs),) if costs else ()),
     )
@@ -293,13 +306,12 @@ def _worst(one: Attention, texts: Mapping[str, str]) -> Page:
 
 
 def _task_line(task: WorstTask, texts: Mapping[str, str]) -> Line:
-    time, cost = seconds([task.mean_time]), dollars([task.cost_per_success])
     success = estimate_text(task.success_rate, PERCENT, "%")
     parts = [f" failed in {task.failures:,} of {task.runs:,} runs (success rate {success})"]
     if task.mean_time is not None:
-        parts.append(f"{number(task.mean_time, time)} {time.symbol} per run")
+        parts.append(f"{amount(task.mean_time, seconds([task.mean_time]))} per run")
     if task.cost_per_success is not None:
-        parts.append(f"{cost.symbol}{number(task.cost_per_success, cost)} per success")
+        parts.append(f"{money(task.cost_per_success)} per success")
     return *task_name(task.task_id, texts), ", ".join(parts)
 
 
@@ -307,7 +319,7 @@ def _cost_line(one: Attention) -> Line:
     unit = dollars([one.cost_per_success.value])
     text = f": {unit.symbol}{estimate_text(one.cost_per_success, unit)} per success"
     if one.failed_cost and one.known_cost:
-        text += f"; {number(one.failed_cost / one.known_cost, PERCENT)}% of all costs went into failed runs"
+        text += f"; {rate(one.failed_cost / one.known_cost)} of all costs went into failed runs"
     return Untrusted(one.version), text
 
 
@@ -316,7 +328,7 @@ def _classes(there: Sequence[Attention]) -> list[_Row]:
     listed = [{found.error_type: found.runs for found in one.failure_classes} for one in there]
     return [
         _row(
-            ("(no class)",) if kind is None else (Untrusted(kind),),
+            ("(not given)",) if kind is None else (Untrusted(kind),),
             [(own.get(kind, _absent(one.unlisted_failures)), "") for one, own in zip(there, listed, strict=True)],
         )
         for kind in kinds

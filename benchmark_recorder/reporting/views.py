@@ -6,7 +6,6 @@ turned into a data frame; what that takes is imported then.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -26,13 +25,15 @@ from benchmark_recorder.analysis import (
 from benchmark_recorder.analysis.results import fields_as_they_are
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from matplotlib.axes import Axes
 
     from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
-    from benchmark_recorder.reporting.task_texts import Scan
+    from benchmark_recorder.reporting.task_texts import Scan, TaskTexts
 
 R = TypeVar("R", bound=Result)
 
@@ -42,14 +43,6 @@ class View(Result):
 
     __slots__ = ()
 
-    @abstractmethod
-    def _page(self) -> Page:
-        """What is shown."""
-
-    @abstractmethod
-    def _frame(self) -> Frame:
-        """The same as a table of plain columns."""
-
     def to_pandas(self) -> pd.DataFrame:
         """A data frame; docs/notebooks.md lists its rows.
 
@@ -58,22 +51,22 @@ class View(Result):
         """
         from benchmark_recorder.reporting.frames import to_pandas
 
-        return to_pandas(self._frame())
+        return to_pandas(_frame(self))
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         from benchmark_recorder.reporting.frames import arrow_stream
 
-        return arrow_stream(self._frame(), requested_schema)
+        return arrow_stream(_frame(self), requested_schema)
 
     def __str__(self) -> str:
         from benchmark_recorder.reporting.text import render_text
 
-        return render_text(self._page()).rstrip("\n")
+        return render_text(_page(self)).rstrip("\n")
 
     def _repr_html_(self) -> str:
         from benchmark_recorder.reporting.html import render_html
 
-        return render_html(self._page())
+        return render_html(_page(self))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and _compared(self) == _compared(other)
@@ -91,10 +84,6 @@ class Plotted(View):
 
     __slots__ = ()
 
-    @abstractmethod
-    def _chart(self) -> Chart:
-        """What is drawn."""
-
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it on matplotlib's axes.
 
@@ -109,7 +98,7 @@ class Plotted(View):
         """
         from benchmark_recorder.reporting.drawing import plot
 
-        return plot(self._chart(), ax)
+        return plot(_chart(self), ax)
 
 
 class SummaryView(Plotted, Summary):
@@ -117,42 +106,11 @@ class SummaryView(Plotted, Summary):
 
     __slots__ = ()
 
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.version_pages import summary_page
-
-        return summary_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import summary_frame
-
-        return summary_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import durations
-
-        return durations(self)
-
 
 class ComparisonView(Plotted, Comparison):
     """Two versions on one metric."""
 
     __slots__ = ("_texts",)  # not a field: a copy does without
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.comparison_pages import comparison_page
-
-        texts = getattr(self, "_texts", None)
-        return comparison_page(self, texts and texts.of([self]))
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import comparison_frame
-
-        return comparison_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import task_effects, whole_effect
-
-        return task_effects(self) or whole_effect(self)
 
 
 class JointComparisonView(Plotted, JointComparison):
@@ -160,69 +118,23 @@ class JointComparisonView(Plotted, JointComparison):
 
     __slots__ = ("_texts",)
 
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.comparison_pages import joint_page
-
-        texts = getattr(self, "_texts", None)
-        return joint_page(self, texts and texts.of(self.comparisons.values()))
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import joint_frame
-
-        return joint_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import metric_effects
-
-        return metric_effects(self)
-
 
 class ClaimReportView(View, ClaimReport):
     """Claims against the runs."""
 
     __slots__ = ()
 
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.decision_pages import claims_page
-
-        return claims_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import claims_frame
-
-        return claims_frame(self)
-
 
 class GateResultView(View, GateResult):
-    """What CI is told."""
+    """What CI gets to know."""
 
     __slots__ = ()
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.decision_pages import gate_page
-
-        return gate_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import gate_frame
-
-        return gate_frame(self)
 
 
 class SelfTestView(View, SelfTest):
     """The gate on one version against itself."""
 
     __slots__ = ()
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.decision_pages import selftest_page
-
-        return selftest_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import selftest_frame
-
-        return selftest_frame(self)
 
 
 VIEWS: Final[dict[type[Result], type[Any]]] = {
@@ -233,6 +145,56 @@ VIEWS: Final[dict[type[Result], type[Any]]] = {
     GateResult: GateResultView,
     SelfTest: SelfTestView,
 }
+
+
+def _page(view: View) -> Page:
+    """What is shown."""
+    if isinstance(view, Summary):
+        from benchmark_recorder.reporting.version_pages import summary_page
+
+        return summary_page(view)
+    if isinstance(view, Comparison | JointComparison):
+        from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
+
+        texts: TaskTexts | None = getattr(view, "_texts", None)
+        if isinstance(view, Comparison):
+            return comparison_page(view, texts.of([view]) if texts else None)
+        return joint_page(view, texts.of(view.comparisons.values()) if texts else None)
+    from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page
+
+    pages: dict[type[Result], Callable[[Any], Page]] = {
+        ClaimReportView: claims_page,
+        GateResultView: gate_page,
+        SelfTestView: selftest_page,
+    }
+    return pages[type(view)](view)
+
+
+def _frame(view: View) -> Frame:
+    """The same as a table of plain columns."""
+    from benchmark_recorder.reporting import frames
+
+    tables: dict[type[Result], Callable[[Any], Frame]] = {
+        SummaryView: frames.summary_frame,
+        ComparisonView: frames.comparison_frame,
+        JointComparisonView: frames.joint_frame,
+        ClaimReportView: frames.claims_frame,
+        GateResultView: frames.gate_frame,
+        SelfTestView: frames.selftest_frame,
+    }
+    return tables[type(view)](view)
+
+
+def _chart(view: View) -> Chart:
+    """What is drawn."""
+    from benchmark_recorder.reporting.chart_figures import durations, metric_effects, task_effects, whole_effect
+
+    if isinstance(view, Summary):
+        return durations(view)
+    if isinstance(view, JointComparison):
+        return metric_effects(view)
+    assert isinstance(view, Comparison)
+    return task_effects(view) or whole_effect(view)
 
 
 @overload

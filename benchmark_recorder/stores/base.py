@@ -211,7 +211,7 @@ class Batch:
 
 
 class PlaceLostError(StoreFormatError):
-    """The record before a place is not in the journal any more."""
+    """The record before a place is no longer in the journal."""
 
 
 class Journal(Store):
@@ -240,10 +240,19 @@ class Journal(Store):
             yield batch
             batch = self.read(batch.position, READ_AT_ONCE)
 
+    def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:  # noqa: ARG002
+        """The records behind a place, each id once; errors as in ``read``.
+
+        Args:
+            after: the place; ``None`` for the beginning.
+            since: an earlier place: records with the id of one between the two are left out as well.
+        """
+        for batch in self.batches(after):
+            yield from batch.documents
+
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
-        for batch in self.batches(None):
-            yield from filter(query.matches, batch.documents)
+        return filter(query.matches, self.distinct(None))
 
 
 def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:

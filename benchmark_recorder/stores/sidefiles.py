@@ -29,6 +29,7 @@ from benchmark_recorder.stores.locking import lock, unavailable, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import BufferedWriter
 
 # The folder ----------------------------------------------------------------------------------------------------------
 
@@ -54,12 +55,13 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def write_beside(document: str, content: Iterable[bytes | memoryview], *, sync: bool = True) -> str:
-    """Write a new file into the folder beside a document, and to the disk unless ``sync`` is false; its path."""
+@contextmanager
+def new_beside(document: str, *, sync: bool = True) -> Iterator[BufferedWriter]:
+    """A new file in the folder beside a document, on the disk afterwards unless ``sync`` is false."""
     path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(path, "xb", opener=_private) as file:
-            file.writelines(content)
+            yield file
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
@@ -67,7 +69,13 @@ def write_beside(document: str, content: Iterable[bytes | memoryview], *, sync: 
         with suppress(FileNotFoundError):
             os.unlink(path)
         raise
-    return path
+
+
+def write_beside(document: str, content: Iterable[bytes], *, sync: bool = True) -> str:
+    """The path of such a file with some content."""
+    with new_beside(document, sync=sync) as file:
+        file.writelines(content)
+    return file.name
 
 
 def copy_to(target: str, content: Iterable[bytes]) -> None:

@@ -9,7 +9,7 @@ from benchmark_recorder.columns import Durations
 from tests.analysis.histories import cells_of, runs
 
 
-def test_a_batch_that_was_recorded_twice_is_named_wherever_it_stands() -> None:
+def test_a_batch_that_was_recorded_twice_is_named_wherever_it_is() -> None:
     times = np.random.default_rng(0).lognormal(size=40)
     for start, stop, at in ((0, 13, 40), (5, 10, 20), (0, 40, 40)):
         twice = np.insert(times, at, times[start:stop])

@@ -33,7 +33,7 @@ def history(version: str, seed: int, tasks: int = 13, repeats: int = 5, **change
         task_names(tasks, repeats),
         time=rng.lognormal(0, change.get("spread", 0.3), n) * scale * change.get("slower", 1),
         success=(rng.random(n) >= change.get("failing", 0.1)).tolist(),
-        cost=rng.lognormal(-9, 0.2, n) * scale * change.get("dearer", 1),
+        cost=rng.lognormal(-9, 0.2, n) * scale * change.get("pricier", 1),
         routed=(rng.random(n) < change.get("right", 0.7)).tolist(),
     )
 
@@ -79,7 +79,7 @@ def test_the_guides_example_is_35_percent() -> None:
 @EVERY_METRIC
 def test_a_positive_effect_is_always_better(metric: str) -> None:
     old = history("v1", 1, repeats=40, failing=0.4, right=0.4)
-    new = history("v2", 2, repeats=40, slower=0.5, failing=0.1, right=0.9, dearer=0.5)
+    new = history("v2", 2, repeats=40, slower=0.5, failing=0.1, right=0.9, pricier=0.5)
     comparison = compare(cells_of(old, new), "v1", "v2", metric)
     assert comparison.verdict == "improved"
     assert comparison.effect is not None
@@ -165,7 +165,7 @@ def test_tasks_that_differ_in_their_change_need_more_tasks_not_more_runs() -> No
     assert comparison.needed.tasks > 100
 
 
-def test_a_router_without_chance_is_told_by_more_tasks_and_never_by_more_repeats() -> None:
+def test_a_deterministic_router_needs_more_tasks_and_never_more_repeats() -> None:
     names = task_names(13, 10)
     right = [number < 9 for number in range(13)]
     better = [number < 11 for number in range(13)]
@@ -293,7 +293,7 @@ def no_infinity(value: object) -> bool:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(histories("v1"), histories("v2"), st.sampled_from(list(METRICS)), st.sampled_from(SCOPES))
-def test_no_runs_however_odd_make_an_error_an_infinity_or_a_width_of_zero(
+def test_no_runs_however_strange_make_an_error_an_infinity_or_a_width_of_zero(
     old: Columns, new: Columns, metric: str, scope: str
 ) -> None:
     comparison = compare(cells_of(old, new), "v1", "v2", metric, scope=scope)
@@ -316,7 +316,7 @@ def test_swapping_the_versions_mirrors_the_verdict(old: Columns, new: Columns, m
     assert back.p_value == pytest.approx(there.p_value, abs=1e-9)
     if there.p_value is not None and abs(there.p_value - 0.05) > 1e-6:
         assert back.significant == there.significant
-        if "equivalent" not in {there.verdict, back.verdict}:  # [1 - m, 1 + m] is no mirror of itself as a ratio
+        if "equivalent" not in {there.verdict, back.verdict}:  # [1 - m, 1 + m] does not mirror itself as a ratio
             assert back.verdict == mirror.get(there.verdict, there.verdict)
     if there.ratio and back.ratio and there.ratio.value and back.ratio.value:
         assert there.ratio.value == pytest.approx(1 / back.ratio.value, rel=1e-6)
@@ -342,7 +342,7 @@ def test_cells_that_arrive_in_parts_give_the_same_answer(metric: str, scope: str
 @EVERY_SCOPE
 @pytest.mark.parametrize(("metric", "column"), [("execution_time", "execution_time"), ("cost", "cost")])
 def test_another_unit_changes_no_verdict(metric: str, column: str, scope: str) -> None:
-    old, new = history("v1", 1), history("v2", 2, slower=0.8, dearer=0.8)
+    old, new = history("v1", 1), history("v2", 2, slower=0.8, pricier=0.8)
     there = compare(cells_of(old, new), "v1", "v2", metric, scope=scope)
     scaled = [c | {column: c[column] * 1e6} for c in (old, new)]
     other = compare(cells_of(*scaled), "v1", "v2", metric, scope=scope)
@@ -365,7 +365,7 @@ def test_successful_runs_alone_stand_beside_the_time_of_all() -> None:
     assert "fast_failures" in codes(comparison)
 
 
-def test_fast_failures_are_told_with_both_shares_and_no_claim_that_they_differ() -> None:
+def test_fast_failures_give_both_shares_without_claiming_a_difference() -> None:
     names = task_names(4, 5)
     old, new = (runs(v, names, success=[i >= bad for i in range(20)]) for v, bad in (("v1", 2), ("v2", 3)))
     for columns in (old, new):
@@ -378,7 +378,7 @@ def test_fast_failures_are_told_with_both_shares_and_no_claim_that_they_differ()
 
 
 @pytest.mark.parametrize(("last", "plain"), [(10.0, "better"), (500.0, "worse")])
-def test_a_plain_mean_that_tells_another_story_is_told_by_direction_and_not_by_sign(last: float, plain: str) -> None:
+def test_a_plain_mean_that_disagrees_is_worded_by_direction_and_not_by_sign(last: float, plain: str) -> None:
     rng = np.random.default_rng(0)
     names = task_names(10, 5)
     scale = np.repeat([*[1.0] * 9, 100.0], 5)
@@ -392,8 +392,8 @@ def test_a_plain_mean_that_tells_another_story_is_told_by_direction_and_not_by_s
     assert f"by task, where it is {100 * comparison.effect:.1f}% better:" in caveat.sentence
 
 
-def test_the_geometric_mean_stands_beside_the_cost() -> None:
-    comparison = compare(cells_of(history("v1", 1), history("v2", 2, dearer=1.2)), "v1", "v2", "cost")
+def test_the_geometric_mean_is_an_alternative_to_the_cost() -> None:
+    comparison = compare(cells_of(history("v1", 1), history("v2", 2, pricier=1.2)), "v1", "v2", "cost")
     assert comparison.beside["geometric_mean"].value == pytest.approx(-0.2, abs=0.1)
 
 

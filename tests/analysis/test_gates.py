@@ -20,7 +20,13 @@ from tests.perf.verdicts import SHAPES, Design, clopper_pearson_low, gate
 
 
 def suite(
-    *, slower: float = 1, failing: float = 0, dearer: float = 1, spread: float = 0.05, repeats: int = 20, seed: int = 0
+    *,
+    slower: float = 1,
+    failing: float = 0,
+    pricier: float = 1,
+    spread: float = 0.05,
+    repeats: int = 20,
+    seed: int = 0,
 ) -> Cells:
     rng = np.random.default_rng(seed)
     names = task_names(13, repeats)
@@ -35,7 +41,7 @@ def suite(
             cost=rng.lognormal(-9, spread, n) * cost,
         )
 
-    return cells_of(side("v1", 1, 0, 1), side("v2", slower, failing, dearer))
+    return cells_of(side("v1", 1, 0, 1), side("v2", slower, failing, pricier))
 
 
 def test_a_candidate_that_is_faster_and_no_worse_passes() -> None:
@@ -47,7 +53,7 @@ def test_a_candidate_that_is_faster_and_no_worse_passes() -> None:
 
 @pytest.mark.parametrize(
     ("change", "metric"),
-    [({"slower": 1.2}, "execution_time"), ({"failing": 0.1}, "failure_rate"), ({"dearer": 1.1}, "cost")],
+    [({"slower": 1.2}, "execution_time"), ({"failing": 0.1}, "failure_rate"), ({"pricier": 1.1}, "cost")],
 )
 def test_evidence_of_a_large_worsening_blocks_and_names_the_metric(change: dict[str, Any], metric: str) -> None:
     result = worded(check_gate(suite(**change), "v1", "v2"))
@@ -56,7 +62,7 @@ def test_evidence_of_a_large_worsening_blocks_and_names_the_metric(change: dict[
     assert metric.replace("_", " ").capitalize() in result.sentence
 
 
-@pytest.mark.parametrize("change", [{"slower": 1.08}, {"dearer": 1.03}])
+@pytest.mark.parametrize("change", [{"slower": 1.08}, {"pricier": 1.03}])
 def test_a_worsening_within_the_margin_does_not_block_however_sure_it_is(change: dict[str, Any]) -> None:
     result = check_gate(suite(**change), "v1", "v2")
     assert result.state == "warn"
@@ -118,7 +124,7 @@ def test_an_empty_side_is_never_a_pass(policy: str) -> None:
 
 
 @pytest.mark.parametrize(("window", "said"), [(30, "in the 30 days"), (1, "in the day"), (0.5, "in the 0.5 days")])
-def test_an_empty_window_is_said_to_be_empty(window: float, said: str) -> None:
+def test_an_empty_window_is_named(window: float, said: str) -> None:
     result = worded(check_gate(cells_of(runs("v2", ["t"] * 5)), "v1", "v2", window=window))
     assert result.state == "no_data"
     assert result.sentence == (
@@ -156,8 +162,8 @@ def test_an_unchanged_version_passes_where_no_improvement_is_asked_for() -> None
         ({"slower": 1.12}, True),
         ({"slower": 1.05}, False),
         ({"failing": 0.05}, True),
-        ({"dearer": 1.07}, True),
-        ({"dearer": 1.02}, False),
+        ({"pricier": 1.07}, True),
+        ({"pricier": 1.02}, False),
     ],
 )
 def test_the_literal_policy_blocks_on_the_guides_thresholds(change: dict[str, Any], blocks: bool) -> None:

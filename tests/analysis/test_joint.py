@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def suite(*, slower: float = 1, dearer: float = 1, failing: float = 0.2, spread: float = 0.02) -> Cells:
+def suite(*, slower: float = 1, pricier: float = 1, failing: float = 0.2, spread: float = 0.02) -> Cells:
     rng = np.random.default_rng(0)
     names = task_names(13, 200)
     n = len(names)
@@ -29,7 +29,7 @@ def suite(*, slower: float = 1, dearer: float = 1, failing: float = 0.2, spread:
                 cost=rng.lognormal(0, spread / 10, n) * cost,
                 success=[i % 200 >= round(200 * fails) for i in range(n)],
             )
-            for version, time, cost, fails in (("v1", 1, 1, 0.2), ("v2", slower, dearer, failing))
+            for version, time, cost, fails in (("v1", 1, 1, 0.2), ("v2", slower, pricier, failing))
         )
     )
 
@@ -44,7 +44,7 @@ def suite(*, slower: float = 1, dearer: float = 1, failing: float = 0.2, spread:
         ),
         ({"slower": 2}, "worse", "against v1: worse in execution time ("),
         (
-            {"slower": 0.5, "dearer": 2},
+            {"slower": 0.5, "pricier": 2},
             "mixed",
             "against v1: better in execution time (50.0%); worse in cost (100.0%)",
         ),
@@ -66,7 +66,7 @@ def test_each_part_is_the_comparison_of_that_metric() -> None:
     assert joint["comparisons"]["cost"] == compare(cells, "v1", "v2", "cost", scope="tasks", margin=0.05)
 
 
-def test_nothing_can_be_said_without_runs() -> None:
+def test_without_runs_the_verdict_is_inconclusive_and_the_versions_are_named() -> None:
     joint = worded(compare_all(Cells(), "v1", "v2"))
     assert joint.verdict == "inconclusive"
     assert joint.sentence == "v2 against v1: there are no runs of version v1 or v2 to compare."

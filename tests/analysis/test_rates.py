@@ -15,11 +15,11 @@ from benchmark_recorder.analysis.rates import (
     PairedTable,
     _sato,
     collapsed,
-    flips,
     independent,
     mantel_haenszel,
     mcnemar,
     paired,
+    paired_table,
     rate_difference,
     weigh,
     wilson,
@@ -197,7 +197,7 @@ def test_without_any_failure_newcombes_interval_is_given() -> None:
 
 def test_single_runs_are_counted_by_the_outcomes_of_both_versions() -> None:
     pairs = [(Counts(1, 1), Counts(1, 1)), (Counts(1, 1), Counts(1, 0)), (Counts(1, 0), Counts(1, 1))]
-    assert flips([*pairs, (Counts(1, 0), Counts(1, 0))]) == PairedTable(1, 1, 1, 1)
+    assert paired_table([*pairs, (Counts(1, 0), Counts(1, 0))]) == PairedTable(1, 1, 1, 1)
 
 
 def test_a_large_sample_agrees_with_the_normal_test() -> None:

@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert selftest(columns, "v1", splits=50, seed=1) == selftest(columns, "v1", splits=50, seed=1)
 
 
-def test_one_run_a_task_makes_it_impossible_and_is_said() -> None:
+def test_one_run_per_task_makes_it_impossible_and_is_a_caveat() -> None:
     found = selftest(history(1), "v1")
     assert found.within_tasks is None
     assert found.by_day is None
@@ -112,7 +112,7 @@ def test_runs_of_one_day_are_split_by_run_of_the_suite() -> None:
     assert "few_days" in [caveat.code for caveat in found.warnings]
 
 
-def test_splits_that_must_repeat_are_said_to_come_from_so_many_possible_ones() -> None:
+def test_splits_that_must_repeat_name_the_number_of_possible_ones() -> None:
     found = worded(selftest(history(20, days=6), "v1", splits=100))
     assert found.by_day is not None
     assert found.by_day.different == 20
@@ -128,7 +128,7 @@ def test_no_runs_are_an_empty_answer_that_names_the_version() -> None:
 
 
 @pytest.mark.parametrize("time", [0.0, 1.0])
-def test_odd_histories_are_no_error(time: float) -> None:
+def test_strange_histories_are_not_an_error(time: float) -> None:
     names = task_names(3, 3)
     columns = runs("v1", names, time=[time] * 9, success=[False] * 9)
     found = selftest(columns, "v1", splits=20)

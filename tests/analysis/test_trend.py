@@ -174,7 +174,7 @@ def test_cost_and_routing_are_followed_where_they_are_known() -> None:
 
 
 def test_tasks_are_compared_with_themselves() -> None:
-    """A week of long tasks is no slow week."""
+    """A week of long tasks is not a slow week."""
     short, long = ["short"] * 30, ["long"] * 30
     times = np.random.default_rng(0).lognormal(0, 0.05, 40)
     before = runs("v", short + long[:10], time=np.r_[times[:30], 100 * times[30:]])
@@ -194,7 +194,7 @@ def test_among_many_changes_one_must_be_surer() -> None:
 
 
 def test_a_flag_needs_a_q_value_as_well() -> None:
-    """One change of several that is sure by itself at 4 % is no news among them."""
+    """One change of several that is significant at 4% alone is not flagged among them."""
     times = np.exp(np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]))
     steady = runs("v", ["t"] * 6, time=times)
     slow = runs("v", ["t"] * 6, time=times * np.exp(0.50))

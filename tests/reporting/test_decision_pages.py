@@ -56,7 +56,7 @@ def test_the_page_of_a_gate_has_a_row_and_a_reason_for_each_guardrail(
         assert alert.sentence in flat(text)
 
 
-def test_where_the_policies_differ_the_reason_is_told() -> None:
+def test_where_the_policies_differ_the_reason_is_given() -> None:
     recorder = BenchmarkRecorder(store=MemoryStore())
     record_runs(recorder, {"v1.0": (1.0, 0.1), "v2.0": (1.0, 0.13)}, tasks=4)
     result = recorder.check_gate("v1.0", "v2.0")
@@ -64,7 +64,7 @@ def test_where_the_policies_differ_the_reason_is_told() -> None:
     assert result.difference in flat(render_text(gate_page(result)))
 
 
-def test_the_literal_policy_is_told_by_its_own_reasons(recorder: BenchmarkRecorder) -> None:
+def test_the_literal_policy_gives_its_own_reasons(recorder: BenchmarkRecorder) -> None:
     result = recorder.check_gate("v1.0", "v2.0", policy="literal")
     text = flat(render_text(gate_page(result)))
     assert all(check.sentence in text for check in result.literal)
@@ -111,7 +111,7 @@ def test_junit_of_the_literal_policy_fails_what_its_thresholds_block(recorder: B
     assert failed
 
 
-def test_an_error_is_told_where_the_job_fails_and_a_warning_where_it_does_not(recorder: BenchmarkRecorder) -> None:
+def test_a_failing_job_has_an_error_and_any_other_a_warning(recorder: BenchmarkRecorder) -> None:
     blocked = list(commands(recorder.check_gate("v2.0", "v1.0")))
     assert [line.split(" ")[0] for line in blocked] == ["::error", "::warning"]
     assert list(commands(recorder.check_gate("v1.0", "v2.0"))) == []
@@ -160,12 +160,12 @@ def test_what_got_worse_is_never_said_to_have_improved(recorder: BenchmarkRecord
     assert "Execution time got worse by " in flat(str(claims))
 
 
-def test_claims_about_an_unknown_version_are_told(recorder: BenchmarkRecorder) -> None:
+def test_claims_about_an_unknown_version_name_it(recorder: BenchmarkRecorder) -> None:
     text = render_text(claims_page(recorder.check_claims("v1.0", "v9")))
     assert "There are no runs of version v9." in text
     assert "nan" not in text
 
 
-def test_the_selftest_of_too_little_is_told() -> None:
+def test_the_selftest_of_too_few_runs_says_so() -> None:
     result = few().selftest("v1.0", splits=10)
     assert result.sentence in flat(render_text(selftest_page(result)))

@@ -51,9 +51,9 @@ def test_failures_and_wrong_agents_stand_side_by_side_for_all_versions(recorder:
     record(recorder, "v2", "VVV-+", expected_agent="a", agent_selected="c")
     record(recorder, "v2", "+", expected_agent="a", agent_selected="a")
     text = look(recorder, ["v1", "v2"])
-    assert cells(text, "failed runs, by class") == ["v1", "v2"]
-    rows = [re.split(r"  +", row) for row in text.split("failed runs, by class")[1].splitlines()[1:5]]
-    assert rows[:3] == [["V", "1", "3"], ["(no class)", "0", "1"], ["T", "2", "0"]]
+    assert cells(text, "failed runs by error type") == ["v1", "v2"]
+    rows = [re.split(r"  +", row) for row in text.split("failed runs by error type")[1].splitlines()[1:5]]
+    assert rows[:3] == [["V", "1", "3"], ["(not given)", "0", "1"], ["T", "2", "0"]]
     assert cells(text, "a -> c") == ["0", "5 of 6"]
     assert cells(text, "a -> b") == ["4 of 4", "0"]
 

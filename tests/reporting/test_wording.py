@@ -81,13 +81,13 @@ def told(  # noqa: PLR0917
          "(95% interval: from 0.0 points less often to 30.0 points more often)."),
     ],
 )  # fmt: skip
-def test_a_verdict_is_told_with_its_effect_and_interval(  # noqa: PLR0917
+def test_a_verdict_has_its_effect_and_interval(  # noqa: PLR0917
     comparison: Comparison, metric: str, verdict: Verdict, effect: float | None, ends: Ends | None, expected: str
 ) -> None:
     assert told(comparison, metric, verdict, effect, ends) == expected
 
 
-def test_equivalence_is_told_with_its_margin_and_the_90_percent_interval(comparison: Comparison) -> None:
+def test_equivalence_has_its_margin_and_the_90_percent_interval(comparison: Comparison) -> None:
     assert told(comparison, "execution_time", "equivalent", 0.01, (-0.011, 0.03), 0.9) == (
         "Execution time: v2.0 and v1.0 take the same time, within 5% (90% interval: from 1.1% slower to 3.0% faster)."
     )
@@ -108,12 +108,12 @@ def test_a_word_never_contradicts_the_direction_of_the_effect(comparison: Compar
         assert "-" not in text
 
 
-def test_a_side_without_values_is_told(comparison: Comparison) -> None:
+def test_a_side_without_values_is_not_compared(comparison: Comparison) -> None:
     line = sentence(replace(comparison, metric="cost", v2_count=0))
     assert render_text((Paragraph(line),)) == "Cost: not enough data to compare.\n"
 
 
-def test_what_would_decide_is_told(comparison: Comparison) -> None:
+def test_an_inconclusive_verdict_says_how_many_runs_would_decide(comparison: Comparison) -> None:
     recorder = BenchmarkRecorder(store=MemoryStore())
     record_runs(recorder, {"v1.0": (1.0, 0.1), "v2.0": (0.95, 0.1)}, tasks=3, repeats=3)
     found = recorder.compare_versions("v1.0", "v2.0")

@@ -325,7 +325,7 @@ def test_an_inspection_tells_the_state(store: JSONFileStore) -> None:
     assert state.records == 4
     assert state.torn > 0
     assert state.problem is not None
-    assert "cut record" in state.problem
+    assert state.problem == f"the last {state.torn:,} bytes are a truncated record; the next append removes them"
     assert store.repair().torn == state.torn
     assert store.inspect().problem is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import stat
@@ -11,13 +12,10 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
-from benchmark_recorder.columns import columns_of
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore, cache, ordered, pooling, reader, table
-from benchmark_recorder.stores.json_file.row import decode_rows
-from benchmark_recorder.stores.json_file.run import cell_of_run
-from benchmark_recorder.stores.json_file.timestamps import micros_of
+from benchmark_recorder.stores.json_file.rows import decode_rows, keys_of, micros_of
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
 
@@ -41,7 +39,7 @@ def written(path: Path, count: int = 200, seed: int = 1) -> list[Document]:
 
 
 def columns_file(path: Path) -> Path:
-    return path.with_name("metrics.json.d") / "columns"
+    return path.with_name("metrics.json.d") / "columns.npz"
 
 
 def assert_right(path: Path, history: list[Document]) -> None:
@@ -123,6 +121,12 @@ def test_a_question_reads_only_what_was_added_since_the_last_one(path: Path, mon
             assert_same_cells(store.summarize(query), expected_cells(reference, query))
 
 
+def member(content: bytes, name: str) -> bytes:
+    """The values of an array, as they are in a saved file."""
+    with np.load(io.BytesIO(content)) as arrays:
+        return arrays[name].tobytes()  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -130,14 +134,15 @@ def test_a_question_reads_only_what_was_added_since_the_last_one(path: Path, mon
         lambda content: content[:-1],
         lambda content: content + b"\0",
         lambda content: b"something else",
-        lambda content: content.replace(b"columns 2\n", b"columns 1\n"),
+        lambda content: content.replace(b"head.npy", b"tail.npy"),
         lambda content: content.replace(b'"offset":', b'"ofset":'),
         lambda content: content[:20] + bytes(len(content) - 20),
-        lambda content: content[:-8] + b"\xff" * 8,  # durations in order
-        lambda content: content[: -8 * 200 - 8] + b"\xff" * 8 + content[-8 * 200 :],  # the last column, of truth values
+        lambda content: content.replace(member(content, "durations"), b"\xff" * 8 * 200),
+        lambda content: content.replace(member(content, "success"), b"\x01" * 200),
+        lambda content: content.replace(member(content, "version"), bytes(4 * 200)),
         lambda content: bytes(content[:-5000]) + b"\x01" * 5000,
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_a_damaged_sidecar_is_not_used(path: Path, damage: Callable[[bytes], bytes]) -> None:
     history = written(path)
@@ -146,6 +151,30 @@ def test_a_damaged_sidecar_is_not_used(path: Path, damage: Callable[[bytes], byt
     columns_file(path).write_bytes(damage(saved))
     assert_right(path, history)
     assert columns_file(path).read_bytes() == saved
+
+
+def test_an_answer_is_right_whichever_byte_of_the_cache_is_damaged(path: Path) -> None:
+    history = written(path, 40)
+    JSONFileStore(path).summarize(Query())
+    reference = MemoryStore()
+    reference.append(history)
+    saved = columns_file(path).read_bytes()
+    for place in range(0, len(saved), 31):
+        columns_file(path).write_bytes(saved[:place] + bytes([saved[place] ^ 0x15]) + saved[place + 1 :])
+        store = JSONFileStore(path)
+        assert_same_cells(store.summarize(Query()), reference.summarize(Query()))
+        assert store.durations(Query()).ordered.tolist() == reference.durations(Query()).ordered.tolist()
+        for name in ("cost", "success", "host"):
+            np.testing.assert_array_equal(store.scan(Query(), [name])[name], reference.scan(Query(), [name])[name])
+
+
+def test_a_cache_of_an_earlier_release_is_ignored_and_removed(path: Path) -> None:
+    history = written(path)
+    former = path.with_name("metrics.json.d") / "columns"
+    former.parent.mkdir()
+    former.write_bytes(b"benchmark-recorder columns 2\n" + bytes(100))
+    assert_right(path, history)
+    assert sorted(file.name for file in former.parent.iterdir()) == [".gitignore", "columns.npz"]
 
 
 def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_one(path: Path) -> None:
@@ -157,7 +186,7 @@ def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_o
         other = path.with_name("other.json")
         theirs = written(other, 300, seed=9)
         JSONFileStore(other).summarize(Query())
-        (other.with_name("other.json.d") / "columns").replace(columns_file(path))
+        (other.with_name("other.json.d") / "columns.npz").replace(columns_file(path))
         other.replace(path)
         assert len(reader.scan(Query(), ["time"])["time"]) == 300
     assert_right(path, theirs)
@@ -281,23 +310,6 @@ def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_ver
         assert store.durations(Query.of(version="v2.0")).ordered.tolist() == [0.0, *expected]
 
 
-def test_the_cell_of_a_single_run_is_what_is_made_of_many_at_once() -> None:
-    odd: list[Document] = [
-        {"execution_time": None},
-        {"execution_time": 0.0, "cost_estimated": 0.0, "cost_known": True},
-        {"cost_estimated": 0.0},
-        {"host": None, "git_commit": "abc"},
-        {"expected_agent": "a", "agent_selected": "a"},
-        {"expected_agent": "a", "agent_selected": "b"},
-        {"expected_agent": "a", "agent_selected": None},
-        {"expected_agent": None, "agent_selected": "b"},
-    ]
-    for document in [*make_history(60), *(make_document() | fields for fields in odd)]:
-        columns = columns_of([document], CELL_FIELDS)
-        run = {name: column.tolist()[0] for name, column in columns.items()}
-        assert_same_cells(Cells((cell_of_run(run),)), Cells(tuple(tabulate(columns))))
-
-
 @pytest.mark.parametrize("limit", [0, 1, 5, 10_000])
 @pytest.mark.parametrize("versions", [None, (), ("v1",), ("v1", "v2"), ("v1", "none"), ("v1", "v2", "v3")])
 def test_pooling_before_counting_is_the_same_as_after(
@@ -359,17 +371,72 @@ def test_times_of_other_forms_are_understood_too() -> None:
     assert micros_of([]).tolist() == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2026-02-30T00:00:00.000000+00:00",
-        "2026-13-01T00:00:00.000000+00:00",
-        "2026-01-01T24:00:01.000000+00:00",
-        "2026-01-01T00:60:00.000000+00:00",
-        "2026-01-01T00:00:0x.000000+00:00",
-        "never",
-    ],
+HOSTILE_TIMES = (
+    "2026-02-30T00:00:00.000000+00:00",
+    "2026-13-01T00:00:00.000000+00:00",
+    "2026-00-01T00:00:00.000000+00:00",
+    "2026-01-01T24:00:00.000000+00:00",
+    "2026-01-01T24:00:01.000000+00:00",
+    "2026-01-01T00:60:00.000000+00:00",
+    "2026-01-01T00:00:60.000000+00:00",
+    "2026-01-01T00:00:0x.000000+00:00",
+    "2026-01-01T00:00:00.00000 +00:00",
+    "2026-01-01T00:00:00.000000+00:01",
+    "2026-01-01T00:00:00.000000-00:00",
+    "2026-01-01 00:00:00.000000+00:00",
+    "0000-01-01T00:00:00.000000+00:00",
+    "0001-01-01T00:00:00.000000+00:00",
+    "9999-12-31T23:59:59.999999+00:00",
+    "-026-01-01T00:00:00.000000+00:00",
+    "٢٠٢٦-01-01T00:00:00.000000+00:00",
+    "2026-01-01T00:00:00.000000+00:0",
+    "02026-01-01T00:00:00.000000+00:00",
+    "                             NaT",
+    "never",
+    "",
 )
-def test_what_is_no_time_is_an_error(text: str) -> None:
+
+
+@pytest.mark.parametrize("text", HOSTILE_TIMES)
+@pytest.mark.parametrize("others", [0, 40])
+def test_a_hostile_time_among_few_or_many_is_what_it_is_alone(text: str, others: int) -> None:
+    texts = ["2026-01-01T00:00:00.000000+00:00"] * others + [text]
+    try:
+        expected = timestamp_micros(text)
+    except (ValueError, OverflowError) as error:
+        with pytest.raises(type(error)):
+            micros_of(texts)
+    else:
+        assert micros_of(texts)[-1] == expected
+
+
+def test_two_hostile_times_are_not_read_as_one_another_s() -> None:
     with pytest.raises(ValueError, match=r".+"):
-        micros_of(["2026-01-01T00:00:00.000000+00:00", text])
+        micros_of(["2026-01-01T00:00:00.000000+00:0", "02026-01-01T00:00:00.000000+00:00"] * 20)
+
+
+# Ids ------------------------------------------------------------------------------------------------------------
+
+
+def test_different_ids_have_different_keys_and_the_same_one_has_the_same_among_any_others() -> None:
+    ours = [document["record_id"] for document in make_history(40)]
+    ids = [
+        *ours,
+        ours[0].upper().replace("0", "A"),
+        ours[0].upper().replace("0", "A").lower(),
+        ours[1][:31],
+        ours[1] + "0",
+        " " + ours[2][1:],
+        f"{ours[3][:16]} {ours[3][16:]}",
+        "run 7",
+        "é" * 16,
+        "",
+    ]
+    keys = [keys_of([record_id]) for record_id in ids]
+    assert len(set(keys)) == len(ids)
+    assert {len(key) for key in keys} == {16}
+    for some in (ids, ids[:40], ids[::-1]):
+        assert keys_of(some) == b"".join(keys_of([record_id]) for record_id in some)
+    assert keys[:40] == [bytes.fromhex(record_id) for record_id in ours]
+    assert keys_of([]) == b""
+    assert keys_of([ours[0][:30], ours[1] + "00"]) != keys_of(ours[:2])

@@ -1,22 +1,16 @@
-r"""The columns and cells of a document, saved beside it for the first question of the next process.
+"""The columns and cells of a document, saved beside it for the first question of the next process.
 
-Derived, and safe to delete. A sidecar that does not fit its document is not used, and replaced by the next reader.
+Derived, and safe to delete: ``columns.npz``, in numpy's format. A cache that does not fit its document, or is damaged,
+is not used, and replaced by the next reader. Its arrays:
 
-::
-
-    benchmark-recorder columns 2\n
-    8 bytes     the length of the head, little-endian
-    head        JSON: what ties it to the document, vocabularies, cells, checksums
-    columns     one after the other, as in ``_table.DTYPES``, little-endian
-    durations   the finite ones of each version in rising order, one version after the other, little-endian
-
-History: 1 had no durations.
+- ``head``: JSON: what ties it to the document, vocabularies, cells.
+- the columns of ``table.DTYPES``.
+- ``durations``: the finite ones of each version in rising order, one version after the other.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -26,133 +20,132 @@ import numpy as np
 from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.ordered import Ordered
 from benchmark_recorder.stores.json_file.source import Fingerprint  # noqa: TC001 - decoded to
-from benchmark_recorder.stores.json_file.table import DTYPES, Table
-from benchmark_recorder.stores.sidefiles import folder_of, write_beside
+from benchmark_recorder.stores.json_file.table import DTYPES, Key, Table
+from benchmark_recorder.stores.sidefiles import folder_of, new_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from benchmark_recorder.stores.json_file.source import Source
 
-_MAGIC: Final = b"benchmark-recorder columns 2\n"
-_NAME: Final = "columns"
+_NAME: Final = "columns.npz"
+_FORMER_NAME: Final = "columns"
+"""Of earlier releases; never read."""
+
+_END: Final = b"PK\x05\x06"
+"""How the last 22 bytes of a whole file begin."""
 
 
 class UnusableError(Exception):
-    """A sidecar turned out to be damaged, or was replaced, while it was used."""
+    """A cache turned out to be damaged, or was replaced, while it was used."""
 
 
 class _Head(msgspec.Struct):
     extent: Fingerprint
     count: int
-    odd: int
+    invalid: int
+    copied: list[bytes]
+    last: Key
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
-    checksums: dict[str, int]
-    durations: list[tuple[int, int]]  # by version: how many, and their checksum; empty where they are not saved
-
-    @property
-    def columns_size(self) -> int:
-        """Bytes."""
-        return self.count * sum(_dtype(name).itemsize for name in DTYPES)
+    durations: list[int] | None  # by version: how many; None where they are not saved
 
 
 _decode = msgspec.json.Decoder(_Head).decode
 
 
 class _Saved:
-    """What a sidecar holds behind its head, each part read and checked when it is first asked for."""
+    """The arrays of a cache, each read and checked when it is first asked for."""
 
-    def __init__(self, path: str, start: int, head: _Head, status: os.stat_result) -> None:
-        self._path, self._start, self._head = path, start, head
-        self._identity = _identity(status)
-        self._columns: dict[str, NDArray[np.generic]] = {}
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._identity: tuple[int, ...] = ()
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self.head = _decode(self._read("head").tobytes())
 
-    def column(self, name: str) -> NDArray[np.generic]:
+    def column(self, name: str) -> NDArray[Any]:
         """One column."""
-        if name not in self._columns:
-            names = list(DTYPES)
-            before = self._head.count * sum(_dtype(other).itemsize for other in names[: names.index(name)])
-            found = self._read(before, self._head.count, _dtype(name), self._head.checksums[name])
-            self._columns[name] = found.astype(DTYPES[name], copy=False)
-        return self._columns[name]
+        if name not in self._arrays:
+            found = self._read(name)
+            if found.dtype != DTYPES[name] or found.shape != (self.head.count,):
+                raise UnusableError(self._path)
+            self._arrays[name] = found
+        return self._arrays[name]
 
     def durations(self, version: int) -> NDArray[np.float64]:
         """A version's, in rising order."""
-        saved = self._head.durations
-        if version >= len(saved):  # it came later
+        counts = self.head.durations or []
+        if version >= len(counts):  # it came later
             return np.empty(0)
-        count, checksum = saved[version]
-        before = self._head.columns_size + 8 * sum(other for other, _ in saved[:version])
-        return self._read(before, count, np.dtype("<f8"), checksum).astype(np.float64, copy=False)
+        if "durations" not in self._arrays:
+            self._arrays["durations"] = self._read("durations")
+        start = sum(counts[:version])
+        return self._arrays["durations"][start : start + counts[version]]
 
-    def _read(self, before: int, count: int, dtype: np.dtype[Any], checksum: int) -> NDArray[Any]:
+    def _read(self, name: str) -> NDArray[Any]:
+        """An array of the file that was there when the first one was read."""
         try:
-            with open(self._path, "rb", buffering=0) as file:
-                if _identity(os.fstat(file.fileno())) != self._identity:
-                    raise UnusableError(self._path)
-                found = np.empty(count, dtype)
-                file.seek(self._start + before)
-                size = file.readinto(found.data.cast("B")) if count else 0
-        except OSError as error:
+            with open(self._path, "rb") as file:
+                status = os.fstat(file.fileno())
+                identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+                file.seek(max(0, status.st_size - 22))
+                if (self._identity or identity) == identity and file.read(len(_END)) == _END:
+                    self._identity = identity
+                    file.seek(0)
+                    with np.load(file, allow_pickle=False) as arrays:
+                        found: NDArray[Any] = arrays[name]
+                        return found
+        except Exception as error:  # damage in a zip file shows as almost any error
             raise UnusableError(self._path) from error
-        if size != found.nbytes or zlib.crc32(found.data) != checksum:
-            raise UnusableError(self._path)
-        return found
+        raise UnusableError(self._path)
 
 
 def load(document: str, source: Source) -> tuple[Fingerprint, Table] | None:
     """The saved columns of a document, where they fit it; ``None`` where not."""
-    path = path_of(document)
-    with suppress(OSError, msgspec.DecodeError, ValueError), open(path, "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            return None
-        length = int.from_bytes(file.read(8), "little")
-        start = len(_MAGIC) + 8 + length
-        status = os.fstat(file.fileno())
-        if start > status.st_size:
-            return None
-        head = _decode(file.read(length))
-        size = start + head.columns_size + 8 * sum(count for count, _ in head.durations)
-        if size != status.st_size or not head.extent.fits(source):
-            return None
-        saved = _Saved(path, start, head, status)
-        ordered = Ordered(head.count, saved.durations) if head.durations else None
-        return head.extent, Table(head.vocabularies, head.cells, [(head.count, saved.column)], ordered, head.odd)
+    with suppress(UnusableError, msgspec.DecodeError):
+        saved = _Saved(path_of(document))
+        head = saved.head
+        if head.extent.fits(source):
+            ordered = None if head.durations is None else Ordered(head.count, saved.durations)
+            parts = [(head.count, saved.column)]
+            return head.extent, Table(
+                head.vocabularies,
+                head.cells,
+                parts,
+                ordered=ordered,
+                invalid=head.invalid,
+                copied=head.copied,
+                last=head.last,
+            )
     return None
 
 
 def save(document: str, extent: Fingerprint, table: Table) -> None:
     """Save the columns of a document; where that fails, the next process reads the document itself."""
-    # Not synced: what a power cut leaves of it has the wrong size or checksums, and is not used.
-    with suppress(OSError):
-        os.replace(write_beside(document, _content(extent, table), sync=False), path_of(document))
-
-
-def _content(extent: Fingerprint, table: Table) -> Iterator[bytes | memoryview]:
-    columns = {name: np.ascontiguousarray(table.column(name), _dtype(name)) for name in DTYPES}
-    durations = [np.ascontiguousarray(times, "<f8") for times in table.durations_by_version() or ()]
-    cells = table.cells
-    head = msgspec.json.encode(
-        _Head(
-            extent,
-            len(table),
-            table.odd,
-            {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
-            None if cells is None else list(cells),
-            {name: zlib.crc32(column.data) for name, column in columns.items()},
-            [(len(times), zlib.crc32(times.data)) for times in durations],
-        )
+    durations = table.durations_by_version()
+    head = _Head(
+        extent,
+        len(table),
+        table.invalid,
+        sorted(table.copied),
+        table.last,
+        {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
+        None if table.cells is None else list(table.cells),
+        None if durations is None else [len(times) for times in durations],
     )
-    yield _MAGIC + len(head).to_bytes(8, "little") + head
-    for column in (*columns.values(), *durations):
-        yield column.data
+    arrays = {name: table.column(name) for name in DTYPES}
+    arrays["durations"] = np.concatenate([np.empty(0), *(durations or ())])
+    # Not synced: what a power cut leaves of it is not whole, or has wrong checksums, and is not used.
+    with suppress(OSError):
+        with new_beside(document, sync=False) as file:
+            np.savez(file, head=np.frombuffer(msgspec.json.encode(head), np.uint8), **arrays)  # type: ignore[arg-type]
+        os.replace(file.name, path_of(document))
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder_of(document), _FORMER_NAME))
 
 
 def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind", "stale"]:
-    """How a document's sidecar stands to it."""
+    """Whether a document's cache exists, and can be used."""
     if not os.path.exists(path_of(document)):
         return "none"
     loaded = load(document, source)
@@ -162,13 +155,5 @@ def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind"
 
 
 def path_of(document: str) -> str:
-    """Where a document's sidecar is."""
+    """Where a document's cache is."""
     return os.path.join(folder_of(document), _NAME)
-
-
-def _dtype(name: str) -> np.dtype[np.generic]:
-    return np.dtype(DTYPES[name]).newbyteorder("<")
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

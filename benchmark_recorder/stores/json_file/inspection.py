@@ -1,4 +1,4 @@
-"""What a doctor sees of a document, and what it mends."""
+"""The state of a document, for people: what ``doctor`` prints, and what ``repair`` removes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.stores.json_file.identities import id_of
-from benchmark_recorder.stores.json_file.places import lines
-from benchmark_recorder.stores.json_file.row import decode_row
-from benchmark_recorder.stores.json_file.source import opened
+from benchmark_recorder.stores.json_file.format import id_of
+from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.sidefiles import backups_of
 
 if TYPE_CHECKING:
@@ -32,12 +30,12 @@ class Inspection:
         form: ``"ours"``; ``"old"``: taken over at the next append; ``"empty"``; ``"not ours"``: never touched.
         size: bytes.
         records: whole ones.
-        torn: bytes at the end that are no whole record; the next append removes them.
-        damaged: lines that are no record, or one with a field that is missing or of another kind; ``repair`` sets them
-            aside.
-        duplicates: records whose id stands in the file already; ``repair`` removes them.
+        torn: bytes of a truncated record at the end; the next append removes them.
+        damaged: lines that are not valid records: not JSON, or a field is missing or has the wrong type; ``repair``
+            sets them aside.
+        duplicates: records with the id of an earlier one, which no answer counts; ``repair`` removes them.
         writable: whether this user may append.
-        sidecar: of saved columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
+        sidecar: the cache of columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
         backups: their paths, oldest first.
         problem: what is wrong, and what to do; ``None`` where all is well.
     """
@@ -61,9 +59,9 @@ class Repair:
     """What ``repair`` did.
 
     Attributes:
-        torn: bytes of a cut record that were removed.
+        torn: bytes of a truncated record that were removed.
         damaged: lines that were set aside.
-        duplicates: records that were removed because their id stood there already.
+        duplicates: records that were removed because an earlier one has their id.
         backup: the file as it was before, where lines were removed.
     """
 
@@ -118,9 +116,9 @@ class Stock(NamedTuple):
     """What a document holds.
 
     Attributes:
-        records: that every question can be asked of.
+        records: valid ones, each id once.
         damaged: other lines.
-        duplicates: records whose id stands there already.
+        duplicates: valid records with the id of an earlier one.
         fault: what is wrong with the first of the damaged lines.
     """
 
@@ -142,15 +140,17 @@ def take_stock(source: Source) -> Stock:
         else:
             damaged += 1
             first = first or fault
-    return Stock(count, damaged, count - len(seen), first)
+    return Stock(count, damaged, count - len(seen) + source.duplicates, first)
 
 
 def is_sound(line: bytes) -> bool:
-    """Whether a line is a record that every question can be asked of."""
+    """Whether a line is a valid record."""
     return _fault(line) is None
 
 
 def _fault(line: bytes) -> str | None:
+    from benchmark_recorder.stores.json_file.rows import decode_row  # it needs numpy
+
     try:
         timestamp_micros(decode_row(line).timestamp)
     except (msgspec.DecodeError, ValueError, OverflowError) as error:
@@ -159,21 +159,23 @@ def _fault(line: bytes) -> str | None:
 
 
 def _problem(torn: int, stock: Stock) -> str | None:
-    damaged, duplicates = stock.damaged, stock.duplicates
-    problems = [
-        text
-        for count, text in (
-            (torn, f"{torn:,} bytes at the end are a cut record; the next append removes them"),
-            (damaged, f"{damaged:,} lines are no records (the first: {stock.fault}); repair sets them aside"),
-            (duplicates, f"{duplicates:,} records stand there twice; repair removes the second ones"),
-        )
-        if count
-    ]
+    problems = []
+    if torn:
+        problems.append(f"the last {torn:,} bytes are a truncated record; the next append removes them")
+    if stock.damaged == 1:
+        problems.append(f"1 line is not a valid record ({stock.fault}); repair sets it aside")
+    elif stock.damaged:
+        first = f"(the first: {stock.fault})"
+        problems.append(f"{stock.damaged:,} lines are not valid records {first}; repair sets them aside")
+    if stock.duplicates == 1:
+        problems.append("1 duplicate record, which no answer counts; repair removes it")
+    elif stock.duplicates:
+        problems.append(f"{stock.duplicates:,} duplicate records, which no answer counts; repair removes them")
     return "; ".join(problems) or None
 
 
 def _can_make(document: str) -> bool:
-    """Whether this user may make the file, and the folders above it that are missing."""
+    """Whether this user may create the file, and the folders above it that are missing."""
     folder = os.path.dirname(document)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)

@@ -69,8 +69,8 @@ class Ordered:
         """
         if versions > MAX_SAVED_VERSIONS:
             return None
-        # Few enough for short numbers, which numpy sorts by radix. An odd record's is -1, and sorts before all others.
-        codes = rows.since("version", 0).astype(np.int16)
+        # Few enough for short numbers, which numpy sorts by radix; those of records that do not count sort first.
+        codes = np.maximum(rows.since("version", 0), -1).astype(np.int16)
         order = np.argsort(codes, kind="stable")
         ends = np.cumsum(np.bincount(codes + 1, minlength=versions + 1))
         parts = np.split(rows.since("execution_time", 0)[order], ends)[1:-1]

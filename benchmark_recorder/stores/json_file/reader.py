@@ -17,9 +17,9 @@ from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import COLUMNS, Query
 from benchmark_recorder.stores.json_file import cache
-from benchmark_recorder.stores.json_file.identities import ids_of
-from benchmark_recorder.stores.json_file.places import damaged
-from benchmark_recorder.stores.json_file.source import Fingerprint, opened
+from benchmark_recorder.stores.json_file.format import ids_of
+from benchmark_recorder.stores.json_file.rows import keys_of
+from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
 from benchmark_recorder.stores.json_file.table import PIECE, TEXTS, Table
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class Reader:
         """See ``Store.summarize``."""
         return self._answer(lambda table, source: self._with_caveat(table, self._summarize(table, source, query)))
 
+    def is_copied(self) -> Callable[[str], bool] | None:
+        """Whether more than one valid record has an id; ``None`` where each has its own."""
+        copied = self._answer(lambda table, _: frozenset(table.copied))
+        return None if not copied else lambda record_id: keys_of([record_id]) in copied
+
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
 
@@ -93,13 +98,14 @@ class Reader:
         return table.summarize(query, rows)
 
     def _with_caveat(self, table: Table, cells: Cells) -> Cells:
-        if not table.odd:
+        if not table.invalid:
             return cells
         sentence = (
-            f"{table.odd:,} of {len(table):,} records in {self._path} are left out of every answer: a field is missing "
-            "or of another kind than it should be. They stay in the file; `benchmark-recorder doctor` says more."
+            f"{table.invalid:,} of {len(table):,} records in {self._path} {'is' if table.invalid == 1 else 'are'} left "
+            "out of every answer: a field is missing or has the wrong type. Nothing was removed from the file; "
+            "`benchmark-recorder doctor` says more."
         )
-        figures = {"store": self._path, "left_out": table.odd, "records": len(table)}
+        figures = {"store": self._path, "left_out": table.invalid, "records": len(table)}
         return replace(cells, caveats=(*cells.caveats, StoreNote("records_left_out", sentence, figures)))
 
     def _gather(
@@ -142,7 +148,7 @@ class Reader:
                 ) from error
 
     def _read_on(self, source: Source | None) -> None:
-        """Bring the columns up to the end of the document."""
+        """Bring the columns up to date with the end of the document."""
         if source is None:
             self._forget()
             return
@@ -171,7 +177,7 @@ class Projection:
     """Some columns of the records that match a query, gathered block by block.
 
     Args:
-        query: which records; what the kept columns can tell of it was told by them already.
+        query: which records; what the kept columns can decide of it is decided already.
         names: which columns; none of those that are kept.
     """
 
@@ -224,7 +230,7 @@ class Projection:
         """The asked-for columns of the records that match; see ``records.COLUMNS``.
 
         Raises:
-            ValueError: a number is none.
+            ValueError: a value is not a number.
         """
         return {name: column_of(values, COLUMNS[name]) for name, values in self._values.items()}
 

@@ -1,21 +1,21 @@
 """Records in one JSON document that anything can load: the default store, and the journal of every remote one.
 
-The format is in ``_document``, the append in ``_tail``; what is promised, and what not, in ``docs/json-store.md``.
+What is promised, and what not, is in ``docs/json-store.md``.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchmark_recorder.errors import ConfigurationError, StoreError
+from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
 from benchmark_recorder.stores.base import Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores.json_file.places import count_behind, end_of, read_batch
 from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
-from benchmark_recorder.stores.json_file.source import Source, opened
+from benchmark_recorder.stores.json_file.source import Source, count_behind, end_of, ids_between, opened, read_batch
 from benchmark_recorder.stores.json_file.writer import Writer
 from benchmark_recorder.stores.locking import REWRITE_SECONDS, check_platform, unavailable
 from benchmark_recorder.stores.sidefiles import back_up, copy_to, cursors_held, quarantined_ids
@@ -35,7 +35,7 @@ class JSONFileStore(Journal):
     """One JSON file. Safe to use from any thread and process at once, and after a fork.
 
     Args:
-        path: of the file; made with its folder at the first append. Symbolic links are followed.
+        path: of the file; created with its folder by the first append. Symbolic links are followed.
         durability: what an append that returned survives: ``"process"``, a killed process; ``"fsync"``, a power cut.
 
     Raises:
@@ -89,8 +89,12 @@ class JSONFileStore(Journal):
         """See ``Store.durations``; those of whole versions are kept in order."""
         return self._reader().durations(query)
 
+    def documents(self, query: Query) -> Iterator[Document]:
+        """See ``Store.documents``."""
+        return filter(query.matches, self.distinct(None))
+
     def _reader(self) -> Reader:
-        """Made for the first question, because it needs numpy, and recording does not."""
+        """Created by the first question, because it imports numpy, which a recording-only process never needs."""
         self._writer.confirm()
         if self._kept is None:
             from benchmark_recorder.stores.json_file.reader import Reader
@@ -124,7 +128,36 @@ class JSONFileStore(Journal):
         with opened(self._path) as source:
             return 0 if source is None else count_behind(source, after, self._path)
 
-    # Care -------------------------------------------------------------------------------------------------------------
+    def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
+        """See ``Journal.distinct``."""
+        batches = self.batches(after)
+        first = next(batches, None)
+        if first is None:
+            return
+        is_copied = self._is_copied()
+        if is_copied is None:
+            for batch in chain([first], batches):
+                yield from batch.documents
+            return
+        seen = set(filter(is_copied, self._ids_between(since, after))) if after and since else set()
+        for document in chain.from_iterable(batch.documents for batch in chain([first], batches)):
+            record_id = document["record_id"]
+            if record_id not in seen:
+                yield document
+                if is_copied(record_id):
+                    seen.add(record_id)
+
+    def _is_copied(self) -> Callable[[str], bool] | None:
+        try:
+            return self._reader().is_copied()
+        except StoreFormatError:  # a damaged line; reading it raises that again
+            return None
+
+    def _ids_between(self, since: Position, until: Position) -> list[str]:
+        with opened(self._path) as source:
+            return [] if source is None else list(ids_between(source, since, until, self._path))
+
+    # Maintenance ------------------------------------------------------------------------------------------------------
 
     def clear(self, *, unconfirmed: bool = False) -> Path:
         """Begin a new file; the path of the backup that holds all there was.
@@ -170,7 +203,7 @@ class JSONFileStore(Journal):
         """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
 
         Raises:
-            StoreError: it could not be written; what stood there is as it was.
+            StoreError: it could not be written; the target is as it was.
         """
         target = os.path.abspath(os.fspath(path))
         if os.path.realpath(target) == os.path.realpath(self._path):
@@ -180,13 +213,13 @@ class JSONFileStore(Journal):
             copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
 
     def inspect(self) -> Inspection:
-        """The state of the file, for people; nothing is changed."""
+        """The state of the file, for people; changes nothing."""
         from benchmark_recorder.stores.json_file.inspection import inspect
 
         return inspect(self._path)
 
     def repair(self) -> Repair:
-        """Remove a cut record at the end, set lines aside that are no records, and keep each id once.
+        """Remove a truncated record at the end and duplicates, and set lines aside that are not valid records.
 
         Where lines are removed, the file as it was becomes a backup first.
 
@@ -204,7 +237,7 @@ class JSONFileStore(Journal):
             if not damaged and not duplicates:
                 return Repair(torn=before.torn)
             backup = self._back_up(held)
-            # What is no record was not delivered, and never will be.
+            # Invalid lines are never delivered, so nothing needs to keep them.
             self._select(held, retention, is_sound, unconfirmed=True)
         return Repair(before.torn, damaged, duplicates, backup)
 

@@ -6,16 +6,25 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
+from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.ordered import Ordered
 from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
-from benchmark_recorder.stores.json_file.row import Row, decode_odd_rows, decode_rows
-from benchmark_recorder.stores.json_file.run import cell_of_run
-from benchmark_recorder.stores.json_file.timestamps import micros_of, micros_of_odd
+from benchmark_recorder.stores.json_file.rows import (
+    KEY_BYTES,
+    Row,
+    decode_each,
+    decode_rows,
+    hexadecimal,
+    keys_of,
+    micros_of,
+    micros_of_each,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,15 +35,18 @@ TEXTS: Final = ("version", "task_id", "expected_agent", "agent_selected", "git_c
 
 DTYPES: Final = {
     **dict.fromkeys(TEXTS, "int32"),
+    "id_high": "uint64",
+    "id_low": "uint64",
     "time": "int64",
     "execution_time": "float64",
     "cost": "float64",
     "success": "bool",
 }
-assert DTYPES.keys() == set(CELL_FIELDS)
+"""What is kept of each record, and how: ``CELL_FIELDS``, and the halves of its id as a 128-bit number."""
+assert DTYPES.keys() - {"id_high", "id_low"} == set(CELL_FIELDS)
 
 MAX_KEPT_CELLS: Final = 4_000
-"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and are no shortcut."""
+"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and save nothing."""
 
 PIECE: Final = 1 << 18
 """Bytes decoded at a time: the rows stay in the processor's cache, which is twice as fast as some MB (measured)."""
@@ -42,8 +54,14 @@ PIECE: Final = 1 << 18
 PART_ROWS: Final = 50_000
 """Rows counted at a time: enough that numpy's cost per call is nothing."""
 
-FEW_RUNS: Final = 4
-"""Up to so many, cells are sooner made one by one."""
+INVALID: Final = -1
+"""The code of the version of a record that has a field missing or of another type."""
+
+COPY: Final = -2
+"""The same of a record whose id is that of an earlier one."""
+
+Key: TypeAlias = tuple[int, int]
+"""The halves of an id as a 128-bit number."""
 
 Part: TypeAlias = "Callable[[str], NDArray[np.generic]]"
 """Some consecutive records: a function from a column's name to its values."""
@@ -63,10 +81,6 @@ class Vocabulary(dict[str | None, int]):
         self._texts.append(text)
         return code
 
-    def text_of(self, code: int) -> str | None:
-        """The text that has a code."""
-        return None if code < 0 else self._texts[code]
-
     @property
     def texts(self) -> tuple[str, ...]:
         """By code."""
@@ -76,31 +90,40 @@ class Vocabulary(dict[str | None, int]):
 class Table:
     """Columns and cells of the records of one document, from its first on.
 
+    An invalid record and a copy keep their place here, but no question finds them: their version has a code below 0,
+    and their duration is NaN.
+
     Args:
         vocabularies: the texts of each column of ``TEXTS``, by code.
         cells: of all records; ``None`` where they are too many to be kept.
         parts: the records, with the count of each part.
         ordered: the durations of these by version, where they are known in rising order.
-        odd: how many of these are odd.
+        invalid: how many of these have a field missing or of another type.
+        copied: the ids that more than one of these has, as in ``keys_of``.
+        last: the greatest of their ids.
 
     Attributes:
-        odd: records that have a field missing or of another kind. They keep their place here, but no question finds
-            them: their version is ``None``, and their duration NaN.
+        invalid: as above.
+        copied: as above.
+        last: as above.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is saved
         self,
         vocabularies: Mapping[str, Iterable[str]] | None = None,
         cells: Iterable[Cell] | None = (),
         parts: Iterable[tuple[int, Part]] = (),
+        *,
         ordered: Ordered | None = None,
-        odd: int = 0,
+        invalid: int = 0,
+        copied: Iterable[bytes] = (),
+        last: Key = (-1, -1),
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
         self._parts = list(parts)
         self._ordered = ordered or Ordered()
-        self.odd = odd
+        self.invalid, self.copied, self.last = invalid, set(copied), last
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
@@ -111,58 +134,83 @@ class Table:
         """Add the records of some blocks of lines.
 
         Raises:
-            msgspec.DecodeError: a line is no JSON object.
+            msgspec.DecodeError: a line is not a JSON object.
         """
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
+        keys: list[bytes] = []
         for block in blocks:
             try:
                 rows = decode_rows(b"[%b]" % block)
             except msgspec.DecodeError:
-                rows = decode_odd_rows(block)
-            pieces.append(self._columns_of(rows))
-            times += [row.timestamp for row in rows]
+                rows = decode_each(block)
+            values = dict(zip(Row.__struct_fields__, zip(*map(astuple, rows), strict=True), strict=True))
+            pieces.append(self._columns_of(values))
+            times += values["timestamp"]
+            keys.append(_keys(values["record_id"], block))
             if len(times) >= PART_ROWS:
-                self._add(pieces, times)
-                pieces, times = [], []
+                self._add(pieces, times, b"".join(keys))
+                pieces, times, keys = [], [], []
         if pieces:
-            self._add(pieces, times)
+            self._add(pieces, times, b"".join(keys))
 
-    def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str]) -> None:
+    def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str], keys: bytes) -> None:
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
         try:
             columns["time"] = micros_of(times)
         except ValueError:
-            columns["time"], odd = micros_of_odd(times)
-            columns["version"][odd], columns["execution_time"][odd] = -1, np.nan
+            columns["time"], invalid = micros_of_each(times)
+            columns["version"][invalid] = INVALID
+        self.invalid += int(np.count_nonzero(columns["version"] == INVALID))
+        columns["id_high"], columns["id_low"] = np.frombuffer(keys, ">u8").reshape(-1, 2).T.astype(np.uint64, "C")
+        for row in self._copies(columns):
+            columns["version"][row] = COPY
+            self.copied.add(keys[KEY_BYTES * row : KEY_BYTES * (row + 1)])
         sound = columns["version"] >= 0
-        self.odd += len(sound) - int(np.count_nonzero(sound))
+        columns["execution_time"][~sound] = np.nan
         self._count(columns if sound.all() else {name: column[sound] for name, column in columns.items()})
         self._parts.append((len(times), columns.__getitem__))
         # Merged as they grow, so that there are few, and each record is copied a few times at most.
         while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
             self._merge_last()
 
-    def _columns_of(self, rows: list[Row]) -> dict[str, NDArray[np.generic]]:
-        cost = np.array([row.cost_estimated or 0.0 for row in rows], np.float64)
-        if not cost.all():
-            free = np.array([bool(row.cost_known) for row in rows])
-            cost[(cost == 0) & ~free] = np.nan
+    def _copies(self, columns: Mapping[str, NDArray[Any]]) -> list[int]:
+        """Which of some further records have the id of an earlier one; invalid ones are neither."""
+        rows = np.flatnonzero(columns["version"] >= 0)
+        if not len(rows):
+            return []
+        high, low = columns["id_high"][rows], columns["id_low"][rows]
+        rises = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))
+        before, first = self.last, (int(high[0]), int(low[0]))
+        greatest = high.max()
+        self.last = max(before, (int(greatest), int(low[high == greatest].max())))
+        if first > before and rises.all():  # as where one process records: ids rise with time
+            return []
+        least = high.min()
+        earlier = self._where("id_high", lambda ids: ids >= least) & self._where("version", lambda codes: codes >= 0)
+        found = _repeated(
+            np.concatenate([self.column("id_high", earlier), high]),
+            np.concatenate([self.column("id_low", earlier), low]),
+        )
+        start = np.count_nonzero(earlier)
+        return [int(rows[place - start]) for place in found if place >= start]
+
+    def _columns_of(self, values: Mapping[str, tuple[Any, ...]]) -> dict[str, NDArray[np.generic]]:
+        cost = np.array(values["cost_estimated"], np.float64)  # None becomes NaN
+        if not (cost > 0).all():
+            known = np.array(values["cost_known"], np.bool_)
+            none = (cost == 0) | np.isnan(cost)
+            cost[none] = np.where(known[none], 0.0, np.nan)
         return {
-            "execution_time": np.array([row.execution_time for row in rows], np.float64),
-            "success": np.array([row.success for row in rows], np.bool_),
+            "execution_time": np.array(values["execution_time"], np.float64),
+            "success": np.array(values["success"], np.bool_),
             "cost": cost,
-            "version": self._code("version", [row.version for row in rows]),
-            "task_id": self._code("task_id", [row.task_id for row in rows]),
-            "expected_agent": self._code("expected_agent", [row.expected_agent for row in rows]),
-            "agent_selected": self._code("agent_selected", [row.agent_selected for row in rows]),
-            "git_commit": self._code("git_commit", [row.git_commit for row in rows]),
-            "host": self._code("host", [row.host for row in rows]),
+            **{name: self._code(name, values[name]) for name in TEXTS},
         }
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
         vocabulary = self.vocabularies[name]
-        if texts.count(texts[0]) == len(texts):  # as the commit and the host mostly are; a comparison is no hash
+        if texts.count(texts[0]) == len(texts):  # as of the commit and the host; comparing is cheaper than hashing
             return np.full(len(texts), vocabulary[texts[0]], np.int32)
         return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
 
@@ -173,18 +221,11 @@ class Table:
         if len(self.vocabularies["task_id"]) > MAX_KEPT_CELLS:
             self._cells = None
             return
-        few = len(columns["time"]) <= FEW_RUNS
-        for cell in map(cell_of_run, self._runs(columns)) if few else tabulate(self._coded(columns)):
+        for cell in tabulate(self._coded(columns)):
             there = self._cells.get(label := _label(cell))
             self._cells[label] = cell if there is None else there.merge(cell)
         if len(self._cells) > MAX_KEPT_CELLS:
             self._cells = None
-
-    def _runs(self, columns: Mapping[str, NDArray[np.generic]]) -> Iterator[dict[str, Any]]:
-        lists = {name: column.tolist() for name, column in columns.items()}
-        for name in TEXTS:
-            lists[name] = list(map(self.vocabularies[name].text_of, lists[name]))
-        return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
 
     def _merge_last(self) -> None:
         (one, first), (other, second) = self._parts[-2:]
@@ -243,7 +284,7 @@ class Table:
         return cast("NDArray[np.generic]", vocabulary[codes])
 
     def select(self, query: Query) -> NDArray[np.bool_] | None:
-        """Which records match, as far as these columns tell; ``None`` for all."""
+        """Which records match, as far as these columns can decide; ``None`` for all."""
         masks = [
             self._is_any(name, wanted)
             for name, wanted in (
@@ -253,7 +294,7 @@ class Table:
             )
             if wanted is not None
         ]
-        if self.odd and query.versions is None:
+        if (self.invalid or self.copied) and query.versions is None:
             masks.append(self._where("version", lambda version: version >= 0))
         if query.success is not None:
             masks.append(self._where("success", lambda success: success == query.success))
@@ -293,6 +334,32 @@ class Table:
             name: Coded(cast("NDArray[np.int32]", column), self.vocabularies[name].texts) if name in TEXTS else column
             for name, column in columns.items()
         }
+
+
+def _keys(ids: tuple[Any, ...], block: bytes) -> bytes:
+    """The keys of the records of a block, which have these ids."""
+    try:
+        keys = hexadecimal(" ".join(ids))
+    except TypeError:  # one has none
+        keys = b""
+    return keys if len(keys) == KEY_BYTES * len(ids) else keys_of(ids_of(block))
+
+
+def _repeated(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> list[int]:
+    """Where an id is that is before already, rising."""
+    mixed = high ^ (low * np.uint64(0x9E37_79B9_7F4A_7C15))  # one number to sort by; equal ids have the same
+    mixed_in_order = np.sort(mixed)
+    twice = mixed_in_order[1:][mixed_in_order[1:] == mixed_in_order[:-1]]
+    if not len(twice):
+        return []
+    seen: set[Key] = set()
+    repeated = []
+    for place in np.flatnonzero(np.isin(mixed, twice)).tolist():
+        key = int(high[place]), int(low[place])
+        if key in seen:
+            repeated.append(place)
+        seen.add(key)
+    return repeated
 
 
 def _label(cell: Cell) -> tuple[str, str | None, bool]:

@@ -15,6 +15,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
@@ -23,7 +24,7 @@ from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.replication.copying import in_batches
 from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
-from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
+from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, newer
 from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -266,17 +267,22 @@ class ReplicatedStore(Store):
 
     def _after(self, cursor: Cursor) -> Iterator[Document]:
         try:
-            yield from documents_after(self.journal, cursor.delivered)
+            yield from self.journal.distinct(cursor.delivered, since=cursor.attached)
         except PlaceLostError:
-            yield from newer(self.journal, cursor)
+            seen: set[str] = set()
+            for document in newer(self.journal, cursor):
+                if (record_id := document["record_id"]) not in seen:
+                    seen.add(record_id)
+                    yield document
 
     def _may_have_arrived(self, cursor: Cursor) -> Iterable[Document]:
         """The undelivered records that may be in the remote store already: the batch in flight."""
         try:
-            batch = self.journal.read(cursor.delivered, 1 if cursor.attempted is None else BATCH)
+            self.journal.read(cursor.delivered, 1)
         except PlaceLostError:
             return newer(self.journal, cursor)
-        return () if cursor.attempted is None else batch.documents
+        # Not the copy of a delivered record: it does not count here, so it must count there.
+        return () if cursor.attempted is None else islice(self._after(cursor), BATCH)
 
     def _journal_alone(self, error: StoreUnavailableError) -> StoreNote:
         """What readers of figures from the journal alone must know."""

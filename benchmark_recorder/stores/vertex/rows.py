@@ -51,6 +51,20 @@ def _column(field: Field) -> Column:
     return Column(field.name, _TYPES.get(field.kind, "STRING"), mode, field.about)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _json(value: object) -> str:
+    """JSON by the standard library, whose texts for numbers stay the same over versions.
+
+    Plain numbers need no encoder, which would be made anew for each.
+    """
+    kind = type(value)
+    if kind is int or (kind is float and math.isfinite(value)):  # type: ignore[arg-type]
+        return repr(value)
+    return _encode(value)
+
+
 SCHEMA: Final = (
     Column("feature_timestamp", "TIMESTAMP", "REQUIRED", "when the execution was recorded"),
     Column("stored_order", "INTEGER", "REQUIRED", "orders rows as they were sent: the writer's clock in nanoseconds"),
@@ -69,8 +83,11 @@ FEATURES: Final = ("execution_time", "success", "cost", "difficulty", "version",
 JSON_FIELDS: Final = of_kind("json", "texts")
 """Fields whose columns hold JSON."""
 
-_NUMBERS: Final = of_kind("number") - {"cost_estimated"}
-_COUNTS: Final = of_kind("count")
+_CONVERTED: Final = tuple(
+    [(name, float) for name in of_kind("number") - {"cost_estimated"}]
+    + [(name, str) for name in of_kind("count")]
+    + [(name, _json) for name in of_kind("texts")]
+)
 _AS_THEY_ARE: Final = tuple(f.name for f in FIELDS if f.kind not in {"number", "count", "json", "texts"})
 _KNOWN: Final = frozenset(METRIC_FIELDS)
 
@@ -92,9 +109,9 @@ def row_of(document: Document, order: int) -> Row:
     row["feature_timestamp"] = _utc_text(document["timestamp"])
     # A whole number beyond 2**53 is safe as text only; BigQuery accepts any INT64 as text.
     row["stored_order"] = str(order)
-    row |= {name: float(value) for name in _NUMBERS if (value := document.get(name)) is not None}
-    row |= {name: str(value) for name in _COUNTS if (value := document.get(name)) is not None}
-    row |= {name: _json(value) for name in JSON_FIELDS if (value := document.get(name)) is not None}
+    for name, convert in _CONVERTED:
+        if (value := document.get(name)) is not None:
+            row[name] = convert(value)
     if (cost := known_cost(document)) is not None:
         row["cost"] = float(cost)
     row["metadata"] = metadata_text(document.get("metadata") or {})
@@ -169,17 +186,3 @@ def moment_of(micros: int) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
     except OverflowError:
         return _ENDS_OF_TIME[micros > 0]
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-def _json(value: object) -> str:
-    """JSON by the standard library, whose texts for numbers stay the same over versions.
-
-    Plain numbers need no encoder, which would be made anew for each.
-    """
-    kind = type(value)
-    if kind is int or (kind is float and math.isfinite(value)):  # type: ignore[arg-type]
-        return repr(value)
-    return _encode(value)

@@ -1,4 +1,4 @@
-"""Records that are JSON, but have a field missing or of another kind than it should be."""
+"""Records that are JSON, but have a field missing or of the wrong type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ids_of(store: JSONFileStore) -> list[str]:
     return store.scan(Query(), ["record_id"])["record_id"].tolist()  # type: ignore[no-any-return]
 
 
-ODD_FIELDS: tuple[dict[str, Any], ...] = (
+INVALID_FIELDS: tuple[dict[str, Any], ...] = (
     {"success": None},
     {"success": "yes"},
     {"execution_time": "1.5"},
@@ -42,15 +42,15 @@ ODD_FIELDS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("fields", ODD_FIELDS, ids=repr)
+@pytest.mark.parametrize("fields", INVALID_FIELDS, ids=repr)
 @pytest.mark.parametrize("worth_saving", [0, 10_000])
-def test_an_odd_record_is_left_out_and_told_and_stays_in_the_file(
+def test_an_invalid_record_is_left_out_and_told_and_stays_in_the_file(
     store: JSONFileStore, fields: dict[str, Any], worth_saving: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "WORTH_SAVING", worth_saving)
     history = make_history(40)
-    odd = make_document(version="v1.0") | fields
-    store.append([*history[:20], odd, *history[20:]], fresh=True)
+    invalid = make_document(version="v1.0") | fields
+    store.append([*history[:20], invalid, *history[20:]], fresh=True)
     content = store.path.read_bytes()
     reference = MemoryStore()
     reference.append(history)
@@ -67,7 +67,7 @@ def test_an_odd_record_is_left_out_and_told_and_stays_in_the_file(
     assert store.path.read_bytes() == content
     inspection = store.inspect()
     assert (inspection.records, inspection.damaged) == (40, 1)
-    assert "1 lines are no records (the first: " in str(inspection.problem)
+    assert "1 line is not a valid record (" in str(inspection.problem)
     store.append([later], fresh=True)
     reference.append([later])
     assert_same_cells(store.summarize(Query()), reference.summarize(Query()))
@@ -84,12 +84,17 @@ def test_what_is_left_out_is_said_with_the_answer(store: JSONFileStore) -> None:
         assert "1 of 41 records" in str(answer)
 
 
-def test_an_odd_record_of_an_older_file_is_left_out_before_and_after_the_file_is_taken_over(
+def test_an_invalid_record_of_an_older_file_is_left_out_before_and_after_the_file_is_taken_over(
     store: JSONFileStore,
 ) -> None:
     sound = [make_document(version="v1") for _ in range(3)]
-    odd = [make_document(version="v1") | {"success": None}, make_document(version="v1") | {"execution_time": "fast"}]
-    older = [{name: value for name, value in d.items() if name != "record_id"} for d in (sound[0], *odd, *sound[1:])]
+    invalid = [
+        make_document(version="v1") | {"success": None},
+        make_document(version="v1") | {"execution_time": "fast"},
+    ]
+    older = [
+        {name: value for name, value in d.items() if name != "record_id"} for d in (sound[0], *invalid, *sound[1:])
+    ]
     store.path.write_text(json.dumps({"metrics": older}, indent=2), encoding="utf-8")
     assert store.inspect().form == "old"
     for count in (3, 4):
