@@ -3,7 +3,8 @@
 Results become a page, and an output writes the page:
 
 - ``report``: what a report says, as data; ``rendering``: a report in the format that was asked for.
-- ``wording``, ``numbers``: the words and number formats, for tables and sentences alike.
+- ``wording``, ``caveat_sentences``, ``decision_sentences``, ``numbers``: the words and number formats, for tables and
+  sentences alike.
 - ``page``: headings, paragraphs, tables, figures, footnotes, with recorded names marked as untrusted.
 - ``comparison_pages``, ``version_pages``, ``decision_pages``, ``report_page``: what each answer shows, in its order;
   ``task_texts``: the texts of tasks that have no id of their own.
