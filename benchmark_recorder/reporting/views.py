@@ -7,7 +7,7 @@ turned into a data frame; what that takes is imported then.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from benchmark_recorder.analysis import (
     Caveat,
@@ -267,7 +267,9 @@ def _view(result: Result, scan: Scan | None) -> Result:
     if isinstance(result, JointComparison):
         own["comparisons"] = {name: _view(one, scan) for name, one in result.comparisons.items()}
     if isinstance(result, SlicedComparison):
-        own["slices"] = tuple(replace(one, comparison=view_of(one.comparison, scan=scan)) for one in result.slices)
+        own["slices"] = tuple(
+            replace(one, comparison=cast("Comparison", _view(one.comparison, scan))) for one in result.slices
+        )
     view: Result = VIEWS[type(result)](**own)
     if scan is not None and not isinstance(result, SlicedComparison):
         from benchmark_recorder.reporting.task_texts import TaskTexts
