@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -39,8 +40,10 @@ WEEK: Final = 7 * DAY
 
 _MONDAY: Final = 4 * DAY  # 1970-01-05: weeks begin on a Monday
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_PERIODS: Final = {"week": (WEEK, _MONDAY, "day"), "day": (DAY, 0, "day"), "hour": (HOUR, 0, "hour")}
-_FIELDS: Final = {
+PERIODS: Final = {"week": (WEEK, _MONDAY, "day"), "day": (DAY, 0, "day"), "hour": (HOUR, 0, "hour")}
+"""Each with its length, the beginning of one of them, and the unit of its label."""
+
+TEXT_FIELDS: Final = {
     "commit": "git_commit",
     "model": "model",
     "agent": "agent_selected",
@@ -48,8 +51,10 @@ _FIELDS: Final = {
     "host": "host",
     "expected_agent": "expected_agent",
 }
-_METADATA: Final = "metadata."
-KEYS: Final = (*_PERIODS, *_FIELDS, f"{_METADATA}<key>")
+"""The fields of texts behind the keys."""
+
+METADATA_PREFIX: Final = "metadata."
+KEYS: Final = (*PERIODS, *TEXT_FIELDS, f"{METADATA_PREFIX}<key>")
 
 
 class Groups(NamedTuple):
@@ -72,19 +77,19 @@ def check_key(key: object, name: str = "by") -> str:
     Raises:
         InvalidQueryError: it is not; names those that are.
     """
-    if isinstance(key, str) and (key in _PERIODS or key in _FIELDS or metadata_key(key)):
+    if isinstance(key, str) and (key in PERIODS or key in TEXT_FIELDS or metadata_key(key)):
         return key
     raise InvalidQueryError(f"{name}: expected one of {', '.join(KEYS)}, got {preview(key)}")
 
 
 def metadata_key(key: str) -> str | None:
     """The key of the metadata that a key names; ``None`` for any other."""
-    return key.removeprefix(_METADATA) if key.startswith(_METADATA) else None
+    return key.removeprefix(METADATA_PREFIX) if key.startswith(METADATA_PREFIX) else None
 
 
 def keeps_newest(key: str) -> bool:
     """Whether the newest groups are kept, and not the largest."""
-    return key in _PERIODS or key == "commit"
+    return key in PERIODS or key == "commit"
 
 
 def most_groups(key: str) -> int:
@@ -94,7 +99,7 @@ def most_groups(key: str) -> int:
 
 def fields_for(keys: Collection[str]) -> tuple[str, ...]:
     """The columns that groups are made of."""
-    names = ("time" if key in _PERIODS else _FIELDS.get(key, "metadata") for key in keys)
+    names = ("time" if key in PERIODS else TEXT_FIELDS.get(key, "metadata") for key in keys)
     return tuple(dict.fromkeys((*names, *(("time",) if "commit" in keys else ()))))
 
 
@@ -111,12 +116,20 @@ def label_of(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case int():
-            return str(value)
+            return _number_label(value)
         case float() if math.isfinite(value):
-            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+            return _number_label(int(value) if value.is_integer() else value)
         case str():
             return json.dumps(value) if _is_scalar(value) else text_label(value)
     return REST
+
+
+def _number_label(value: float) -> str:
+    if isinstance(value, int) and abs(value) >= 2**53:
+        # Written as a float where one holds it, since it may have come as one.
+        with suppress(OverflowError):
+            value = float(value) if float(value) == value else value
+    return repr(value)
 
 
 def _is_scalar(text: str) -> bool:
@@ -135,7 +148,7 @@ _BEGINNINGS: Final = frozenset("-0123456789tfnNI")
 
 def period_label(key: str, micros: int) -> str:
     """The group of a moment in microseconds since 1970: the week's Monday, the day or the hour, in UTC."""
-    length, start, unit = _PERIODS[key]
+    length, start, unit = PERIODS[key]
     begin = _EPOCH + timedelta(microseconds=(micros - start) // length * length + start)
     return begin.strftime("%Y-%m-%dT%H").zfill(13) if unit == "hour" else begin.date().isoformat()
 
@@ -160,14 +173,14 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
 
 
 def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
-    if key in _PERIODS:
-        length, start, _ = _PERIODS[key]
+    if key in PERIODS:
+        length, start, _ = PERIODS[key]
         numbers, codes = np.unique((columns["time"] - start) // length, return_inverse=True)
         return Coded(codes.astype(np.int32), tuple(period_label(key, n * length + start) for n in numbers.tolist()))
     if (name := metadata_key(key)) is not None:
         values = [label_of(m.get(name)) if isinstance(m, dict) else None for m in columns["metadata"].tolist()]
         return encode(np.array(values, object))
-    column = columns[_FIELDS[key]]
+    column = columns[TEXT_FIELDS[key]]
     coded = column if isinstance(column, Coded) else encode(column)
     return Coded(coded.codes, tuple(map(text_label, coded.vocabulary)))
 

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 SCALE: Final = 5
 """Buckets per doubling, as a power of two: 32."""
 
+BUCKETS_PER_LN: Final = 2**SCALE / math.log(2)
+AT_BOUNDS: Final = 2.0**-30
+"""For a server: the bucket is ``floor(ln(value) * BUCKETS_PER_LN + AT_BOUNDS)``. What is added is more than rounding
+loses, so that powers of two are in their own bucket; other values are at most one bucket off."""
+
 
 class Quantile(NamedTuple):
     """A quantile that is read from buckets.
@@ -151,6 +156,25 @@ def bounds_of(bucket: int, scale: int = SCALE) -> tuple[float, float]:
     width = math.exp2(-scale)
     edge = (bucket + 1) * width
     return math.exp2(bucket * width), math.exp2(edge) if edge < 1024 else sys.float_info.max
+
+
+def histograms_from(
+    rows: Iterable[tuple[tuple[str, tuple[str | None, ...]], float | None, int]],
+) -> dict[tuple[str, tuple[str | None, ...]], Histogram]:
+    """What ``Store.histogram`` returns, of a server's rows.
+
+    Args:
+        rows: a version with a group, a bucket, and how many values are in it. The bucket is ``True`` for values of 0,
+            and ``None``, or infinite, for values that are left out.
+    """
+    found: dict[tuple[str, tuple[str | None, ...]], tuple[Counter[int], list[int]]] = {}
+    for label, bucket, n in rows:
+        counts, zeros = found.setdefault(label, (Counter(), []))
+        if bucket is True:
+            zeros.append(n)
+        elif bucket is not None and math.isfinite(bucket):
+            counts[int(bucket)] += n
+    return {label: Histogram(dict(counts), sum(zeros)) for label, (counts, zeros) in found.items()}
 
 
 def histograms_of(columns: Columns, query: Query, field: str) -> dict[tuple[str, tuple[str | None, ...]], Histogram]:

@@ -45,6 +45,9 @@ YIELD_EVERY: Final = 100
 LONG_TAG: Final = 256
 """Characters above which a tag is replaced by its hash, so that a large value is not stored twice."""
 
+HASHED: Final = "sha256:"
+"""How such a hash begins."""
+
 _GREATEST: Final = sys.float_info.max
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - BSON takes a naive datetime as UTC, in half the time
 _TYPES: Final = {"count": int, "flag": bool, "texts": list}
@@ -155,7 +158,7 @@ def tag(key: str, value: object) -> str:
         text = json.dumps([key, _canonical(value)], sort_keys=True, separators=(",", ":"))
     if len(text) <= LONG_TAG:
         return text
-    return f"sha256:{hashlib.sha256(text.encode(), usedforsecurity=False).hexdigest()}"
+    return f"{HASHED}{hashlib.sha256(text.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def _canonical(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Questions in MongoDB's language: a filter, and the one aggregation that makes cells where the records are.
+"""Questions in MongoDB's language: a filter, and the aggregations that make cells and histograms where the records are.
 
 Values reach the server only behind ``$eq``, ``$in``, ``$nin`` and ranges, so no text of a record or a caller is ever
 an operator or a path.
@@ -10,22 +10,28 @@ tasks are pooled by two passes over their moments (Chan, Golub & LeVeque 1983), 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder import cells
 from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.records import Query
+    from benchmark_recorder.stores.mongodb.groups import Key, Labels
 
 Stage: TypeAlias = "dict[str, Any]"
 
 MOMENTS: Final = ("time", "log_time", "cost", "log_cost")
+
+SHIFT: Final = 40_000
+"""Added to buckets, so that all of them are above 0."""
 
 POOLED_AT_ONCE: Final = 2000
 """Tasks whose moments are pooled in one document: some 500 kB of the 100 MB that a stage may hold."""
@@ -53,18 +59,21 @@ def filter_of(query: Query) -> Stage:
     return {"$and": conditions} if conditions else {}
 
 
-def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
+def pipeline_of(query: Query, keys: Sequence[Key] = (), *, across_versions: bool) -> list[Stage]:
     """The aggregation whose documents ``cell_of`` takes: one for each cell of ``cells.Cells``.
 
     Args:
         query: which records.
+        keys: what they are grouped by.
         across_versions: whether a task needs two versions to get cells of its own; otherwise two runs.
     """
+    group = {"group": "$cells.group"} if keys else {}
+    same_group = {"group": "$_id.group"} if keys else {}
     return [
         {"$match": filter_of(query)},
         {"$set": {"log_time": _log_of("$execution_time"), "log_cost": _log_of("$cost")}},
-        {"$group": _by_task()},
-        {"$group": _tasks()},
+        {"$group": _by_task(keys)},
+        {"$group": _tasks(same_group)},
         {"$set": {"matched": _is_matched(across_versions=across_versions)}},
         # A rank needs a single field: a document of three, which are compared one after the other.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
@@ -77,17 +86,55 @@ def pipeline_of(query: Query, *, across_versions: bool) -> list[Stage]:
                 "task_id": {"$cond": ["$own", "$_id", None]},
                 "success": "$cells.success",
                 "part": {"$floor": {"$divide": ["$rank", POOLED_AT_ONCE]}},
-            },
+            }
+            | group,
             "$cells.",
         ),
-        *_pooled({"version": "$_id.version", "task_id": "$_id.task_id", "success": "$_id.success"}, "$"),
+        *_pooled({"version": "$_id.version", "task_id": "$_id.task_id", "success": "$_id.success"} | same_group, "$"),
     ]
 
 
-def _by_task() -> Stage:
-    """One document for each version, task and success."""
+def groups_of(query: Query, key: Key) -> list[Stage]:
+    """The aggregation whose documents ``Key.narrowed`` takes."""
+    return [
+        {"$match": filter_of(query)},
+        {"$group": {"_id": key.raw, "n": {"$sum": 1}, "last": {"$max": "$time"}}},
+    ]
+
+
+def histogram_of(query: Query, keys: Sequence[Key], field: str) -> list[Stage]:
+    """The aggregation of histograms: for each version, group and bucket, how many values there are.
+
+    Args:
+        query: which records.
+        keys: what they are grouped by.
+        field: of numbers. What ``bucket_from`` takes is in each document's ``bucket``.
+    """
+    value = f"${field}"
+    # One condition, as each takes as long as the logarithm: what is not above 0 stays as it is.
+    shifted = {"$floor": {"$add": [{"$multiply": [{"$ln": value}, BUCKETS_PER_LN]}, SHIFT + AT_BOUNDS]}}
+    bucket = {"$cond": [{"$gt": [value, 0]}, shifted, value]}
+    return [
+        {"$match": filter_of(query)},
+        {"$group": {"_id": {"version": "$version", "bucket": bucket} | _group(keys), "n": {"$sum": 1}}},
+    ]
+
+
+def bucket_from(found: float | None) -> float | None:
+    """A bucket as ``histograms_from`` takes it."""
+    if not found:
+        return None if found is None else True
+    return found - SHIFT if found > 0 else None
+
+
+def _group(keys: Sequence[Key]) -> Stage:
+    return {"group": [key.raw for key in keys]} if keys else {}
+
+
+def _by_task(keys: Sequence[Key]) -> Stage:
+    """One document for each version, task, success and group."""
     group: Stage = {
-        "_id": {"version": "$version", "task_id": "$task_id", "success": "$success"},
+        "_id": {"version": "$version", "task_id": "$task_id", "success": "$success"} | _group(keys),
         "n": {"$sum": 1},
         "max_time": {"$max": "$execution_time"},
         "max_cost": {"$max": "$cost"},
@@ -121,9 +168,9 @@ _GREATEST: Final = ("last", "greatest_git_commit", "greatest_host", "max_time", 
 _SUMS: Final = ("n", "routed", "routed_right", "tasks")
 
 
-def _tasks() -> Stage:
+def _tasks(group: Stage) -> Stage:
     """One document for each task, with its cells in it."""
-    cell: Stage = {"version": "$_id.version", "success": "$_id.success", "tasks": {"$literal": 1}}
+    cell: Stage = {"version": "$_id.version", "success": "$_id.success", "tasks": {"$literal": 1}} | group
     cell |= {name: f"${name}" for name in (*_LEAST, *_GREATEST, *_SUMS) if name != "tasks"}
     for name in MOMENTS:
         deviation = f"${name}_deviation"
@@ -163,7 +210,7 @@ def _pooled(key: Stage, prefix: str) -> list[Stage]:
 
 def _merged(parts: str) -> Stage:
     """The moments of all parts together: their mean first, then the deviations from it."""
-    return {
+    together = {
         "$let": {
             "vars": {
                 "n": {"$sum": f"{parts}.n"},
@@ -181,6 +228,8 @@ def _merged(parts: str) -> Stage:
             },
         }
     }
+    # A task with cells of its own has one part in each, and there are thousands of them.
+    return {"$cond": [{"$eq": [{"$size": parts}, 1]}, {"$arrayElemAt": [parts, 0]}, together]}
 
 
 _M2_AROUND_MEAN: Final = {
@@ -188,9 +237,10 @@ _M2_AROUND_MEAN: Final = {
 }
 
 
-def cell_of(row: Mapping[str, Any]) -> Cell:
-    """A document of the aggregation as a cell."""
-    return cells.cell_of({**row, **row["_id"]}, {name: _moments(row[name]) for name in MOMENTS})
+def cell_of(row: Mapping[str, Any], labels: Labels) -> Cell:
+    """A document of the aggregation as a cell; errors as in ``Labels.of``."""
+    made = cells.cell_of({**row, **row["_id"]}, {name: _moments(row[name]) for name in MOMENTS})
+    return replace(made, group=labels.of(row["_id"]["group"])) if "group" in row["_id"] else made
 
 
 def _moments(parts: Mapping[str, Any]) -> Moments:

@@ -10,25 +10,32 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import Store
+from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.mongodb.client import address, check_names, connect, hosts_of, require_driver
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Collection as SizedIterable
-    from collections.abc import Iterator, Sequence
 
     from bson.raw_bson import RawBSONDocument
     from pymongo.collection import Collection
     from pymongo.errors import BulkWriteError
 
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.histogram import Histogram
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.mongodb.client import Client
+    from benchmark_recorder.stores.mongodb.groups import Key, Labels
+    from benchmark_recorder.stores.mongodb.pipeline import Stage
+
+    HistogramKey = tuple[str, tuple[str | None, ...]]
+
+Made = TypeVar("Made")
 
 
 WRITE_SECONDS: Final = 10.0
@@ -49,6 +56,8 @@ WHOLE_AT_ONCE: Final = 10_000
 
 _DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = 10334
+_TOO_MUCH: Final = frozenset({_TOO_LARGE, 146, 292, 17419, 17420})
+"""Codes for a document, or a stage of an aggregation, that is larger than the server allows."""
 
 _NOT_THE_RECORDS_FAULT: Final = frozenset(
     # rights, shutdown, elections, interruption, time limits, conflicts, disk space, sharding in motion
@@ -59,6 +68,10 @@ _NOT_THE_RECORDS_FAULT: Final = frozenset(
 
 _NO_INDEX: Final = frozenset({13, 50, 85, 86, 8000})
 """Codes for an index that is not created: no right, no time (create it by hand), or another index in its place."""
+
+
+class _TooMuchError(Exception):
+    """The server cannot hold an answer's parts."""
 
 
 class MongoDBStore(Store):
@@ -78,6 +91,7 @@ class MongoDBStore(Store):
     """
 
     is_remote: ClassVar[bool] = True
+    supports: ClassVar[frozenset[str]] = EXTRAS
 
     def __init__(
         self,
@@ -166,14 +180,41 @@ class MongoDBStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import collect
+        from benchmark_recorder.cells import collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.stores.mongodb.groups import HiddenGroupError
 
         several = query.versions is None or len(set(query.versions)) > 1
-        cells = self._cells(query, across_versions=several)
-        if query.versions is None and len({cell.version for cell in cells}) == 1:
-            # There is only one version, which only the server knew.
-            cells = self._cells(replace(query, versions=(cells[0].version,)), across_versions=False)
-        return collect(cells, query.versions, query.own_cells)
+        try:
+            cells, rest = self._cells(query, across_versions=several)
+            if query.versions is None and len({cell.version for cell in cells}) == 1:
+                # There is only one version, which only the server knew.
+                cells, rest = self._cells(replace(query, versions=(cells[0].version,)), across_versions=False)
+        except (HiddenGroupError, _TooMuchError):
+            return summarize_columns(self.scan(query, fields_of(query)), query)
+        return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
+
+    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+        """See ``Store.histogram``."""
+        from benchmark_recorder.fields import COLUMNS
+        from benchmark_recorder.histogram import histograms_from
+        from benchmark_recorder.stores.mongodb.groups import HiddenGroupError
+        from benchmark_recorder.stores.mongodb.pipeline import bucket_from, histogram_of
+
+        if COLUMNS.get(field) not in {"float64", "int64"}:
+            return super().histogram(query, field)
+        try:
+            found, _ = self._grouped(
+                query,
+                lambda keys: histogram_of(query, keys, _FIELD.get(field, field)),
+                lambda row, labels: (
+                    (row["_id"]["version"], labels.of(row["_id"].get("group", ()))),
+                    bucket_from(row["_id"].get("bucket")),
+                    row["n"],
+                ),
+            )
+        except (HiddenGroupError, _TooMuchError):
+            return super().histogram(query, field)
+        return histograms_from(found)
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
@@ -243,18 +284,55 @@ class MongoDBStore(Store):
                     return
                 yield rows
 
-    def _cells(self, query: Query, *, across_versions: bool) -> list[Cell]:
+    def _cells(self, query: Query, *, across_versions: bool) -> tuple[list[Cell], Mapping[str, int]]:
+        """Cells, and by key how many groups are in the rest; errors as in ``_grouped``."""
         from benchmark_recorder.stores.mongodb.pipeline import cell_of, pipeline_of
 
-        pipeline = pipeline_of(query, across_versions=across_versions)
-        with (
-            self._talking(),
-            self._collection().aggregate(
-                pipeline, allowDiskUse=True, collation=_SIMPLE, maxTimeMS=int(READ_SECONDS * 1000)
-            ) as cursor,
-            _ours(self.name),
-        ):
-            return [cell_of(row) for row in cursor]
+        return self._grouped(query, lambda keys: pipeline_of(query, keys, across_versions=across_versions), cell_of)
+
+    def _grouped(
+        self,
+        query: Query,
+        pipeline_of: Callable[[Sequence[Key]], list[Stage]],
+        made: Callable[[dict[str, Any], Labels], Made],
+    ) -> tuple[list[Made], Mapping[str, int]]:
+        """What is made of the documents of an aggregation, and by key how many groups are in the rest.
+
+        One aggregation, unless there are more groups than are kept.
+
+        Raises:
+            HiddenGroupError: the server does not have some record's group.
+            _TooMuchError: the server cannot hold all groups of a task in a document.
+        """
+        from benchmark_recorder.stores.mongodb.groups import Key, Labels, TooManyGroupsError
+        from benchmark_recorder.stores.mongodb.pipeline import groups_of
+
+        keys = [Key.of(name) for name in query.by]
+        while True:
+            labels = Labels(keys)
+            try:
+                with _ours(self.name):
+                    return [made(row, labels) for row in self._aggregated(pipeline_of(keys))], labels.rest
+            except TooManyGroupsError as error:
+                (place,) = error.args
+                with _ours(self.name):
+                    keys[place] = keys[place].narrowed(self._aggregated(groups_of(query, keys[place])))
+            except StoreUnavailableError as error:
+                if query.by and getattr(error.__cause__, "code", None) in _TOO_MUCH:
+                    raise _TooMuchError from error
+                raise
+
+    def _aggregated(self, pipeline: list[Stage]) -> Iterator[dict[str, Any]]:
+        seconds = int(READ_SECONDS * 1000)
+        with self._talking():
+            cursor = self._collection().aggregate(pipeline, allowDiskUse=True, collation=_SIMPLE, maxTimeMS=seconds)
+        with cursor:
+            while True:
+                with self._talking():
+                    rows = list(islice(cursor, ROWS_AT_ONCE))
+                if not rows:
+                    return
+                yield from rows
 
     def _prepare(self) -> None:
         """Create the indexes, once per process; without them questions are slower, and recording works."""
