@@ -217,12 +217,14 @@ def cell_of(row: Mapping[str, Any], moments: Mapping[str, Moments]) -> Cell:
     """A server's row as a cell.
 
     Args:
-        row: a cell's fields under their names; a range as ``least_host`` and ``greatest_host``.
+        row: a cell's fields under their names, ``group`` where there are groups; a range as ``least_host`` and
+            ``greatest_host``.
         moments: of ``time``, ``log_time``, ``cost`` and ``log_cost``.
     """
     names = ("version", "task_id", "n", "routed", "routed_right", "first", "last", "tasks")
     fields: dict[str, Any] = {name: row[name] for name in names} | {**moments}
     return Cell(
+        group=row.get("group", ()),
         success=bool(row["success"]),
         max_time=row["max_time"] or 0.0,
         max_cost=row["max_cost"] or 0.0,

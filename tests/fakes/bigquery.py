@@ -81,6 +81,8 @@ class FakeBigQuery:
         self.db.row_factory = sqlite3.Row
         self.db.create_function("UNIX_MICROS", 1, lambda micros: micros, deterministic=True)
         self.db.create_function("LN", 1, lambda x: None if x is None else math.log(x), deterministic=True)
+        # sqlite's own calculates with doubles.
+        self.db.create_function("MOD", 2, _remainder, deterministic=True)
         self.lock = threading.RLock()
         self.datasets: dict[str, dict[str, Any]] = {}
         self.tables: dict[str, Table] = {}
@@ -126,6 +128,14 @@ class FakeBigQuery:
     def rows(self, table: str) -> list[dict[str, Any]]:
         with self.lock:
             return [dict(row) for row in self.db.execute(f'SELECT * FROM "{table}"')]
+
+    def drop_columns(self, table: str, *columns: str) -> None:
+        """Make it a table of an older release."""
+        with self.lock:
+            for column in columns:
+                self.db.execute(f'ALTER TABLE "{table}" DROP COLUMN {column}')
+            schema = self.tables[table].resource["schema"]
+            schema["fields"] = [field for field in schema["fields"] if field["name"] not in columns]
 
     def count(self, ending: str) -> int:
         return sum(path.endswith(ending) for _, path in self.requests)
@@ -324,6 +334,11 @@ class FakeBigQuery:
             "configuration": {"query": {"destinationTable": result["table"]["tableReference"]}},
             "status": {"state": "DONE" if result["polls"] <= 0 else "RUNNING"},
         }
+
+
+def _remainder(number: int | None, of: int) -> int | None:
+    """As BigQuery has it: with the sign of the number."""
+    return None if number is None else abs(number) % of * (1 if number >= 0 else -1)
 
 
 def _stored(column: dict[str, Any], value: object) -> object:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from pymongo.errors import OperationFailure
 
 from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, collect, tabulate
 from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreUnavailableError
@@ -203,6 +205,67 @@ def test_a_comparison_moves_cells_and_not_records(
     moved = mongodb_client.admin.command("serverStatus")["network"]["bytesOut"] - before
     assert len(cells) == 2 * 2 * 5 + 2 * 2
     assert moved < 100_000
+
+
+# Groups ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", [("model",), ("week", "host"), ("metadata.run",), ("metadata.repeat", "commit")])
+def test_groups_and_histograms_take_one_aggregation_that_moves_no_records(
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch, by: tuple[str, ...]
+) -> None:
+    store.append(make_history(80))
+    aggregated = Mock(side_effect=store._aggregated)
+    monkeypatch.setattr(store, "scan", None)
+    monkeypatch.setattr(store, "_aggregated", aggregated)
+    assert store.summarize(Query(by=by)).groups
+    assert store.histogram(Query(by=by), "cost")
+    assert aggregated.call_count == 2
+
+
+def test_a_long_value_elsewhere_in_the_metadata_keeps_no_group_from_the_server(
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its hash is in the tags, and the key's name only in another value."""
+    store.append([make_document(metadata={"prompt": "x" * 1000}), make_document(metadata={"k": "v"})])
+    monkeypatch.setattr(store, "scan", None)
+    assert store.summarize(Query(by=("metadata.k",))).groups == (("v",), (None,))
+
+
+def test_periods_before_1970_and_in_the_far_future_begin_where_the_calendar_says(store: MongoDBStore) -> None:
+    moments = ("0001-01-08T00", "0999-03-01T12", "1969-12-28T23", "1969-12-29T00", "1970-01-04T23", "9999-12-26T00")
+    history = [
+        make_document(timestamp=f"{moment}:{minute}:00.{micros}+00:00")
+        for moment in moments
+        for minute, micros in (("00", "000000"), ("59", "999999"))
+    ]
+    store.append(history)
+    memory = MemoryStore()
+    memory.append(history)
+    for key in ("hour", "day", "week"):
+        query = Query(by=(key,))
+        assert_same_cells(store.summarize(query), memory.summarize(query))
+
+
+def test_thousands_of_groups_of_one_task_are_more_than_a_document_holds_and_answered_all_the_same(
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = [
+        make_document(
+            task_id="t", version=f"v{n % 2}", timestamp=f"2026-01-01T{n % 24:02}:00:00+00:00", host=f"h{n % 97}"
+        )
+        for n in range(3000)
+    ]
+    store.append(history)
+    query = Query(by=("hour", "host"))
+    expected = store.summarize(query)
+    with pytest.raises(StoreUnavailableError) as refused, store._talking():
+        raise OperationFailure("too large", 10334)
+    monkeypatch.setattr(store, "_aggregated", lambda _: (_ for _ in ()).throw(refused.value))
+    assert_same_cells(store.summarize(query), expected)
+    assert store.histogram(query).keys() == {(cell.version, cell.group) for cell in expected.cells}
+    with pytest.raises(StoreUnavailableError):
+        store.summarize(Query())
 
 
 # Trouble --------------------------------------------------------------------------------------------------------------

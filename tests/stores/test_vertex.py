@@ -21,8 +21,17 @@ from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.vertex import VertexStore
+from benchmark_recorder.stores.vertex.groups import Key
 from benchmark_recorder.stores.vertex.rows import SCHEMA
-from benchmark_recorder.stores.vertex.sql import Filters, known_ids_sql, scan_sql, summarize_sql
+from benchmark_recorder.stores.vertex.sql import (
+    Filters,
+    groups_sql,
+    histogram_sql,
+    known_ids_sql,
+    scan_sql,
+    summarize_sql,
+    with_columns,
+)
 from benchmark_recorder.testing import QUERIES, StoreContract, assert_same_cells, make_document, make_history
 from tests.fakes.google_cloud import TABLE, FakeGoogleCloud, google_cloud
 
@@ -208,8 +217,68 @@ def test_our_sql_is_bigquerys_and_names_columns_that_are_there(query: Query) -> 
         summarize_sql(TABLE, query, filters),
         scan_sql(TABLE, list(COLUMNS), filters),
         known_ids_sql(TABLE),
+        *_grouped_sql(query, filters),
     ):
         qualify(sqlglot.parse_one(sql, dialect="bigquery"), schema=schema, dialect="bigquery")
+
+
+def _grouped_sql(query: Query, filters: Filters) -> Iterator[str]:
+    keys = [Key.of(name, place) for place, name in enumerate(("week", "commit", "model", "metadata.a", "metadata.b"))]
+    for given in (keys, [key.narrowed([{"raw": None, "n": 1, "last": 1}]) for key in keys]):
+        yield summarize_sql(TABLE, query, filters, given)
+        yield histogram_sql(TABLE, given, "cost", filters)
+        yield from (groups_sql(TABLE, key, filters) for key in given)
+    missing = [column for column in SCHEMA if column.name in {"model", "input_tokens"}]
+    yield with_columns(histogram_sql(TABLE, keys, "input_tokens", filters), TABLE, missing)
+
+
+@pytest.mark.parametrize("by", [("model",), ("week", "host"), ("metadata.run",), ("metadata.repeat", "commit")])
+def test_groups_and_histograms_take_one_query_that_moves_no_records(
+    cloud: FakeGoogleCloud, store: VertexStore, monkeypatch: pytest.MonkeyPatch, by: tuple[str, ...]
+) -> None:
+    store.append(make_history(80), fresh=True)
+    monkeypatch.setattr(store, "scan", None)
+    assert store.summarize(Query(by=by)).groups
+    assert store.histogram(Query(by=by), "cost")
+    assert cloud.bigquery.count("/queries") == 2
+
+
+@pytest.mark.parametrize("versions", [None, ("v1.0", "v2.0")])
+def test_an_older_table_is_read_as_if_the_new_columns_were_empty(
+    cloud: FakeGoogleCloud, store: VertexStore, versions: tuple[str, ...] | None
+) -> None:
+    history = [
+        {name: value for name, value in document.items() if name not in NEW_FIELDS} for document in make_history(60)
+    ]
+    store.append(history, fresh=True)
+    memory = MemoryStore()
+    memory.append(history)
+    cloud.bigquery.drop_columns(TABLE, *NEW_FIELDS)
+    for runs in ("roots", "children", "all"):
+        query = Query(versions=versions, runs=runs)
+        assert_same_cells(store.summarize(query), memory.summarize(query))
+        assert_same_cells(
+            store.summarize(replace(query, by=("model",))), memory.summarize(replace(query, by=("model",)))
+        )
+        assert store.histogram(query, "input_tokens").keys() == memory.histogram(query, "input_tokens").keys()
+        assert list(store.documents(query)) == list(memory.documents(query))
+        assert [len(column) for column in store.scan(query, COLUMNS).values()] == [
+            len(column) for column in memory.scan(query, COLUMNS).values()
+        ]
+
+
+NEW_FIELDS = ("parent_id", "model", "input_tokens")
+
+
+def test_a_column_that_is_added_later_counts_from_then_on(cloud: FakeGoogleCloud, store: VertexStore) -> None:
+    cloud.bigquery.drop_columns(TABLE, "parent_id")
+    root = make_document()
+    store.append([root], fresh=True)
+    assert len(store.scan(Query(), ["time"])["time"]) == 1
+    cloud.set_up()
+    store.append([make_document(parent_id=root["record_id"])], fresh=True)
+    assert len(store.scan(Query(), ["time"])["time"]) == 1
+    assert len(store.scan(Query(runs="all"), ["time"])["time"]) == 2
 
 
 def test_values_travel_as_parameters_and_never_in_the_sql() -> None:

@@ -1,9 +1,12 @@
 """Records in a MongoDB collection.
 
-- ``store``: ``MongoDBStore``, the store's contract: inserts, scans, indexes, and the driver's errors.
+- ``store``: ``MongoDBStore``, the store's contract: inserts, scans, cells, and the driver's errors.
 - ``client``: what a URL says, and the driver's settings.
 - ``documents``: a record as a document, and back.
-- ``pipeline``: a question as a filter, and the aggregation that makes cells on the server.
+- ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
+- ``groups``: the keys that are grouped by, and the labels of what the server answers.
+- ``indexes``: what makes questions fast.
+- ``outcome``: what became of a batch that the server took in part.
 """
 
 from benchmark_recorder.stores.mongodb.store import MongoDBStore

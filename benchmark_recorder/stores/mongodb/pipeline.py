@@ -10,7 +10,6 @@ tasks are pooled by two passes over their moments (Chan, Golub & LeVeque 1983), 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder import cells
@@ -237,10 +236,11 @@ _M2_AROUND_MEAN: Final = {
 }
 
 
-def cell_of(row: Mapping[str, Any], labels: Labels) -> Cell:
+def cell_of(row: dict[str, Any], labels: Labels) -> Cell:
     """A document of the aggregation as a cell; errors as in ``Labels.of``."""
-    made = cells.cell_of({**row, **row["_id"]}, {name: _moments(row[name]) for name in MOMENTS})
-    return replace(made, group=labels.of(row["_id"]["group"])) if "group" in row["_id"] else made
+    own = row["_id"]
+    group = labels.of(own.get("group", ()))
+    return cells.cell_of(row | own | {"group": group}, {name: _moments(row[name]) for name in MOMENTS})
 
 
 def _moments(parts: Mapping[str, Any]) -> Moments:

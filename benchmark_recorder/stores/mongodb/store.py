@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from bson.raw_bson import RawBSONDocument
     from pymongo.collection import Collection
-    from pymongo.errors import BulkWriteError
 
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.histogram import Histogram
@@ -54,20 +53,9 @@ each."""
 WHOLE_AT_ONCE: Final = 10_000
 """Whole documents in one reply: some 10 MB. For single fields the server chooses, up to 16 MB."""
 
-_DUPLICATE_KEY: Final = 11000
 _TOO_LARGE: Final = 10334
 _TOO_MUCH: Final = frozenset({_TOO_LARGE, 146, 292, 17419, 17420})
 """Codes for a document, or a stage of an aggregation, that is larger than the server allows."""
-
-_NOT_THE_RECORDS_FAULT: Final = frozenset(
-    # rights, shutdown, elections, interruption, time limits, conflicts, disk space, sharding in motion
-    {6, 7, 13, 18, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 262, 290, 314, 317, 358}
-    | {8000, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031}
-)
-"""Codes of a document's write error that may not recur; any other is the document's own fault."""
-
-_NO_INDEX: Final = frozenset({13, 50, 85, 86, 8000})
-"""Codes for an index that is not created: no right, no time (create it by hand), or another index in its place."""
 
 
 class _TooMuchError(Exception):
@@ -242,11 +230,13 @@ class MongoDBStore(Store):
         """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
         from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
+        from benchmark_recorder.stores.mongodb.outcome import outcome_of
+
         collection = self._collection()
         try:
             collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
-            return _outcome_of(error, reasons)
+            return outcome_of(error, reasons)
         except (DocumentTooLarge, OperationFailure) as error:
             if isinstance(error, OperationFailure) and error.code != _TOO_LARGE:
                 raise
@@ -338,20 +328,14 @@ class MongoDBStore(Store):
         """Create the indexes, once per process; without them questions are slower, and recording works."""
         if self._is_prepared:
             return
-        from pymongo import ASCENDING, IndexModel
         from pymongo.errors import OperationFailure
 
-        indexes = [
-            IndexModel([("version", ASCENDING), ("time", ASCENDING)]),
-            IndexModel([("task_id", ASCENDING), ("version", ASCENDING), ("time", ASCENDING)]),
-        ]
-        if self._expire_after_days is not None:
-            seconds = int(self._expire_after_days * 86_400)
-            indexes.append(IndexModel([("recorded_at", ASCENDING)], expireAfterSeconds=seconds))
+        from benchmark_recorder.stores.mongodb.indexes import NO_INDEX, indexes
+
         try:
-            self._collection().create_indexes(indexes)
+            self._collection().create_indexes(indexes(self._expire_after_days))
         except OperationFailure as error:
-            if error.code not in _NO_INDEX:
+            if error.code not in NO_INDEX:
                 raise
             logger.info("%s has to do without some indexes: %s", self.name, _reason(error))
         self._is_prepared = True
@@ -400,31 +384,8 @@ _parents: Final[list[Client | None]] = []
 _SIMPLE: Final = {"locale": "simple"}
 """Texts are equal if their bytes are, whatever the collection's own collation."""
 
-_BY_ID: Final = {"_id": 1}
-
 _FIELD: Final = {"record_id": "_id"}
 _SHOWS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
-
-
-def _outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
-    """How many documents of a partly refused batch were new; the refusals are added to ``reasons``.
-
-    Raises:
-        pymongo.errors.BulkWriteError: some may not be stored, through no fault of their own.
-    """
-    details = error.details or {}
-    refused: dict[str, str] = {}
-    for failure in details.get("writeErrors", ()):
-        code = failure.get("code")
-        if code in _NOT_THE_RECORDS_FAULT:
-            raise error
-        # Under another unique index, a different record is stored, and this one is not.
-        if code != _DUPLICATE_KEY or failure.get("keyPattern", _BY_ID) != _BY_ID:
-            refused[failure["op"]["_id"]] = f"{failure.get('errmsg', 'refused')} (code {code})"
-    if details.get("writeConcernErrors"):
-        raise error
-    reasons |= refused
-    return int(details.get("nInserted", 0))
 
 
 _TIMEOUTS: Final = re.compile(r" \(configured timeouts: [^()]*\)")

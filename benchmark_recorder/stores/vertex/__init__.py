@@ -4,6 +4,7 @@
 - ``place``: which table, how long to wait, and Google's clients for it.
 - ``rows``: the table's columns; a record as a row, and back.
 - ``sql``: a question as SQL.
+- ``groups``: the keys that are grouped by, and the labels of what the server answers.
 - ``requests``: how requests are sent and retried, how rows are refused, and what Google's errors mean.
 - ``setup``: creates dataset, table, feature group and features once, and checks them.
 """

@@ -19,12 +19,13 @@ from google.auth import exceptions as auth
 from google.cloud import bigquery
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreError, StoreSetupError, StoreUnavailableError
+from benchmark_recorder.stores.vertex.rows import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.stores.vertex.place import Place
-    from benchmark_recorder.stores.vertex.rows import Row
+    from benchmark_recorder.stores.vertex.rows import Column, Row
 
 RAISED: Final = (
     exceptions.GoogleAPIError,
@@ -139,6 +140,17 @@ def _remedy_of_forbidden(text: str, project: str) -> str:
         "the account lacks a permission: grant it roles/bigquery.dataEditor and roles/bigquery.jobUser, and for "
         f"`vertex setup` roles/aiplatform.featurestoreAdmin, on the project {project}"
     )
+
+
+def is_invalid_query(error: BaseException) -> bool:
+    """Whether BigQuery does not accept a query, as where it names a column that does not exist."""
+    return isinstance(error, exceptions.BadRequest) and _reason(error) == "invalidQuery"
+
+
+def missing_columns(client: bigquery.Client, place: Place) -> tuple[Column, ...]:
+    """The nullable columns that the table, which an older release set up, lacks; errors as in ``answer``."""
+    there = {field.name for field in client.get_table(place.table_id, **limits(place)).schema}
+    return tuple(column for column in SCHEMA if column.mode == "NULLABLE" and column.name not in there)
 
 
 def answer(

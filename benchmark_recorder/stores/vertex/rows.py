@@ -164,7 +164,12 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
         texts = _number_texts(value)
     else:
         return None
-    return tuple(filter(is_unicode, (f"\n{_json(key)}:{text}\n" for text in sorted(texts))))
+    return tuple(filter(is_unicode, (f"{metadata_line(key)}{text}\n" for text in sorted(texts))))
+
+
+def metadata_line(key: str) -> str:
+    """How the line of a key begins, with the end of the line before it."""
+    return f"\n{_json(key)}:"
 
 
 def _number_texts(value: float) -> set[str]:

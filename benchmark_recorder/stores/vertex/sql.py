@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder import cells
 from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.vertex.rows import metadata_lines, moment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from benchmark_recorder.records import Query
+    from benchmark_recorder.stores.vertex.groups import Key, Labels
+    from benchmark_recorder.stores.vertex.rows import Column
 
 COLUMN_SOURCES: Final = {
     "time": ("feature_timestamp", "UNIX_MICROS(feature_timestamp)"),
@@ -126,7 +130,48 @@ _MEASURES: Final = ("time", "log_time", "cost", "log_cost")
 _CELL_COLUMNS: Final = ("record_id", "stored_order", "feature_timestamp", *(f for f in CELL_FIELDS if f != "time"))
 
 
-def summarize_sql(table: str, query: Query, filters: Filters) -> str:
+def groups_sql(table: str, key: Key, filters: Filters) -> str:
+    """The SQL whose rows ``Key.narrowed`` takes."""
+    columns = sorted({"record_id", "stored_order", "feature_timestamp", *key.columns})
+    return f"""SELECT raw, COUNT(*) AS n, MAX(moment) AS last FROM (
+  SELECT {key.sql} AS raw, UNIX_MICROS(feature_timestamp) AS moment FROM (
+  {_picked(table, columns, filters.conditions)}
+  )
+) GROUP BY raw"""
+
+
+def histogram_sql(table: str, keys: Sequence[Key], field: str, filters: Filters) -> str:
+    """The SQL of histograms: for each version, group and bucket, how many values there are.
+
+    ``bucket`` is NULL for what is not above 0 or is infinite; these values are 0 where ``zero`` is 1.
+    """
+    column, value = COLUMN_SOURCES.get(field, (field, field))
+    columns = sorted({"record_id", "stored_order", "version", column}.union(*(key.columns for key in keys)))
+    groups = "".join(f", {key.column}" for key in keys)
+    expressions = "".join(f", {key.sql} AS {key.column}" for key in keys)
+    at = f"LN(CASE WHEN value > 0 AND value <= {sys.float_info.max!r} THEN value END)"
+    return f"""WITH measured AS (
+  SELECT version, {value} AS value{expressions} FROM (
+  {_picked(table, columns, filters.conditions)}
+  )
+)
+SELECT version{groups}, bucket, zero, COUNT(*) AS n FROM (
+  SELECT version{groups}, CAST(FLOOR({at} * {BUCKETS_PER_LN!r} + {AT_BOUNDS!r}) AS INT64) AS bucket,
+    CASE WHEN value = 0 THEN 1 ELSE 0 END AS zero
+  FROM measured
+) GROUP BY version{groups}, bucket, zero"""
+
+
+def with_columns(sql: str, table: str, missing: Collection[Column]) -> str:
+    """The same SQL about a table that lacks some columns: they are NULL."""
+    nulls = ", ".join(f"CAST(NULL AS {_SQL_TYPES.get(c.kind, c.kind)}) AS {c.name}" for c in missing)
+    return sql.replace(f"FROM `{table}`", f"FROM (SELECT *, {nulls} FROM `{table}`)")
+
+
+_SQL_TYPES: Final = {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}
+
+
+def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key] = ()) -> str:
     """The SQL of the cells: a row for each; unmatched tasks are pooled under NULL.
 
     Mean and M2 are computed in two passes, the second around the first one's mean and corrected for its rounding
@@ -140,6 +185,9 @@ def summarize_sql(table: str, query: Query, filters: Filters) -> str:
     if query.own_cells:
         filters.values["own_cells"] = ("STRING", sorted(filter(is_unicode, query.own_cells)))
         own_task = "CASE WHEN task_id IN UNNEST(@own_cells) THEN task_id ELSE matched_task END"
+    groups = "".join(f", {key.column}" for key in keys)
+    expressions = "".join(f",\n    {key.sql} AS {key.column}" for key in keys)
+    columns = dict.fromkeys([*_CELL_COLUMNS, *sorted(frozenset().union(*(key.columns for key in keys)))])
     centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
     moments = ",\n  ".join(
         f"COUNT({m}) AS {m}_n, MIN({m}_centre) AS {m}_centre, AVG({m} - {m}_centre) AS {m}_left, "
@@ -147,7 +195,7 @@ def summarize_sql(table: str, query: Query, filters: Filters) -> str:
         for m in _MEASURES
     )
     return f"""WITH picked AS (
-  {_picked(table, _CELL_COLUMNS, filters.conditions)}
+  {_picked(table, columns, filters.conditions)}
 ),
 tasks AS (
   SELECT task_id, COUNT(*) AS runs, COUNT(DISTINCT version) AS versions FROM picked GROUP BY task_id
@@ -157,7 +205,8 @@ matched AS (
   ORDER BY runs DESC, task_id LIMIT {MAX_MATCHED_TASKS}
 ),
 measured AS (
-  SELECT version, {own_task} AS own_task, success, task_id, git_commit, host, UNIX_MICROS(feature_timestamp) AS moment,
+  SELECT version, {own_task} AS own_task, success, task_id, git_commit, host{expressions},
+    UNIX_MICROS(feature_timestamp) AS moment,
     execution_time AS time, LN(CASE WHEN execution_time > 0 THEN execution_time END) AS log_time,
     cost, LN(CASE WHEN cost > 0 THEN cost END) AS log_cost,
     CASE WHEN expected_agent = agent_selected THEN 1 WHEN expected_agent <> agent_selected THEN 0 END AS routed_right
@@ -165,20 +214,21 @@ measured AS (
 ),
 centred AS (
   SELECT *, {centres}
-  FROM measured WINDOW cell AS (PARTITION BY version, own_task, success)
+  FROM measured WINDOW cell AS (PARTITION BY version, own_task, success{groups})
 )
-SELECT version, own_task, success, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tasks,
+SELECT version, own_task, success{groups}, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tasks,
   {moments},
   MAX(time) AS max_time, COALESCE(MAX(cost), 0.0) AS max_cost,
   COUNT(routed_right) AS routed, COALESCE(SUM(routed_right), 0) AS routed_right,
   MIN(git_commit) AS least_git_commit, MAX(git_commit) AS greatest_git_commit,
   MIN(host) AS least_host, MAX(host) AS greatest_host, MIN(moment) AS first, MAX(moment) AS last
-FROM centred GROUP BY version, own_task, success"""
+FROM centred GROUP BY version, own_task, success{groups}"""
 
 
-def cell_of(row: Mapping[str, Any]) -> Cell:
-    """One row of the cells' SQL."""
-    return cells.cell_of({**row, "task_id": row["own_task"]}, {name: _moments(row, name) for name in _MEASURES})
+def cell_of(row: Mapping[str, Any], labels: Labels) -> Cell:
+    """One row of the cells' SQL; errors as in ``Labels.of``."""
+    named = {**row, "task_id": row["own_task"], "group": labels.of(row)}
+    return cells.cell_of(named, {name: _moments(row, name) for name in _MEASURES})
 
 
 def _moments(row: Mapping[str, Any], measure: str) -> Moments:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import same_json, timestamp_micros
-from benchmark_recorder.stores.base import Store
+from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.vertex.place import (
     DATASET,
     LOCATION,
@@ -26,14 +28,21 @@ from benchmark_recorder.stores.vertex.place import (
 from benchmark_recorder.stores.vertex.rows import JSON_FIELDS, SCHEMA, document_of, moment_of, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1, bigquery
 
     from benchmark_recorder.cells import Cells
+    from benchmark_recorder.histogram import Histogram
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
+    from benchmark_recorder.stores.vertex.sql import Filters
+
+    HistogramKey = tuple[str, tuple[str | None, ...]]
+
+Made = TypeVar("Made")
 
 
 class VertexStore(Store):
@@ -60,6 +69,7 @@ class VertexStore(Store):
 
     is_remote: ClassVar[bool] = True
     repeats_are_free: ClassVar[bool] = True
+    supports: ClassVar[frozenset[str]] = EXTRAS
 
     def __init__(  # noqa: PLR0913 - settings
         self,
@@ -166,16 +176,37 @@ class VertexStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; one query, whose answer holds the cells alone."""
-        from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
+        from benchmark_recorder.cells import Cells, collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.stores.vertex.groups import SameGroupError
         from benchmark_recorder.stores.vertex.sql import Filters, cell_of, summarize_sql
 
         filters = Filters.of(query)
         if filters.impossible:
             return Cells()
-        if filters.metadata_here:  # SQL has no equality of JSON
-            return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
-        rows = self._rows(summarize_sql(self.table_id, query, filters), filters.values)
-        return collect(map(cell_of, rows), query.versions, query.own_cells)
+        if not filters.metadata_here:  # SQL has no equality of JSON
+            with suppress(SameGroupError):
+                cells, rest = self._grouped(
+                    query, filters, lambda keys: summarize_sql(self.table_id, query, filters, keys), cell_of
+                )
+                return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
+        return summarize_columns(self.scan(query, fields_of(query)), query)
+
+    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+        """See ``Store.histogram``."""
+        from benchmark_recorder.histogram import histograms_from
+        from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
+
+        filters = Filters.of(query)
+        if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
+            return super().histogram(query, field)
+        found, _ = self._grouped(
+            query,
+            filters,
+            lambda keys: histogram_sql(self.table_id, keys, field, filters),
+            lambda row, labels: ((row["version"], labels.of(row)), True if row["zero"] else row["bucket"], row["n"]),
+            mergeable=True,
+        )
+        return histograms_from(found)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""
@@ -224,13 +255,54 @@ class VertexStore(Store):
 
     # Pieces -----------------------------------------------------------------------------------------------------------
 
+    def _grouped(
+        self,
+        query: Query,
+        filters: Filters,
+        sql_of: Callable[[Sequence[Key]], str],
+        made: Callable[[Any, Labels], Made],
+        *,
+        mergeable: bool = False,
+    ) -> tuple[list[Made], Mapping[str, int]]:
+        """What is made of the rows of a query, and by key how many groups are in the rest.
+
+        One query, unless there are more groups than are kept.
+
+        Raises:
+            SameGroupError: two raw values of a key have one label, and what is made cannot be added up.
+        """
+        from benchmark_recorder.stores.vertex.groups import Key, Labels, TooManyGroupsError
+        from benchmark_recorder.stores.vertex.sql import groups_sql
+
+        keys = [Key.of(name, place) for place, name in enumerate(query.by)]
+        while True:
+            labels = Labels(keys, mergeable=mergeable)
+            sql = sql_of(keys)
+            values = filters.values | {name: value for key in keys for name, value in key.values.items()}
+            try:
+                return [made(row, labels) for row in self._rows(sql, values)], labels.rest
+            except TooManyGroupsError as error:
+                (place,) = error.args
+                key = keys[place]
+                rows = self._rows(groups_sql(self.table_id, key, filters), {**filters.values, **key.values})
+                keys[place] = key.narrowed(rows)
+
     def _rows(self, sql: str, values: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
-        """The rows of a query, page by page."""
+        """The rows of a query, page by page; columns that an older table lacks are NULL."""
         with google():
-            from benchmark_recorder.stores.vertex.requests import answer, translated
+            from benchmark_recorder.stores.vertex.requests import answer, is_invalid_query, missing_columns, translated
+            from benchmark_recorder.stores.vertex.sql import with_columns
 
         with translated(self._place):
-            yield from answer(self._clients.bigquery(), sql, values, self._place)
+            client = self._clients.bigquery()
+            try:
+                rows = answer(client, sql, values, self._place)
+            except Exception as error:
+                # Asked again, as someone may have added them since.
+                if not is_invalid_query(error) or not (missing := missing_columns(client, self._place)):
+                    raise
+                rows = answer(client, with_columns(sql, self.table_id, missing), values, self._place)
+            yield from rows
 
     def _known(self, documents: Mapping[str, Document]) -> set[str]:
         """The ids of the records that are stored already."""
