@@ -225,9 +225,9 @@ def test_every_query_argument_narrows_the_answer(recorder: BenchmarkRecorder) ->
 
 def test_an_unknown_query_argument_is_an_error_that_lists_the_known_ones(recorder: BenchmarkRecorder) -> None:
     with pytest.raises(InvalidQueryError, match="unknown query argument vesion; known are version, task, "):
-        recorder.get_historical_metrics(vesion="v1")  # type: ignore[call-arg]
+        recorder.get_historical_metrics(vesion="v1")  # type: ignore[call-overload]
     with pytest.raises(InvalidQueryError, match="^version: the versions are already named"):
-        recorder.compare_versions("v1", "v2", version="v3")  # type: ignore[call-arg]
+        recorder.compare_versions("v1", "v2", version="v3")  # type: ignore[call-overload]
     with pytest.raises(InvalidQueryError, match="^v2: expected the name of a version, got ''"):
         recorder.compare_versions("v1", "")
     with pytest.raises(InvalidQueryError, match="^versions: expected"):

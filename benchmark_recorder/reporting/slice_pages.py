@@ -76,12 +76,11 @@ def slices_page(sliced: SlicedComparison) -> Page:
     footnotes = Footnotes()
     noun = f", {METRICS[sliced.metric].noun} by "
     heading = Heading((Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by)), level=1)
-    caveats = [*sliced.warnings, *(caveat for one in sliced.slices for caveat in one.comparison.warnings)]
     legend = Paragraph(("q: the p-value, adjusted for the number of slices.",))
     return (
         heading,
-        Paragraph((*pooled_sentence(sliced), footnotes.mark(caveats))),
-        *((_table(sliced), legend) if sliced.slices else ()),
+        Paragraph((*pooled_sentence(sliced), footnotes.mark(sliced.warnings))),
+        *((_table(sliced, footnotes), legend) if sliced.slices else ()),
         *_lonely(sliced.only_v1, sliced.v1),
         *_lonely(sliced.only_v2, sliced.v2),
         *footnotes.notes(),
@@ -105,7 +104,7 @@ def pooled_sentence(sliced: SlicedComparison) -> Line:
     return (f"{noun}: {pooled.verdict}; {change} over all slices (95%: {interval}; {pooled.method}; {test}).",)
 
 
-def _table(sliced: SlicedComparison) -> Table:
+def _table(sliced: SlicedComparison, footnotes: Footnotes) -> Table:
     compared = [one.comparison for one in sliced.slices]
     values = UNITS[sliced.metric](value for c in compared for value in (c.v1_value, c.v2_value))
     better = METRICS[sliced.metric].better
@@ -117,7 +116,7 @@ def _table(sliced: SlicedComparison) -> Table:
         ),
         rows=tuple(
             (
-                group_name(one.group),
+                (*group_name(one.group), footnotes.mark(one.comparison.warnings)),
                 (number(one.comparison.v1_value, values),),
                 (number(one.comparison.v2_value, values),),
                 (change_text(one.comparison, one.comparison.effect),),
