@@ -206,16 +206,10 @@ def get_benchmark_recorder(  # noqa: PLR0913
         deliver=deliver,
         keep_delivered=keep_delivered,
     )
+    journal = settings.journal if isinstance(where, Path) else str(_place(settings.journal))
     key = (
         where if isinstance(where, Path | str) else id(where),  # the recorder holds it, so nothing else gets this id
-        settings.durability,
-        settings.strict,
-        settings.on_invalid,
-        settings.store_task_text,
-        settings.disabled,
-        settings.journal if isinstance(where, Path) else _place(settings.journal),
-        settings.deliver,
-        settings.keep_delivered,
+        replace(settings, store="", journal=journal),
     )
     with _lock:
         if key not in _recorders:
@@ -238,14 +232,11 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     where, settings = _resolved(store)
-    if isinstance(where, str):
-        where = open_store(where)
-    if isinstance(where, Path):
-        return History(where)
+    store = open_store(os.fspath(where)) if isinstance(where, Path | str) else where
     journal = _place(settings.journal)
-    if where.is_remote and any(map(os.path.lexists, (journal, f"{journal}.d"))):
-        where = _behind_journal(where, replace(settings, deliver="off"))
-    return History(where)
+    if store.is_remote and any(map(os.path.lexists, (journal, f"{journal}.d"))):
+        store = _behind_journal(store, replace(settings, deliver="off"))
+    return History(store)
 
 
 def _resolved(
@@ -277,11 +268,9 @@ def _place(place: str) -> Path | str:
 
 
 def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
-    store = open_store(where) if isinstance(where, str) else where
+    store = open_store(os.fspath(where), settings.durability) if isinstance(where, Path | str) else where
     recorder = BenchmarkRecorder(
-        store if isinstance(store, Path) else None,
-        store=None if isinstance(store, Path) else _behind_journal(store, settings) if store.is_remote else store,
-        durability=settings.durability if isinstance(store, Path) else "process",
+        store=_behind_journal(store, settings) if store.is_remote else store,
         strict=settings.strict,
         on_invalid=settings.on_invalid,
         store_task_text=settings.store_task_text,
@@ -291,11 +280,15 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
     return recorder
 
 
-def open_store(place: str) -> Store:
+def open_store(place: str, durability: Literal["process", "fsync"] = "process") -> Store:
     """The store at a path or a URL, without a journal in front of it.
 
     A URL's scheme is the name of an entry point of the group ``benchmark_recorder.stores``: a function, or a class,
     that makes a store of the URL.
+
+    Args:
+        place: the path or the URL.
+        durability: of a JSON file.
 
     Raises:
         ConfigurationError: no installed package has a store for this scheme, or the URL is wrong.
@@ -305,7 +298,7 @@ def open_store(place: str) -> Store:
     if not separator:
         from benchmark_recorder.stores.json_file import JSONFileStore
 
-        return JSONFileStore(place)
+        return JSONFileStore(place, durability=durability)
     from importlib.metadata import entry_points
 
     found = {point.name: point for point in entry_points(group="benchmark_recorder.stores")}

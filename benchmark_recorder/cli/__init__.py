@@ -1,8 +1,9 @@
 """The command line: ``benchmark-recorder``, or ``python -m benchmark_recorder``.
 
-``app`` is the application and its exit codes, ``options`` what commands share, ``output`` how answers leave. The
-commands: ``ask`` (list, show, compare, report), ``decide`` (claims, gate, selftest), ``data`` (record, import,
-export), ``maintain`` (doctor, prune, vertex), ``sync``.
+- ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
+- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest.
+- ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
+- ``sync``: sync, which ``signals`` lets end soon.
 """
 
 from benchmark_recorder.cli import ask, data, decide, maintain, sync  # noqa: F401 - each adds its commands

@@ -62,6 +62,11 @@ class WriteBuffer:
     def __init__(self, journal: Store, *, strict: bool = False) -> None:
         self._journal = journal
         self._strict = strict
+        self._begin_anew()
+        in_child(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """In a forked child, too: the parent writes what waits."""
         self._waiting: deque[_Waiting] = deque()
         self._writing = False
         self._lost = self._invalid = self._normalised = 0
@@ -74,7 +79,6 @@ class WriteBuffer:
         self._lock = threading.RLock()
         self._depth = 0
         self._unlogged: deque[tuple[int, str, tuple[object, ...]]] = deque()
-        in_child(self._forget_parent)
 
     def append(self, document: Document, *, fresh: bool = True) -> None:
         """Write one document; when this returns, it is in the journal, or waits in memory.
@@ -271,18 +275,6 @@ class WriteBuffer:
     def _say(self, level: int, message: str, *values: object) -> None:
         """Log it once the lock is free."""
         self._unlogged.append((level, message, values))
-
-    def _forget_parent(self) -> None:
-        """In a forked child: the parent writes what waits."""
-        self._lock = threading.RLock()
-        self._depth = 0
-        self._unlogged.clear()
-        self._waiting.clear()
-        self._writing = False
-        self._lost = self._invalid = self._normalised = 0
-        self._failing_since = self._last_error = None
-        self._next_attempt = 0.0
-        self._overflowing = False
 
 
 def _is_unchanged(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""A gate as the body of a comment on a pull request."""
+"""Answers for CI: a gate as comment, JUnit and workflow commands; a version as figures for github-action-benchmark."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns
 
 MARKER: Final = "<!-- benchmark-recorder: gate -->"
-"""The first line, which readers do not see: by it a bot finds its comment again, to replace it."""
+"""The first line, invisible to readers: a bot finds its comment by it, to replace it."""
 
 MOST_COMMENT_BYTES: Final = 65_536
 """Of a body: GitHub takes so many characters."""

@@ -211,7 +211,7 @@ class Batch:
 
 
 class PlaceLostError(StoreFormatError):
-    """The record before a place is not in the journal any more."""
+    """The record before a place is no longer in the journal."""
 
 
 class Journal(Store):

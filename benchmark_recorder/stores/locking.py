@@ -22,12 +22,12 @@ LOCK_SECONDS: Final = 2.0
 enough that a stopped process which holds the lock cannot stall an event loop for good."""
 
 YIELDS: Final = 20
-"""How often the processor is left to others before sleeping: a holder needs it for some microseconds only."""
+"""How often to yield the processor before sleeping: a holder needs it for some microseconds only."""
 
 PAUSE_SECONDS: Final = 0.000_2
 
 REWRITE_SECONDS: Final = 30.0
-"""How long a rewrite waits: nobody is in a hurry there."""
+"""How long a rewrite waits, which is never urgent."""
 
 
 def check_platform() -> None:
@@ -102,7 +102,7 @@ _ADVICE: Final = {
 
 
 def unavailable(error: OSError, path: str, verb: str, *, unchanged: bool = True) -> StoreUnavailableError:
-    """What the system said, about which file, and what to do."""
-    advice = _ADVICE.get(error.errno or 0, "try again once that is mended")
+    """The error for what the system reports: which file, why, and what to do."""
+    advice = _ADVICE.get(error.errno or 0, "try again once that is fixed")
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreUnavailableError(f"cannot {verb} {path}: {reason}; {advice}", unchanged=unchanged)

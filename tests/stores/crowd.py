@@ -101,9 +101,13 @@ def killed(path: str, moments: int) -> None:
     rng = random.Random(moments)
     store = JSONFileStore(path)
     acknowledged = acknowledgements(path)
+    begun = time.monotonic()
     children = [recording_child(store, acknowledged, rng.randrange(2**32)) for _ in range(4)]
+    while not os.fstat(acknowledged).st_size:
+        time.sleep(0.000_1)
+    pace = max(0.006, time.monotonic() - begun)  # on a busy machine a child may take long to its first record
     for moment in range(moments):
-        time.sleep(rng.uniform(0, 0.006))
+        time.sleep(rng.uniform(0, pace))
         victim = children.pop(0)
         os.kill(victim, signal.SIGKILL)
         os.waitpid(victim, 0)

@@ -105,6 +105,21 @@ def test_the_journal_alone_has_all_of_them_unchanged(path: Path) -> None:
     assert contents(path.parent) == before
 
 
+@pytest.mark.parametrize("columns", ["as saved", "gone"])
+def test_an_id_that_occurs_twice_counts_once_whatever_columns_were_saved(path: Path, columns: str) -> None:
+    merged = path.with_name("merged.json")
+    history = json.loads(merged.read_text())["metrics"]
+    assert history[0] == history[-1]
+    if columns == "gone":
+        (path.with_name("merged.json.d") / "columns").unlink()
+    with JSONFileStore(merged) as store:
+        assert ids(store) == ids_of(history[:-1])
+        assert sum(cell.n for cell in store.summarize(Query()).cells) == 6
+        assert len(store.durations(Query()).ordered) == 6
+        assert store.inspect().duplicates == 1
+    assert json.loads(merged.read_text())["metrics"] == history
+
+
 def test_what_was_pending_is_delivered_once_and_only_its_own_files_change(path: Path, remote: Remote) -> None:
     before = contents(path.parent)
     remote.sent.clear()

@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, Layout, find_layout, not_ours
-from benchmark_recorder.stores.json_file.identities import Identities
-from benchmark_recorder.stores.json_file.mending import mend, take_over
-from benchmark_recorder.stores.json_file.rewrite import is_retired
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, Identities, Layout, find_layout, not_ours
+from benchmark_recorder.stores.json_file.rewrite import convert_in_place, is_retired, repair_tail
 from benchmark_recorder.stores.locking import LOCK_SECONDS, lock, unavailable
 from benchmark_recorder.stores.sidefiles import sync_folder
 
@@ -71,9 +69,9 @@ class Handle(ABC):
         in_child(self._forget_parent)
 
     def _begin_anew(self) -> None:
-        # Not reentrant: a signal handler that records in the middle of an append has to wait in vain, not interleave.
+        # Not reentrant: a signal handler that records in the middle of an append must wait in vain, not interleave.
         self._mutex = threading.Lock()
-        self._inside = False  # whether somebody who has taken the mutex is at work
+        self._inside = False  # whether a thread that has taken the mutex is at work
         self._inode: tuple[int, int] | None = None
         self._header, self._end, self._joint = 0, 0, b""
         self._next_look = 0.0
@@ -187,7 +185,7 @@ class Handle(ABC):
             except OSError as error:
                 raise unavailable(error, self.path, "read") from error
             if not found:
-                take_over(self._fd, self._document, self.path)
+                convert_in_place(self._fd, self._document, self.path)
                 self._let_go()
                 continue
             if self._adrift:
@@ -256,7 +254,7 @@ class Handle(ABC):
         if layout is None:
             return False
         if layout.torn:
-            mend(self._fd, self._document, layout)
+            repair_tail(self._fd, self._document, layout)
         self._adopt(layout)
         return True
 

@@ -1,4 +1,4 @@
-"""What a doctor sees of a document, and what it mends."""
+"""The state of a document, for people: what ``doctor`` prints, and what ``repair`` removes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.stores.json_file.identities import id_of
-from benchmark_recorder.stores.json_file.places import lines
-from benchmark_recorder.stores.json_file.source import opened
+from benchmark_recorder.stores.json_file.format import id_of
+from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.sidefiles import backups_of
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ class Inspection:
         form: ``"ours"``; ``"old"``: taken over at the next append; ``"empty"``; ``"not ours"``: never touched.
         size: bytes.
         records: whole ones.
-        torn: bytes at the end that are no whole record; the next append removes them.
-        damaged: lines that are no record, or one with a field that is missing or of another kind; ``repair`` sets them
-            aside.
-        duplicates: records whose id stands in the file already; ``repair`` removes them.
+        torn: bytes of a truncated record at the end; the next append removes them.
+        damaged: lines that are not valid records: not JSON, or a field is missing or has the wrong type; ``repair``
+            sets them aside.
+        duplicates: records with the id of an earlier one, which no answer counts; ``repair`` removes them.
         writable: whether this user may append.
-        sidecar: of saved columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
+        sidecar: the cache of columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
         backups: their paths, oldest first.
         problem: what is wrong, and what to do; ``None`` where all is well.
     """
@@ -60,9 +59,9 @@ class Repair:
     """What ``repair`` did.
 
     Attributes:
-        torn: bytes of a cut record that were removed.
+        torn: bytes of a truncated record that were removed.
         damaged: lines that were set aside.
-        duplicates: records that were removed because their id stood there already.
+        duplicates: records that were removed because an earlier one has their id.
         backup: the file as it was before, where lines were removed.
     """
 
@@ -117,9 +116,9 @@ class Stock(NamedTuple):
     """What a document holds.
 
     Attributes:
-        records: that every question can be asked of.
+        records: valid ones, each id once.
         damaged: other lines.
-        duplicates: records whose id stands there already.
+        duplicates: valid records with the id of an earlier one.
         fault: what is wrong with the first of the damaged lines.
     """
 
@@ -145,7 +144,7 @@ def take_stock(source: Source) -> Stock:
 
 
 def is_sound(line: bytes) -> bool:
-    """Whether a line is a record that every question can be asked of."""
+    """Whether a line is a valid record."""
     return _fault(line) is None
 
 
@@ -176,7 +175,7 @@ def _problem(torn: int, stock: Stock) -> str | None:
 
 
 def _can_make(document: str) -> bool:
-    """Whether this user may make the file, and the folders above it that are missing."""
+    """Whether this user may create the file, and the folders above it that are missing."""
     folder = os.path.dirname(document)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)

@@ -17,10 +17,9 @@ from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.records import COLUMNS, Query
 from benchmark_recorder.stores.json_file import cache
-from benchmark_recorder.stores.json_file.identities import ids_of
-from benchmark_recorder.stores.json_file.places import damaged
+from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.rows import keys_of
-from benchmark_recorder.stores.json_file.source import Fingerprint, opened
+from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
 from benchmark_recorder.stores.json_file.table import PIECE, TEXTS, Table
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ class Reader:
                 ) from error
 
     def _read_on(self, source: Source | None) -> None:
-        """Bring the columns up to the end of the document."""
+        """Bring the columns up to date with the end of the document."""
         if source is None:
             self._forget()
             return
@@ -178,7 +177,7 @@ class Projection:
     """Some columns of the records that match a query, gathered block by block.
 
     Args:
-        query: which records; what the kept columns can tell of it was told by them already.
+        query: which records; what the kept columns can decide of it is decided already.
         names: which columns; none of those that are kept.
     """
 
@@ -231,7 +230,7 @@ class Projection:
         """The asked-for columns of the records that match; see ``records.COLUMNS``.
 
         Raises:
-            ValueError: a number is none.
+            ValueError: a value is not a number.
         """
         return {name: column_of(values, COLUMNS[name]) for name, values in self._values.items()}
 

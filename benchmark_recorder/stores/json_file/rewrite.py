@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import PlaceLostError, Position
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT
-from benchmark_recorder.stores.json_file.identities import id_of
-from benchmark_recorder.stores.json_file.places import find_place, lines
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of, read_at
+from benchmark_recorder.stores.json_file.old_formats import convert
+from benchmark_recorder.stores.json_file.source import find_place, lines
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import folder_of, sync_folder, write_beside
+from benchmark_recorder.stores.sidefiles import back_up, folder_of, sync_folder, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from benchmark_recorder.stores.json_file.format import Layout
     from benchmark_recorder.stores.json_file.source import Source
     from benchmark_recorder.stores.sidefiles import Cursor, CursorFile
 
@@ -186,3 +188,50 @@ def is_since(line: bytes, moment: int) -> bool:
         return timestamp_micros(_decode(line).timestamp) >= moment
     except (msgspec.DecodeError, ValueError, OverflowError):
         return True
+
+
+# Repair ---------------------------------------------------------------------------------------------------------------
+
+
+def repair_tail(fd: int, document: str, layout: Layout) -> None:
+    """Cut a document behind its last whole record.
+
+    Args:
+        fd: of the document.
+        document: its real path.
+        layout: where its records are.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    size = os.fstat(fd).st_size
+    torn = read_at(fd, layout.end, size)
+    if b"\n" in torn.strip(b",\n \0"):
+        # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
+        back_up(document, [read_at(fd, 0, size)])
+    os.ftruncate(fd, layout.end)
+    if layout.header:
+        os.pwrite(fd, CLOSING, layout.end)
+    logger.warning("%s ended in a cut record (%d bytes), which was removed", document, layout.torn)
+
+
+def convert_in_place(fd: int, document: str, path: str) -> None:
+    """Replace an older document by the same one in our form.
+
+    Args:
+        fd: of the document.
+        document: its real path.
+        path: what to call it in an error.
+
+    Raises:
+        StoreFormatError: it holds something else; it was not touched.
+        StoreUnavailableError: it cannot be read, backed up or replaced.
+    """
+    content = read_at(fd, 0, os.fstat(fd).st_size)
+    converted = convert(content, path)
+    try:
+        if converted.layout.torn:
+            back_up(document, [content])
+    except OSError as error:
+        raise unavailable(error, path, "back up") from error
+    replace(document, fd, [converted.content])

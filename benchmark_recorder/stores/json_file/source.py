@@ -1,36 +1,45 @@
-"""A document as readers see it: the bytes of its records at one moment, whatever form the file has."""
+"""A document as readers see it, whatever form the file has: its records at one moment, and places between them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.errors import StoreUnavailableError
+import msgspec
+
+from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
 from benchmark_recorder.log import logger
+from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import (
     BLOCK,
     CLOSING,
     HEADER,
+    JOINT,
     Layout,
     blocks,
-    convert,
     find_layout,
+    id_of,
+    ids_of,
+    legacy_id,
     not_ours,
     read_at,
 )
+from benchmark_recorder.stores.json_file.old_formats import convert
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmark_recorder.records import Document
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What stands in a document between its header and ``end``.
+    """The records of a document, between its header and ``end``.
 
     Attributes:
         fd: the open document.
@@ -79,8 +88,8 @@ class Source:
 def opened(path: str) -> Iterator[Source | None]:
     """A document as it is now; ``None`` where there is no file.
 
-    The lock is held only to find the end: what stands before it does not change any more. A lock that another
-    process does not give back is done without, because a cut tail is not read anyway.
+    The lock is held only to find the end: nothing before it changes any more. If another process does not release its
+    lock, the document is read without one, because a truncated tail is not read anyway.
 
     Raises:
         StoreUnavailableError: it cannot be read.
@@ -169,7 +178,7 @@ class Fingerprint:
         """Whether a document still holds what was read of it.
 
         A file of ours grows; so one that was written to without growing was changed by others, and so was one whose
-        bytes before the offset are other ones. What is not seen: a value changed in place for one of the same length,
+        bytes before the offset differ. What is not seen: a value changed in place for one of the same length,
         more than ``_GUARD_BYTES`` before the offset, with records appended since.
         """
         if (self.inode, self.header, self.converted) != (
@@ -189,3 +198,130 @@ class Fingerprint:
 def _guard(source: Source, offset: int) -> str:
     before = source.read(max(source.layout.header, offset - _GUARD_BYTES), offset)
     return hashlib.blake2b(before, digest_size=16).hexdigest()
+
+
+# Places ---------------------------------------------------------------------------------------------------------------
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+BATCH_PIECE: Final = 1 << 16
+"""Bytes read at a time for a batch, so that a writer never waits behind more than a few hundred records."""
+
+
+def lines(source: Source, start: int, size: int = BLOCK) -> Iterator[bytes]:
+    """The records from an offset on, as they are in the document, read some bytes at a time."""
+    for block in source.blocks(start, size):
+        yield from block.split(JOINT)
+
+
+def document_of(line: bytes, path: str) -> Document:
+    """One line as a document, with an id in any case.
+
+    Raises:
+        StoreFormatError: it is not a record.
+    """
+    try:
+        document = _decode(line)
+    except msgspec.DecodeError as error:
+        raise damaged(path, error) from error
+    record_id = document.get("record_id")
+    if record_id and isinstance(record_id, str):
+        return document
+    document.pop("record_id", None)
+    return {"record_id": legacy_id(document), **document}
+
+
+def damaged(path: str, error: Exception) -> StoreFormatError:
+    """The error for a line in the middle that is not a record."""
+    return StoreFormatError(
+        f"{path} has a line that is not a record: {error}; nothing was touched. `benchmark-recorder doctor --repair` "
+        "sets such lines aside"
+    )
+
+
+def read_batch(source: Source, after: Position | None, limit: int, path: str) -> Batch:
+    """Up to ``limit`` records behind a place.
+
+    Raises:
+        StoreFormatError: the place is not in this document, or a record is damaged.
+    """
+    header = source.layout.header
+    offset = header if after is None else find_place(source, after, path)
+    documents: list[Document] = []
+    for line in lines(source, offset, BATCH_PIECE):
+        if len(documents) == limit:
+            break
+        documents.append(document_of(line, path))
+        offset += len(line) + (1 if offset == header else len(JOINT))
+    last = documents[-1]["record_id"] if documents else after.record_id if after else ""
+    return Batch(tuple(documents), Position(source.inode[1], offset if last else 0, last))
+
+
+def count_behind(source: Source, after: Position | None, path: str) -> int:
+    """How many records are behind a place; they are counted, not read.
+
+    Raises:
+        PlaceLostError: the place is not in this document.
+    """
+    offset = source.layout.header if after is None else find_place(source, after, path)
+    return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
+
+
+def ids_between(source: Source, since: Position, until: Position, path: str) -> Iterator[str]:
+    """The ids of the records between two places, from the beginning where the first place is lost.
+
+    Raises:
+        PlaceLostError: the second place is not in this document.
+    """
+    start, end = source.layout.header, find_place(source, until, path)
+    with suppress(PlaceLostError):
+        start = find_place(source, since, path)
+    for block in replace(source, layout=replace(source.layout, end=end)).blocks(start):
+        yield from ids_of(block)
+
+
+def end_of(source: Source) -> Position:
+    """The place behind the last record."""
+    end = source.layout.end
+    if end == source.layout.header:
+        return Position(source.inode[1], 0, "")
+    return Position(source.inode[1], end, _id_before(source, end))
+
+
+def find_place(source: Source, after: Position, path: str) -> int:
+    """The offset of a place, also in a document that was rewritten since.
+
+    Raises:
+        PlaceLostError: the record before it is not there any more.
+    """
+    layout = source.layout
+    if not after.record_id:
+        return layout.header
+    if layout.header < after.offset <= layout.end and _id_before(source, after.offset) == after.record_id:
+        return after.offset
+    offset = layout.header
+    for line in lines(source, offset):
+        offset += len(line) + (1 if offset == layout.header else len(JOINT))
+        if after.record_id.encode() in line and id_of(line) == after.record_id:
+            return offset
+    raise PlaceLostError(
+        f"{path} does not hold the record {after.record_id} any more, so it cannot be read on from behind it"
+    )
+
+
+def _id_before(source: Source, offset: int) -> str:
+    """The id of the record that ends at an offset; empty where none ends there."""
+    if offset != source.layout.end and source.read(offset, offset + len(JOINT)) != JOINT:
+        return ""
+    window = 4096
+    while True:
+        start = max(source.layout.header, offset - window)
+        _, newline, line = source.read(start, offset).rpartition(b"\n")
+        if newline or start == source.layout.header:
+            break
+        window *= 8
+    try:
+        return id_of(line)
+    except msgspec.DecodeError:
+        return ""

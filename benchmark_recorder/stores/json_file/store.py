@@ -1,6 +1,6 @@
 """Records in one JSON document that anything can load: the default store, and the journal of every remote one.
 
-The format is in ``_document``, the append in ``_tail``; what is promised, and what not, in ``docs/json-store.md``.
+What is promised, and what not, is in ``docs/json-store.md``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
 from benchmark_recorder.stores.base import Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores.json_file.places import count_behind, end_of, ids_between, read_batch
 from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
-from benchmark_recorder.stores.json_file.source import Source, opened
+from benchmark_recorder.stores.json_file.source import Source, count_behind, end_of, ids_between, opened, read_batch
 from benchmark_recorder.stores.json_file.writer import Writer
 from benchmark_recorder.stores.locking import REWRITE_SECONDS, check_platform, unavailable
 from benchmark_recorder.stores.sidefiles import back_up, copy_to, cursors_held, quarantined_ids
@@ -36,7 +35,7 @@ class JSONFileStore(Journal):
     """One JSON file. Safe to use from any thread and process at once, and after a fork.
 
     Args:
-        path: of the file; made with its folder at the first append. Symbolic links are followed.
+        path: of the file; created with its folder by the first append. Symbolic links are followed.
         durability: what an append that returned survives: ``"process"``, a killed process; ``"fsync"``, a power cut.
 
     Raises:
@@ -95,7 +94,7 @@ class JSONFileStore(Journal):
         return filter(query.matches, self.distinct(None))
 
     def _reader(self) -> Reader:
-        """Made for the first question, because it needs numpy, and recording does not."""
+        """Created by the first question, because it imports numpy, which a recording-only process never needs."""
         self._writer.confirm()
         if self._kept is None:
             from benchmark_recorder.stores.json_file.reader import Reader
@@ -158,7 +157,7 @@ class JSONFileStore(Journal):
         with opened(self._path) as source:
             return [] if source is None else list(ids_between(source, since, until, self._path))
 
-    # Care -------------------------------------------------------------------------------------------------------------
+    # Maintenance ------------------------------------------------------------------------------------------------------
 
     def clear(self, *, unconfirmed: bool = False) -> Path:
         """Begin a new file; the path of the backup that holds all there was.
@@ -204,7 +203,7 @@ class JSONFileStore(Journal):
         """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
 
         Raises:
-            StoreError: it could not be written; what stood there is as it was.
+            StoreError: it could not be written; the target is as it was.
         """
         target = os.path.abspath(os.fspath(path))
         if os.path.realpath(target) == os.path.realpath(self._path):
@@ -214,13 +213,13 @@ class JSONFileStore(Journal):
             copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
 
     def inspect(self) -> Inspection:
-        """The state of the file, for people; nothing is changed."""
+        """The state of the file, for people; changes nothing."""
         from benchmark_recorder.stores.json_file.inspection import inspect
 
         return inspect(self._path)
 
     def repair(self) -> Repair:
-        """Remove a cut record at the end, set lines aside that are no records, and keep each id once.
+        """Remove a truncated record at the end and duplicates, and set lines aside that are not valid records.
 
         Where lines are removed, the file as it was becomes a backup first.
 
@@ -238,7 +237,7 @@ class JSONFileStore(Journal):
             if not damaged and not duplicates:
                 return Repair(torn=before.torn)
             backup = self._back_up(held)
-            # What is no record was not delivered, and never will be.
+            # Invalid lines are never delivered, so nothing needs to keep them.
             self._select(held, retention, is_sound, unconfirmed=True)
         return Repair(before.torn, damaged, duplicates, backup)
 

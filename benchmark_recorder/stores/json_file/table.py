@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import astuple
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
-from benchmark_recorder.stores.json_file.identities import ids_of
+from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.ordered import Ordered
 from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
 from benchmark_recorder.stores.json_file.rows import (
@@ -46,7 +46,7 @@ DTYPES: Final = {
 assert DTYPES.keys() - {"id_high", "id_low"} == set(CELL_FIELDS)
 
 MAX_KEPT_CELLS: Final = 4_000
-"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and are no shortcut."""
+"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and save nothing."""
 
 PIECE: Final = 1 << 18
 """Bytes decoded at a time: the rows stay in the processor's cache, which is twice as fast as some MB (measured)."""
@@ -210,7 +210,7 @@ class Table:
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
         vocabulary = self.vocabularies[name]
-        if texts.count(texts[0]) == len(texts):  # as the commit and the host mostly are; a comparison is no hash
+        if texts.count(texts[0]) == len(texts):  # as of the commit and the host; comparing is cheaper than hashing
             return np.full(len(texts), vocabulary[texts[0]], np.int32)
         return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
 
@@ -284,7 +284,7 @@ class Table:
         return cast("NDArray[np.generic]", vocabulary[codes])
 
     def select(self, query: Query) -> NDArray[np.bool_] | None:
-        """Which records match, as far as these columns tell; ``None`` for all."""
+        """Which records match, as far as these columns can decide; ``None`` for all."""
         masks = [
             self._is_any(name, wanted)
             for name, wanted in (

@@ -10,9 +10,8 @@ import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode, id_of
 from benchmark_recorder.stores.json_file.handle import CLOSING_BYTES, Handle
-from benchmark_recorder.stores.json_file.identities import id_of
 from benchmark_recorder.stores.locking import unavailable
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Writer(Handle):
             StoreFormatError: the file holds something else; it was not touched.
         """
         mutex = self._mutex
-        # To try costs a third of waiting with a deadline; a keyword would cost a tenth of the write.
+        # Trying takes a third of the time of waiting with a deadline; a keyword would take a tenth of the write.
         if not mutex.acquire(False) or mutex is not self._mutex:  # noqa: FBT003
             mutex = self._wait(self._patience)
         try:
@@ -75,7 +74,7 @@ class Writer(Handle):
             return False
 
     def append_new(self, documents: Sequence[Document]) -> int:
-        """Write the records whose ids the document does not hold; how many that were.
+        """Write the records whose ids the document does not have yet; how many there were.
 
         Raises:
             StoreUnavailableError: they could not be written; the document is as it was.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder import cells
-from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, Cell, Moments
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.vertex.rows import metadata_lines, moment_of
@@ -124,20 +124,7 @@ def known_ids_sql(table: str) -> str:
 
 
 _MEASURES: Final = ("time", "log_time", "cost", "log_cost")
-_CELL_COLUMNS: Final = (
-    "record_id",
-    "stored_order",
-    "feature_timestamp",
-    "version",
-    "task_id",
-    "success",
-    "execution_time",
-    "cost",
-    "expected_agent",
-    "agent_selected",
-    "git_commit",
-    "host",
-)
+_CELL_COLUMNS: Final = ("record_id", "stored_order", "feature_timestamp", *(f for f in CELL_FIELDS if f != "time"))
 
 
 def summarize_sql(table: str, query: Query, filters: Filters) -> str:
