@@ -90,7 +90,7 @@ class History:
         return self._given
 
     def _before_question(self) -> None:
-        """Called before each question; a recorder writes the records that wait in memory."""
+        """A recorder writes the records that wait in memory."""
 
     @overload
     def get_historical_metrics(
