@@ -104,7 +104,7 @@ def test_questions_make_and_change_no_file(exists: bool, tmp_path: Path) -> None
         answers(history)
         history.health()
     assert below(tmp_path) == before
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads
 
 
 def test_a_history_sees_what_is_recorded_after_it_was_made(recorder: BenchmarkRecorder) -> None:
@@ -147,7 +147,7 @@ def test_what_waits_in_the_journal_of_a_remote_store_counts_as_for_the_recorder(
         assert answers(history) == expected
         assert history.health().pending == 40
     assert below(tmp_path) == before
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads
     assert len(remote._documents) == 60
 
 
