@@ -49,11 +49,11 @@ def group_name(group: str | None) -> Line:
     return (UNKNOWN if group is None else Untrusted(group),)
 
 
-def groups_page(version: str, by: str, summaries: Mapping[str | None, Summary]) -> Page:
+def groups_page(version: str, by: str, groups: Mapping[str | None, Summary]) -> Page:
     """One version's figures, a row for each group."""
     names = ("runs", "success (%)", "mean time", "median time", "p95 time", "cost per run")
     header: tuple[Line, ...] = ((Untrusted(by),), *((name,) for name in names))
-    times, costs = seconds(s.mean for s in summaries.values()), dollars(s.mean_cost for s in summaries.values())
+    times, costs = seconds(s.mean for s in groups.values()), dollars(s.mean_cost for s in groups.values())
     rows = tuple(
         (
             group_name(group),
@@ -62,10 +62,10 @@ def groups_page(version: str, by: str, summaries: Mapping[str | None, Summary]) 
             *((amount(value, times),) for value in (s.mean, s.p50, s.p95)),
             (amount(s.mean_cost, costs),),
         )
-        for group, s in summaries.items()
+        for group, s in groups.items()
     )
     footnotes = Footnotes()
-    marks = footnotes.mark([w for s in summaries.values() for w in s.warnings if w.code == "groups_pooled"])
+    marks = footnotes.mark([w for s in groups.values() for w in s.warnings if w.code == "groups_pooled"])
     note = (Paragraph((f"Not every group has a row.{marks}",)),) if marks else ()
     heading = Heading((Untrusted(version), " by ", Untrusted(by)), level=1)
     return heading, Table(header, rows, "lrrrrrr", splits=True), *note, *footnotes.notes()
