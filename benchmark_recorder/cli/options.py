@@ -61,7 +61,7 @@ _QUERY: Final[dict[str, Any]] = {
     ],
     "runs": Annotated[
         Literal["roots", "children", "all"] | None,
-        typer.Option(metavar="WHICH", help="roots, children (parts of other runs) or all; default: roots."),
+        typer.Option(metavar="WHICH", help="roots (default), children of other runs, or all."),
     ],
 }
 _VERSION: Final[dict[str, Any]] = {
