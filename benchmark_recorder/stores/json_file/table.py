@@ -210,7 +210,7 @@ class Table:
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
         vocabulary = self.vocabularies[name]
-        if texts.count(texts[0]) == len(texts):  # as of the commit and the host; comparing is cheaper than hashing
+        if texts[0] == texts[-1] and texts.count(texts[0]) == len(texts):  # comparing is cheaper than hashing
             return np.full(len(texts), vocabulary[texts[0]], np.int32)
         return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
 
