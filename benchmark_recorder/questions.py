@@ -90,7 +90,7 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 
 
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
-    """Each version that has cells, week over week: one question for each week, about all versions.
+    """Each version that has cells, week over week: one question about all weeks and versions.
 
     Args:
         store: where the records are.
@@ -99,6 +99,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
     """
     from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
+    from benchmark_recorder.grouping import period_label
     from benchmark_recorder.reporting.views import worded
 
     own = [cell for found in cells.values() for cell in found.cells]
@@ -107,8 +108,9 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         # A task that is run once a week has cells of its own only where it is named.
         since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
         followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)))
-        for start in week_starts(first, max(cell.last for cell in own)):
-            weekly[start] = store.summarize(_within(followed, start, start + WEEK))
+        starts = week_starts(first, max(cell.last for cell in own))
+        answer = store.summarize(_within(replace(followed, by=("week",)), starts[0], starts[-1] + WEEK))
+        weekly = {start: answer.within((period_label("week", start),)) for start in starts}
     warnings: tuple[Caveat, ...] = ()
     if _is_partial([*cells.values(), *weekly.values()]):
         # One machine's records are not the trend, and each further question would wait for the store again.
