@@ -29,7 +29,15 @@ MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
 
 
-def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[str, Any], health: Health) -> Report:
+def report_of(  # noqa: PLR0913
+    store: Store,
+    names: Sequence[str],
+    asked: Query,
+    said: Mapping[str, Any],
+    health: Health,
+    *,
+    by: str | None = None,
+) -> Report:
     """A report's content.
 
     Args:
@@ -38,6 +46,7 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
         asked: which executions; of these versions.
         said: the arguments that ``asked`` was made from, without the versions.
         health: of the recording.
+        by: the key of the groups that it also tells of, if any.
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
@@ -72,6 +81,7 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
         attention=tuple(attention[name] for name in names),
         trends=tuple(trends[name] for name in names),
         distributions=tuple(spread[name] for name in names),
+        **({} if by is None else _by(store, names, by_key(asked, by), narrowed=narrowed)),
     )
 
 
@@ -210,6 +220,25 @@ def side_by_side(baseline: str, past: list[Cell], candidate: str, there: list[Ce
 
     name = baseline if baseline != candidate else f"{baseline} (baseline)"
     return name, collect([*(replace(cell, version=name) for cell in past), *there], (name, candidate))
+
+
+def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
+    """What a report says of groups."""
+    from benchmark_recorder.analysis import compare_slices
+    from benchmark_recorder.reporting.views import view_of
+
+    (by,) = asked.by
+    groups = {
+        name: summaries_by(store, name, replace(asked, versions=(name,)), narrowed=narrowed)
+        for name in dict.fromkeys(names)
+    }
+    pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
+    slices = [
+        view_of(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
+        for v1, v2, cells in pairs
+        for metric in ("execution_time", "failure_rate")
+    ]
+    return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
 
 
 def by_key(query: Query, key: str) -> Query:
