@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -19,13 +20,14 @@ from benchmark_recorder.columns import Moments as Moments
 from benchmark_recorder.columns import Range as Range
 from benchmark_recorder.columns import encode as encode
 from benchmark_recorder.columns import extremes_by, log_moments_by, moments_by, ranges_by
+from benchmark_recorder.grouping import REST, Groups, fields_for, groups_of, most_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Columns
+    from benchmark_recorder.records import Columns, Query
 
 MAX_MATCHED_TASKS: Final = 10_000
 """Tasks that get cells of their own; the rest of a version is pooled."""
@@ -55,6 +57,7 @@ class Cell:
         success: whether these runs succeeded.
         n: runs.
         tasks: different tasks (1, but for a pooled cell).
+        group: of these runs, a text, ``None`` or ``grouping.REST`` for each key that was asked for.
         time: moments of the duration in seconds.
         log_time: moments of its natural logarithm; runs of zero duration are left out.
         max_time: the longest, in seconds.
@@ -86,6 +89,7 @@ class Cell:
     first: int
     last: int
     tasks: int = 1
+    group: tuple[str | None, ...] = ()
 
     @property
     def unknown_cost(self) -> int:
@@ -94,22 +98,7 @@ class Cell:
 
     def merge(self, other: Cell) -> Cell:
         """Both cells' runs together, under this one's labels; ``tasks`` is left to the caller."""
-        return replace(
-            self,
-            n=self.n + other.n,
-            time=self.time.merge(other.time),
-            log_time=self.log_time.merge(other.log_time),
-            max_time=max(self.max_time, other.max_time),
-            cost=self.cost.merge(other.cost),
-            log_cost=self.log_cost.merge(other.log_cost),
-            max_cost=max(self.max_cost, other.max_cost),
-            routed=self.routed + other.routed,
-            routed_right=self.routed_right + other.routed_right,
-            git_commit=_merge_range(self.git_commit, other.git_commit),
-            host=_merge_range(self.host, other.host),
-            first=min(self.first, other.first),
-            last=max(self.last, other.last),
-        )
+        return cast("Cell", total((self, other)))
 
 
 def _merge_range(left: Range, right: Range) -> Range:
@@ -130,6 +119,15 @@ class StoreNote(NamedTuple):
     code: str
     sentence: str
     figures: Mapping[str, Any]
+
+
+def group_notes(rest: Mapping[str, int]) -> tuple[StoreNote, ...]:
+    """That not every group is kept: by key, how many are not."""
+    sentence = "{:,} more groups by {} are together in {}."
+    return tuple(
+        StoreNote("groups_pooled", sentence.format(n, key, REST), {"by": key, "groups": most_groups(key), "pooled": n})
+        for key, n in rest.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +155,15 @@ class Cells:
     def of(self, version: str) -> tuple[Cell, ...]:
         """One version's cells."""
         return tuple(cell for cell in self.cells if cell.version == version)
+
+    @property
+    def groups(self) -> tuple[tuple[str | None, ...], ...]:
+        """The groups that have runs: by their labels, ``None`` at the end."""
+        return tuple(sorted({cell.group for cell in self.cells}, key=_group_order))
+
+    def within(self, group: tuple[str | None, ...]) -> Cells:
+        """One group's cells, as a question about its runs alone would give them."""
+        return replace(self, cells=tuple(replace(cell, group=()) for cell in self.cells if cell.group == group))
 
     def by_task(self, version: str) -> dict[str, tuple[Cell, ...]]:
         """One version's cells by task, without the pooled ones."""
@@ -229,18 +236,24 @@ def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, own_cells: 
 
 
 def merged(cells: Iterable[Cell]) -> list[Cell]:
-    """Cells with the same version, task and success as one."""
-    by_key: dict[tuple[str, str | None, bool], Cell] = {}
+    """Cells with the same version, task, success and group as one."""
+    by_key: dict[tuple[str, str | None, bool, tuple[str | None, ...]], Cell] = {}
     for cell in cells:
-        key = (cell.version, cell.task_id, cell.success)
+        key = (cell.version, cell.task_id, cell.success, cell.group)
         there = by_key.get(key)
         by_key[key] = cell if there is None else there.merge(cell)
     return list(by_key.values())
 
 
 def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """By version and task, the pooled ones at the end."""
-    return tuple(sorted(cells, key=lambda cell: (cell.task_id is None, cell.version, cell.task_id or "", cell.success)))
+    """By version, task and group, the pooled ones at the end."""
+    return tuple(
+        sorted(cells, key=lambda c: (c.task_id is None, c.version, c.task_id or "", c.success, _group_order(c.group)))
+    )
+
+
+def _group_order(group: tuple[str | None, ...]) -> tuple[tuple[bool, str], ...]:
+    return tuple((label is None, label or "") for label in group)
 
 
 def _matched(cells: Iterable[Cell], versions: tuple[str, ...] | None) -> frozenset[str]:
@@ -282,13 +295,11 @@ def are_matched(
 
 
 def _pooled(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """One cell for each version's successes and one for its failures."""
-    groups: defaultdict[tuple[str, bool], list[Cell]] = defaultdict(list)
+    """One cell for each version's and group's successes and one for their failures."""
+    pools: defaultdict[tuple[str, bool, tuple[str | None, ...]], list[Cell]] = defaultdict(list)
     for cell in cells:
-        groups[cell.version, cell.success].append(cell)
-    return tuple(
-        replace(reduce(Cell.merge, group), task_id=None, tasks=_count_tasks(group)) for group in groups.values()
-    )
+        pools[cell.version, cell.success, cell.group].append(cell)
+    return tuple(replace(reduce(Cell.merge, pool), task_id=None, tasks=_count_tasks(pool)) for pool in pools.values())
 
 
 def _count_tasks(group: list[Cell]) -> int:
@@ -298,11 +309,34 @@ def _count_tasks(group: list[Cell]) -> int:
 # From columns ------------------------------------------------------------------------------------------------------
 
 
-def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
-    """One cell for each (version, task, success) in ``columns``.
+def fields_of(query: Query) -> tuple[str, ...]:
+    """The columns that ``summarize_columns`` needs."""
+    return tuple(dict.fromkeys((*CELL_FIELDS, *fields_for(query.by))))
+
+
+def summarize_columns(columns: Columns | Mapping[str, Any], query: Query) -> Cells:
+    """The cells of records that match a query already: what ``Store.summarize`` returns.
+
+    Args:
+        columns: ``fields_of(query)``, the texts as object arrays or as ``Coded``.
+        query: what is asked for.
+    """
+    groups = groups_of(query.by, columns) if query.by else None
+    found = collect(tabulate(columns, groups), query.versions, query.own_cells)
+    return found if groups is None else replace(found, caveats=group_notes(groups.rest))
+
+
+def tabulate_by(columns: Columns, query: Query) -> list[Cell]:
+    """One cell for each (version, task, success, group); of groups beyond the most, one for the rest."""
+    return tabulate(columns, groups_of(query.by, columns) if query.by else None)
+
+
+def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None) -> list[Cell]:
+    """One cell for each (version, task, success) in ``columns``, and for each group, if there are groups.
 
     Args:
         columns: ``CELL_FIELDS``, the texts as object arrays or as ``Coded``.
+        groups: of the same records.
     """
     coded = {
         name: column if isinstance(column := columns[name], Coded) else encode(column)
@@ -312,6 +346,8 @@ def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
     if not len(success):
         return []
     key = (version.codes.astype(np.int64) * (len(task.vocabulary) + 1) + task.codes + 1) * 2 + success
+    if groups is not None:
+        key = key * len(groups.labels) + groups.codes
     keys, first_row, group = np.unique(key, return_index=True, return_inverse=True)
     count = len(keys)
     time, cost, moment = columns["execution_time"], columns["cost"], columns["time"]
@@ -338,7 +374,11 @@ def tabulate(columns: Columns | Mapping[str, Any]) -> list[Cell]:
         (version.vocabulary[version.codes[row]], task.vocabulary[task.codes[row]], bool(success[row]))
         for row in first_row.tolist()
     )
-    return [Cell(*label, *part) for label, part in zip(labels, parts, strict=True)]
+    own: Iterable[tuple[str | None, ...]] = (
+        repeat(()) if groups is None else (groups.labels[code] for code in groups.codes[first_row].tolist())
+    )
+    rows: Iterator[tuple[Any, ...]] = ((*label, *part, 1, group) for label, part, group in zip(labels, parts, own))  # noqa: B905 - one may repeat
+    return [Cell(*row) for row in rows]
 
 
 def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

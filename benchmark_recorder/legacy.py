@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from benchmark_recorder.errors import StoreError
+from benchmark_recorder.fields import METRIC_FIELDS, of_kind
 from benchmark_recorder.history import History
-from benchmark_recorder.records import METRIC_FIELDS, BenchmarkMetric, Query, of_kind
+from benchmark_recorder.records import BenchmarkMetric, Query
 
 if TYPE_CHECKING:
     import os
@@ -56,22 +57,24 @@ class LegacyQuestions(History):
 
     def get_all_metrics(self) -> list[BenchmarkMetric]:
         """Every record, in the order of recording."""
-        return self._metrics(Query())
+        return self._metrics(Query(runs="all"))
 
     def get_metrics_by_version(self, version: str) -> list[BenchmarkMetric]:
         """One version's records."""
-        return self._metrics(Query.of(version=version))
+        return self._metrics(Query.of(version=version, runs="all"))
 
     def get_metrics_by_agent(self, agent_name: str) -> list[BenchmarkMetric]:
         """The records of one selected agent."""
-        return self._metrics(Query.of(agent=agent_name))
+        return self._metrics(Query.of(agent=agent_name, runs="all"))
 
     def get_recent_metrics(self, limit: int = 10) -> list[BenchmarkMetric]:
         """The latest records, newest first."""
         import numpy as np
 
         self._before_question()
-        columns = self._store.scan(Query(), (*METRIC_FIELDS, "time"))  # at once: another process may prune between
+        columns = self._store.scan(
+            Query(runs="all"), (*METRIC_FIELDS, "time")
+        )  # at once: another process may prune between
         newest = np.argsort(columns["time"], kind="stable")[::-1][: max(limit, 0)]
         return _metrics_of({name: column[newest] for name, column in columns.items()})
 
@@ -132,7 +135,7 @@ class LegacyQuestions(History):
 
         self._before_question()
         Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
-        write_csv(self._store.scan(Query(), CSV_FIELDS), csv_path)
+        write_csv(self._store.scan(Query(runs="all"), CSV_FIELDS), csv_path)
 
     def clear(self) -> Path:
         """Move all records of the JSON file into a backup beside it.

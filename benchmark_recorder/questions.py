@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
+    from benchmark_recorder.reporting.views import GroupedSummaries
     from benchmark_recorder.stores.base import Health, Store
 
 MOST_NAMED_TASKS: Final = 2000
@@ -207,3 +208,42 @@ def side_by_side(baseline: str, past: list[Cell], candidate: str, there: list[Ce
 
     name = baseline if baseline != candidate else f"{baseline} (baseline)"
     return name, collect([*(replace(cell, version=name) for cell in past), *there], (name, candidate))
+
+
+def by_key(query: Query, key: str) -> Query:
+    """The same executions, grouped.
+
+    Raises:
+        InvalidQueryError: there is no such key.
+    """
+    from benchmark_recorder.grouping import check_key
+
+    return replace(query, by=(check_key(key),))
+
+
+def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) -> GroupedSummaries:
+    """The figures of each group of some runs.
+
+    Args:
+        store: where the records are.
+        version: what to call the runs.
+        asked: which executions, by one key.
+        narrowed: whether these are only some of the version's.
+    """
+    from benchmark_recorder.analysis import summarize_version
+    from benchmark_recorder.columns import Durations
+    from benchmark_recorder.grouping import fields_for, groups_of
+    from benchmark_recorder.reporting.views import GroupedSummaries, view_of
+
+    cells = store.summarize(asked)
+    columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
+    groups, times = groups_of(asked.by, columns), columns["execution_time"]
+    durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    return GroupedSummaries(
+        version,
+        asked.by[0],
+        {
+            group[0]: view_of(summarize_version(version, cells.within(group), durations.get(group)), narrowed=narrowed)
+            for group in cells.groups
+        },
+    )

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
+from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
 from benchmark_recorder.history import History
 from benchmark_recorder.identity import stamp, task_id_of, timestamp_text
 from benchmark_recorder.legacy import LegacyQuestions
 from benchmark_recorder.recording.buffer import WriteBuffer
 from benchmark_recorder.recording.commit import find_commit
 from benchmark_recorder.recording.measurement import Measurement, tracked
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, BenchmarkMetric, Document
 from benchmark_recorder.stores.base import Health, Store
 from benchmark_recorder.validation import admit, admit_execution, are_plain, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from benchmark_recorder.records import BenchmarkMetric, Document
 
 
 P = ParamSpec("P")

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
 from benchmark_recorder.errors import preview as preview
+from benchmark_recorder.fields import COLUMNS as COLUMNS
+from benchmark_recorder.fields import FIELDS as FIELDS
+from benchmark_recorder.fields import MAX_TEXT
+from benchmark_recorder.fields import METRIC_FIELDS as METRIC_FIELDS
 from benchmark_recorder.identity import legacy_record_id as legacy_record_id
 from benchmark_recorder.identity import stamp as stamp
 from benchmark_recorder.identity import task_id_of as task_id_of
@@ -27,113 +31,6 @@ Document: TypeAlias = dict[str, Any]
 
 Columns: TypeAlias = "Mapping[str, NDArray[Any]]"
 """Records as columns: one array per asked-for field, all of one length (see ``COLUMNS``)."""
-
-MAX_TEXT: Final = 4096
-"""Characters of a text field; a longer one is cut with a marker."""
-
-MAX_METADATA_BYTES: Final = 16 * 1024
-"""Bytes of a record's metadata as JSON."""
-
-Kind: TypeAlias = Literal["id", "time", "name", "text", "texts", "number", "count", "flag", "json"]
-"""The values of a field: a record's id, a time as text, a non-empty text, a text, a list of texts, a float, a whole
-number, a truth value, a JSON object."""
-
-_EXPECTED: Final[Mapping[Kind, str]] = {
-    "id": "32 hexadecimal digits, or None for a new one",
-    "time": "a datetime or an ISO 8601 text",
-    "name": "a text that is not empty",
-    "text": "a text, or None",
-    "texts": "a list of texts, or None",
-    "number": "a finite number, zero or more",
-    "count": "a whole number, zero or more, or None",
-    "flag": "True or False",
-    "json": "a dict of JSON values, or None",
-}
-_EXPECTED_IN: Final[Mapping[str, str]] = {
-    "s": "a finite number of seconds, zero or more",
-    "USD": "a finite number of US dollars, zero or more, or None where it is unknown",
-}
-
-
-class Field(NamedTuple):
-    """One field of a record; numbers and counts are zero or more.
-
-    Attributes:
-        name: in files, databases and answers.
-        kind: of its values.
-        about: what it is, for people who look at a table.
-        argument: of ``record_execution``; ``None`` for a field that the recorder writes.
-        absent: how a document says that a value is absent: ``"never"``: it never is; ``"made"``: the recorder makes
-            one; ``"null"``; ``"left out"``: without the field.
-        unit: ``"s"`` or ``"USD"``.
-        most: the greatest number.
-        rule: what is expected, for an error message; that of the unit or the kind unless given.
-    """
-
-    name: str
-    kind: Kind
-    about: str
-    argument: str | None
-    absent: Literal["never", "made", "null", "left out"]
-    unit: str = ""
-    most: float | None = None
-    rule: str = ""
-
-    @property
-    def expected(self) -> str:
-        """What the field accepts, for an error message."""
-        return self.rule or _EXPECTED_IN.get(self.unit, _EXPECTED[self.kind])
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of its column in a scan, where absent values are NaN or ``None``."""
-        if self.kind in {"number", "count"}:
-            return "float64"
-        return "bool" if self.kind == "flag" and self.absent == "never" else "object"
-
-
-FIELDS: Final = (
-    Field("timestamp", "time", "the time as it was written: ISO 8601", "timestamp", "made"),
-    Field("version", "name", "of the orchestrator", "version", "never"),
-    Field("git_commit", "text", "of the orchestrator's checkout", None, "null"),
-    Field("task_id", "name", "what makes runs of two versions comparable", "task_id", "made"),
-    Field("task_description", "text", "the task's text", "task", "never", rule="a text"),
-    Field("execution_time", "number", "seconds", "duration", "never", "s"),
-    Field("success", "flag", "whether the task succeeded", "success", "never"),
-    Field("agent_selected", "text", "the agent that the task was routed to", "agent_selected", "null"),
-    Field("cost_estimated", "number", "USD; 0.0 where it is unknown", "cost", "never", "USD"),
-    Field("difficulty", "number", "0 to 1", "difficulty", "null", most=1.0, rule="a number from 0 to 1, or None"),
-    Field("metadata", "json", "a JSON object", "metadata", "never"),
-    Field("record_id", "id", "32 hexadecimal digits; a record counts once", None, "made"),
-    Field("cost_known", "flag", "TRUE where the caller gave a cost of 0", None, "left out"),
-    Field("expected_agent", "text", "the agent that would have been right", "expected_agent", "left out"),
-    Field("error_type", "text", "the class of the failure", "error_type", "left out"),
-    Field("host", "text", "where it ran", None, "left out"),
-    Field("model", "text", "the language model", "model", "left out"),
-    Field("input_tokens", "count", "read by the model", "input_tokens", "left out"),
-    Field("output_tokens", "count", "written by the model", "output_tokens", "left out"),
-)
-"""Each field of a record, defined once, in the order of ``BenchmarkMetric``.
-
-Columns, validation, messages, the databases' schemas and the command line are made of it; tests hold the rest to it:
-``BenchmarkMetric``, ``Measurement``, ``record_execution``.
-"""
-
-METRIC_FIELDS: Final = tuple(field.name for field in FIELDS)
-
-ARGUMENT_NAMES: Final = {f.name: f.argument for f in FIELDS if f.argument is not None and f.argument != f.name}
-"""How ``record_execution`` spells a record's fields."""
-
-COLUMNS: Final[Mapping[str, str]] = {field.name: field.dtype for field in FIELDS} | {
-    "time": "int64",  # the timestamp as microseconds since 1970 in UTC
-    "cost": "float64",  # USD, NaN when unknown
-}
-"""The fields that ``scan`` can be asked for, with the dtype. Objects: texts, ``dict``, ``list``, ``True``, ``None``."""
-
-
-def of_kind(*kinds: Kind) -> frozenset[str]:
-    """The names of the fields of these kinds."""
-    return frozenset(field.name for field in FIELDS if field.kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +59,7 @@ class BenchmarkMetric:
         model: the language model.
         input_tokens: read by the model.
         output_tokens: written by the model.
+        parent_id: the record of the run that this one was a part of; ``None`` for a root.
     """
 
     timestamp: str
@@ -183,6 +81,7 @@ class BenchmarkMetric:
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    parent_id: str | None = None
 
 
 def is_unicode(text: str) -> bool:
@@ -222,6 +121,24 @@ def known_cost(document: Document) -> float | None:
 # Which executions ---------------------------------------------------------------------------------------------------
 
 
+Names: TypeAlias = "str | Collection[str] | None"
+"""One or several, or no filter."""
+
+Runs: TypeAlias = Literal["roots", "children", "all"]
+
+TEXT_FILTERS: Final = {
+    "version": "versions",
+    "task_id": "task_ids",
+    "agent_selected": "agents",
+    "model": "models",
+    "error_type": "error_types",
+    "host": "hosts",
+    "git_commit": "commits",
+    "expected_agent": "expected_agents",
+}
+"""The fields that a query can name texts of, each with the query's attribute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which executions; an empty one means all.
@@ -231,10 +148,17 @@ class Query:
         task_ids: any of these.
         task: the task's text, or any record whose ``task_id`` was made from it.
         agents: any of these was selected.
+        models: any of these was used.
+        error_types: it failed with any of these.
+        hosts: it ran on any of these.
+        commits: it ran from any of these.
+        expected_agents: any of these would have been right.
         success: only successes, or only failures.
         since: from this microsecond since 1970 on.
         until: before this microsecond.
         metadata: top-level keys with exactly these values.
+        runs: ``"roots"``: runs that were not a part of another one; ``"children"``: those that were; or ``"all"``.
+        by: group by these keys (see ``grouping``); no filter: only ``summarize`` and ``histogram`` look at it.
         exclude_ids: records with these ids are left out; for replication, not for callers.
         own_cells: tasks that always get cells of their own; for replication and reports.
     """
@@ -249,20 +173,33 @@ class Query:
     metadata: tuple[tuple[str, Any], ...] = ()
     exclude_ids: frozenset[str] = frozenset()
     own_cells: frozenset[str] = frozenset()
+    models: tuple[str, ...] | None = None
+    error_types: tuple[str, ...] | None = None
+    hosts: tuple[str, ...] | None = None
+    commits: tuple[str, ...] | None = None
+    expected_agents: tuple[str, ...] | None = None
+    runs: Runs = "roots"
+    by: tuple[str, ...] = ()
 
     @classmethod
     def of(  # noqa: PLR0913
         cls,
         *,
-        version: str | Collection[str] | None = None,
-        task_id: str | Collection[str] | None = None,
+        version: Names = None,
+        task_id: Names = None,
         task: str | None = None,
-        agent: str | Collection[str] | None = None,
+        agent: Names = None,
         success: bool | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         last_days: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        model: Names = None,
+        error_type: Names = None,
+        host: Names = None,
+        commit: Names = None,
+        expected_agent: Names = None,
+        runs: Runs = "roots",
         now: datetime | None = None,
     ) -> Query:
         """A query from the arguments that every question takes.
@@ -277,6 +214,12 @@ class Query:
             until: before then.
             last_days: the same as ``since``, counted back from now.
             metadata: top-level keys of the metadata with exactly these values.
+            model: the language model, or several.
+            error_type: the class of the failure, or several.
+            host: where it ran, or several.
+            commit: the whole hash of the git commit that it ran from, or several.
+            expected_agent: the agent that would have been right, or several.
+            runs: ``"roots"``, ``"children"`` or ``"all"``.
             now: the present, for ``last_days``.
 
         Raises:
@@ -288,6 +231,8 @@ class Query:
             raise InvalidQueryError(f"success: expected True, False or None, got {preview(success)}")
         if task is not None and (not isinstance(task, str) or not task):
             raise InvalidQueryError(f"task: expected a text that is not empty, got {preview(task)}")
+        if runs not in get_args(Runs):
+            raise InvalidQueryError(f"runs: expected one of {', '.join(get_args(Runs))}, got {preview(runs)}")
         if metadata is not None and (
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):
@@ -304,7 +249,18 @@ class Query:
             since=start,
             until=end,
             metadata=tuple((metadata or {}).items()),
+            models=_names("model", model),
+            error_types=_names("error_type", error_type),
+            hosts=_names("host", host),
+            commits=_names("commit", commit),
+            expected_agents=_names("expected_agent", expected_agent),
+            runs=runs,
         )
+
+    @property
+    def texts(self) -> Mapping[str, tuple[str, ...]]:
+        """The fields of which one of some texts is asked for, with these."""
+        return {name: texts for name, filter_ in TEXT_FILTERS.items() if (texts := getattr(self, filter_)) is not None}
 
     @property
     def without(self) -> frozenset[str]:
@@ -321,10 +277,9 @@ class Query:
     def matches(self, document: Document) -> bool:
         """Whether a document is asked for."""
         return (
-            (self.versions is None or document.get("version") in self.versions)
-            and (self.task_ids is None or document.get("task_id") in self.task_ids)
+            all(document.get(name) in texts for name, texts in self.texts.items())
             and (self.task is None or self._is_task(document))
-            and (self.agents is None or document.get("agent_selected") in self.agents)
+            and (self.runs == "all" or (document.get("parent_id") is None) == (self.runs == "roots"))
             and (self.success is None or document.get("success") is self.success)
             and (self.since is None or timestamp_micros(document["timestamp"]) >= self.since)
             and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, collect, tabulate, total
+from benchmark_recorder.fields import COLUMNS, FIELDS, METRIC_FIELDS, Field
 from benchmark_recorder.identity import stamp, task_id_of, timestamp_micros
-from benchmark_recorder.records import COLUMNS, FIELDS, METRIC_FIELDS, Document, Field, Query, known_cost
+from benchmark_recorder.records import Document, Query, known_cost
 from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def make_document(**fields: Any) -> Document:  # noqa: ANN401
         "metadata": {},
     }
     return admit(document | fields)[0]
+
+
+_NOT_BY_CHANCE: Final = frozenset({"cost_known", "parent_id"})
 
 
 def make_history(count: int, seed: int = 1) -> list[Document]:
@@ -93,7 +97,7 @@ def _execution(rng: random.Random, number: int) -> Document:
         "git_commit": rng.choice([None, "a" * 40, "b" * 40]),
         "metadata": rng.choice([{}, {"run": "r1"}, {"run": "r2", "repeat": number % 3}]),
     }
-    left_out = (field for field in FIELDS if field.absent == "left out" and field.name != "cost_known")
+    left_out = (field for field in FIELDS if field.absent == "left out" and field.name not in _NOT_BY_CHANCE)
     fields |= {field.name: _some(rng, field) for field in left_out if rng.random() < 0.6}
     if not fields["cost_estimated"] and rng.random() < 0.5:
         fields["cost_known"] = True
@@ -102,6 +106,9 @@ def _execution(rng: random.Random, number: int) -> Document:
 
 QUERIES = (
     Query.of(),
+    Query.of(model="model-1", runs="all"),
+    Query.of(error_type=["error_type-1", "no such type"], host="alpha"),
+    Query.of(commit="a" * 40, expected_agent="builder_agent", runs="all"),
     Query.of(version="v1.0"),
     Query.of(version=["v1.0", "v2.0"]),
     Query.of(version="no such version"),
@@ -211,6 +218,22 @@ class StoreContract:
         expected = collect(tabulate(store.scan(query, CELL_FIELDS)), None, query.own_cells)
         assert_same_cells(found, expected)
         assert (single in {cell.task_id for cell in found.cells}) == any(d["task_id"] == single for d in kept)
+
+    def test_parts_of_a_run_are_no_runs_of_their_own_unless_asked_for(self, store: Store) -> None:
+        """Roots, children, and all."""
+        root = make_document()
+        child = make_document(parent_id=root["record_id"])
+        store.append([root, child])
+        for asked, expected in (
+            (Query.of(), [root]),
+            (Query.of(runs="children"), [child]),
+            (Query.of(runs="all"), [root, child]),
+        ):
+            ids = [document["record_id"] for document in expected]
+            assert list(store.scan(asked, ["record_id"])["record_id"]) == ids
+            assert sum(cell.n for cell in store.summarize(asked).cells) == len(ids)
+            assert list(store.documents(asked)) == expected
+            assert len(store.durations(asked).ordered) == len(ids)
 
     def test_documents_come_back_whole(self, store: Store) -> None:
         """Also fields that this release does not know."""

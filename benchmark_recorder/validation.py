@@ -15,25 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, T
 import msgspec
 
 from benchmark_recorder.errors import InvalidRecordError, preview
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT, of_kind
+from benchmark_recorder.fields import Field as RecordField
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import (
-    ARGUMENT_NAMES,
-    FIELDS,
-    MAX_METADATA_BYTES,
-    MAX_TEXT,
-    Document,
-    encodable,
-    is_unicode,
-    of_kind,
-    plain_text,
-)
+from benchmark_recorder.records import Document, encodable, is_unicode, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
 
-    from benchmark_recorder.records import Field as RecordField
 
 MAX_METADATA_DEPTH: Final = 32
 """Levels of nesting in metadata: far more than people write, far fewer than break a parser."""

@@ -14,19 +14,12 @@ import pytest
 
 from benchmark_recorder.cli.data import record as command
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, METRIC_FIELDS
 from benchmark_recorder.harness.result import Outcome
 from benchmark_recorder.identity import legacy_record_id, stamp, task_id_of, timestamp_micros, timestamp_text
 from benchmark_recorder.recorder import BenchmarkRecorder, _Known
 from benchmark_recorder.recording.measurement import RECORDED, Measurement
-from benchmark_recorder.records import (
-    ARGUMENT_NAMES,
-    FIELDS,
-    METRIC_FIELDS,
-    BenchmarkMetric,
-    Query,
-    known_cost,
-    plain_text,
-)
+from benchmark_recorder.records import BenchmarkMetric, Query, known_cost, plain_text
 from benchmark_recorder.testing import make_document
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_recorder.errors import InvalidRecordError
-from benchmark_recorder.records import ARGUMENT_NAMES, MAX_TEXT
+from benchmark_recorder.fields import ARGUMENT_NAMES, MAX_TEXT
 from benchmark_recorder.testing import make_document
 from benchmark_recorder.validation import admit, admit_execution
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.power import Needed
     from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
+    from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
     from benchmark_recorder.analysis.task_rows import TaskRow
     from benchmark_recorder.analysis.trend import TREND_METRICS, WEEK, Change, Trend, Week, trend_of, week_starts
@@ -69,9 +70,12 @@ __all__ = [
     "JointComparison",
     "LiteralCheck",
     "Needed",
+    "Pooled",
     "Repeats",
     "Result",
     "SelfTest",
+    "Slice",
+    "SlicedComparison",
     "Summary",
     "TaskRow",
     "Trend",
@@ -81,6 +85,7 @@ __all__ = [
     "check_gate",
     "compare",
     "compare_all",
+    "compare_slices",
     "distributions_of",
     "selftest",
     "summarize_version",
@@ -103,6 +108,7 @@ _HOMES: Final = {
     "Needed": "power",
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
+    **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),
     **dict.fromkeys(("Repeats", "Summary", "summarize_version"), "summary"),
     "TaskRow": "task_rows",
     **dict.fromkeys(("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"), "trend"),

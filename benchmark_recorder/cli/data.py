@@ -65,7 +65,7 @@ def export(
 
     JSON keeps every field, CSV those listed in the documentation.
     """
-    query = Query.of(**query_with_version)
+    query = Query.of(**{"runs": "all", **query_with_version})
     form = form_of(format, output, FORMS, "csv")
     if form in FIGURES and len(query.versions or ()) != 1:
         raise typer.BadParameter(f"{form} has the figures of one version; name it", param_hint="--version")

@@ -126,7 +126,7 @@ def prune(
     if yes:
         typer.echo(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
         return
-    old = len(store.scan(Query(until=limit), ("version",))["version"])
+    old = len(store.scan(Query(until=limit, runs="all"), ("version",))["version"])
     verb, them = ("is", "it") if old == 1 else ("are", "them")
     typer.echo(f"{records(old)} in {terminal(store.name)} {verb} that old; remove {them} for good with --yes")
 

@@ -100,7 +100,7 @@ def no_data(store: Store, versions: Sequence[str] = ()) -> NoReturn:
     Raises:
         typer.Exit: always.
     """
-    known = sorted({cell.version for cell in store.summarize(Query()).cells})
+    known = sorted({cell.version for cell in store.summarize(Query(runs="all")).cells})
     unknown = [version for version in dict.fromkeys(versions) if version not in known]
     if isinstance(store, JSONFileStore) and not store.path.exists():
         complain(f"{store.name}: there is no such file")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import preview
 from benchmark_recorder.exchange.entry import SPELLINGS, Entry, wrong
-from benchmark_recorder.records import of_kind
+from benchmark_recorder.fields import of_kind
 from benchmark_recorder.reporting.escaping import without_apostrophe
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import InvalidRecordError
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS
 from benchmark_recorder.identity import timestamp_text
-from benchmark_recorder.records import ARGUMENT_NAMES, FIELDS
 from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Qu
         StoreError: the store cannot be read.
         OSError: the file cannot be written.
     """
-    query = query or Query()
+    query = query or Query(runs="all")
     _check(form, query)
     if holds(store, path):
         raise InvalidQueryError(f"path: the records live in {path}; name another file")
@@ -53,7 +53,7 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
         InvalidQueryError: the form is unknown, or needs a version.
         StoreError: the store cannot be read.
     """
-    query = query or Query()
+    query = query or Query(runs="all")
     _check(form, query)
     if form in {"csv", "junit"}:
         from benchmark_recorder.reporting.ci import JUNIT_FIELDS, print_junit

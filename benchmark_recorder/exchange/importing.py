@@ -121,7 +121,7 @@ class _Source:
     def _entries(self) -> Iterator[Entry]:
         if self.form is Form.JSON:
             with JSONFileStore(self._path) as store:
-                for number, document in enumerate(store.documents(Query()), 1):
+                for number, document in enumerate(store.documents(Query(runs="all")), 1):
                     yield Entry(f"record {number}", document)
         elif self.form is Form.JSONL:
             with self._path.open("rb") as file:

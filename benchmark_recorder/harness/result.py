@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.records import FIELDS
+from benchmark_recorder.fields import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypedDict
 
-from benchmark_recorder.records import METRIC_FIELDS, of_kind
+from benchmark_recorder.fields import METRIC_FIELDS, of_kind
 from benchmark_recorder.reporting.escaping import csv_cell, terminal
 from benchmark_recorder.reporting.json import json_text, plain
 from benchmark_recorder.reporting.numbers import day

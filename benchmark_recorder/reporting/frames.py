@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         GateResult,
         JointComparison,
         SelfTest,
+        SlicedComparison,
         Summary,
     )
 
@@ -32,7 +33,8 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "different blocked literal inconclusive",
     "count": "n v1_count v2_count splits",
     "truth": "stands_out met",
-    "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split",
+    "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split by "
+    "group",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -111,6 +113,15 @@ def joint_frame(joint: JointComparison) -> Frame:
     return _frame(
         "metric v1 v2 v1_value v2_value v1_count v2_count kind effect low high p_value verdict margin method",
         ((c, c.interval or _NO_INTERVAL) for c in joint.comparisons.values()),
+    )
+
+
+def slices_frame(sliced: SlicedComparison) -> Frame:
+    """A row for each slice; its group is missing where the runs say nothing."""
+    return _frame(
+        "metric v1 v2 by group v1_value v2_value v1_count v2_count kind effect low high p_value q_value verdict margin "
+        "method",
+        ((one, one.comparison, one.comparison.interval or _NO_INTERVAL, sliced) for one in sliced.slices),
     )
 
 

@@ -6,8 +6,8 @@ turned into a data frame; what that takes is imported then.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from benchmark_recorder.analysis import (
     Caveat,
@@ -22,12 +22,13 @@ from benchmark_recorder.analysis import (
     LiteralCheck,
     Result,
     SelfTest,
+    SlicedComparison,
     Summary,
 )
 from benchmark_recorder.analysis.results import fields_as_they_are
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -121,6 +122,38 @@ class JointComparisonView(Plotted, JointComparison):
     __slots__ = ("_texts",)
 
 
+class SlicedComparisonView(View, SlicedComparison):
+    """Two versions on one metric, slice by slice."""
+
+    __slots__ = ()
+
+
+class GroupedSummaries(dict[str | None, SummaryView]):
+    """One version's figures by group; can be printed.
+
+    Args:
+        version: of the runs.
+        by: the key of the groups.
+        summaries: by group, ``None`` for the runs that say nothing.
+    """
+
+    def __init__(self, version: str, by: str, summaries: Mapping[str | None, SummaryView]) -> None:
+        super().__init__(summaries)
+        self.version, self.by = version, by
+
+    def __str__(self) -> str:
+        from benchmark_recorder.reporting.slice_pages import groups_page
+        from benchmark_recorder.reporting.text import render_text
+
+        return render_text(groups_page(self.version, self.by, self)).rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        from benchmark_recorder.reporting.html import render_html
+        from benchmark_recorder.reporting.slice_pages import groups_page
+
+        return render_html(groups_page(self.version, self.by, self))
+
+
 class ClaimReportView(View, ClaimReport):
     """Claims against the runs."""
 
@@ -146,6 +179,7 @@ VIEWS: Final[dict[type[Result], type[Any]]] = {
     ClaimReport: ClaimReportView,
     GateResult: GateResultView,
     SelfTest: SelfTestView,
+    SlicedComparison: SlicedComparisonView,
 }
 
 
@@ -162,6 +196,10 @@ def _page(view: View) -> Page:
         if isinstance(view, Comparison):
             return comparison_page(view, texts.of([view]) if texts else None)
         return joint_page(view, texts.of(view.comparisons.values()) if texts else None)
+    if isinstance(view, SlicedComparison):
+        from benchmark_recorder.reporting.slice_pages import slices_page
+
+        return slices_page(view)
     from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page
 
     pages: dict[type[Result], Callable[[Any], Page]] = {
@@ -183,6 +221,7 @@ def _frame(view: View) -> Frame:
         ClaimReportView: frames.claims_frame,
         GateResultView: frames.gate_frame,
         SelfTestView: frames.selftest_frame,
+        SlicedComparisonView: frames.slices_frame,
     }
     return tables[type(view)](view)
 
@@ -206,6 +245,8 @@ def view_of(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...
 @overload
 def view_of(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
 @overload
+def view_of(result: SlicedComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> SlicedComparisonView: ...
+@overload
 def view_of(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
 @overload
 def view_of(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
@@ -227,8 +268,12 @@ def _view(result: Result, scan: Scan | None) -> Result:
     own = fields_as_they_are(result)
     if isinstance(result, JointComparison):
         own["comparisons"] = {name: _view(one, scan) for name, one in result.comparisons.items()}
+    if isinstance(result, SlicedComparison):
+        own["slices"] = tuple(
+            replace(one, comparison=cast("Comparison", _view(one.comparison, scan))) for one in result.slices
+        )
     view: Result = VIEWS[type(result)](**own)
-    if scan is not None:
+    if scan is not None and not isinstance(result, SlicedComparison):
         from benchmark_recorder.reporting.task_texts import TaskTexts
 
         object.__setattr__(view, "_texts", TaskTexts(scan))

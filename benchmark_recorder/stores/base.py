@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 from benchmark_recorder.errors import StoreFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
+    from benchmark_recorder.histogram import Histogram
     from benchmark_recorder.records import Columns, Document, Query
 
 
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
+
+EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs"})
+"""What a store need not know of a query: grouping, and these filters."""
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
 """A URL's user and password, and its options that hold passwords or tokens."""
@@ -42,10 +46,13 @@ class Store(ABC):
         is_remote: whether it may be unreachable, so that a recorder writes to a local journal first.
         repeats_are_free: whether ``append(fresh=True)`` accepts records that are stored already, because a record
             counts once when it is read; replication then saves the store a lookup.
+        supports: what the store does itself, of ``EXTRAS``; everything else is done for it (see ``completing``), from
+            records that it scans.
     """
 
     is_remote: ClassVar[bool] = False
     repeats_are_free: ClassVar[bool] = False
+    supports: ClassVar[frozenset[str]] = frozenset()
 
     @property
     @abstractmethod
@@ -104,6 +111,23 @@ class Store(ABC):
         from benchmark_recorder.columns import Durations  # it needs numpy
 
         return Durations.of(self.scan(query, ("execution_time",))["execution_time"])
+
+    def histogram(
+        self, query: Query, field: str = "execution_time"
+    ) -> Mapping[tuple[str, tuple[str | None, ...]], Histogram]:
+        """The histogram of a field's values for each version and group (see ``Query.by``) that has records.
+
+        Args:
+            query: which records.
+            field: of numbers: ``execution_time``, ``cost``, ``input_tokens``, ...
+
+        Raises:
+            StoreError: it cannot be read, or holds something else.
+        """
+        from benchmark_recorder.grouping import fields_for  # these need numpy
+        from benchmark_recorder.histogram import histograms_of
+
+        return histograms_of(self.scan(query, {"version", field, *fields_for(query.by)}), query, field)
 
     @abstractmethod
     def documents(self, query: Query) -> Iterator[Document]:

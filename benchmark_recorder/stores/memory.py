@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.stores.base import Batch, Journal, Position
+from benchmark_recorder.stores.base import EXTRAS, Batch, Journal, Position
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 class MemoryStore(Journal):
     """Everything in a list; gone with the process."""
+
+    supports = EXTRAS
 
     def __init__(self) -> None:
         self._documents: list[Document] = []
@@ -55,9 +57,9 @@ class MemoryStore(Journal):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
+        from benchmark_recorder.cells import fields_of, summarize_columns
 
-        return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
+        return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""

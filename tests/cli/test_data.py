@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmark_recorder.records import FIELDS
+from benchmark_recorder.fields import FIELDS
 from tests.cli.commands import one_line, run
 
 

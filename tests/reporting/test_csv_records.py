@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.identity import stamp
-from benchmark_recorder.records import COLUMNS, Document, Query
+from benchmark_recorder.records import Document, Query
 from benchmark_recorder.reporting import print_csv, write_csv
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE

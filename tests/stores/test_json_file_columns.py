@@ -343,7 +343,8 @@ def test_pooling_before_counting_is_the_same_as_after(
     if not len(columns["time"]):
         return
     for apart in (frozenset[str](), frozenset(columns["task_id"][:40].tolist()) | {"no such task"}):
-        pooled = collect(pooling.tabulate_pooled(coded, versions, apart), versions, apart)
+        query = Query(versions=versions, own_cells=apart)
+        pooled = collect(pooling.tabulate_pooled(coded, query), versions, apart)
         assert_same_cells(pooled, collect(tabulate(columns), versions, apart))
 
 

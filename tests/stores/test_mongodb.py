@@ -9,7 +9,8 @@ import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, collect, tabulate
 from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreUnavailableError
-from benchmark_recorder.records import COLUMNS, Query
+from benchmark_recorder.fields import COLUMNS
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore, pipeline
 from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history

@@ -17,7 +17,8 @@ from sqlglot.optimizer.qualify import qualify
 
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
-from benchmark_recorder.records import COLUMNS, Query
+from benchmark_recorder.fields import COLUMNS
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.stores.vertex.rows import SCHEMA

@@ -31,7 +31,10 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
     cost_estimated: float | None = None
     cost_known: Any = None
     expected_agent: str | None = None
+    error_type: Any = None
     host: str | None = None
+    model: Any = None
+    parent_id: Any = None
 
 
 INVALID: Final = Row(

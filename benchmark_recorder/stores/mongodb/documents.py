@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -34,16 +34,13 @@ POOLED_AT_ONCE: Final = 2000
 def filter_of(query: Query) -> Stage:
     """The filter for the documents of a query; see ``Query.matches``."""
     conditions: list[Stage] = []
-    for field, names in (
-        ("version", query.versions),
-        ("task_id", query.task_ids),
-        ("agent_selected", query.agents),
-    ):
-        if names is not None:
-            conditions.append({field: {"$in": list(filter(is_unicode, names))}})  # no record holds any other
+    for field, names in query.texts.items():
+        conditions.append({field: {"$in": [name for name in names if is_unicode(name)]}})  # no record holds any other
     if query.task is not None:
         text = plain_text(query.task)[0]
         conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
+    if query.runs != "all":
+        conditions.append({"parent_id": {"$eq" if query.runs == "roots" else "$ne": None}})  # or left out
     if query.success is not None:
         conditions.append({"success": {"$eq": query.success}})
     if query.since is not None:

@@ -150,7 +150,7 @@ class MongoDBStore(Store):
     def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
         """See ``Store.scan``."""
         from benchmark_recorder.columns import GrowingColumn
-        from benchmark_recorder.records import COLUMNS
+        from benchmark_recorder.fields import COLUMNS
         from benchmark_recorder.stores.mongodb.documents import decode
 
         columns = {name: GrowingColumn(COLUMNS[name]) for name in fields}

@@ -311,7 +311,7 @@ def copy(source: Store, target: Store, report: Callable[[int], None]) -> Copied:
     read = new = 0
     refused: dict[str, str] = {}
     # The next ones are read and prepared while the target takes these.
-    for batch in one_ahead(map(target.prepared, in_batches(source.documents(Query()), BATCH))):
+    for batch in one_ahead(map(target.prepared, in_batches(source.documents(Query(runs="all")), BATCH))):
         try:
             new += target.append(batch)
         except RefusedRecordsError as error:

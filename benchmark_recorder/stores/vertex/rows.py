@@ -7,13 +7,15 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import FIELDS, METRIC_FIELDS, is_unicode, known_cost, of_kind
+from benchmark_recorder.records import is_unicode, known_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmark_recorder.records import Document, Field
+    from benchmark_recorder.fields import Field
+    from benchmark_recorder.records import Document
 
 Row: TypeAlias = dict[str, Any]
 """What ``insertAll`` is sent for one record: JSON values by column, absent ones left out."""

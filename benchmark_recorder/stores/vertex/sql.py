@@ -43,13 +43,14 @@ class Filters:
     def of(cls, query: Query) -> Filters:
         """The conditions of ``Query.matches``."""
         filters = cls()
-        filters._any_of("version", query.versions)
-        filters._any_of("task_id", query.task_ids)
-        filters._any_of("agent_selected", query.agents)
+        for column, names in query.texts.items():
+            filters._any_of(column, names)
         if query.task is not None:
             filters._add("(task_description = @task OR task_id = @id_of_task)")
             filters.values["task"] = ("STRING", plain_text(query.task)[0])
             filters.values["id_of_task"] = ("STRING", task_id_of(query.task))
+        if query.runs != "all":
+            filters.conditions.append(f"parent_id IS {'NULL' if query.runs == 'roots' else 'NOT NULL'}")
         if query.success is not None:
             filters._add("success = @success", "BOOL", query.success)
         if query.since is not None:
@@ -67,9 +68,7 @@ class Filters:
         if kind:
             self.values[condition.rpartition("@")[2]] = (kind, value)
 
-    def _any_of(self, column: str, names: tuple[str, ...] | None) -> None:
-        if names is None:
-            return
+    def _any_of(self, column: str, names: tuple[str, ...]) -> None:
         known = list(filter(is_unicode, names))  # no record holds any other
         self.impossible |= not known
         self.conditions.append(f"{column} IN UNNEST(@{column}s)")

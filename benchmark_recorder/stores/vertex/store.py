@@ -10,7 +10,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from benchmark_recorder.records import COLUMNS, same_json, timestamp_micros
+from benchmark_recorder.fields import COLUMNS
+from benchmark_recorder.records import same_json, timestamp_micros
 from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.vertex.place import (
     DATASET,

@@ -1,0 +1,195 @@
+"""The keys that ``by=`` takes: what each is made of, and which group a record belongs to.
+
+A group is a text, ``None`` where a record says nothing, or ``REST``. Numbers and truth values of the metadata are
+written as JSON; a text that could be mistaken for one of these is written as a JSON string, in quotes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from benchmark_recorder.columns import Coded, encode
+from benchmark_recorder.errors import InvalidQueryError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.records import Columns
+
+REST: Final = "(rest)"
+"""The group of all records whose own group is not among those that are kept, or whose value cannot be one."""
+
+MOST_GROUPS: Final = 1_000
+"""The largest groups of a key whose values are free, such as the model; all others are the rest."""
+
+MOST_MOMENTS: Final = 10_000
+"""The newest weeks, days, hours or commits; all older ones are the rest."""
+
+HOUR: Final = 3_600_000_000
+DAY: Final = 24 * HOUR
+WEEK: Final = 7 * DAY
+"""Microseconds."""
+
+_MONDAY: Final = 4 * DAY  # 1970-01-05: weeks begin on a Monday
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PERIODS: Final = {"week": (WEEK, _MONDAY, "day"), "day": (DAY, 0, "day"), "hour": (HOUR, 0, "hour")}
+_FIELDS: Final = {
+    "commit": "git_commit",
+    "model": "model",
+    "agent": "agent_selected",
+    "error_type": "error_type",
+    "host": "host",
+    "expected_agent": "expected_agent",
+}
+_METADATA: Final = "metadata."
+KEYS: Final = (*_PERIODS, *_FIELDS, f"{_METADATA}<key>")
+
+
+class Groups(NamedTuple):
+    """Which group each record belongs to, by some keys at once.
+
+    Attributes:
+        codes: the group of each record, an index of ``labels``.
+        labels: a text, ``None`` or ``REST`` for each key.
+        rest: for each key of which not every group was kept: how many were not.
+    """
+
+    codes: NDArray[np.int64]
+    labels: tuple[tuple[str | None, ...], ...]
+    rest: Mapping[str, int]
+
+
+def check_key(key: object, name: str = "by") -> str:
+    """The key, if it is one.
+
+    Raises:
+        InvalidQueryError: it is not; names those that are.
+    """
+    if isinstance(key, str) and (key in _PERIODS or key in _FIELDS or metadata_key(key)):
+        return key
+    raise InvalidQueryError(f"{name}: expected one of {', '.join(KEYS)}, got {preview(key)}")
+
+
+def metadata_key(key: str) -> str | None:
+    """The key of the metadata that a key names; ``None`` for any other."""
+    return key.removeprefix(_METADATA) if key.startswith(_METADATA) else None
+
+
+def keeps_newest(key: str) -> bool:
+    """Whether the newest groups are kept, and not the largest."""
+    return key in _PERIODS or key == "commit"
+
+
+def most_groups(key: str) -> int:
+    """How many groups of a key are kept; ``None`` and ``REST`` are not counted."""
+    return MOST_MOMENTS if keeps_newest(key) else MOST_GROUPS
+
+
+def fields_for(keys: Collection[str]) -> tuple[str, ...]:
+    """The columns that groups are made of."""
+    names = ("time" if key in _PERIODS else _FIELDS.get(key, "metadata") for key in keys)
+    return tuple(dict.fromkeys((*names, *(("time",) if "commit" in keys else ()))))
+
+
+def text_label(text: str) -> str:
+    """The group of a field's text."""
+    return json.dumps(text) if text == REST or text.startswith('"') else text
+
+
+def label_of(value: object) -> str | None:
+    """The group of a value in the metadata; 1 is 1.0, and neither is true."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float() if math.isfinite(value):
+            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        case str():
+            return json.dumps(value) if _is_scalar(value) else text_label(value)
+    return REST
+
+
+def _is_scalar(text: str) -> bool:
+    """Whether a text could be taken for a number, a truth value or null."""
+    if text[:1] not in _BEGINNINGS:
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+_BEGINNINGS: Final = frozenset("-0123456789tfnNI")
+
+
+def period_label(key: str, micros: int) -> str:
+    """The group of a moment in microseconds since 1970: the week's Monday, the day or the hour, in UTC."""
+    length, start, unit = _PERIODS[key]
+    begin = _EPOCH + timedelta(microseconds=(micros - start) // length * length + start)
+    return begin.strftime("%Y-%m-%dT%H").zfill(13) if unit == "hour" else begin.date().isoformat()
+
+
+def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Groups:
+    """The group of each record.
+
+    Args:
+        keys: as ``check_key`` takes them.
+        columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``.
+    """
+    column = next(iter(columns.values()))
+    codes = np.zeros(len(column.codes if isinstance(column, Coded) else column), np.int64)
+    labels: list[tuple[str | None, ...]] = [()]
+    rest = {}
+    for key in keys:
+        coded, dropped = _kept(key, _coded(key, columns), columns)
+        if dropped:
+            rest[key] = dropped
+        # Dense again after each key, so that the numbers stay small.
+        found, codes = np.unique(codes * (len(coded.vocabulary) + 1) + coded.codes + 1, return_inverse=True)
+        own = (None, *coded.vocabulary)
+        labels = [(*labels[n // len(own)], own[n % len(own)]) for n in found.tolist()]
+    return Groups(codes, tuple(labels), rest)
+
+
+def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
+    if key in _PERIODS:
+        length, start, _ = _PERIODS[key]
+        numbers, codes = np.unique((columns["time"] - start) // length, return_inverse=True)
+        return Coded(codes.astype(np.int32), tuple(period_label(key, n * length + start) for n in numbers.tolist()))
+    if (name := metadata_key(key)) is not None:
+        values = [label_of(m.get(name)) if isinstance(m, dict) else None for m in columns["metadata"].tolist()]
+        return encode(np.array(values, object))
+    column = columns[_FIELDS[key]]
+    coded = column if isinstance(column, Coded) else encode(column)
+    return Coded(coded.codes, tuple(map(text_label, coded.vocabulary)))
+
+
+def _kept(key: str, coded: Coded, columns: Columns | Mapping[str, Any]) -> tuple[Coded, int]:
+    """The same with the groups beyond the most as the rest, and how many these are."""
+    codes, vocabulary = coded
+    here = codes >= 0
+    own = [n for n, label in enumerate(vocabulary) if label != REST]
+    if len(own) <= most_groups(key):
+        return coded, 0
+    rank = np.full(len(vocabulary), np.iinfo(np.int64).min)
+    if keeps_newest(key):
+        np.maximum.at(rank, codes[here], columns["time"][here])
+    else:
+        rank[:] = np.bincount(codes[here], minlength=len(vocabulary))
+    own.sort(key=lambda n: (-int(rank[n]), vocabulary[n]))
+    kept = sorted(own[: most_groups(key)])
+    new: NDArray[np.int32] = np.full(len(vocabulary) + 1, len(kept), np.int32)  # the last one is None's
+    new[kept] = np.arange(len(kept))
+    new[-1] = -1
+    return Coded(new[codes], (*(vocabulary[n] for n in kept), REST)), len(own) - len(kept)
