@@ -1,9 +1,10 @@
-"""Runs first in a forked child: its parent's locks, descriptors and threads are not its own."""
+"""The beginning of a forked child, whose parent's locks, descriptors and threads are not its own; and its end."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import sys
 import weakref
 from contextlib import ExitStack
 from functools import partial
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _functions: Final[list[Callable[[], None]]] = []
 _methods: Final[dict[int, tuple[weakref.ref[object], Callable[[Any], None]]]] = {}
 _numbers: Final = itertools.count()
+_ends: Final[set[Callable[[], None]]] = set()
 
 
 def in_child(act: Callable[[], None]) -> Callable[[], None]:
@@ -30,7 +32,18 @@ def in_child(act: Callable[[], None]) -> Callable[[], None]:
     return act
 
 
+def at_worker_end(act: Callable[[], None]) -> None:
+    """Have a function called when this process ends if it is a worker of multiprocessing: those skip ``atexit``.
+
+    The worker itself has to call this, once or often, before there is something to do.
+    """
+    if act not in _ends and (workers := sys.modules.get("multiprocessing.util")) is not None:
+        _ends.add(act)
+        workers.Finalize(None, act, exitpriority=0)
+
+
 def _begin() -> None:
+    _ends.clear()
     with ExitStack() as everything:  # also where one of them fails
         for reference, method in list(_methods.values()):
             if (owner := reference()) is not None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -98,22 +98,7 @@ class Cell:
 
     def merge(self, other: Cell) -> Cell:
         """Both cells' runs together, under this one's labels; ``tasks`` is left to the caller."""
-        return replace(
-            self,
-            n=self.n + other.n,
-            time=self.time.merge(other.time),
-            log_time=self.log_time.merge(other.log_time),
-            max_time=max(self.max_time, other.max_time),
-            cost=self.cost.merge(other.cost),
-            log_cost=self.log_cost.merge(other.log_cost),
-            max_cost=max(self.max_cost, other.max_cost),
-            routed=self.routed + other.routed,
-            routed_right=self.routed_right + other.routed_right,
-            git_commit=_merge_range(self.git_commit, other.git_commit),
-            host=_merge_range(self.host, other.host),
-            first=min(self.first, other.first),
-            last=max(self.last, other.last),
-        )
+        return cast("Cell", total((self, other)))
 
 
 def _merge_range(left: Range, right: Range) -> Range:
@@ -341,6 +326,11 @@ def summarize_columns(columns: Columns | Mapping[str, Any], query: Query) -> Cel
     groups = groups_of(query.by, columns) if query.by else None
     found = collect(tabulate(columns, groups), query.versions, query.own_cells)
     return found if groups is None else replace(found, caveats=group_notes(groups.rest))
+
+
+def tabulate_by(columns: Columns, query: Query) -> list[Cell]:
+    """One cell for each (version, task, success, group); of groups beyond the most, one for the rest."""
+    return tabulate(columns, groups_of(query.by, columns) if query.by else None)
 
 
 def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None) -> list[Cell]:

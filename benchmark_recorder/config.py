@@ -76,11 +76,9 @@ def effective_settings(**arguments: Any) -> Settings:  # noqa: ANN401
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for name, value, origin in (*_from_project(), *_from_environment()):
+    given = ((name, value, "argument") for name, value in arguments.items() if value is not None)
+    for name, value, origin in (*_from_project(), *_from_environment(), *given):
         values[name], origins[name] = _checked(name, value, origin), origin
-    for name, value in arguments.items():
-        if value is not None:
-            values[name], origins[name] = _checked(name, value, "argument"), "argument"
     return Settings(**values, origins=tuple(sorted(origins.items())))
 
 
@@ -130,15 +128,14 @@ def _checked(name: str, value: object, origin: str) -> object:
     if name not in known:
         raise ConfigurationError(f"{origin}: unknown setting {name!r}; known are {', '.join(known)}")
     if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise ConfigurationError(
-                f"{name} ({origin}): expected {' or '.join(map(repr, _CHOICES[name]))}, got {value!r}"
-            )
+        right, expected = value in _CHOICES[name], " or ".join(map(repr, _CHOICES[name]))
     elif name in _TEXTS:
-        if not isinstance(value, str) or not value or (name == "keep_delivered" and _seconds(value) is None):
-            raise ConfigurationError(f"{name} ({origin}): expected {_TEXTS[name]}, got {value!r}")
-    elif not isinstance(value, bool):
-        raise ConfigurationError(f"{name} ({origin}): expected true or false, got {value!r}")
+        right, expected = isinstance(value, str) and bool(value), _TEXTS[name]
+        right = right and (name != "keep_delivered" or _seconds(str(value)) is not None)
+    else:
+        right, expected = isinstance(value, bool), "true or false"
+    if not right:
+        raise ConfigurationError(f"{name} ({origin}): expected {expected}, got {value!r}")
     return value
 
 

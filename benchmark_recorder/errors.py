@@ -18,6 +18,7 @@ A driver's or the system's own error is the ``__cause__``.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,13 +40,9 @@ class InvalidRecordError(BenchmarkRecorderError, ValueError):
         super().__init__(message)
         self.field = field
 
-    def __reduce__(self) -> tuple[Callable[..., InvalidRecordError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[Callable[[str], InvalidRecordError], tuple[str]]:
         # Worker processes send errors by pickle, which does not know keyword arguments.
-        return _invalid_record, (str(self), self.field)
-
-
-def _invalid_record(message: str, field: str) -> InvalidRecordError:
-    return InvalidRecordError(message, field=field)
+        return functools.partial(InvalidRecordError, field=self.field), (str(self),)
 
 
 class InvalidQueryError(BenchmarkRecorderError, ValueError):
@@ -100,12 +97,8 @@ class RefusedRecordsError(StoreError):
         self.reasons = reasons
         self.new = new
 
-    def __reduce__(self) -> tuple[Callable[..., RefusedRecordsError], tuple[str, Mapping[str, str], int]]:
-        return _refused_records, (str(self), self.reasons, self.new)
-
-
-def _refused_records(message: str, reasons: Mapping[str, str], new: int) -> RefusedRecordsError:
-    return RefusedRecordsError(message, reasons=reasons, new=new)
+    def __reduce__(self) -> tuple[Callable[[str], RefusedRecordsError], tuple[str]]:
+        return functools.partial(RefusedRecordsError, reasons=self.reasons, new=self.new), (str(self),)
 
 
 def preview(value: object) -> str:

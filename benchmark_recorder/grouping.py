@@ -160,7 +160,10 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
         keys: as ``check_key`` takes them.
         columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``.
     """
-    codes, labels, rest = np.zeros(len(next(iter(columns.values()))), np.int64), [()], {}
+    column = next(iter(columns.values()))
+    codes = np.zeros(len(column.codes if isinstance(column, Coded) else column), np.int64)
+    labels: list[tuple[str | None, ...]] = [()]
+    rest = {}
     for key in keys:
         coded, dropped = _kept(key, _coded(key, columns), columns)
         if dropped:

@@ -5,44 +5,31 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
-from benchmark_recorder.records import Query
+from benchmark_recorder.records import Filters, Query, QueryArguments
 from benchmark_recorder.stores.base import Health, Store
+from benchmark_recorder.stores.completing import completed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
     from types import TracebackType
 
     from benchmark_recorder.analysis import Claim
+    from benchmark_recorder.records import Names
     from benchmark_recorder.reporting.views import (
         ClaimReportView,
         ComparisonView,
         GateResultView,
+        GroupedSummaries,
         JointComparisonView,
         SelfTestView,
+        SlicedComparisonView,
         SummaryView,
     )
 
-
-class Filters(TypedDict, total=False):
-    """The arguments by which every question selects executions; see ``records.Query.of``."""
-
-    task: str | None
-    agent: str | Collection[str] | None
-    success: bool | None
-    since: datetime | str | None
-    until: datetime | str | None
-    last_days: float | None
-    metadata: Mapping[str, Any] | None
-
-
-class QueryArguments(Filters, total=False):
-    """The same where no task is asked for by position."""
-
-    task_id: str | Collection[str] | None
+Scope: TypeAlias = Literal["suite", "tasks"]
 
 
 class History:
@@ -67,7 +54,7 @@ class History:
             store = JSONFileStore(Path(store).absolute())
         if not isinstance(store, Store):
             raise ConfigurationError(f"store: expected a Store or the path of a JSON file, got {preview(store)}")
-        self._store = store
+        self._given, self._store = store, completed(store)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._store.name!r})"
@@ -75,23 +62,31 @@ class History:
     @property
     def store(self) -> Store:
         """Where the records live."""
-        return self._store
+        return self._given
 
     def _before_question(self) -> None:
-        """Called before each question; a recorder writes the records that wait in memory."""
+        """A recorder writes the records that wait in memory."""
 
+    @overload
     def get_historical_metrics(
-        self,
-        version: str | Collection[str] | None = None,
-        task_id: str | Collection[str] | None = None,
-        **query: Unpack[Filters],
-    ) -> SummaryView:
+        self, version: Names = None, task_id: Names = None, *, by: None = None, **query: Unpack[Filters]
+    ) -> SummaryView: ...
+    @overload
+    def get_historical_metrics(
+        self, version: Names = None, task_id: Names = None, *, by: str, **query: Unpack[Filters]
+    ) -> GroupedSummaries: ...
+    def get_historical_metrics(
+        self, version: Names = None, task_id: Names = None, *, by: str | None = None, **query: Unpack[Filters]
+    ) -> SummaryView | GroupedSummaries:
         """What happened: the figures of the matching executions, as attributes and as keys.
 
         Args:
             version: a version, or several; all unless given.
             task_id: a task's id, or several.
-            **query: any other of ``task, agent, success, since, until, last_days, metadata``.
+            by: ``week``, ``day``, ``hour``, ``commit``, ``model``, ``agent``, ``error_type``, ``host``,
+                ``expected_agent`` or ``metadata.<key>``: the figures of each group (``None``: of the runs that say
+                nothing) instead. Beyond the 1,000 largest, or 10,000 newest times or commits, groups are "(rest)".
+            **query: any other argument of ``records.Query.of``.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
@@ -100,29 +95,58 @@ class History:
         from benchmark_recorder.analysis import summarize_version
         from benchmark_recorder.reporting.views import view_of
 
-        asked = _query(version=version, task_id=task_id, **query)
+        asked, narrowed = _query(version=version, task_id=task_id, **query), task_id is not None or bool(query)
         self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
-        durations = self._store.durations(asked)
-        found = summarize_version(label, self._store.summarize(asked), durations)
-        return view_of(found, narrowed=task_id is not None or bool(query))
+        if by is not None:
+            from benchmark_recorder.questions import by_key, summaries_by
 
+            return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed)
+        durations = self._store.durations(asked)
+        return view_of(summarize_version(label, self._store.summarize(asked), durations), narrowed=narrowed)
+
+    @overload
     def compare_versions(
+        self,
+        v1: str,
+        v2: str,
+        metric: str = ...,
+        *,
+        by: None = None,
+        scope: Scope = ...,
+        margin: float | None = ...,
+        **query: Unpack[QueryArguments],
+    ) -> ComparisonView: ...
+    @overload
+    def compare_versions(
+        self,
+        v1: str,
+        v2: str,
+        metric: str = ...,
+        *,
+        by: str,
+        scope: Scope = ...,
+        margin: float | None = ...,
+        **query: Unpack[QueryArguments],
+    ) -> SlicedComparisonView: ...
+    def compare_versions(  # noqa: PLR0913
         self,
         v1: str,
         v2: str,
         metric: str = "execution_time",
         *,
-        scope: Literal["suite", "tasks"] = "suite",
+        by: str | None = None,
+        scope: Scope = "suite",
         margin: float | None = None,
         **query: Unpack[QueryArguments],
-    ) -> ComparisonView:
+    ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
 
         Args:
             v1: the baseline.
             v2: the candidate.
             metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
+            by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
             margin: the largest difference that does not matter; each metric's own unless given.
             **query: which executions; not ``version``.
@@ -131,11 +155,17 @@ class History:
             InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.analysis import compare
+        from benchmark_recorder.analysis import compare, compare_slices
         from benchmark_recorder.reporting.views import view_of
 
-        cells = self._store.summarize(self._pair(v1, v2, query))
-        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin)
+        asked = self._pair(v1, v2, query)
+        if by is not None:
+            from benchmark_recorder.questions import by_key
+
+            cells = self._store.summarize(by_key(asked, by))
+            sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
+            return view_of(sliced, narrowed=bool(query), scan=self._store.scan)
+        compared = compare(self._store.summarize(asked), v1, v2, metric, scope=scope, margin=margin)
         return view_of(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -143,7 +173,7 @@ class History:
         v1: str,
         v2: str,
         *,
-        scope: Literal["suite", "tasks"] = "suite",
+        scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> JointComparisonView:
         """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
@@ -173,7 +203,7 @@ class History:
         v2: str,
         claims: Sequence[Claim] | None = None,
         *,
-        scope: Literal["suite", "tasks"] = "suite",
+        scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
         """Does the new version do what was claimed?
@@ -207,7 +237,7 @@ class History:
         baseline_days: float | None = None,
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = 20,
-        scope: Literal["suite", "tasks"] = "suite",
+        scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
         """May the candidate be merged?
@@ -259,7 +289,7 @@ class History:
         *,
         splits: int = 2000,
         seed: int = 0,
-        scope: Literal["suite", "tasks"] = "suite",
+        scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> SelfTestView:
         """How often would the gate block this version against itself?
@@ -287,6 +317,8 @@ class History:
         self,
         versions: Sequence[str],
         format: str = "text",  # noqa: A002 - the field's word
+        *,
+        by: str | None = None,
         **query: Unpack[QueryArguments],
     ) -> str:
         """How are we doing: a report on some versions, each compared with the one before it.
@@ -294,6 +326,7 @@ class History:
         Args:
             versions: oldest first.
             format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
+            by: also each version's groups, and the comparisons slice by slice; see ``get_historical_metrics``.
             **query: which executions; not ``version``.
 
         Raises:
@@ -307,7 +340,7 @@ class History:
         check_format(format)
         names = version_names(versions)
         asked = self._about(names, query)
-        return render(report_of(self._store, names, asked, query, self.health()), format)
+        return render(report_of(self._store, names, asked, query, self.health(), by=by), format)
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.fields import METRIC_FIELDS, of_kind
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.records import Columns
     from benchmark_recorder.stores.json_file import JSONFileStore
+
+_COUNTS: Final = of_kind("count")
 
 
 class Statistics(TypedDict):
@@ -160,20 +162,15 @@ class LegacyQuestions(History):
 
 
 def _metrics_of(columns: Columns) -> list[BenchmarkMetric]:
-    rows = zip(*(columns[name].tolist() for name in METRIC_FIELDS), strict=True)
-    return [BenchmarkMetric(**_row(row)) for row in rows]
+    values = ([_value(name, value) for value in columns[name].tolist()] for name in METRIC_FIELDS)
+    return [BenchmarkMetric(*row) for row in zip(*values, strict=True)]
 
 
-def _row(values: tuple[Any, ...]) -> dict[str, Any]:
-    """A row of columns as a record has it: absent numbers are ``None``, tokens are whole."""
-    row: dict[str, Any] = {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in zip(METRIC_FIELDS, values, strict=True)
-    }
-    for name in of_kind("count"):
-        if row[name] is not None:
-            row[name] = int(row[name])
-    return row
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401
+    """A value of a column as a record has it: an absent number is ``None``, tokens are whole."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return int(value) if name in _COUNTS else value
 
 
 def _or_zero(figure: float) -> float:

@@ -152,7 +152,9 @@ def _admit(fields: Document, schema: Schema, names: Mapping[str, str]) -> tuple[
             admitted = schema(normalised)
         except ValidationError as error:
             name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-            raise _refused(name, fields.get(name), names) from None
+            spelled, expected = names.get(name, name), _BY_NAME[name].expected
+            message = f"{spelled}: expected {expected}, got {preview(fields.get(name))}"
+            raise InvalidRecordError(message, field=spelled) from None
     if admitted.get("task_id") is None:  # made from the whole text
         admitted["task_id"] = task_id_of(str.__str__(fields["task_description"]))
     if not is_plain_metadata(admitted["metadata"]):
@@ -219,11 +221,6 @@ def _plain_number(name: str, value: object) -> object:
     if name == "success" and isinstance(value, int) and value in {0, 1}:
         return bool(value)
     return float(value) if isinstance(value, Decimal) and not value.is_snan() else value
-
-
-def _refused(name: str, value: object, names: Mapping[str, str]) -> InvalidRecordError:
-    spelled = names.get(name, name)
-    return InvalidRecordError(f"{spelled}: expected {_BY_NAME[name].expected}, got {preview(value)}", field=spelled)
 
 
 def _json(metadata: Document, name: str) -> tuple[Document, tuple[str, ...]]:

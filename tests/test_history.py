@@ -104,7 +104,7 @@ def test_questions_make_and_change_no_file(exists: bool, tmp_path: Path) -> None
         answers(history)
         history.health()
     assert below(tmp_path) == before
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads
 
 
 def test_a_history_sees_what_is_recorded_after_it_was_made(recorder: BenchmarkRecorder) -> None:
@@ -147,7 +147,7 @@ def test_what_waits_in_the_journal_of_a_remote_store_counts_as_for_the_recorder(
         assert answers(history) == expected
         assert history.health().pending == 40
     assert below(tmp_path) == before
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads
     assert len(remote._documents) == 60
 
 
@@ -225,9 +225,9 @@ def test_every_query_argument_narrows_the_answer(recorder: BenchmarkRecorder) ->
 
 def test_an_unknown_query_argument_is_an_error_that_lists_the_known_ones(recorder: BenchmarkRecorder) -> None:
     with pytest.raises(InvalidQueryError, match="unknown query argument vesion; known are version, task, "):
-        recorder.get_historical_metrics(vesion="v1")  # type: ignore[call-arg]
+        recorder.get_historical_metrics(vesion="v1")  # type: ignore[call-overload]
     with pytest.raises(InvalidQueryError, match="^version: the versions are already named"):
-        recorder.compare_versions("v1", "v2", version="v3")  # type: ignore[call-arg]
+        recorder.compare_versions("v1", "v2", version="v3")  # type: ignore[call-overload]
     with pytest.raises(InvalidQueryError, match="^v2: expected the name of a version, got ''"):
         recorder.compare_versions("v1", "")
     with pytest.raises(InvalidQueryError, match="^versions: expected"):

@@ -3,7 +3,7 @@
 import logging
 import sys
 from enum import IntEnum
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -94,11 +94,6 @@ def main() -> None:
     """The entry point."""
     logging.getLogger("benchmark_recorder").addHandler(_Complaints(logging.WARNING))
     for stream in (sys.stdout, sys.stderr):
-        _never_fail_on_a_character(stream)
+        if hasattr(stream, "reconfigure"):  # characters that its encoding lacks are printed as escapes
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="benchmark-recorder")
-
-
-def _never_fail_on_a_character(stream: TextIO) -> None:
-    """Print characters that the output's encoding lacks as escapes."""
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="backslashreplace")

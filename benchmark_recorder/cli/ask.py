@@ -9,6 +9,7 @@ from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
+    By,
     Candidate,
     Output,
     Scope,
@@ -19,9 +20,10 @@ from benchmark_recorder.cli.options import (
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.history import History
 from benchmark_recorder.records import Query
+from benchmark_recorder.stores.completing import completed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from benchmark_recorder.analysis import Comparison, JointComparison, Summary
     from benchmark_recorder.reporting.page import Page
@@ -42,7 +44,7 @@ def list_versions(history: History, query_with_version: dict[str, Any]) -> Answe
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.reporting.version_pages import list_page
 
-    cells = history.store.summarize(Query.of(**query_with_version))
+    cells = completed(history.store).summarize(Query.of(**query_with_version))
     versions = sorted({cell.version for cell in cells.cells})
     summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
     summaries.sort(key=lambda summary: summary.first or 0)
@@ -65,8 +67,19 @@ def _iso(micros: int) -> str:
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
-def show(history: History, version: Version, query: dict[str, Any]) -> Answer:
+def show(history: History, version: Version, query: dict[str, Any], *, by: By = None) -> Answer:
     """Show the figures of one version, each with its interval."""
+    if by is not None:
+        from benchmark_recorder.reporting.slice_pages import groups_page
+
+        groups = history.get_historical_metrics(version, by=by, **query)
+        listed = [{"group": group, "summary": summary} for group, summary in groups.items()]
+        return Answer(
+            {"by": by, "groups": listed},
+            lambda: groups_page(groups.version, groups.by, groups),
+            [version],
+            found=bool(groups),
+        )
     from benchmark_recorder.reporting.version_pages import summary_page
 
     summary = history.get_historical_metrics(version, **query)
@@ -88,6 +101,7 @@ def compare(  # noqa: PLR0913 - options
             help="execution_time, success_rate, failure_rate, cost or routing_accuracy; default: four of them.",
         ),
     ] = None,
+    by: By = None,
     scope: Scope = "suite",
     margin: Annotated[
         float | None,
@@ -99,6 +113,20 @@ def compare(  # noqa: PLR0913 - options
     from benchmark_recorder.reporting.task_texts import task_texts
 
     check_different(v1, v2)
+    if by is not None:
+        from benchmark_recorder.reporting.slice_pages import slices_page
+
+        sliced = history.compare_versions(
+            v1, v2, metric or "execution_time", by=by, scope=scope, margin=margin, **query
+        )
+        code = Code.FINE if sliced.slices else Code.NO_DATA
+        return Answer(
+            {"comparison": sliced},
+            lambda: slices_page(sliced),
+            [v1, v2],
+            bool(sliced.slices or sliced.only_v1 or sliced.only_v2),
+            code,
+        )
     answer: Comparison | JointComparison
     if metric is not None:
         answer = comparison = history.compare_versions(v1, v2, metric, scope=scope, margin=margin, **query)
@@ -113,14 +141,19 @@ def compare(  # noqa: PLR0913 - options
         texts = task_texts(history.store.scan, compared)
         return comparison_page(comparison, texts) if metric is not None else joint_page(joint, texts)
 
-    has_values = any(c.v1_count and c.v2_count for c in compared)
+    has_values = [c for c in compared if c.v1_count and c.v2_count]
     return Answer(
         {"comparison": answer},
         page,
         [v1, v2],
         knows_versions(answer),
-        Code.FINE if has_values else Code.NO_DATA,
+        _code(has_values),
     )
+
+
+def _code(compared: "Sequence[object]") -> Code:
+    """Whether there was something to compare."""
+    return Code.FINE if compared else Code.NO_DATA
 
 
 @app.command(epilog="Example: benchmark-recorder report v1.0 v2.0 --last-days 7 --format markdown")
@@ -135,6 +168,7 @@ def report(  # noqa: PLR0913 - options
         typer.Option(metavar="FORMAT", help="text, markdown, html, json or csv; default: FILE's ending."),
     ] = None,
     output: Output = "-",
+    by: By = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -142,7 +176,7 @@ def report(  # noqa: PLR0913 - options
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     form = "json" if as_json else form_of(format, output, FORMS, "text")
-    write_text(history.generate_report(versions, form, **query), output, history.store)
+    write_text(history.generate_report(versions, form, by=by, **query), output, history.store)
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
     if gate:

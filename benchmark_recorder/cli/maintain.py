@@ -95,15 +95,9 @@ def _settings(place: str | None) -> dict[str, dict[str, Any]]:
     """Each setting in force and where it came from, secrets hidden."""
     settings = effective_settings(store=place)
     origins = dict(settings.origins)
-    return {
-        f.name: {"value": _without_secret(getattr(settings, f.name)), "origin": origins.get(f.name, "default")}
-        for f in fields(Settings)
-        if f.name != "origins"
-    }
-
-
-def _without_secret(value: object) -> object:
-    return without_secrets(value) if isinstance(value, str) else value
+    values = {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name != "origins"}
+    shown = {name: without_secrets(value) if isinstance(value, str) else value for name, value in values.items()}
+    return {name: {"value": value, "origin": origins.get(name, "default")} for name, value in shown.items()}
 
 
 @app.command(epilog="Example: benchmark-recorder prune --older-than 90 --yes")

@@ -24,6 +24,14 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
 Scope = Annotated[
     Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="KEY",
+        help="Group by week, day, hour, commit, model, agent, error_type, host, expected_agent or metadata.<key>.",
+    ),
+]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Output = Annotated[str, typer.Option("--output", metavar="FILE", help="File to write; - is the terminal.")]
 MetadataOption = Annotated[
@@ -42,6 +50,19 @@ _QUERY: Final[dict[str, Any]] = {
     "until": Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")],
     "last_days": Annotated[float | None, typer.Option(metavar="DAYS", help="Only the last so many days.")],
     "metadata": MetadataOption,
+    "model": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this model. May be repeated.")],
+    "error_type": Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this class of failure. May be repeated.")
+    ],
+    "host": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this host. May be repeated.")],
+    "commit": Annotated[list[str] | None, typer.Option(metavar="HASH", help="Only this commit. May be repeated.")],
+    "expected_agent": Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only where this agent was right. May be repeated.")
+    ],
+    "runs": Annotated[
+        Literal["roots", "children", "all"] | None,
+        typer.Option(metavar="WHICH", help="roots (default), children of other runs, or all."),
+    ],
 }
 _VERSION: Final[dict[str, Any]] = {
     "version": Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this version. May be repeated.")],

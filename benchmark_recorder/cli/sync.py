@@ -1,8 +1,11 @@
 """``sync``: deliver pending records to the remote store, or copy one store to another."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -10,13 +13,12 @@ import typer
 from benchmark_recorder.cli.app import Code, app, complain
 from benchmark_recorder.cli.options import resolved
 from benchmark_recorder.cli.output import records
-from benchmark_recorder.cli.signals import Interruption
 from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.stores.replication.copying import copy
+from benchmark_recorder.stores.replication.delivery import copy
 
 WATCH_SECONDS: Final = 1.0
 """Pause between two looks at the journal; it doubles after each failure, up to sixteen times as long."""
@@ -112,15 +114,54 @@ def _copy(source: str, target: str) -> None:
         typer.echo(
             f"{records(copied.read)} in {terminal(one.name)}, {copied.new:,} of them new in {terminal(other.name)}"
         )
-    if not copied.read:
-        raise typer.Exit(Code.NO_DATA)
     if copied.refused:
         complain(f"{records(len(copied.refused))} refused: {next(iter(copied.refused.values()))}")
+    if copied.refused or not copied.read:
         raise typer.Exit(Code.NO_DATA)
 
 
 def _progress(total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-    """A bar on stderr, where that is a terminal; imported here because no other command needs the harness."""
-    from benchmark_recorder.harness.progress import progress_bar
+    from benchmark_recorder.harness.runner import progress_bar  # no other command needs the harness
 
     return progress_bar(total, "records")
+
+
+class Interruption:
+    """SIGINT and SIGTERM as a request to stop soon: whether one has come; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self.has_come = False
+        self._is_pausing = False
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, or return early if a signal comes."""
+        try:
+            self._is_pausing = True
+            if not self.has_come:
+                time.sleep(seconds)
+            self._is_pausing = False
+        except _WokenError:
+            self._is_pausing = False
+
+    def _come(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's form
+        for each, before in self._before.items():
+            signal.signal(each, before)
+        self.has_come = True
+        if self._is_pausing:
+            raise _WokenError
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Handle the signals; in the main thread only."""
+        self._before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        for each in self._before:
+            signal.signal(each, self._come)
+        try:
+            yield
+        finally:
+            for each, before in self._before.items():
+                signal.signal(each, before)
+
+
+class _WokenError(Exception):
+    """Ends a pause."""

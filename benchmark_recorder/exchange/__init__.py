@@ -1,9 +1,8 @@
 """Files of other programs, in and out; ``docs/formats.md`` describes the formats.
 
-- ``importing``: a file's records into a store; ``exporting``: a store's records into a file.
-- ``recognition``: which form a file has, by its content.
-- ``json_lines``, ``csv_rows``, ``pytest_benchmark``: the entries of one form each. Our JSON is read by its store.
-- ``entry``: what a file says about one execution, and the record that it becomes.
+- ``importing``: which form a file has, and its records into a store; ``exporting``: a store's records into a file.
+- ``csv_rows``, ``pytest_benchmark``: the entries of one form each. Our JSON is read by its store.
+- ``entry``: what a file says about one execution, and the record that it becomes; the entries of JSON lines.
 """
 
 from benchmark_recorder.exchange.exporting import FIGURES, FORMS, export_file, export_records, holds

@@ -11,7 +11,7 @@ from benchmark_recorder.identity import timestamp_text
 from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from benchmark_recorder.records import Document
 
@@ -20,6 +20,8 @@ SPELLINGS: Final[Mapping[str, str]] = {
     "agent": "agent_selected",
 }
 """Other spellings of a field: those of ``record_execution`` and of the command line."""
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 REQUIRED: Final = ("version", "execution_time", "success", "timestamp")
 
@@ -75,6 +77,18 @@ def read_object(text: str | bytes, place: str) -> Document:
     if not isinstance(found, dict):
         raise wrong(place, "expected a JSON object with the fields of one record")
     return found
+
+
+def json_lines(lines: Iterable[bytes]) -> Iterator[Entry]:
+    """JSON lines as entries; blank lines are skipped.
+
+    Raises:
+        InvalidRecordError: a line is not a JSON object; names it.
+    """
+    for number, line in enumerate(lines, 1):
+        text = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).strip()
+        if text:
+            yield Entry(f"line {number}", read_object(text, f"line {number}"))
 
 
 def prepared(entry: Entry, version: str | None) -> Entry:

@@ -55,16 +55,13 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
     """
     query = query or Query(runs="all")
     _check(form, query)
-    if form == "csv":
-        columns = store.scan(query, CSV_FIELDS)
-        print_csv(columns, file)
-        return len(columns[CSV_FIELDS[0]])
-    if form == "junit":
+    if form in {"csv", "junit"}:
         from benchmark_recorder.reporting.ci import JUNIT_FIELDS, print_junit
 
-        columns = store.scan(query, JUNIT_FIELDS)
-        print_junit(columns, file)
-        return len(columns[JUNIT_FIELDS[0]])
+        fields, write = (CSV_FIELDS, print_csv) if form == "csv" else (JUNIT_FIELDS, print_junit)
+        columns = store.scan(query, fields)
+        write(columns, file)
+        return len(columns[fields[0]])
     if form in FIGURES:
         return _print_figures(store, file, form, query)
     numbers = count()

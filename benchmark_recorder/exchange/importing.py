@@ -1,11 +1,14 @@
-"""A file's records into a store: every line is checked before the first record is written."""
+"""Which form a file has, and its records into a store: every line is checked before the first record is written."""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import (
     InvalidRecordError,
@@ -14,16 +17,15 @@ from benchmark_recorder.errors import (
     StoreFormatError,
     StoreUnavailableError,
 )
-from benchmark_recorder.exchange import csv_rows, json_lines, pytest_benchmark
-from benchmark_recorder.exchange.entry import Entry, admitted, prepared, read_object
-from benchmark_recorder.exchange.recognition import Form, recognise
+from benchmark_recorder.exchange import csv_rows, pytest_benchmark
+from benchmark_recorder.exchange.entry import BYTE_ORDER_MARK, Entry, admitted, json_lines, prepared, read_object
 from benchmark_recorder.identity import identified
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from benchmark_recorder.stores.base import Store
 
@@ -123,7 +125,7 @@ class _Source:
                     yield Entry(f"record {number}", document)
         elif self.form is Form.JSONL:
             with self._path.open("rb") as file:
-                yield from json_lines.entries(file)
+                yield from json_lines(file)
         elif self.form is Form.CSV:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 yield from csv_rows.entries(
@@ -178,3 +180,56 @@ def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: 
                 f"{error}; {new:,} records were imported before that; re-running the import adds the rest"
             ) from error
     return new, refused
+
+
+# Which form a file has, by its content: a name proves nothing ---------------------------------------------------------
+
+_METRICS: Final = re.compile(rb'"metrics"\s*:\s*\[$')
+
+
+class Form(StrEnum):
+    """What can be imported."""
+
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PYTEST_BENCHMARK = "pytest-benchmark"
+
+
+def recognise(first: bytes, whole: Callable[[], bytes]) -> Form | None:
+    """The form of a file; ``None`` if it is not one of them.
+
+    Args:
+        first: its first line that is not blank.
+        whole: reads all of it; called if the first line does not decide.
+    """
+    line = first.removeprefix(BYTE_ORDER_MARK).strip()
+    if not line.startswith(b"{"):
+        return Form.CSV if csv_rows.delimiter_of(line.decode("utf-8", "replace")) else None
+    top = _object(line)
+    if top is not None:
+        return _of_document(top) or Form.JSONL
+    if _METRICS.search(line):
+        return Form.JSON  # as a store lays it out, which may be too large to be read at once
+    content = whole()
+    top = _object(content)
+    if top is not None:
+        return _of_document(top)
+    if line.endswith(b"}"):
+        return Form.JSONL  # its first line is wrong; reading it will say so
+    # A store opens even if its end was cut off.
+    return Form.JSON if re.match(rb'[^\[\]]{0,4096}"metrics"\s*:\s*\[', content.removeprefix(BYTE_ORDER_MARK)) else None
+
+
+def _of_document(top: dict[str, Any]) -> Form | None:
+    if isinstance(top.get("metrics"), list):
+        return Form.JSON
+    return Form.PYTEST_BENCHMARK if pytest_benchmark.is_report(top) else None
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

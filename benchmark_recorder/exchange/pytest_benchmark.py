@@ -50,14 +50,13 @@ def entries(report: Document, version: str | None = None) -> Iterator[Entry]:
             raise wrong(place, "fullname is missing")
         about = {key: benchmark[key] for key in ("group", "params", "extra_info") if benchmark.get(key)}
         about["pytest_benchmark"] = {key: stats[key] for key in ("rounds", "iterations") if key in stats}
-        for seconds, which in _timings(stats):
+        for seconds, which in _timings(stats, _rounds(benchmark)):
             metadata = {**about, "pytest_benchmark": {**about["pytest_benchmark"], **which}}
             yield Entry(place, {**common, "task_description": name, "execution_time": seconds, "metadata": metadata})
 
 
-def _timings(stats: Document) -> Iterator[tuple[Any, Document]]:
+def _timings(stats: Document, rounds: list[Any]) -> Iterator[tuple[Any, Document]]:
     """Seconds, and their round."""
-    rounds = _rounds({"stats": stats})
     if not rounds:
         yield stats.get("mean"), {key: stats[key] for key in ("stddev", "min", "max", "median") if key in stats}
         return

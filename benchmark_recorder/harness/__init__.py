@@ -1,9 +1,9 @@
 """Runs orchestrators through tasks and records what they do.
 
-- ``runner``: ``BenchmarkHarness``, the order of a run, and its records; ``tasks``: the suite of tasks.
+- ``runner``: ``BenchmarkHarness``, the order of a run, its records and its progress bar; ``tasks``: the suite of tasks.
 - ``execution``: one execution, its clock (real or virtual) and its timeout.
 - ``orchestrators``: a function or a command line as an orchestrator.
-- ``result``: what an orchestrator returned, and what a run did; ``progress``: the bar on a terminal.
+- ``result``: what an orchestrator returned, and what a run did.
 
 ::
 

@@ -142,7 +142,8 @@ async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None,
     """
     started = clock.now()
     call = asyncio.create_task(_attempt(orchestrator, deepcopy(task), clock))
-    call.add_done_callback(_take_note)
+    # Fetches the error of an abandoned call, so that asyncio does not print it.
+    call.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         await asyncio.wait({call}, timeout=timeout)
     except asyncio.CancelledError:
@@ -182,9 +183,3 @@ async def _stop(call: asyncio.Task[Timing]) -> None:
     if not call.cancelling():  # a second cancel would interrupt its cleanup
         call.cancel()
     await asyncio.wait({call}, timeout=GRACE)
-
-
-def _take_note(call: asyncio.Task[Timing]) -> None:
-    """Fetch the error of an abandoned call, so that asyncio does not print it."""
-    if not call.cancelled():
-        call.exception()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.fields import FIELDS, of_kind
+from benchmark_recorder.fields import FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TIMEOUT: Final = "Timeout"
 INVALID_RESULT: Final = "InvalidResult"
@@ -46,12 +47,11 @@ class Outcome:
 
     def others(self) -> dict[str, Any]:
         """What it says beside success, agent and cost, as keywords of ``record_execution``."""
-        return {field.name: getattr(self, field.name) for field in FIELDS if field.name in _OTHERS}
+        return {name: getattr(self, name) for name in _SAID if name not in {"success", "agent_selected", "cost"}}
 
 
-_SAID: Final = frozenset(field.name for field in fields(Outcome))
-"""What a result may say."""
-_OTHERS: Final = _SAID - {"success", "agent_selected", "cost"}
+_SAID: Final = {f.argument: f.kind for f in FIELDS if f.argument in Outcome.__dataclass_fields__}
+"""What a result may say, and the kind of each value."""
 
 
 def read_outcome(result: object) -> Outcome:
@@ -68,44 +68,32 @@ def read_outcome(result: object) -> Outcome:
 
 
 def _read(result: object) -> Outcome:
-    success = _field(result, "success")
-    names = {name: _field(result, name) for name in _SAID & of_kind("text")}
-    tokens = {name: _field(result, name) for name in _SAID & of_kind("count")}
-    cost = _plain(_field(result, "cost"))
-    texts = {name: value for name, value in names.items() if isinstance(value, str)}
-    counts = {name: value for name, value in tokens.items() if _is_count(value)}
-    valid = (
-        isinstance(success, bool)
-        and len(texts) == sum(value is not None for value in names.values())
-        and len(counts) == sum(value is not None for value in tokens.values())
-        and (cost is None or _is_amount(cost))
-    )
-    error_type = texts.pop("error_type", None)
-    known: dict[str, Any] = {**texts, **counts, "cost": float(cost) if _is_amount(cost) else None}
+    get: Callable[..., Any] = result.get if isinstance(result, Mapping) else partial(getattr, result)
+    given = {name: value for name in _SAID if (value := get(name, None)) is not None}
+    known = {name: right for name, value in given.items() if (right := _right(_SAID[name], value)) is not None}
+    valid = "success" in known and len(known) == len(given)
+    known["success"] = valid and known["success"]
     if not valid:
-        return Outcome(success=False, error_type=INVALID_RESULT, **known)
-    if success:
-        return Outcome(success=True, **known)
-    return Outcome(success=False, error_type=error_type or WRONG_RESULT, **known)
+        known["error_type"] = INVALID_RESULT
+    else:
+        known["error_type"] = None if known["success"] else known.get("error_type") or WRONG_RESULT
+    return Outcome(**known)
 
 
-def _field(result: object, name: str) -> Any:  # noqa: ANN401
-    """A field of a result; ``None`` where it is absent."""
-    value = result.get(name) if isinstance(result, Mapping) else getattr(result, name, None)
-    return _plain(value) if name == "success" else value
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """A numpy scalar as the plain number; anything else as it is."""
-    return value.item() if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1) else value
-
-
-def _is_amount(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+def _right(kind: str, value: Any) -> Any:  # noqa: ANN401
+    """A value of this kind as it is recorded; ``None`` for one of the wrong type."""
+    if kind in {"flag", "number"} and type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
+        value = value.item()
+    match kind, value:
+        case ("flag", bool()) | ("text", str()):
+            return value
+        case (_, bool()):
+            return None
+        case ("number", int() | float()) if 0 <= value < math.inf:
+            return float(value)
+        case ("count", int()) if 0 <= value < 2**63:
+            return value
+    return None
 
 
 @dataclass(frozen=True, slots=True)

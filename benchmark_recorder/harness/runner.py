@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.harness.execution import GRACE, Clock, Orchestrator, RealClock, Timing, execute
-from benchmark_recorder.harness.progress import progress_bar
 from benchmark_recorder.harness.result import Execution, RunResult
 from benchmark_recorder.harness.tasks import BenchmarkTasks, CheckedTask, checked_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from benchmark_recorder.harness.tasks import CheckedTask
     from benchmark_recorder.recorder import BenchmarkRecorder
 
 
@@ -132,7 +132,11 @@ class BenchmarkHarness:
     async def run_async(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
         """``run`` inside an event loop; with a virtual clock, the loop must be the clock's."""
         checked = checked_tasks(BenchmarkTasks.get_all_tasks() if tasks is None else tasks)
-        recorder = _default_recorder() if self._recorder is None else self._recorder
+        recorder = self._recorder
+        if recorder is None:
+            from benchmark_recorder.config import get_benchmark_recorder
+
+            recorder = get_benchmark_recorder()
         warnings = self._caveats(recorder, checked)
         jobs = interleave(checked, len(self._orchestrators), self._repeats, self._seed)
         log = _Log(recorder, self._clock)
@@ -308,7 +312,26 @@ def _seconds(name: str, value: object) -> float | None:
     return value
 
 
-def _default_recorder() -> BenchmarkRecorder:
-    from benchmark_recorder.config import get_benchmark_recorder
+@contextmanager
+def progress_bar(
+    total: int | None, counted: str = "executions", *, shown: bool | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with how many more are done.
 
-    return get_benchmark_recorder()
+    Args:
+        total: how many there are, or ``None`` if unknown.
+        counted: what they are.
+        shown: whether to show a bar on stderr; by default where that is a terminal.
+    """
+    if shown is None:
+        shown = sys.stderr is not None and sys.stderr.isatty()  # a program without a console has no stderr
+    if not shown:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(counted), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=total)
+        yield lambda count: progress.advance(bar, count)

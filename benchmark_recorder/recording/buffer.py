@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sys
 import threading
 import warnings
 from collections import deque
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from benchmark_recorder._fork import in_child
+from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Health
@@ -90,15 +89,16 @@ class WriteBuffer:
         Raises:
             StoreError: the journal cannot be written, and the buffer is strict.
         """
-        if self._waiting:
-            self._append_behind(document, fresh=fresh)
-            return
+        while self._waiting:  # records keep their order: what waits goes first
+            if self._alone(self._kept_behind, document, fresh=fresh):
+                return
         try:
             self._journal.append((document,), fresh=fresh)
         except Exception as error:
             if self._strict:
                 raise
-            self._alone(self._keep, document, error, fresh=fresh and _is_unchanged(error))
+            unchanged = isinstance(error, StoreUnavailableError) and error.unchanged
+            self._alone(self._keep, document, error, fresh=fresh and unchanged)
         else:
             if self._failing_since is not None:  # nothing waited: it was strict, or closed
                 self._alone(self._recovered_if_empty)
@@ -148,11 +148,6 @@ class WriteBuffer:
                 last_error=self._last_error,
             )
 
-    def _append_behind(self, document: Document, *, fresh: bool) -> None:
-        """Records keep their order: what waits goes first."""
-        if not self._alone(self._kept_behind, document, fresh=fresh):
-            self.append(document, fresh=fresh)
-
     def _kept_behind(self, document: Document, *, fresh: bool) -> bool:
         if self._waiting and (monotonic() < self._next_attempt or not self._write_waiting()):
             self._keep(document, None, fresh=fresh)
@@ -168,7 +163,7 @@ class WriteBuffer:
             f"{n} record{'' if n == 1 else 's'} could not be written to {self._journal.name} before the end, and "
             f"{'is' if n == 1 else 'are'} lost: {self._last_error}"
         )
-        self._lost += len(self._waiting)
+        self._lost += n
         self._say(logging.ERROR, "%s", loss)
         self._waiting.clear()
         _outstanding.discard(self)
@@ -221,7 +216,8 @@ class WriteBuffer:
             self._failed(error)
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(_Waiting(document, fresh=fresh))
-            _remember(self)
+            at_worker_end(_close_outstanding)
+            _outstanding.add(self)
             return
         self._lost += 1
         if not self._overflowing:
@@ -277,23 +273,8 @@ class WriteBuffer:
         self._unlogged.append((level, message, values))
 
 
-def _is_unchanged(error: Exception) -> bool:
-    return isinstance(error, StoreUnavailableError) and error.unchanged
-
-
 _outstanding: set[WriteBuffer] = set()
 """Buffers with waiting records: they outlive their recorder, and are written at exit."""
-
-
-_worker_end: object = None
-
-
-def _remember(buffer: WriteBuffer) -> None:
-    global _worker_end  # noqa: PLW0603
-    if _worker_end is None and (workers := sys.modules.get("multiprocessing.util")) is not None:
-        # Workers of multiprocessing exit without calling atexit's functions.
-        _worker_end = workers.Finalize(None, _close_outstanding, exitpriority=0)
-    _outstanding.add(buffer)
 
 
 @atexit.register
@@ -303,8 +284,4 @@ def _close_outstanding() -> None:
             ends.callback(buffer.close)
 
 
-@in_child
-def _forget_parents() -> None:
-    global _worker_end  # noqa: PLW0603
-    _worker_end = None
-    _outstanding.clear()
+in_child(_outstanding.clear)

@@ -14,8 +14,10 @@ from benchmark_recorder.analysis import (
     ClaimReport,
     ClaimResult,
     Comparison,
+    Estimate,
     GateCheck,
     GateResult,
+    Interval,
     JointComparison,
     LiteralCheck,
     Result,
@@ -280,11 +282,18 @@ def _view(result: Result, scan: Scan | None) -> Result:
 
 def worded(result: R, *, narrowed: bool = False) -> R:
     """The same result, its sentences filled in all the way down; see ``view_of``."""
-    own = {name: _worded(value, narrowed=narrowed) for name, value in fields_as_they_are(result).items()}
-    return type(result)(**own | _words(type(result)(**own), narrowed=narrowed))
+    parts = fields_as_they_are(result)
+    own = {name: _worded(value, narrowed=narrowed) for name, value in parts.items()}
+    if any(own[name] is not parts[name] for name in own):
+        result = type(result)(**own)
+    words = _words(result, narrowed=narrowed)
+    return type(result)(**own | words) if words else result
 
 
 def _worded(value: Any, *, narrowed: bool) -> Any:  # noqa: ANN401 - any field
+    """The value itself where it has no words."""
+    if isinstance(value, Estimate | Interval) or not value:
+        return value
     if isinstance(value, Result):
         return worded(value, narrowed=narrowed)
     if isinstance(value, tuple):

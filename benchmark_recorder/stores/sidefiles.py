@@ -18,7 +18,7 @@ import secrets
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -28,8 +28,10 @@ from benchmark_recorder.stores.base import Position
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from io import BufferedWriter
+
+T = TypeVar("T")
 
 # The folder ----------------------------------------------------------------------------------------------------------
 
@@ -150,7 +152,7 @@ def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterato
     path = os.path.join(folder_of(document), name)
     try:
         _make_folders(document)
-        fd = os.open(path, _OPEN_FLAGS, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise unavailable(error, path, "lock") from error
     held = _Held(fd)
@@ -169,9 +171,6 @@ def _make_folders(document: str) -> None:
     if not os.path.isdir(folder_of(document)):
         os.makedirs(os.path.dirname(document) or ".", exist_ok=True)
         make_folder(document)
-
-
-_OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 
 class _Held:
@@ -324,23 +323,24 @@ _decode_refused = msgspec.json.Decoder(_Refused).decode
 
 
 def quarantined_ids(journal: str) -> set[str]:
-    """The ids of a journal's records in quarantine.
+    """The ids of a journal's records in quarantine; errors as in ``quarantined``."""
+    return {refused.document.record_id for refused in quarantined(quarantine_of(journal), _decode_refused)}
+
+
+def quarantined(path: str, decode: Callable[[bytes], T]) -> list[T]:
+    """The entries of a quarantine, one per line; none where it does not exist.
 
     Raises:
         StoreUnavailableError: it cannot be read.
     """
-    path = quarantine_of(journal)
     try:
         with open(path, "rb") as file:
-            return {_decode_refused(line).document.record_id for line in file}
+            return [decode(line) for line in file]
     except FileNotFoundError:
-        return set()
+        return []
     except OSError as error:
         raise unavailable(error, path, "read") from error
     except msgspec.DecodeError as error:
-        raise damaged_quarantine(path, error) from error
-
-
-def damaged_quarantine(path: str, error: Exception) -> StoreUnavailableError:
-    """The error for a quarantine with a line that cannot be read."""
-    return StoreUnavailableError(f"{path} has a line that is not a refused record: {error}; correct or remove it")
+        raise StoreUnavailableError(
+            f"{path} has a line that is not a refused record: {error}; correct or remove it"
+        ) from error

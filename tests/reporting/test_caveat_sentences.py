@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmark_recorder import analysis
 from benchmark_recorder.analysis import Caveat, compare, selftest, summarize_version
 from benchmark_recorder.columns import Durations
+from benchmark_recorder.reporting.caveat_sentences import SENTENCES
 from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import cells_of, runs
 
@@ -92,3 +95,21 @@ def test_no_sentence_counts_one_as_many() -> None:
     for caveat in caveats:
         sentence = worded(caveat).sentence
         assert not re.search(r"\b1 (runs|tasks|records|commits|hosts)\b", sentence), sentence
+
+
+def test_every_code_of_the_analysis_has_a_sentence() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(analysis.__path__[0]).glob("*.py")]
+    codes = {code for source in sources for code in re.findall(r'Caveat\(\s*"(\w+)"', source)}
+    assert len(codes) > 15
+    assert codes <= SENTENCES.keys()
+
+
+def test_a_caveat_of_a_store_keeps_its_own_sentence() -> None:
+    caveat = Caveat("several_sources", "There are two.", {"sources": 2})
+    assert worded(caveat).to_dict() == caveat.to_dict()
+
+
+def test_a_version_without_runs_that_match_is_not_said_to_have_none() -> None:
+    caveat = Caveat("unknown_version", figures={"version": "v9"})
+    assert str(worded(caveat)) == "There are no runs of version v9."
+    assert str(worded(caveat, narrowed=True)) == "There are no runs of version v9 that match the query."

@@ -139,7 +139,7 @@ def interrupted(path: str, moments: int) -> None:
     store = JSONFileStore(path)
     store._writer._patience = 0.000_01  # far below the time between two moments
     record(store, acknowledgements(path))
-    told: list[str] = []
+    returned: list[str] = []
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     for _ in range(moments):
         try:
@@ -147,12 +147,12 @@ def interrupted(path: str, moments: int) -> None:
             for _ in range(5000):  # until then; Python tells nobody of one that comes in a finalizer
                 document = make_document()
                 store.append([document], fresh=True)
-                told.append(document["record_id"])
+                returned.append(document["record_id"])
         except KeyboardInterrupt:
             pass
         with store.path.open("rb") as other:
             fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    os.write(acknowledgements(path), "".join(f"{record_id}\n" for record_id in told).encode())
+    os.write(acknowledgements(path), "".join(f"{record_id}\n" for record_id in returned).encode())
     store.append([make_document()], fresh=True)
 
 

@@ -193,7 +193,7 @@ def test_a_pipe_is_an_error_and_does_not_block(store: JSONFileStore) -> None:
         store.scan(Query(), ["time"])
 
 
-def test_a_line_that_is_no_record_is_named_and_set_aside_by_repair(store: JSONFileStore) -> None:
+def test_a_line_that_is_not_a_record_is_named_and_set_aside_by_repair(store: JSONFileStore) -> None:
     history = make_history(4)
     store.append(history)
     lines = store.path.read_bytes().split(b"\n")
@@ -314,7 +314,7 @@ def test_a_snapshot_over_the_document_itself_is_an_error(store: JSONFileStore, t
     assert store.path.read_bytes() == before
 
 
-def test_an_inspection_tells_the_state(store: JSONFileStore) -> None:
+def test_an_inspection_reports_the_state(store: JSONFileStore) -> None:
     assert not store.inspect().exists
     store.append(make_history(5))
     state = store.inspect()
@@ -333,7 +333,7 @@ def test_an_inspection_tells_the_state(store: JSONFileStore) -> None:
 @pytest.mark.parametrize(
     ("content", "form"), [("", "empty"), ('{\n "metrics": []\n}', "old"), ("something else", "not ours")]
 )
-def test_an_inspection_tells_the_form(store: JSONFileStore, content: str, form: str) -> None:
+def test_an_inspection_reports_the_form(store: JSONFileStore, content: str, form: str) -> None:
     store.path.write_text(content, encoding="utf-8")
     assert store.inspect().form == form
     assert store.path.read_text(encoding="utf-8") == content

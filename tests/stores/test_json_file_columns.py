@@ -71,7 +71,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-# The sidecar --------------------------------------------------------------------------------------------------
+# The cache ----------------------------------------------------------------------------------------------------
 
 
 def test_a_reader_saves_what_it_had_to_read_for_the_next_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_few_records_are_not_worth_saving(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_sidecar_that_is_behind_is_read_on_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_is_behind_is_read_on_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = written(path)
     JSONFileStore(path).summarize(Query())
     later = make_document(version="v3.0", host="a new host")
@@ -144,7 +144,7 @@ def member(content: bytes, name: str) -> bytes:
     ],
     ids=range(11),
 )
-def test_a_damaged_sidecar_is_not_used(path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_cache_is_not_used(path: Path, damage: Callable[[bytes], bytes]) -> None:
     history = written(path)
     JSONFileStore(path).summarize(Query())
     saved = columns_file(path).read_bytes()
@@ -177,7 +177,7 @@ def test_a_cache_of_an_earlier_release_is_ignored_and_removed(path: Path) -> Non
     assert sorted(file.name for file in former.parent.iterdir()) == [".gitignore", "columns.npz"]
 
 
-def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_one(path: Path) -> None:
+def test_a_cache_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_one(path: Path) -> None:
     written(path)
     store = JSONFileStore(path)
     store.summarize(Query())
@@ -192,7 +192,7 @@ def test_a_sidecar_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_o
     assert_right(path, theirs)
 
 
-def test_a_sidecar_is_not_used_for_another_file_of_the_same_length(path: Path) -> None:
+def test_a_cache_is_not_used_for_another_file_of_the_same_length(path: Path) -> None:
     history = [make_document(execution_time=1.25) for _ in range(100)]
     with JSONFileStore(path) as store:
         store.append(history, fresh=True)
@@ -207,7 +207,7 @@ def test_a_sidecar_is_not_used_for_another_file_of_the_same_length(path: Path) -
     assert_right(path, theirs)
 
 
-def test_a_sidecar_is_stale_after_a_rewrite_and_made_anew(path: Path) -> None:
+def test_a_cache_is_stale_after_a_rewrite_and_made_anew(path: Path) -> None:
     history = written(path)
     with JSONFileStore(path) as store:
         store.summarize(Query())
@@ -216,13 +216,13 @@ def test_a_sidecar_is_stale_after_a_rewrite_and_made_anew(path: Path) -> None:
     assert JSONFileStore(path).inspect().sidecar == "fresh"
 
 
-def test_a_sidecar_that_cannot_be_written_is_no_error(path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_not_an_error(path: Path) -> None:
     history = written(path)
     path.with_name("metrics.json.d").write_text("in the way", encoding="utf-8")
     assert_right(path, history)
 
 
-def test_an_older_file_has_no_sidecar(path: Path) -> None:
+def test_an_older_file_has_no_cache(path: Path) -> None:
     path.write_text('{"metrics": []}', encoding="utf-8")
     assert JSONFileStore(path).summarize(Query()) == Cells()
     assert list(path.parent.iterdir()) == [path]
@@ -296,7 +296,7 @@ def test_durations_that_were_handed_out_stay_as_they_are(path: Path) -> None:
         assert after.tolist() == sorted([*before.tolist(), 1.5])
 
 
-def test_a_question_that_the_sidecar_answers_reads_only_the_durations_of_its_version(
+def test_a_question_that_the_cache_answers_reads_only_the_durations_of_its_version(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = written(path)
@@ -343,7 +343,8 @@ def test_pooling_before_counting_is_the_same_as_after(
     if not len(columns["time"]):
         return
     for apart in (frozenset[str](), frozenset(columns["task_id"][:40].tolist()) | {"no such task"}):
-        pooled = collect(pooling.tabulate_pooled(coded, versions, apart), versions, apart)
+        query = Query(versions=versions, own_cells=apart)
+        pooled = collect(pooling.tabulate_pooled(coded, query), versions, apart)
         assert_same_cells(pooled, collect(tabulate(columns), versions, apart))
 
 

@@ -113,12 +113,12 @@ def test_copies_count_once_in_any_order_and_with_ids_of_any_form(path: Path, see
             "record_id": rng.choice([f"run {number}", f"{number:032X}", f"{number:032x}"]),
         }
     rng.shuffle(history)
-    told, store = history[:40], JSONFileStore(path)
-    write(path, told)
+    begun, store = history[:40], JSONFileStore(path)
+    write(path, begun)
     rest = history[40:] + rng.choices(history, k=40)
     rng.shuffle(rest)
-    order = [*told]
-    seen = {document["record_id"] for document in told}
+    order = [*begun]
+    seen = {document["record_id"] for document in begun}
     while rest:
         part, rest = rest[:13], rest[13:]
         add(path, part)

@@ -43,8 +43,8 @@ def acknowledged(path: Path) -> list[str]:
 
 @contextmanager
 def appending_threads(path: Path, count: int = 3) -> Iterator[list[str]]:
-    """Threads, each with a store of its own, that append as long as the block runs; the ids that they were told."""
-    stop, begun, told = threading.Event(), threading.Barrier(count + 1), list[str]()
+    """Threads, each with a store of its own, that append as long as the block runs; the ids whose append returned."""
+    stop, begun, returned = threading.Event(), threading.Barrier(count + 1), list[str]()
     failures: list[Exception] = []
 
     def work() -> None:
@@ -57,14 +57,14 @@ def appending_threads(path: Path, count: int = 3) -> Iterator[list[str]]:
                 except Exception as error:  # noqa: BLE001 - shown below
                     failures.append(error)
                     return
-                told.append(document["record_id"])
+                returned.append(document["record_id"])
 
     threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     begun.wait()
     try:
-        yield told
+        yield returned
     finally:
         stop.set()
         for thread in threads:
@@ -76,24 +76,24 @@ def appending_threads(path: Path, count: int = 3) -> Iterator[list[str]]:
 def test_nothing_is_lost_or_doubled_by_8_processes_of_4_threads(tmp_path: Path, method: str) -> None:
     path = tmp_path / "metrics.json"
     run_crowd("many", method, path, 8, 4, 500)
-    ids, told = ids_in(path), acknowledged(path)
-    assert len(told) == 8 * (4 * 500 + (20 if method == "fork" else 0))
-    assert len(ids) == len(told) + 1
+    ids, returned = ids_in(path), acknowledged(path)
+    assert len(returned) == 8 * (4 * 500 + (20 if method == "fork" else 0))
+    assert len(ids) == len(returned) + 1
     assert len(set(ids)) == len(ids)
-    assert set(told) <= set(ids)
+    assert set(returned) <= set(ids)
 
 
 def test_a_record_whose_call_returned_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     run_crowd("killed", path, 200)
-    told = acknowledged(path)
-    assert len(told) > 200
+    returned = acknowledged(path)
+    assert len(returned) > 200
     store = JSONFileStore(path)
     read = store.scan(Query(), ["record_id"])["record_id"].tolist()
     after = make_document()
     store.append([after], fresh=True)
     ids = ids_in(path)
-    assert set(told) <= set(read)
+    assert set(returned) <= set(read)
     assert len(set(ids)) == len(ids)
     assert ids == [*read, after["record_id"]]
 
@@ -101,18 +101,18 @@ def test_a_record_whose_call_returned_survives_a_kill(tmp_path: Path) -> None:
 def test_a_program_that_is_interrupted_at_any_moment_loses_nothing_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     run_crowd("interrupted", path, 2000)
-    ids, told = ids_in(path), acknowledged(path)
-    assert len(told) > 2000
+    ids, returned = ids_in(path), acknowledged(path)
+    assert len(returned) > 2000
     assert len(set(ids)) == len(ids)
-    assert set(told) <= set(ids)
+    assert set(returned) <= set(ids)
 
 
 def test_a_reader_with_a_shared_lock_always_sees_a_whole_document(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     JSONFileStore(path).append([make_document()])
-    with appending_threads(path) as told:
+    with appending_threads(path) as returned:
         for _ in range(300):
-            before = set(told)
+            before = set(returned)
             with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH)
                 ids = {record["record_id"] for record in json.load(file)["metrics"]}
@@ -122,9 +122,9 @@ def test_a_reader_with_a_shared_lock_always_sees_a_whole_document(tmp_path: Path
 def test_a_snapshot_always_parses(tmp_path: Path) -> None:
     path, target = tmp_path / "metrics.json", tmp_path / "snapshot.json"
     store = JSONFileStore(path)
-    with appending_threads(path) as told:
+    with appending_threads(path) as returned:
         for _ in range(50):
-            before = set(told)
+            before = set(returned)
             store.snapshot(target)
             assert before <= set(ids_in(target))
 
@@ -133,9 +133,9 @@ def test_a_reader_of_ours_always_sees_whole_records(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     store = JSONFileStore(path)
     store.append([make_document()], fresh=True)
-    with appending_threads(path) as told:
+    with appending_threads(path) as returned:
         for _ in range(100):
-            before = len(told)
+            before = len(returned)
             assert len(store.scan(Query(), ["time"])["time"]) >= before
             assert sum(cell.n for cell in store.summarize(Query()).cells) >= before
             assert len(store.read(None, 10).documents) <= 10
@@ -147,23 +147,23 @@ def test_rewrites_lose_nothing_that_is_appended_meanwhile(tmp_path: Path) -> Non
     store = JSONFileStore(path)
     history = make_history(200)
     store.append(history)
-    with appending_threads(path) as told:
+    with appending_threads(path) as returned:
         for _ in range(30):
             store.compact()
             store.prune(0)
             store.repair()
     ids = ids_in(path)
-    assert set(told) | {document["record_id"] for document in history} == set(ids)
+    assert set(returned) | {document["record_id"] for document in history} == set(ids)
     assert len(set(ids)) == len(ids)
 
 
 def test_clear_loses_nothing_that_is_appended_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     store = JSONFileStore(path)
-    with appending_threads(path) as told:
+    with appending_threads(path) as returned:
         backups = [store.clear() for _ in range(20)]
     ids = [record_id for file in [*backups, path] for record_id in ids_in(file)]
-    assert sorted(ids) == sorted(told)
+    assert sorted(ids) == sorted(returned)
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -184,13 +184,13 @@ def test_threads_that_take_an_old_file_over_at_one_moment_lose_nothing(tmp_path:
     path = tmp_path / "metrics.json"
     old = [{name: value for name, value in document.items() if name != "record_id"} for document in make_history(3000)]
     path.write_text(json.dumps({"metrics": old}, indent=2), encoding="utf-8")
-    with appending_threads(path, count=4) as told:
-        while len(told) < 20:
+    with appending_threads(path, count=4) as returned:
+        while len(returned) < 20:
             pass
     content = json.loads(path.read_text(encoding="utf-8"))["metrics"]
     kept = [{name: value for name, value in record.items() if name != "record_id"} for record in content[:3000]]
     assert kept == old
-    assert sorted(record["record_id"] for record in content[3000:]) == sorted(told)
+    assert sorted(record["record_id"] for record in content[3000:]) == sorted(returned)
 
 
 def test_a_stopped_process_that_holds_the_lock_delays_an_append_but_does_not_hang_it(tmp_path: Path) -> None:

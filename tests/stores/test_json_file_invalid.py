@@ -44,7 +44,7 @@ INVALID_FIELDS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("fields", INVALID_FIELDS, ids=repr)
 @pytest.mark.parametrize("worth_saving", [0, 10_000])
-def test_an_invalid_record_is_left_out_and_told_and_stays_in_the_file(
+def test_an_invalid_record_is_left_out_and_reported_and_stays_in_the_file(
     store: JSONFileStore, fields: dict[str, Any], worth_saving: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "WORTH_SAVING", worth_saving)
@@ -55,7 +55,7 @@ def test_an_invalid_record_is_left_out_and_told_and_stays_in_the_file(
     reference = MemoryStore()
     reference.append(history)
     later = make_document(version="v1.0")
-    for one in (store, JSONFileStore(store.path)):  # the second may have a sidecar to read from
+    for one in (store, JSONFileStore(store.path)):  # the second may have a cache to read from
         for query in QUERIES:
             found, expected = one.summarize(query), reference.summarize(query)
             assert_same_cells(found, expected)
@@ -76,7 +76,7 @@ def test_an_invalid_record_is_left_out_and_told_and_stays_in_the_file(
     assert ids_of(store) == [*(document["record_id"] for document in history), later["record_id"]]
 
 
-def test_what_is_left_out_is_said_with_the_answer(store: JSONFileStore) -> None:
+def test_what_is_left_out_is_reported_with_the_answer(store: JSONFileStore) -> None:
     store.append([*make_history(40), make_document() | {"success": None}], fresh=True)
     recorder = BenchmarkRecorder(store=store)
     for answer in (recorder.get_historical_metrics("v1.0"), recorder.compare_versions("v1.0", "v2.0")):

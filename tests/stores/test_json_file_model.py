@@ -142,7 +142,7 @@ class JSONFile(RuleBasedStateMachine):
 
 
 def line_of(document: Document, content: bytes) -> bytes:
-    """Where a document stands in a file's content."""
+    """Where a document is in a file's content."""
     (line,) = (line for line in content.split(b"\n") if document["record_id"].encode() in line)
     return line.removesuffix(b",")
 

@@ -46,6 +46,7 @@ class _Head(msgspec.Struct):
     invalid: int
     copied: list[bytes]
     last: Key
+    children: int
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
     durations: list[int] | None  # by version: how many; None where they are not saved
@@ -116,6 +117,7 @@ def load(document: str, source: Source) -> tuple[Fingerprint, Table] | None:
                 invalid=head.invalid,
                 copied=head.copied,
                 last=head.last,
+                children=head.children,
             )
     return None
 
@@ -129,6 +131,7 @@ def save(document: str, extent: Fingerprint, table: Table) -> None:
         table.invalid,
         sorted(table.copied),
         table.last,
+        table.children,
         {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
         None if table.cells is None else list(table.cells),
         None if durations is None else [len(times) for times in durations],

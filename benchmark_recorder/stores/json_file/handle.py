@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import stat
-import sys
 import threading
 import weakref
 from abc import ABC, abstractmethod
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from benchmark_recorder._fork import in_child
+from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, Identities, Layout, find_layout, not_ours
@@ -220,7 +219,7 @@ class Handle(ABC):
         self._fd, self._inode = fd, (status.st_dev, status.st_ino)
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
-        _confirm_at_exit()
+        at_worker_end(_confirm_all)
 
     @property
     def _document(self) -> str:
@@ -298,15 +297,6 @@ class Handle(ABC):
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 
 _handles: weakref.WeakSet[Handle] = weakref.WeakSet()
-_worker: int | None = None
-
-
-def _confirm_at_exit() -> None:
-    """Workers of multiprocessing end without what is registered in atexit."""
-    global _worker  # noqa: PLW0603
-    if _worker != os.getpid() and (workers := sys.modules.get("multiprocessing.util")) is not None:
-        _worker = os.getpid()
-        workers.Finalize(None, _confirm_all, exitpriority=0)
 
 
 @atexit.register

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.cells import CELL_FIELDS, Cells, StoreNote
+from benchmark_recorder.cells import Cells, StoreNote, fields_of
 from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
@@ -21,7 +21,7 @@ from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.rows import keys_of
 from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
-from benchmark_recorder.stores.json_file.table import PIECE, TEXTS, Table
+from benchmark_recorder.stores.json_file.table import KEPT, PIECE, TEXTS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -68,9 +68,11 @@ class Reader:
         def stored() -> NDArray[np.float64]:
             return self.scan(query, ("execution_time",))["execution_time"]
 
-        if query != Query(versions=query.versions):
-            return Durations.of(stored())
-        return Durations(self._answer(lambda table, _: table.durations(query.versions)), stored)
+        if query == Query(versions=query.versions):
+            kept = self._answer(lambda table, _: None if table.children else table.durations(query.versions))
+            if kept is not None:
+                return Durations(kept, stored)
+        return Durations.of(stored())
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
@@ -82,7 +84,7 @@ class Reader:
         return None if not copied else lambda record_id: keys_of([record_id]) in copied
 
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
-        rows, others = self._gather(table, source, query, [name for name in fields if name not in CELL_FIELDS])
+        rows, others = self._gather(table, source, query, [name for name in fields if name not in KEPT])
 
         def column(name: str) -> NDArray[np.generic]:
             if name in others:
@@ -95,8 +97,8 @@ class Reader:
     def _summarize(self, table: Table, source: Source | None, query: Query) -> Cells:
         if query == Query(versions=query.versions) and (kept := table.summarize_kept(query.versions)) is not None:
             return kept
-        rows, _ = self._gather(table, source, query, ())
-        return table.summarize(query, rows)
+        rows, others = self._gather(table, source, query, [name for name in fields_of(query) if name not in KEPT])
+        return table.summarize(query, rows, others)
 
     def _with_caveat(self, table: Table, cells: Cells) -> Cells:
         if not table.invalid:

@@ -86,7 +86,7 @@ class Source:
 
 @contextmanager
 def opened(path: str) -> Iterator[Source | None]:
-    """A document as it is now; ``None`` where there is no file.
+    """A document as it is now; ``None`` where the file does not exist.
 
     The lock is held only to find the end: nothing before it changes any more. If another process does not release its
     lock, the document is read without one, because a truncated tail is not read anyway.

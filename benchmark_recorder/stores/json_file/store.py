@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
-from benchmark_recorder.stores.base import Batch, Journal, Position
+from benchmark_recorder.stores.base import EXTRAS, Batch, Journal, Position
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
 from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
 from benchmark_recorder.stores.json_file.source import Source, count_behind, end_of, ids_between, opened, read_batch
@@ -42,6 +42,8 @@ class JSONFileStore(Journal):
         StoreUnavailableError: the system has no ``flock`` (Windows).
         ConfigurationError: the durability is unknown.
     """
+
+    supports = EXTRAS
 
     def __init__(self, path: str | os.PathLike[str], *, durability: Literal["process", "fsync"] = "process") -> None:
         if durability not in {"process", "fsync"}:

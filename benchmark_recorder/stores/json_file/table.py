@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, collect, tabulate
+from benchmark_recorder.cells import (
+    CELL_FIELDS,
+    Cell,
+    Cells,
+    Coded,
+    collect,
+    fields_of,
+    group_notes,
+    summarize_columns,
+    tabulate,
+)
+from benchmark_recorder.grouping import groups_of
+from benchmark_recorder.records import TEXT_FILTERS
 from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.ordered import Ordered
 from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
@@ -30,7 +43,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.records import Query
 
-TEXTS: Final = ("version", "task_id", "expected_agent", "agent_selected", "git_commit", "host")
+TEXTS: Final = tuple(TEXT_FILTERS)
 """Columns of texts, kept as codes into a vocabulary; -1 is ``None``."""
 
 DTYPES: Final = {
@@ -41,9 +54,13 @@ DTYPES: Final = {
     "execution_time": "float64",
     "cost": "float64",
     "success": "bool",
+    "is_child": "bool",
 }
-"""What is kept of each record, and how: ``CELL_FIELDS``, and the halves of its id as a 128-bit number."""
-assert DTYPES.keys() - {"id_high", "id_low"} == set(CELL_FIELDS)
+"""What is kept of each record, and how; an id is kept as the halves of a 128-bit number."""
+
+KEPT: Final = DTYPES.keys() - {"id_high", "id_low", "is_child"}
+"""The fields among these: those of cells, and those that a query can name texts of."""
+assert set(CELL_FIELDS) <= KEPT
 
 MAX_KEPT_CELLS: Final = 4_000
 """Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and save nothing."""
@@ -101,8 +118,10 @@ class Table:
         invalid: how many of these have a field missing or of another type.
         copied: the ids that more than one of these has, as in ``keys_of``.
         last: the greatest of their ids.
+        children: how many of these were parts of other runs.
 
     Attributes:
+        children: as above.
         invalid: as above.
         copied: as above.
         last: as above.
@@ -118,12 +137,13 @@ class Table:
         invalid: int = 0,
         copied: Iterable[bytes] = (),
         last: Key = (-1, -1),
+        children: int = 0,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
         self._parts = list(parts)
         self._ordered = ordered or Ordered()
-        self.invalid, self.copied, self.last = invalid, set(copied), last
+        self.invalid, self.copied, self.last, self.children = invalid, set(copied), last, children
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
@@ -168,7 +188,9 @@ class Table:
             self.copied.add(keys[KEY_BYTES * row : KEY_BYTES * (row + 1)])
         sound = columns["version"] >= 0
         columns["execution_time"][~sound] = np.nan
-        self._count(columns if sound.all() else {name: column[sound] for name, column in columns.items()})
+        self.children += int(np.count_nonzero(columns["is_child"]))
+        roots = sound & ~columns["is_child"]
+        self._count(columns if roots.all() else {name: column[roots] for name, column in columns.items()})
         self._parts.append((len(times), columns.__getitem__))
         # Merged as they grow, so that there are few, and each record is copied a few times at most.
         while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
@@ -204,13 +226,16 @@ class Table:
         return {
             "execution_time": np.array(values["execution_time"], np.float64),
             "success": np.array(values["success"], np.bool_),
+            "is_child": np.array([parent is not None for parent in values["parent_id"]], np.bool_),
             "cost": cost,
             **{name: self._code(name, values[name]) for name in TEXTS},
         }
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
         vocabulary = self.vocabularies[name]
-        if texts.count(texts[0]) == len(texts):  # as of the commit and the host; comparing is cheaper than hashing
+        if not {*map(type, texts)} <= {str, type(None)}:  # the decoder does not check those that cells do without
+            texts = [text if isinstance(text, str) else None for text in texts]
+        if texts[0] == texts[-1] and texts.count(texts[0]) == len(texts):  # comparing is cheaper than hashing
             return np.full(len(texts), vocabulary[texts[0]], np.int32)
         return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
 
@@ -285,17 +310,11 @@ class Table:
 
     def select(self, query: Query) -> NDArray[np.bool_] | None:
         """Which records match, as far as these columns can decide; ``None`` for all."""
-        masks = [
-            self._is_any(name, wanted)
-            for name, wanted in (
-                ("version", query.versions),
-                ("task_id", query.task_ids),
-                ("agent_selected", query.agents),
-            )
-            if wanted is not None
-        ]
+        masks = [self._is_any(name, wanted) for name, wanted in query.texts.items()]
         if (self.invalid or self.copied) and query.versions is None:
             masks.append(self._where("version", lambda version: version >= 0))
+        if query.runs == "children" or (query.runs == "roots" and self.children):
+            masks.append(self._where("is_child", lambda is_child: is_child == (query.runs == "children")))
         if query.success is not None:
             masks.append(self._where("success", lambda success: success == query.success))
         if query.since is not None:
@@ -314,13 +333,23 @@ class Table:
             return self._where(name, lambda column: column == codes[0])
         return self._where(name, lambda column: np.isin(column, codes))
 
-    def summarize(self, query: Query, mask: NDArray[np.bool_] | None) -> Cells:
-        """The cells of the records in ``mask`` (``None``: all)."""
-        codes = {name: self.column(name, mask) for name in CELL_FIELDS}
-        coded = self._coded(codes)
-        few = len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS
-        cells = tabulate(coded) if few else tabulate_pooled(coded, query.versions, query.own_cells)
-        return collect(cells, query.versions, query.own_cells)
+    def summarize(
+        self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic]]
+    ) -> Cells:
+        """The cells of the records in ``mask`` (``None``: all).
+
+        Args:
+            query: what is asked for.
+            mask: which records.
+            others: of ``fields_of(query)`` those that are not kept, of the same records.
+        """
+        kept = {name: self.column(name, mask) for name in fields_of(query) if name in KEPT}
+        columns = {**self._coded(kept), **others}
+        if len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
+            return summarize_columns(columns, query)
+        groups = groups_of(query.by, columns) if query.by else None
+        cells = collect(tabulate_pooled(columns, query, groups), query.versions, query.own_cells)
+        return cells if groups is None else replace(cells, caveats=group_notes(groups.rest))
 
     def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:
         """The cells of whole versions, where they are kept."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import CursorFile, damaged_quarantine, quarantine_of, write_beside
+from benchmark_recorder.stores.sidefiles import CursorFile, quarantine_of, quarantined, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -65,7 +65,7 @@ class Quarantine:
         Raises:
             StoreUnavailableError: they cannot be read.
         """
-        return {entry.record_id: entry for entry in self._entries() if entry.remote == remote}
+        return {entry.record_id: entry for entry in quarantined(self.path, _decode) if entry.remote == remote}
 
     def add(self, remote: str, documents: Iterable[Document], reasons: Mapping[str, str]) -> None:
         """Keep the documents that a store gave a reason against; existing entries stay as they are.
@@ -82,7 +82,7 @@ class Quarantine:
                 if (record_id := document["record_id"]) in reasons and record_id not in there
             }
             if new:
-                self._write([*self._entries(), *new.values()])
+                self._write([*quarantined(self.path, _decode), *new.values()])
 
     def remove(self, remote: str, ids: Collection[str]) -> None:
         """Remove the entries of delivered records.
@@ -92,18 +92,8 @@ class Quarantine:
         """
         with self._lock.held():
             gone = set(ids)
-            self._write([e for e in self._entries() if e.remote != remote or e.record_id not in gone])
-
-    def _entries(self) -> tuple[Entry, ...]:
-        try:
-            with open(self.path, "rb") as file:
-                return tuple(_decode(line) for line in file)
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise unavailable(error, self.path, "read") from error
-        except msgspec.DecodeError as error:
-            raise damaged_quarantine(self.path, error) from error
+            entries = quarantined(self.path, _decode)
+            self._write([e for e in entries if e.remote != remote or e.record_id not in gone])
 
     def _write(self, entries: list[Entry]) -> None:
         try:

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkab
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError, Store
-from benchmark_recorder.stores.replication.copying import in_batches
+from benchmark_recorder.stores.base import EXTRAS, READ_AT_ONCE, Condition, PlaceLostError, Store
+from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
-from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, newer
+from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, in_batches, newer
 from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class ReplicatedStore(Store):
         ConfigurationError: ``deliver`` is neither, or the journal cannot remove anything.
     """
 
+    supports = EXTRAS
+
     def __init__(
         self,
         journal: Journal,
@@ -81,7 +83,7 @@ class ReplicatedStore(Store):
     ) -> None:
         if deliver not in {"background", "off"}:
             raise ConfigurationError(f'deliver: expected "background" or "off", got {deliver!r}')
-        self.journal, self.remote = journal, remote
+        self.journal, self.remote, self._asked = journal, remote, completed(remote)
         if keep_delivered is not None and not isinstance(journal, Prunable):
             raise ConfigurationError(f"keep_delivered: {journal.name} cannot be pruned")
         self._keep_delivered, self._next_prune = keep_delivered, 0.0
@@ -114,13 +116,12 @@ class ReplicatedStore(Store):
             self._worker.wake()
         return new
 
-    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
+    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] = lambda _: None) -> bool:
         """See ``Delivery.deliver``; afterwards confirmed records that are old enough are removed from the journal."""
 
         def confirmed(count: int) -> None:
             self._silence = None
-            if report is not None:
-                report(count)
+            report(count)
 
         try:
             done = self.delivery.deliver(go_on, confirmed)
@@ -155,19 +156,16 @@ class ReplicatedStore(Store):
     def condition(self) -> Condition:
         """See ``Store.condition``."""
         try:
-            return self._condition()
+            cursor = self._cursor_file.read()
+            pending, pending_since = (0, None) if cursor is None else self._pending(cursor)
+            quarantined = len(self._quarantine.of(self.remote.name))
         except StoreError as error:
             return Condition(self.remote.name, last_error=str(error))
-
-    def _condition(self) -> Condition:
-        cursor = self._cursor_file.read()
-        pending, pending_since = (0, None) if cursor is None else self._pending(cursor)
         worker = self._worker
         failing_since, last_error = (worker.failing_since, worker.last_error) if worker else (None, None)
         others = self._cursor_file.read_error() if pending and last_error is None else None
         if others is not None:  # of another process; this one had no error before or since
             failing_since, last_error = others.since, others.error
-        quarantined = len(self._quarantine.of(self.remote.name))
         return Condition(self.remote.name, pending, pending_since, quarantined, failing_since, last_error)
 
     def close(self) -> None:
@@ -205,21 +203,23 @@ class ReplicatedStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
-        from benchmark_recorder.cells import CELL_FIELDS, collect, merged, tabulate
+        from benchmark_recorder.cells import collect, fields_of, merged, tabulate_by
         from benchmark_recorder.columns import columns_of
 
         try:
             with self._asking(), self._undelivered(query) as here:
                 own: list[Cell] = []
                 for documents in here.parts():
-                    own = merged([*own, *tabulate(columns_of(documents, CELL_FIELDS))])
+                    own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])
                 tasks = query.own_cells.union(cell.task_id for cell in own if cell.task_id is not None)
                 there: Iterable[Cell]
+                notes: tuple[StoreNote, ...] = ()
                 if len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED:
-                    there = self.remote.summarize(replace(_without(query, here.ids), own_cells=tasks)).cells
+                    answer = self._asked.summarize(replace(_without(query, here.ids), own_cells=tasks))
+                    there, notes = answer.cells, answer.caveats
                 else:
-                    there = tabulate(self._scan_remote(query, here.ids, CELL_FIELDS))
-                return collect([*there, *own], query.versions, query.own_cells)
+                    there = tabulate_by(self._scan_remote(query, here.ids, fields_of(query)), query)
+                return replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
         except StoreUnavailableError as error:
             return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
 
@@ -230,7 +230,7 @@ class ReplicatedStore(Store):
             StoreUnavailableError: the remote store cannot be reached.
         """
         with self._undelivered(query) as here:
-            for document in self.remote.documents(query):
+            for document in self._asked.documents(query):
                 if document["record_id"] not in here.ids:
                     yield document
             for documents in here.parts():
@@ -241,8 +241,8 @@ class ReplicatedStore(Store):
         import numpy as np
 
         if len(ids) <= MOST_NAMED:
-            return self.remote.scan(_without(query, ids), fields)
-        found = self.remote.scan(query, {*fields, "record_id"})
+            return self._asked.scan(_without(query, ids), fields)
+        found = self._asked.scan(query, {*fields, "record_id"})
         others = np.array([record_id not in ids for record_id in found["record_id"].tolist()], np.bool_)
         return {name: found[name][others] for name in fields}
 
