@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.records import Columns, Query
+
+HistogramKey: TypeAlias = tuple[str, tuple[str | None, ...]]
+"""A version, and a group of its records."""
 
 SCALE: Final = 5
 """Buckets per doubling, as a power of two: 32."""
@@ -159,15 +162,15 @@ def bounds_of(bucket: int, scale: int = SCALE) -> tuple[float, float]:
 
 
 def histograms_from(
-    rows: Iterable[tuple[tuple[str, tuple[str | None, ...]], float | None, int]],
-) -> dict[tuple[str, tuple[str | None, ...]], Histogram]:
+    rows: Iterable[tuple[HistogramKey, float | None, int]],
+) -> dict[HistogramKey, Histogram]:
     """What ``Store.histogram`` returns, of a server's rows.
 
     Args:
         rows: a version with a group, a bucket, and how many values are in it. The bucket is ``True`` for values of 0,
             and ``None``, or infinite, for values that are left out.
     """
-    found: dict[tuple[str, tuple[str | None, ...]], tuple[Counter[int], list[int]]] = {}
+    found: dict[HistogramKey, tuple[Counter[int], list[int]]] = {}
     for label, bucket, n in rows:
         counts, zeros = found.setdefault(label, (Counter(), []))
         if bucket is True:
@@ -177,7 +180,7 @@ def histograms_from(
     return {label: Histogram(dict(counts), sum(zeros)) for label, (counts, zeros) in found.items()}
 
 
-def histograms_of(columns: Columns, query: Query, field: str) -> dict[tuple[str, tuple[str | None, ...]], Histogram]:
+def histograms_of(columns: Columns, query: Query, field: str) -> dict[HistogramKey, Histogram]:
     """What ``Store.histogram`` returns, of records that match a query already.
 
     Args:
@@ -188,7 +191,7 @@ def histograms_of(columns: Columns, query: Query, field: str) -> dict[tuple[str,
     version, values = encode(columns["version"]), columns[field]
     groups = groups_of(query.by, columns)
     keys = version.codes * np.int64(max(1, len(groups.labels))) + groups.codes
-    found: dict[tuple[str, tuple[str | None, ...]], Histogram] = {}
+    found: dict[HistogramKey, Histogram] = {}
     if not len(keys):
         return found
     order = np.argsort(keys, kind="stable")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
-    from benchmark_recorder.histogram import Histogram
+    from benchmark_recorder.histogram import Histogram, HistogramKey
     from benchmark_recorder.records import Columns, Document, Query
 
 
@@ -112,9 +112,7 @@ class Store(ABC):
 
         return Durations.of(self.scan(query, ("execution_time",))["execution_time"])
 
-    def histogram(
-        self, query: Query, field: str = "execution_time"
-    ) -> Mapping[tuple[str, tuple[str | None, ...]], Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """The histogram of a field's values for each version and group (see ``Query.by``) that has records.
 
         Args:

@@ -37,8 +37,8 @@ _POSITIVE: Final = 62_135_596_800_000_000
 """Microseconds from the year 1 to 1970."""
 
 
-class HiddenGroupError(Exception):
-    """The server does not have some record's group."""
+class NotGroupedError(Exception):
+    """The server cannot answer by these groups: it has the hash of a value alone, or a task has too many groups."""
 
 
 class TooManyGroupsError(Exception):
@@ -71,14 +71,14 @@ class Key(NamedTuple):
         """The label of a raw value.
 
         Raises:
-            HiddenGroupError: the value is not known.
+            NotGroupedError: the value is not known.
         """
         if raw is None:
             return None
         if raw is IN_REST:
             return REST
         if raw is HIDDEN:
-            raise HiddenGroupError
+            raise NotGroupedError
         if self.name in PERIODS:
             return period_label(self.name, raw)
         return label_of(json.loads(raw)[1]) if self.name.startswith(METADATA_PREFIX) else text_label(raw)
@@ -115,7 +115,7 @@ class Labels:
         """The labels of a record's raw values.
 
         Raises:
-            HiddenGroupError: one is not known.
+            NotGroupedError: one is not known.
             TooManyGroupsError: there are more groups than are kept.
         """
         return tuple(self._label(place, raw) for place, raw in enumerate(raws))

@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
 
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.histogram import Histogram
+    from benchmark_recorder.histogram import Histogram, HistogramKey
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.mongodb.client import Client
     from benchmark_recorder.stores.mongodb.groups import Key, Labels
     from benchmark_recorder.stores.mongodb.pipeline import Stage
-
-    HistogramKey = tuple[str, tuple[str | None, ...]]
 
 Made = TypeVar("Made")
 
@@ -56,10 +54,6 @@ WHOLE_AT_ONCE: Final = 10_000
 _TOO_LARGE: Final = 10334
 _TOO_MUCH: Final = frozenset({_TOO_LARGE, 146, 292, 17419, 17420})
 """Codes for a document, or a stage of an aggregation, that is larger than the server allows."""
-
-
-class _TooMuchError(Exception):
-    """The server cannot hold an answer's parts."""
 
 
 class MongoDBStore(Store):
@@ -169,7 +163,7 @@ class MongoDBStore(Store):
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import collect, fields_of, group_notes, summarize_columns
-        from benchmark_recorder.stores.mongodb.groups import HiddenGroupError
+        from benchmark_recorder.stores.mongodb.groups import NotGroupedError
 
         several = query.versions is None or len(set(query.versions)) > 1
         try:
@@ -177,7 +171,7 @@ class MongoDBStore(Store):
             if query.versions is None and len({cell.version for cell in cells}) == 1:
                 # There is only one version, which only the server knew.
                 cells, rest = self._cells(replace(query, versions=(cells[0].version,)), across_versions=False)
-        except (HiddenGroupError, _TooMuchError):
+        except NotGroupedError:
             return summarize_columns(self.scan(query, fields_of(query)), query)
         return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
 
@@ -185,7 +179,7 @@ class MongoDBStore(Store):
         """See ``Store.histogram``."""
         from benchmark_recorder.fields import COLUMNS
         from benchmark_recorder.histogram import histograms_from
-        from benchmark_recorder.stores.mongodb.groups import HiddenGroupError
+        from benchmark_recorder.stores.mongodb.groups import NotGroupedError
         from benchmark_recorder.stores.mongodb.pipeline import bucket_from, histogram_of
 
         if COLUMNS.get(field) not in {"float64", "int64"}:
@@ -200,7 +194,7 @@ class MongoDBStore(Store):
                     row["n"],
                 ),
             )
-        except (HiddenGroupError, _TooMuchError):
+        except NotGroupedError:
             return super().histogram(query, field)
         return histograms_from(found)
 
@@ -291,10 +285,9 @@ class MongoDBStore(Store):
         One aggregation, unless there are more groups than are kept.
 
         Raises:
-            HiddenGroupError: the server does not have some record's group.
-            _TooMuchError: the server cannot hold all groups of a task in a document.
+            NotGroupedError: the server does not have some record's group, or cannot hold all groups of a task.
         """
-        from benchmark_recorder.stores.mongodb.groups import Key, Labels, TooManyGroupsError
+        from benchmark_recorder.stores.mongodb.groups import Key, Labels, NotGroupedError, TooManyGroupsError
         from benchmark_recorder.stores.mongodb.pipeline import groups_of
 
         keys = [Key.of(name) for name in query.by]
@@ -309,7 +302,7 @@ class MongoDBStore(Store):
                     keys[place] = keys[place].narrowed(self._aggregated(groups_of(query, keys[place])))
             except StoreUnavailableError as error:
                 if query.by and getattr(error.__cause__, "code", None) in _TOO_MUCH:
-                    raise _TooMuchError from error
+                    raise NotGroupedError from error
                 raise
 
     def _aggregated(self, pipeline: list[Stage]) -> Iterator[dict[str, Any]]:

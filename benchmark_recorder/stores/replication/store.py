@@ -28,9 +28,10 @@ from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, in_b
 from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.cells import Cell, Cells, StoreNote
+    from benchmark_recorder.histogram import Histogram, HistogramKey
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Journal
     from benchmark_recorder.stores.sidefiles import Cursor
@@ -203,7 +204,7 @@ class ReplicatedStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
-        from benchmark_recorder.cells import collect, fields_of, merged, tabulate_by
+        from benchmark_recorder.cells import collect, fields_of, merged, summarize_columns, tabulate_by
         from benchmark_recorder.columns import columns_of
 
         try:
@@ -219,9 +220,31 @@ class ReplicatedStore(Store):
                     there, notes = answer.cells, answer.caveats
                 else:
                     there = tabulate_by(self._scan_remote(query, here.ids, fields_of(query)), query)
-                return replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
+                found = replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
+            if own and _has_too_many_groups(found, query):  # which of them are kept is decided over both sides
+                return summarize_columns(self.scan(query, fields_of(query)), query)
         except StoreUnavailableError as error:
             return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
+        return found
+
+    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+        """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
+        from benchmark_recorder.columns import columns_of
+        from benchmark_recorder.grouping import fields_for
+        from benchmark_recorder.histogram import histograms_of
+
+        try:
+            with self._asking(), self._undelivered(query) as here:
+                if len(here.ids) <= MOST_NAMED:
+                    found = dict(self._asked.histogram(_without(query, here.ids), field))
+                    for documents in here.parts():
+                        columns = columns_of(documents, {"version", field, *fields_for(query.by)})
+                        for label, own in histograms_of(columns, query, field).items():
+                            found[label] = found[label].merge(own) if label in found else own
+                    return found
+        except StoreUnavailableError:
+            return self.journal.histogram(query, field)
+        return super().histogram(query, field)
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``.
@@ -347,6 +370,14 @@ class _Undelivered:
     def parts(self) -> Iterator[list[Document]]:
         """The matching records, some at a time."""
         return in_batches(self.matching(), READ_AT_ONCE)
+
+
+def _has_too_many_groups(found: Cells, query: Query) -> bool:
+    """Whether there may be more groups by some key than are kept."""
+    from benchmark_recorder.grouping import REST, most_groups
+
+    by_key = (set(labels) - {None, REST} for labels in zip(*found.groups, strict=True))
+    return any(len(labels) >= most_groups(key) for key, labels in zip(query.by, by_key, strict=False))
 
 
 def _without(query: Query, ids: frozenset[str]) -> Query:

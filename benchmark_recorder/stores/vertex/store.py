@@ -34,13 +34,11 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1, bigquery
 
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.histogram import Histogram
+    from benchmark_recorder.histogram import Histogram, HistogramKey
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
     from benchmark_recorder.stores.vertex.sql import Filters
-
-    HistogramKey = tuple[str, tuple[str | None, ...]]
 
 Made = TypeVar("Made")
 
