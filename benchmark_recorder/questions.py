@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Summary, Trend
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.columns import Durations
+    from benchmark_recorder.histogram import Histogram
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
@@ -293,14 +295,19 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
     from benchmark_recorder.reporting.views import GroupedSummaries, view_of
 
     cells = store.summarize(asked)
-    columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
-    groups, times = groups_of(asked.by, columns), columns["execution_time"]
-    durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    durations: dict[tuple[str | None, ...], Durations] = {}
+    histograms: dict[tuple[str | None, ...], Histogram] = {}
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
+        groups, times = groups_of(asked.by, columns), columns["execution_time"]
+        durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    else:
+        for (_, group), own in store.histogram(asked).items():
+            histograms[group] = histograms[group].merge(own) if group in histograms else own
+    summaries = {
+        group[0]: summarize_version(version, cells.within(group), durations.get(group), histograms.get(group))
+        for group in cells.groups
+    }
     return GroupedSummaries(
-        version,
-        asked.by[0],
-        {
-            group[0]: view_of(summarize_version(version, cells.within(group), durations.get(group)), narrowed=narrowed)
-            for group in cells.groups
-        },
+        version, asked.by[0], {group: view_of(one, narrowed=narrowed) for group, one in summaries.items()}
     )
