@@ -40,7 +40,7 @@ class Durations:
 
 
 def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
-    """Documents as arrays; see ``records.COLUMNS``."""
+    """Documents as arrays; see ``fields.COLUMNS``."""
     return {name: _column(documents, name) for name in fields}
 
 

@@ -18,12 +18,20 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from benchmark_recorder.analysis import Trend
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.analysis import Summary, Trend
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.columns import Durations
+    from benchmark_recorder.histogram import Histogram
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
-    from benchmark_recorder.reporting.views import GroupedSummaries
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
     from benchmark_recorder.stores.base import Health, Store
+
+MOST_DURATIONS: Final = 5_000_000
+"""Values that percentiles are computed from one by one; beyond, they come from a histogram."""
 
 MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
@@ -48,25 +56,23 @@ def report_of(  # noqa: PLR0913
         health: of the recording.
         by: the key of the groups that it also tells of, if any.
     """
-    from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
+    from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.task_texts import task_texts
     from benchmark_recorder.reporting.views import view_of
 
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
-    durations = {name: store.durations(replace(asked, versions=(name,))) for name in cells}
+    measured = {name: _summary(store, name, replace(asked, versions=(name,)), own) for name, own in cells.items()}
     routed = _by_version(_routed(store, asked, cells), cells)
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
-    summaries = {
-        name: view_of(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
-    }
+    summaries = {name: view_of(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     joint = [
         view_of(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
         for v1, v2 in pairwise(names)
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
-    spread = distributions_of({name: durations[name].ordered for name in cells})
+    spread = distributions_of({name: measured[name][1] for name in cells})
     # The last few days are compared with the weeks before them.
     trends = _trends(store, asked, cells, looks_back=said.get("last_days") is not None)
     return Report(
@@ -241,6 +247,28 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
 
 
+def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
+    """The figures of some runs under one name; see ``summaries_by``."""
+    from benchmark_recorder.reporting.views import view_of
+
+    return view_of(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
+
+
+def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
+    """The figures of some runs, and their durations in rising order, where they are not too many."""
+    import numpy as np
+
+    from benchmark_recorder.analysis import summarize_version
+
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        durations = store.durations(asked)
+        return summarize_version(version, cells, durations), durations.ordered
+    from benchmark_recorder.histogram import Histogram
+
+    whole = Histogram.together(store.histogram(asked).values())
+    return summarize_version(version, cells, histogram=whole), np.empty(0)
+
+
 def by_key(query: Query, key: str) -> Query:
     """The same executions, grouped.
 
@@ -267,14 +295,19 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
     from benchmark_recorder.reporting.views import GroupedSummaries, view_of
 
     cells = store.summarize(asked)
-    columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
-    groups, times = groups_of(asked.by, columns), columns["execution_time"]
-    durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    durations: dict[tuple[str | None, ...], Durations] = {}
+    histograms: dict[tuple[str | None, ...], Histogram] = {}
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
+        groups, times = groups_of(asked.by, columns), columns["execution_time"]
+        durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    else:
+        for (_, group), own in store.histogram(asked).items():
+            histograms[group] = histograms[group].merge(own) if group in histograms else own
+    summaries = {
+        group[0]: summarize_version(version, cells.within(group), durations.get(group), histograms.get(group))
+        for group in cells.groups
+    }
     return GroupedSummaries(
-        version,
-        asked.by[0],
-        {
-            group[0]: view_of(summarize_version(version, cells.within(group), durations.get(group)), narrowed=narrowed)
-            for group in cells.groups
-        },
+        version, asked.by[0], {group: view_of(one, narrowed=narrowed) for group, one in summaries.items()}
     )
