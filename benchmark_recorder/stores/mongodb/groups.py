@@ -156,14 +156,14 @@ def _tag_of(key: str) -> Any:  # noqa: ANN401 - an expression
     named = {"$indexOfBytes": [{"$ifNull": ["$metadata", ""]}, {"$literal": f"{encode(key).decode()}:"}]}
     hashed = {"$filter": {"input": tags, "as": "tag", "cond": _begins("$$tag", HASHED)}}
     hidden = {"$and": [{"$gt": [{"$size": hashed}, 0]}, {"$gte": [named, 0]}]}
-    is_own = {"$or": [_begins("$$tag", beginning) for beginning in beginnings]}
-    own = {"$arrayElemAt": [{"$filter": {"input": tags, "as": "tag", "cond": is_own}}, 0]}
-    branches = [
-        {"case": {"$lte": ["$$own", None]}, "then": {"$cond": [hidden, HIDDEN, None]}},
-        {"case": {"$or": null}, "then": None},
-        {"case": {"$or": containers}, "then": IN_REST},
-    ]
-    return {"$let": {"vars": {"own": own}, "in": {"$switch": {"branches": branches, "default": "$$own"}}}}
+    is_own = [_begins("$$tag", beginning) for beginning in beginnings]
+    one = len(beginnings) == 1
+    own = {"$filter": {"input": tags, "as": "tag", "cond": is_own[0] if one else {"$or": is_own}}}
+    known: Any = {"$cond": [{"$or": null}, None, {"$cond": [{"$or": containers}, IN_REST, "$$own"]}]}
+    if one:  # most values are texts and numbers, which sort before everything else
+        known = {"$cond": [{"$lt": ["$$own", {"$literal": f"{beginnings[0]}["}]}, "$$own", known]}
+    found = {"$cond": [{"$gt": ["$$own", None]}, known, {"$cond": [hidden, HIDDEN, None]}]}
+    return {"$let": {"vars": {"own": {"$arrayElemAt": [own, 0]}}, "in": found}}
 
 
 def _begins(text: str, beginning: str) -> dict[str, Any]:
