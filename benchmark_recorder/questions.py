@@ -41,8 +41,8 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
-    from benchmark_recorder.reporting.task_texts import task_texts
-    from benchmark_recorder.reporting.views import view_of
+    from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
+    from benchmark_recorder.reporting.views import SummaryView
 
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
     durations = {name: store.durations(replace(asked, versions=(name,))) for name in cells}
@@ -50,10 +50,13 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
     summaries = {
-        name: view_of(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
+        name: SummaryView.from_result(summarize_version(name, cells[name], durations[name]), narrowed=narrowed)
+        for name in cells
     }
     joint = [
-        view_of(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
+        JointComparisonView.from_result(
+            compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed
+        )
         for v1, v2 in pairwise(names)
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
@@ -233,7 +236,7 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.grouping import fields_for, groups_of
-    from benchmark_recorder.reporting.views import GroupedSummaries, view_of
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
     cells = store.summarize(asked)
     columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
@@ -243,7 +246,9 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
         version,
         asked.by[0],
         {
-            group[0]: view_of(summarize_version(version, cells.within(group), durations.get(group)), narrowed=narrowed)
+            group[0]: SummaryView.from_result(
+                summarize_version(version, cells.within(group), durations.get(group)), narrowed=narrowed
+            )
             for group in cells.groups
         },
     )

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
-from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
+from benchmark_recorder.analysis.measured import Measured, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, one_of
 from benchmark_recorder.analysis.power import detectable
-from benchmark_recorder.analysis.results import Caveat, Result
+from benchmark_recorder.analysis.results import Caveat, Result, finite, ratio_of
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
