@@ -65,6 +65,7 @@ def report_json(report: Report) -> str:
         "attention": report.attention,
         "trends": report.trends,
         "distributions": report.distributions,
+        **({} if report.by is None else _by_key(report)),
         "basis": {
             "store": basis.store,
             "query": basis.query,
@@ -73,6 +74,15 @@ def report_json(report: Report) -> str:
         },
     }
     return json_text(document, indent=2)
+
+
+def _by_key(report: Report) -> dict[str, object]:
+    groups = [
+        {"version": summary.version, "group": group, "summary": found}
+        for summary, own in zip(report.summaries, report.groups, strict=True)
+        for group, found in own.items()
+    ]
+    return {"by": report.by, "groups": groups, "slices": report.slices}
 
 
 _HEALTH: Final = ("waiting", "lost", "invalid", "pending", "pending_since", "quarantined")
