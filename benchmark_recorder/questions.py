@@ -228,7 +228,7 @@ def side_by_side(baseline: str, past: list[Cell], candidate: str, there: list[Ce
 def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
     """What a report says of groups."""
     from benchmark_recorder.analysis import compare_slices
-    from benchmark_recorder.reporting.views import view_of
+    from benchmark_recorder.reporting.comparison_views import SlicedComparisonView
 
     (by,) = asked.by
     groups = {
@@ -237,7 +237,7 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
     }
     pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
     slices = [
-        view_of(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
+        SlicedComparisonView.from_result(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
         for v1, v2, cells in pairs
         for metric in ("execution_time", "failure_rate")
     ]
