@@ -85,19 +85,14 @@ class History:
             InvalidQueryError: an argument is unknown or wrong.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.analysis import summarize_version
-        from benchmark_recorder.reporting.views import SummaryView
+        from benchmark_recorder.questions import by_key, summaries_by, summary_of
 
         asked, narrowed = _query(version=version, task_id=task_id, **query), task_id is not None or bool(query)
         self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         if by is not None:
-            from benchmark_recorder.questions import by_key, summaries_by
-
             return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed)
-        durations = self._store.durations(asked)
-        found = summarize_version(label, self._store.summarize(asked), durations)
-        return SummaryView.from_result(found, narrowed=narrowed)
+        return summary_of(self._store, label, asked, narrowed=narrowed)
 
     @overload
     def compare_versions(

@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from benchmark_recorder.analysis import Trend
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.analysis import Summary, Trend
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
-    from benchmark_recorder.reporting.views import GroupedSummaries
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
     from benchmark_recorder.stores.base import Health, Store
+
+MOST_DURATIONS: Final = 5_000_000
+"""Values that percentiles are computed from one by one; beyond, they come from a histogram."""
 
 MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
@@ -48,20 +54,17 @@ def report_of(  # noqa: PLR0913
         health: of the recording.
         by: the key of the groups that it also tells of, if any.
     """
-    from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
+    from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
     from benchmark_recorder.reporting.views import SummaryView
 
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
-    durations = {name: store.durations(replace(asked, versions=(name,))) for name in cells}
+    measured = {name: _summary(store, name, replace(asked, versions=(name,)), own) for name, own in cells.items()}
     routed = _by_version(_routed(store, asked, cells), cells)
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
-    summaries = {
-        name: SummaryView.from_result(summarize_version(name, cells[name], durations[name]), narrowed=narrowed)
-        for name in cells
-    }
+    summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     joint = [
         JointComparisonView.from_result(
             compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed
@@ -69,7 +72,7 @@ def report_of(  # noqa: PLR0913
         for v1, v2 in pairwise(names)
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
-    spread = distributions_of({name: durations[name].ordered for name in cells})
+    spread = distributions_of({name: measured[name][1] for name in cells})
     # The last few days are compared with the weeks before them.
     trends = _trends(store, asked, cells, looks_back=said.get("last_days") is not None)
     return Report(
@@ -242,6 +245,28 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
         for metric in ("execution_time", "failure_rate")
     ]
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
+
+
+def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
+    """The figures of some runs under one name; see ``summaries_by``."""
+    from benchmark_recorder.reporting.views import SummaryView
+
+    return SummaryView.from_result(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
+
+
+def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
+    """The figures of some runs, and their durations in rising order, where they are not too many."""
+    import numpy as np
+
+    from benchmark_recorder.analysis import summarize_version
+
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        durations = store.durations(asked)
+        return summarize_version(version, cells, durations), durations.ordered
+    from benchmark_recorder.histogram import Histogram
+
+    whole = Histogram.together(store.histogram(asked).values())
+    return summarize_version(version, cells, histogram=whole), np.empty(0)
 
 
 def by_key(query: Query, key: str) -> Query:

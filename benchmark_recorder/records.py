@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from benchmark_recorder._lazy import warn_renamed
-from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
+from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError, one_of
 from benchmark_recorder.errors import preview as preview
 from benchmark_recorder.fields import COLUMNS as COLUMNS
 from benchmark_recorder.fields import FIELDS as FIELDS
@@ -231,8 +231,7 @@ class Query:
             raise InvalidQueryError(f"success: expected True, False or None, got {preview(success)}")
         if task is not None and (not isinstance(task, str) or not task):
             raise InvalidQueryError(f"task: expected a text that is not empty, got {preview(task)}")
-        if runs not in get_args(Runs):
-            raise InvalidQueryError(f"runs: expected one of {', '.join(get_args(Runs))}, got {preview(runs)}")
+        one_of("runs", runs, get_args(Runs))
         if metadata is not None and (
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):

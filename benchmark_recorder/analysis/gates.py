@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.measured import Measured, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope, one_of
+from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.power import detectable
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite, ratio_of
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.errors import one_of
 from benchmark_recorder.reporting.csv import report_csv
 from benchmark_recorder.reporting.json import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.markdown import render_markdown
@@ -47,9 +47,7 @@ def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noq
         InvalidQueryError: the format is not known.
         MissingDependencyError: what HTML needs is not installed.
     """
-    if format not in known:
-        raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {preview(format)}")
-    if format == "html":
+    if one_of("format", format, known) == "html":
         from benchmark_recorder.reporting.html import require_packages
 
         require_packages()

@@ -105,9 +105,7 @@ class Delivery:
         with self._cursor_file.lease(seconds=60.0) as mine:
             if not mine:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
-            for part in one_ahead(map(self._remote.prepared, self._before_cursor())):
-                self._refuse(part, self._send(part))
-                report(len(part))
+            self._send_all(self._before_cursor(), report)
             with self._cursor_file.held():
                 self._cursor_file.write(replace(self._cursor(), attached=Position(0, 0, ""), confirmed_at=_now()))
 
@@ -147,16 +145,20 @@ class Delivery:
         Raises:
             StoreError: the remote store cannot take anything now.
         """
-        refused = [entry.document for entry in self._quarantine.of(self._remote.name).values()]
+        refused = (entry.document for entry in self._quarantine.of(self._remote.name).values())
         still = 0
-        for start in range(0, len(refused), BATCH):
-            batch = refused[start : start + BATCH]
+        for batch in in_batches(refused, BATCH):
             reasons = self._send(batch)
             still += len(reasons)
             delivered = {document["record_id"] for document in batch} - reasons.keys()
             self._quarantine.remove(self._remote.name, delivered)
             report(len(batch))
         return still
+
+    def _send_all(self, parts: Iterator[Sequence[Document]], report: Callable[[int], None]) -> None:
+        for part in one_ahead(map(self._remote.prepared, parts)):
+            self._refuse(part, self._send(part))
+            report(len(part))
 
     def _send_and_confirm(self, batch: Batch) -> Batch:
         """Send one batch; return the next one, noted as attempted."""
@@ -235,9 +237,7 @@ class Delivery:
             cursor = self._cursor()
             end = self._journal.end()
         # What has come since is sent, too: an id may occur twice, so none marks the end.
-        for part in one_ahead(map(self._remote.prepared, in_batches(newer(self._journal, cursor), BATCH))):
-            self._refuse(part, self._send(part))
-            report(len(part))
+        self._send_all(in_batches(newer(self._journal, cursor), BATCH), report)
         with self._cursor_file.held():
             self._cursor_file.write(replace(self._cursor(), delivered=end, attempted=None, confirmed_at=_now()))
 
