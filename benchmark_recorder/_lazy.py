@@ -25,7 +25,7 @@ def lazy_names(
     def __getattr__(name: str) -> Any:  # noqa: ANN401, N807 - any of the names; Python looks for this one
         present = (renamed or {}).get(name)
         if present is not None:
-            warn_renamed(f"{package}.{name}", present, stacklevel=3)
+            warn_renamed(f"{package}.{name}", present)
             return getattr(sys.modules[package], present)
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -36,6 +36,6 @@ def lazy_names(
     return __getattr__
 
 
-def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
+def warn_renamed(old: str, new: str) -> None:
     """Say that a name has a new one, and that the old one works for this release only."""
-    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=stacklevel)
+    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)

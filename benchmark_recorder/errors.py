@@ -22,7 +22,7 @@ import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 
 class BenchmarkRecorderError(Exception):
@@ -109,3 +109,14 @@ def preview(value: object) -> str:
         text = ascii(value)
         return text if len(text) <= 80 else f"{text[:60]}... ({len(text):,} characters)"
     return f"a {type(value).__name__}"
+
+
+def one_of(name: str, value: object, allowed: Collection[str]) -> str:
+    """The value of that argument.
+
+    Raises:
+        InvalidQueryError: it is not allowed; the message lists the allowed ones.
+    """
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {preview(value)}")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
-from benchmark_recorder.records import Query
+from benchmark_recorder.records import Filters, Query, QueryArguments
 from benchmark_recorder.stores.base import Health, Store
 from benchmark_recorder.stores.completing import completed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
     from types import TracebackType
 
     from benchmark_recorder.analysis import Claim
@@ -31,30 +30,6 @@ if TYPE_CHECKING:
     )
 
 Scope: TypeAlias = Literal["suite", "tasks"]
-
-
-class Filters(TypedDict, total=False):
-    """The arguments by which every question selects executions; see ``records.Query.of``."""
-
-    task: str | None
-    agent: str | Collection[str] | None
-    success: bool | None
-    since: datetime | str | None
-    until: datetime | str | None
-    last_days: float | None
-    metadata: Mapping[str, Any] | None
-    model: str | Collection[str] | None
-    error_type: str | Collection[str] | None
-    host: str | Collection[str] | None
-    commit: str | Collection[str] | None
-    expected_agent: str | Collection[str] | None
-    runs: Literal["roots", "children", "all"]
-
-
-class QueryArguments(Filters, total=False):
-    """The same where no task is asked for by position."""
-
-    task_id: str | Collection[str] | None
 
 
 class History:
@@ -117,18 +92,14 @@ class History:
             InvalidQueryError: an argument is unknown or wrong.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.analysis import summarize_version
-        from benchmark_recorder.reporting.views import view_of
+        from benchmark_recorder.questions import by_key, summaries_by, summary_of
 
         asked, narrowed = _query(version=version, task_id=task_id, **query), task_id is not None or bool(query)
         self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         if by is not None:
-            from benchmark_recorder.questions import by_key, summaries_by
-
             return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed)
-        durations = self._store.durations(asked)
-        return view_of(summarize_version(label, self._store.summarize(asked), durations), narrowed=narrowed)
+        return summary_of(self._store, label, asked, narrowed=narrowed)
 
     @overload
     def compare_versions(
@@ -342,6 +313,8 @@ class History:
         self,
         versions: Sequence[str],
         format: str = "text",  # noqa: A002 - the field's word
+        *,
+        by: str | None = None,
         **query: Unpack[QueryArguments],
     ) -> str:
         """How are we doing: a report on some versions, each compared with the one before it.
@@ -349,6 +322,7 @@ class History:
         Args:
             versions: oldest first.
             format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
+            by: also each version's groups, and the comparisons slice by slice; see ``get_historical_metrics``.
             **query: which executions; not ``version``.
 
         Raises:
@@ -362,7 +336,7 @@ class History:
         check_format(format)
         names = version_names(versions)
         asked = self._about(names, query)
-        return render(report_of(self._store, names, asked, query, self.health()), format)
+        return render(report_of(self._store, names, asked, query, self.health(), by=by), format)
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""

@@ -56,7 +56,7 @@ def stamp() -> tuple[str, str]:
     return f"{clock[1]}{fraction}{count}{me.process}", f"{clock[2]}.{fraction}+00:00"
 
 
-def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
+def timestamp_text(value: datetime | str) -> str:
     """A caller's or a file's time as UTC text; a naive one is local time.
 
     Raises:
@@ -68,9 +68,8 @@ def timestamp_text(value: datetime | str, name: str = "timestamp") -> str:
         datetime.fromisoformat(text)  # pandas' NaT is a datetime, too
         return text  # noqa: TRY300 - what was made is part of what is tried
     except (TypeError, ValueError, OverflowError, OSError):
-        raise InvalidRecordError(
-            f"{name}: expected a datetime or an ISO 8601 text, got {preview(value)}", field=name
-        ) from None
+        message = f"timestamp: expected a datetime or an ISO 8601 text, got {preview(value)}"
+        raise InvalidRecordError(message, field="timestamp") from None
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

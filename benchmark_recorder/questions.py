@@ -18,18 +18,32 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from benchmark_recorder.analysis import Trend
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.analysis import Summary, Trend
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
-    from benchmark_recorder.reporting.views import GroupedSummaries
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
     from benchmark_recorder.stores.base import Health, Store
+
+MOST_DURATIONS: Final = 5_000_000
+"""Values that percentiles are computed from one by one; beyond, they come from a histogram."""
 
 MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
 
 
-def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[str, Any], health: Health) -> Report:
+def report_of(  # noqa: PLR0913
+    store: Store,
+    names: Sequence[str],
+    asked: Query,
+    said: Mapping[str, Any],
+    health: Health,
+    *,
+    by: str | None = None,
+) -> Report:
     """A report's content.
 
     Args:
@@ -38,26 +52,25 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
         asked: which executions; of these versions.
         said: the arguments that ``asked`` was made from, without the versions.
         health: of the recording.
+        by: the key of the groups that it also tells of, if any.
     """
-    from benchmark_recorder.analysis import compare_all, distributions_of, summarize_version, what_to_look_at
+    from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.task_texts import task_texts
     from benchmark_recorder.reporting.views import view_of
 
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
-    durations = {name: store.durations(replace(asked, versions=(name,))) for name in cells}
+    measured = {name: _summary(store, name, replace(asked, versions=(name,)), own) for name, own in cells.items()}
     routed = _by_version(_routed(store, asked, cells), cells)
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
-    summaries = {
-        name: view_of(summarize_version(name, cells[name], durations[name]), narrowed=narrowed) for name in cells
-    }
+    summaries = {name: view_of(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     joint = [
         view_of(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
         for v1, v2 in pairwise(names)
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
-    spread = distributions_of({name: durations[name].ordered for name in cells})
+    spread = distributions_of({name: measured[name][1] for name in cells})
     # The last few days are compared with the weeks before them.
     trends = _trends(store, asked, cells, looks_back=said.get("last_days") is not None)
     return Report(
@@ -72,6 +85,7 @@ def report_of(store: Store, names: Sequence[str], asked: Query, said: Mapping[st
         attention=tuple(attention[name] for name in names),
         trends=tuple(trends[name] for name in names),
         distributions=tuple(spread[name] for name in names),
+        **({} if by is None else _by(store, names, by_key(asked, by), narrowed=narrowed)),
     )
 
 
@@ -90,7 +104,7 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 
 
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
-    """Each version that has cells, week over week: one question for each week, about all versions.
+    """Each version that has cells, week over week: one question about all weeks and versions.
 
     Args:
         store: where the records are.
@@ -99,6 +113,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
     """
     from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
+    from benchmark_recorder.grouping import period_label
     from benchmark_recorder.reporting.views import worded
 
     own = [cell for found in cells.values() for cell in found.cells]
@@ -107,8 +122,9 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         # A task that is run once a week has cells of its own only where it is named.
         since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
         followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)))
-        for start in week_starts(first, max(cell.last for cell in own)):
-            weekly[start] = store.summarize(_within(followed, start, start + WEEK))
+        starts = week_starts(first, max(cell.last for cell in own))
+        answer = store.summarize(_within(replace(followed, by=("week",)), starts[0], starts[-1] + WEEK))
+        weekly = {start: answer.within((period_label("week", start),)) for start in starts}
     warnings: tuple[Caveat, ...] = ()
     if _is_partial([*cells.values(), *weekly.values()]):
         # One machine's records are not the trend, and each further question would wait for the store again.
@@ -208,6 +224,47 @@ def side_by_side(baseline: str, past: list[Cell], candidate: str, there: list[Ce
 
     name = baseline if baseline != candidate else f"{baseline} (baseline)"
     return name, collect([*(replace(cell, version=name) for cell in past), *there], (name, candidate))
+
+
+def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
+    """What a report says of groups."""
+    from benchmark_recorder.analysis import compare_slices
+    from benchmark_recorder.reporting.views import view_of
+
+    (by,) = asked.by
+    groups = {
+        name: summaries_by(store, name, replace(asked, versions=(name,)), narrowed=narrowed)
+        for name in dict.fromkeys(names)
+    }
+    pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
+    slices = [
+        view_of(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
+        for v1, v2, cells in pairs
+        for metric in ("execution_time", "failure_rate")
+    ]
+    return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
+
+
+def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
+    """The figures of some runs under one name; see ``summaries_by``."""
+    from benchmark_recorder.reporting.views import view_of
+
+    return view_of(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
+
+
+def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
+    """The figures of some runs, and their durations in rising order, where they are not too many."""
+    import numpy as np
+
+    from benchmark_recorder.analysis import summarize_version
+
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        durations = store.durations(asked)
+        return summarize_version(version, cells, durations), durations.ordered
+    from benchmark_recorder.histogram import Histogram
+
+    whole = Histogram.together(store.histogram(asked).values())
+    return summarize_version(version, cells, histogram=whole), np.empty(0)
 
 
 def by_key(query: Query, key: str) -> Query:

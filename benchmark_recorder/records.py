@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from benchmark_recorder._lazy import warn_renamed
-from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
+from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError, one_of
 from benchmark_recorder.errors import preview as preview
 from benchmark_recorder.fields import COLUMNS as COLUMNS
 from benchmark_recorder.fields import FIELDS as FIELDS
@@ -231,8 +231,7 @@ class Query:
             raise InvalidQueryError(f"success: expected True, False or None, got {preview(success)}")
         if task is not None and (not isinstance(task, str) or not task):
             raise InvalidQueryError(f"task: expected a text that is not empty, got {preview(task)}")
-        if runs not in get_args(Runs):
-            raise InvalidQueryError(f"runs: expected one of {', '.join(get_args(Runs))}, got {preview(runs)}")
+        one_of("runs", runs, get_args(Runs))
         if metadata is not None and (
             not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata)
         ):
@@ -336,3 +335,27 @@ def _days_ago(days: float, since: datetime | str | None, now: datetime | None) -
         return (now or datetime.now(UTC)) - timedelta(days=days)
     except (TypeError, ValueError, OverflowError):
         raise InvalidQueryError(f"last_days: expected a number of days above 0, got {preview(days)}") from None
+
+
+class Filters(TypedDict, total=False):
+    """The arguments by which every question selects executions; see ``Query.of``."""
+
+    task: str | None
+    agent: str | Collection[str] | None
+    success: bool | None
+    since: datetime | str | None
+    until: datetime | str | None
+    last_days: float | None
+    metadata: Mapping[str, Any] | None
+    model: str | Collection[str] | None
+    error_type: str | Collection[str] | None
+    host: str | Collection[str] | None
+    commit: str | Collection[str] | None
+    expected_agent: str | Collection[str] | None
+    runs: Literal["roots", "children", "all"]
+
+
+class QueryArguments(Filters, total=False):
+    """The same where no task is asked for by position."""
+
+    task_id: str | Collection[str] | None

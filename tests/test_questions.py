@@ -83,7 +83,7 @@ def test_each_question_is_asked_once(recorder: BenchmarkRecorder) -> None:
     assert [query.versions for query in store.summaries] == [
         *(("v1",), ("v2",)),  # each version
         *(("v1", "v2"), ("v2", "v1")),  # each with the one before it
-        *[("v1", "v2", "v1")] * 3,  # each week
+        ("v1", "v2", "v1"),  # all weeks
     ]
 
 
@@ -106,7 +106,7 @@ def test_weeks_are_bounded_however_long_the_history_is(recorder: BenchmarkRecord
     store = recorder.store
     assert isinstance(store, WatchedStore)
     (trend,) = report(recorder, "v1").trends
-    assert len(store.summaries) == 1 + 8
+    assert len(store.summaries) == 1 + 1
     assert [week.start for week in trend.weeks] == [
         (NOVEMBER + timedelta(days=210) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     ]

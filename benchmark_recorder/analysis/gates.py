@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
-from benchmark_recorder.analysis.metrics import METRICS, check_scope, one_of
+from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.power import detectable
 from benchmark_recorder.analysis.results import Caveat, Result
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis import strata
-from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.errors import InvalidQueryError, one_of, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from benchmark_recorder.analysis.strata import Counts
     from benchmark_recorder.cells import Cell
@@ -67,17 +67,6 @@ def metric_named(name: object) -> Metric:
 def check_scope(scope: object) -> None:
     """Raise ``InvalidQueryError`` unless the scope is ``"suite"`` or ``"tasks"``."""
     one_of("scope", scope, SCOPES)
-
-
-def one_of(name: str, value: object, allowed: Collection[str]) -> str:
-    """The value of that argument.
-
-    Raises:
-        InvalidQueryError: it is not allowed; the message lists the allowed ones.
-    """
-    if isinstance(value, str) and value in allowed:
-        return value
-    raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {preview(value)}")
 
 
 def check_margin(margin: object, metric: Metric) -> float:

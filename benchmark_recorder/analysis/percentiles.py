@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
-from benchmark_recorder.analysis.evidence import binomial_tail
+from benchmark_recorder.analysis.evidence import binomial_tail, normal_quantile
 from benchmark_recorder.analysis.results import Estimate, Interval, Result, interval_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from benchmark_recorder.histogram import Histogram
 
 TAIL: Final = 0.025
 """The most that may lie beyond either end of an interval."""
@@ -84,6 +86,36 @@ def percentile(ordered: NDArray[np.float64], share: float) -> Percentile:
     reach = math.sqrt(n * math.log(1 / TAIL) / 2)
     first, last = max(0, math.floor(n * share - reach)), min(n - 1, math.ceil(n * share + reach))
     return Percentile(share, n, _quantile(ordered, share), first, ordered[first : last + 1].copy())
+
+
+class HistogramPercentile(NamedTuple):
+    """A percentile from a histogram.
+
+    Attributes:
+        value: within the histogram's error; ``None`` without runs.
+        estimate: with an interval that holds the true percentile with a probability of about 95%.
+    """
+
+    value: float | None
+    estimate: Estimate
+
+
+def percentile_in(histogram: Histogram, share: float) -> HistogramPercentile:
+    """One percentile of values that were too many to be looked at one by one.
+
+    Args:
+        histogram: of the values; there are many, so the normal approximation of the binomial holds.
+        share: 0.95 for the 95th.
+    """
+    n, found = histogram.count, histogram.quantile(share)
+    method = f"from a histogram, error at most {histogram.error:.2%}"
+    if found is None:
+        return HistogramPercentile(None, Estimate(None, None, 0, method))
+    reach = normal_quantile(1 - TAIL) * math.sqrt(share * (1 - share) / n)
+    ends = [histogram.quantile(min(1.0, max(0.0, share + side * reach))) for side in (-1, 1)]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    return HistogramPercentile(found.value, Estimate(found.value, interval_of(ends[0].low, ends[1].high), n, method))
 
 
 def _quantile(ordered: NDArray[np.float64], share: float) -> float:

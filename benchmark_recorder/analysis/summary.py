@@ -13,7 +13,7 @@ from benchmark_recorder.analysis.caveats import recorded_twice, store_caveats, u
 from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
 from benchmark_recorder.analysis.means import NO_SPREAD
 from benchmark_recorder.analysis.measured import finite, ratio_of
-from benchmark_recorder.analysis.percentiles import percentile
+from benchmark_recorder.analysis.percentiles import percentile, percentile_in
 from benchmark_recorder.analysis.rates import wilson
 from benchmark_recorder.analysis.results import Caveat, Estimate, Result, deferred, defers, interval_of
 from benchmark_recorder.cells import Moments, total
@@ -21,9 +21,10 @@ from benchmark_recorder.cells import Moments, total
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmark_recorder.analysis.percentiles import Percentile
+    from benchmark_recorder.analysis.percentiles import HistogramPercentile, Percentile
     from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.columns import Durations
+    from benchmark_recorder.histogram import Histogram
 
 PERCENTILES = (50, 90, 95, 99)
 MOST_REPEATS = 10
@@ -97,20 +98,29 @@ class Summary(Result):
     warnings: tuple[Caveat, ...]
 
 
-def summarize_version(version: str, cells: Cells, durations: Durations | None = None) -> Summary:
+def summarize_version(
+    version: str, cells: Cells, durations: Durations | None = None, histogram: Histogram | None = None
+) -> Summary:
     """Summarise one version.
 
     Args:
         version: what to call these runs: a version's name.
         cells: exactly these runs, of one version or, under a common name, of several.
-        durations: of exactly these runs; percentiles and the minimum are NaN without.
+        durations: of exactly these runs.
+        histogram: of the durations instead, where they are too many; without either, percentiles and the minimum are
+            NaN.
     """
     own = cells.cells
     whole = total(own)
     if whole is None:
         return _nothing(version, cells)
     ordered = np.empty(0) if durations is None else durations.ordered
-    percentiles = {f"p{p}": percentile(ordered, p / 100) for p in PERCENTILES if len(ordered)}
+    percentiles: dict[str, Percentile | HistogramPercentile] = {
+        f"p{p}": percentile(ordered, p / 100) if histogram is None else percentile_in(histogram, p / 100)
+        for p in PERCENTILES
+        if len(ordered) or histogram is not None
+    }
+    least = histogram.quantile(0.0) if histogram is not None else None
     plain = {f"p{p}": math.nan for p in PERCENTILES} | {name: _plain(p.value) for name, p in percentiles.items()}
     succeeded = sum(cell.n for cell in own if cell.success)
     variance = whole.time.variance
@@ -120,7 +130,7 @@ def summarize_version(version: str, cells: Cells, durations: Durations | None = 
         count=whole.n,
         mean=_plain(whole.time.mean if whole.time.n else None),
         **plain,
-        min=float(ordered[0]) if len(ordered) else math.nan,
+        min=float(ordered[0]) if len(ordered) else math.nan if least is None else least.value,
         max=whole.max_time if whole.time.n else math.nan,
         std=_plain(None if variance is None else math.sqrt(variance)),
         success_rate=succeeded / whole.n,
@@ -135,12 +145,22 @@ def summarize_version(version: str, cells: Cells, durations: Durations | None = 
             *store_caveats(cells),
             *_caveats(version, whole, len(ordered)),
             *(recorded_twice(version, durations) if durations is not None else ()),
+            *(() if histogram is None else (_from_histogram(version, histogram),)),
         ),
     )
 
 
+def _from_histogram(version: str, histogram: Histogram) -> Caveat:
+    figures = {"version": version, "runs": histogram.count, "error": histogram.error}
+    return Caveat("percentiles_from_histogram", figures=figures)
+
+
 def _estimates(
-    whole: Cell, succeeded: int, cost: Sides, time: Sides, percentiles: Mapping[str, Percentile]
+    whole: Cell,
+    succeeded: int,
+    cost: Sides,
+    time: Sides,
+    percentiles: Mapping[str, Percentile | HistogramPercentile],
 ) -> dict[str, Estimate]:
     return version_estimates(whole, succeeded, cost, time) | {name: p.estimate for name, p in percentiles.items()}
 

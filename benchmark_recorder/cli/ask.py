@@ -168,6 +168,7 @@ def report(  # noqa: PLR0913 - options
         typer.Option(metavar="FORMAT", help="text, markdown, html, json or csv; default: FILE's ending."),
     ] = None,
     output: Output = "-",
+    by: By = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -175,7 +176,7 @@ def report(  # noqa: PLR0913 - options
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     form = "json" if as_json else form_of(format, output, FORMS, "text")
-    write_text(history.generate_report(versions, form, **query), output, history.store)
+    write_text(history.generate_report(versions, form, by=by, **query), output, history.store)
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
     if gate:

@@ -18,7 +18,7 @@ from benchmark_recorder.errors import StoreError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.stores.replication.copying import copy
+from benchmark_recorder.stores.replication.delivery import copy
 
 WATCH_SECONDS: Final = 1.0
 """Pause between two looks at the journal; it doubles after each failure, up to sixteen times as long."""

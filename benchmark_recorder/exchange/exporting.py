@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.errors import InvalidQueryError, one_of
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import json_text, print_csv, print_json, print_jsonl
 from benchmark_recorder.reporting.csv import CSV_FIELDS
@@ -78,9 +78,7 @@ def holds(store: Store, path: str | os.PathLike[str]) -> bool:
 
 
 def _check(form: str, query: Query) -> None:
-    if form not in FORMS:
-        raise InvalidQueryError(f"form: expected one of {', '.join(FORMS)}, got {preview(form)}")
-    if form in FIGURES and (query.versions is None or len(query.versions) != 1):
+    if one_of("form", form, FORMS) in FIGURES and (query.versions is None or len(query.versions) != 1):
         raise InvalidQueryError(f"version: {form} needs exactly one version, whose figures continue its chart")
 
 

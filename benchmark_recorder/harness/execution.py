@@ -171,7 +171,6 @@ async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timi
         if inspect.isawaitable(result):
             result = await result
     except Exception as error:
-        # Any exception is recorded as a failure; its message goes to the log.
         logger.info("an execution by %s raised", orchestrator.version, exc_info=True)
         outcome = Outcome(success=False, error_type=type(error).__name__, raised=True)
         return Timing(outcome, clock.now() - started)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
 
@@ -140,24 +140,24 @@ def checked_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[CheckedTask, ...]
     return checked
 
 
+_NUMBERS: Final = {
+    "complexity": (1.0, "a number from 0 to 1"),
+    "expected_duration": (math.inf, "a number of seconds, zero or more"),
+}
+"""The greatest value of each number of a task, and what it must be."""
+
+
 def _checked(task: object, place: str) -> CheckedTask:
     if not isinstance(task, Mapping):
         raise ConfigurationError(f"{place}: expected a dict, got a {type(task).__name__}")
     for name in ("id", "description"):
         if not isinstance(task.get(name), str) or not task[name]:
             raise ConfigurationError(f"{place}: {name!r} must be a non-empty string")
-    _check_number(task, "complexity", place, most=1.0)
-    _check_number(task, "expected_duration", place, most=math.inf)
+    for name, (most, allowed) in _NUMBERS.items():
+        value = 0 if task.get(name) is None else task[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise ConfigurationError(f"{place}: {name!r} must be {allowed}")
     return CheckedTask(task["id"], task["description"], _lead(task, place), task.get("complexity"), dict(task))
-
-
-def _check_number(task: Mapping[str, Any], name: str, place: str, most: float) -> None:
-    value = task.get(name)
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        allowed = "a number from 0 to 1" if most == 1 else "a number of seconds, zero or more"
-        raise ConfigurationError(f"{place}: {name!r} must be {allowed}")
 
 
 def _lead(task: Mapping[str, Any], place: str) -> str | None:

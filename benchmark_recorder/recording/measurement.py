@@ -111,11 +111,22 @@ def tracked(  # noqa: C901 - its functions share what they measure
     Raises:
         TypeError: the function is a generator, whose call returns before its work begins.
     """
-    _refuse_generator(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"track cannot time the generator {function.__qualname__}(): its call returns before its work begins; "
+            "use `with recorder.measure(...)` around the loop that consumes it"
+        )
     name = getattr(function, "__qualname__", type(function).__qualname__)  # a partial function has none
 
     def begin(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Measurement:
-        return measure(_task_text(name, task, arguments, keywords))
+        if not callable(task):
+            return measure(name if task is None else task)
+        try:
+            text = task(*arguments, **keywords)
+        except Exception:
+            logger.exception("the task function of the tracked %s() failed", name)
+            text = name
+        return measure(text)
 
     def note(run: Measurement, result: object) -> None:
         if outcome is None:
@@ -156,26 +167,3 @@ def tracked(  # noqa: C901 - its functions share what they measure
         return result
 
     return call
-
-
-def _refuse_generator(function: Callable[..., Any]) -> None:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(
-            f"track cannot time the generator {function.__qualname__}(): its call returns before its work begins; "
-            "use `with recorder.measure(...)` around the loop that consumes it"
-        )
-
-
-def _task_text(
-    name: str,
-    task: str | Callable[..., str] | None,
-    arguments: tuple[Any, ...],
-    keywords: dict[str, Any],
-) -> str:
-    if callable(task):
-        try:
-            return task(*arguments, **keywords)
-        except Exception:
-            logger.exception("the task function of the tracked %s() failed", name)
-            return name
-    return task if task is not None else name

@@ -180,6 +180,10 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "p95_is_the_maximum": lambda f: (
         f"With {runs(f['runs'])} of {f['version']} the 95th percentile is determined by the longest run alone."
     ),
+    "percentiles_from_histogram": lambda f: (
+        f"With {runs(f['runs'])} the percentiles of {f['version']} are read from a histogram; they are off by at most "
+        f"{rate(f['error'])}."
+    ),
     "recorded_twice": _recorded_twice,
     "nothing_to_compare": _nothing_to_compare,
     "zero_baseline": lambda f: (

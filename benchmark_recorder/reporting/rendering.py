@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.errors import one_of
 from benchmark_recorder.reporting.csv import report_csv
 from benchmark_recorder.reporting.json import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.markdown import render_markdown
@@ -47,9 +47,7 @@ def check_format(format: object, known: Sequence[str] = FORMATS) -> None:  # noq
         InvalidQueryError: the format is not known.
         MissingDependencyError: what HTML needs is not installed.
     """
-    if format not in known:
-        raise InvalidQueryError(f"format: expected one of {', '.join(known)}, got {preview(format)}")
-    if format == "html":
+    if one_of("format", format, known) == "html":
         from benchmark_recorder.reporting.html import require_packages
 
         require_packages()
@@ -65,6 +63,7 @@ def report_json(report: Report) -> str:
         "attention": report.attention,
         "trends": report.trends,
         "distributions": report.distributions,
+        **({} if report.by is None else _by_key(report)),
         "basis": {
             "store": basis.store,
             "query": basis.query,
@@ -73,6 +72,15 @@ def report_json(report: Report) -> str:
         },
     }
     return json_text(document, indent=2)
+
+
+def _by_key(report: Report) -> dict[str, object]:
+    groups = [
+        {"version": summary.version, "group": group, "summary": found}
+        for summary, own in zip(report.summaries, report.groups, strict=True)
+        for group, found in own.items()
+    ]
+    return {"by": report.by, "groups": groups, "slices": report.slices}
 
 
 _HEALTH: Final = ("waiting", "lost", "invalid", "pending", "pending_since", "quarantined")

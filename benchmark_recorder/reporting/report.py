@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from benchmark_recorder.analysis import Attention, Distribution, JointComparison, Summary, Trend
+    from benchmark_recorder.analysis import Attention, Distribution, JointComparison, SlicedComparison, Summary, Trend
 
 
 class Health(Protocol):
@@ -71,6 +71,9 @@ class Report:
         attention: what to look at in each version, in the order of ``summaries``.
         trends: of each version week over week, in the order of ``summaries``; all have the same weeks.
         distributions: of each version's execution times, in the order of ``summaries``; all have the same bins.
+        by: the key that the runs are also grouped by; ``None`` if they are not.
+        groups: the figures of each version's groups, in the order of ``summaries``.
+        slices: execution times and failures of each version against the one before it, slice by slice.
     """
 
     summaries: tuple[Summary, ...]
@@ -80,3 +83,6 @@ class Report:
     attention: tuple[Attention, ...] = ()
     trends: tuple[Trend, ...] = ()
     distributions: tuple[Distribution, ...] = ()
+    by: str | None = None
+    groups: tuple[Mapping[str | None, Summary], ...] = ()
+    slices: tuple[SlicedComparison, ...] = ()

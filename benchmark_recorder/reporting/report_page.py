@@ -33,6 +33,7 @@ from benchmark_recorder.reporting.page import (
     Untrusted,
     joined,
 )
+from benchmark_recorder.reporting.slice_pages import by_section
 from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
 from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
@@ -75,6 +76,7 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
         *trend_section(report.trends, footnotes),
         *pictures.trends,
         *(figures if verdicts else ()),
+        *by_section(report, footnotes),
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),

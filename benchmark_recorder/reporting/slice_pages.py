@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from benchmark_recorder.analysis import Comparison, SlicedComparison, Summary
+    from benchmark_recorder.reporting.report import Report
 
 UNKNOWN: Final = "(none)"
 """The group of the runs that say nothing, as it is shown."""
@@ -51,6 +52,40 @@ def group_name(group: str | None) -> Line:
 
 def groups_page(version: str, by: str, groups: Mapping[str | None, Summary]) -> Page:
     """One version's figures, a row for each group."""
+    footnotes = Footnotes()
+    heading = Heading((Untrusted(version), " by ", Untrusted(by)), level=1)
+    return heading, *_groups(by, groups, footnotes), *footnotes.notes()
+
+
+def slices_page(sliced: SlicedComparison) -> Page:
+    """Two versions on one metric, slice by slice."""
+    footnotes = Footnotes()
+    return Heading(_title(sliced), level=1), *_slices(sliced, footnotes), *footnotes.notes()
+
+
+def by_section(report: Report, footnotes: Footnotes) -> Page:
+    """What a report says of groups, where it is asked for them."""
+    if report.by is None:
+        return ()
+    return (
+        *(block for one in report.slices for block in (Heading(_title(one)), *_slices(one, footnotes))),
+        *(
+            block
+            for summary, groups in zip(report.summaries, report.groups, strict=True)
+            for block in (
+                Heading((Untrusted(summary.version), " by ", Untrusted(report.by))),
+                *_groups(report.by, groups, footnotes),
+            )
+        ),
+    )
+
+
+def _title(sliced: SlicedComparison) -> Line:
+    noun = f", {METRICS[sliced.metric].noun} by "
+    return Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by)
+
+
+def _groups(by: str, groups: Mapping[str | None, Summary], footnotes: Footnotes) -> Page:
     names = ("runs", "success (%)", "mean time", "median time", "p95 time", "cost per run")
     header: tuple[Line, ...] = ((Untrusted(by),), *((name,) for name in names))
     times, costs = seconds(s.mean for s in groups.values()), dollars(s.mean_cost for s in groups.values())
@@ -64,26 +99,18 @@ def groups_page(version: str, by: str, groups: Mapping[str | None, Summary]) -> 
         )
         for group, s in groups.items()
     )
-    footnotes = Footnotes()
     marks = footnotes.mark([w for s in groups.values() for w in s.warnings if w.code == "groups_pooled"])
     note = (Paragraph((f"Not every group has a row.{marks}",)),) if marks else ()
-    heading = Heading((Untrusted(version), " by ", Untrusted(by)), level=1)
-    return heading, Table(header, rows, "lrrrrrr", splits=True), *note, *footnotes.notes()
+    return Table(header, rows, "lrrrrrr", splits=True), *note
 
 
-def slices_page(sliced: SlicedComparison) -> Page:
-    """Two versions on one metric, slice by slice."""
-    footnotes = Footnotes()
-    noun = f", {METRICS[sliced.metric].noun} by "
-    heading = Heading((Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by)), level=1)
+def _slices(sliced: SlicedComparison, footnotes: Footnotes) -> Page:
     legend = Paragraph(("q: the p-value, adjusted for the number of slices.",))
     return (
-        heading,
         Paragraph((*pooled_sentence(sliced), footnotes.mark(sliced.warnings))),
         *((_table(sliced, footnotes), legend) if sliced.slices else ()),
         *_lonely(sliced.only_v1, sliced.v1),
         *_lonely(sliced.only_v2, sliced.v2),
-        *footnotes.notes(),
     )
 
 

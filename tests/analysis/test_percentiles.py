@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmark_recorder.analysis import distributions_of
-from benchmark_recorder.analysis.percentiles import BINS, percentile, runs_for_percentile
+from benchmark_recorder.analysis.percentiles import BINS, percentile, percentile_in, runs_for_percentile
+from benchmark_recorder.histogram import Histogram
+from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.stores.memory import MemoryStore
 
 durations = st.lists(st.floats(0, 1e9, allow_subnormal=False), max_size=50)
 
@@ -109,3 +112,40 @@ def test_what_is_not_finite_does_not_count_and_no_runs_are_no_figures() -> None:
     assert (found["none"].n, found["none"].percentiles, sum(found["none"].counts)) == (0, (), 0)
     nothing = distributions_of({"v": np.empty(0)})["v"]
     assert (nothing.edges, nothing.counts, nothing.scale) == ((), (), "linear")
+
+
+# From a histogram ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
+def test_a_percentile_of_a_histogram_is_within_its_error_of_the_exact_one(share: float) -> None:
+    values = np.random.default_rng(7).lognormal(0, 1, 200_000)
+    found = percentile_in(Histogram.of(values), share)
+    exact = percentile(np.sort(values), share)
+    assert found.value == pytest.approx(exact.value, rel=0.011)
+    interval, sharp = found.estimate.interval, exact.estimate.interval
+    assert interval is not None
+    assert sharp is not None
+    assert None not in {interval.low, interval.high, sharp.low, sharp.high}
+    assert (interval.low or 0.0) <= (sharp.low or 0.0)
+    assert (interval.high or 0.0) >= (sharp.high or 0.0)
+    assert found.estimate.method == "from a histogram, error at most 1.08%"
+
+
+def test_without_runs_a_histogram_has_no_percentile() -> None:
+    assert percentile_in(Histogram(), 0.5).value is None
+
+
+def test_beyond_so_many_runs_percentiles_come_from_a_histogram_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark_recorder.questions.MOST_DURATIONS", 100)
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for number in range(1, 102):
+        recorder.record_execution("t", float(number), True, "v1")
+    found = recorder.get_historical_metrics("v1")
+    assert found.p95 == pytest.approx(96, rel=0.011)
+    assert found.min == pytest.approx(1, rel=0.011)
+    (caveat,) = [one for one in found.warnings if one.code == "percentiles_from_histogram"]
+    assert caveat.sentence == (
+        "With 101 runs the percentiles of v1 are read from a histogram; they are off by at most 1.1%."
+    )
+    assert "read from a histogram" in recorder.generate_report(["v1"]).replace("\n     ", " ")

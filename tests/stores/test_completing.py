@@ -30,6 +30,9 @@ QUERIES = (
 )
 
 
+FORMER_FILTERS = ("versions", "task_ids", "task", "agents", "success", "since", "until", "metadata", "exclude_ids")
+
+
 class OldStore(Store):
     """A store of a third party from before there were groups: it knows the filters of that time only."""
 
@@ -51,7 +54,8 @@ class OldStore(Store):
         return collect(tabulate(self.scan(query, CELL_FIELDS)), query.versions, query.own_cells)
 
     def documents(self, query: Query) -> Iterator[Document]:
-        known = Query(versions=query.versions, task_ids=query.task_ids, since=query.since, runs="all")
+        filters = {name: getattr(query, name) for name in FORMER_FILTERS}
+        known = Query(runs="all", **filters)
         return filter(known.matches, map(json.loads, self._lines))
 
 

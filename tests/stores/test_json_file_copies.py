@@ -265,9 +265,7 @@ def test_a_copy_of_what_was_there_before_the_attachment_is_delivered_and_counts_
 
 
 @pytest.mark.parametrize("attempted", [False, True])
-def test_the_delivered_record_counts_where_a_pending_copy_differs(
-    path: Path, remote: Remote, attempted: bool
-) -> None:
+def test_the_delivered_record_counts_where_a_pending_copy_differs(path: Path, remote: Remote, attempted: bool) -> None:
     store = replicated(path, remote)
     history = make_history(30)
     store.append(history[:20], fresh=True)

@@ -1,11 +1,11 @@
 """A local journal first, then a remote store: fallback and catch-up in one.
 
 - ``store``: ``ReplicatedStore``: appends to the journal, asks both sides, and counts each record once.
-- ``delivery``: from the journal to the remote store, batch by batch; what happens after a kill or a rewrite.
+- ``delivery``: from the journal to the remote store, batch by batch; what happens after a kill or a rewrite; reading
+  ahead; copies one store into another (``sync --from``).
 - ``worker``: the thread that delivers in the background, and retries.
 - ``cursor``: how far a journal is delivered, the lease of the one deliverer, and the last error.
 - ``quarantine``: records that the remote store refused for their content.
-- ``copying``: reading ahead; copies one store into another (``sync --from``).
 
 The files beside the journal, and their locks, are in ``stores.sidefiles``.
 """

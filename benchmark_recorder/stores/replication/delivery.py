@@ -1,4 +1,4 @@
-"""From the journal to the remote store, batch by batch.
+"""From the journal to the remote store, batch by batch; and from any store to another.
 
 A process may be killed between any two steps of a batch: write its end to the cursor (``attempted``), send it, move the
 cursor past it (``delivered``). After a kill the next process sends the same records again, which is safe, because a
@@ -8,15 +8,17 @@ sent, the next is read ahead, but attempted only after the cursor has moved past
 
 from __future__ import annotations
 
+import threading
 import time
 from bisect import bisect_right
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
+from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import PlaceLostError, Position
-from benchmark_recorder.stores.replication.copying import Prefetch, in_batches, one_ahead
 from benchmark_recorder.stores.sidefiles import DAMAGED, LOST, Cursor
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.base import Batch, Journal, Store
     from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
     from benchmark_recorder.stores.replication.quarantine import Quarantine
+
+T = TypeVar("T")
 
 BATCH: Final = 1000
 """Records sent at once: enough to make a round trip cheap, few enough for a question to exclude their ids."""
@@ -65,7 +69,7 @@ class Delivery:
                     self._cursor_file.write(Cursor(self._remote.name, end, _now(), end))
         self._is_attached = True
 
-    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
+    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] = lambda _: None) -> bool:
         """Deliver everything that is pending; ``False`` if something may be left, or another process delivers.
 
         Args:
@@ -83,8 +87,7 @@ class Delivery:
                 batch = self._next()
                 while batch.documents:
                     following = self._send_and_confirm(batch)
-                    if report is not None:
-                        report(len(batch.documents))
+                    report(len(batch.documents))
                     if not go_on():
                         return False
                     batch = following
@@ -102,9 +105,7 @@ class Delivery:
         with self._cursor_file.lease(seconds=60.0) as mine:
             if not mine:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
-            for part in one_ahead(map(self._remote.prepared, self._before_cursor())):
-                self._refuse(part, self._send(part))
-                report(len(part))
+            self._send_all(self._before_cursor(), report)
             with self._cursor_file.held():
                 self._cursor_file.write(replace(self._cursor(), attached=Position(0, 0, ""), confirmed_at=_now()))
 
@@ -144,16 +145,20 @@ class Delivery:
         Raises:
             StoreError: the remote store cannot take anything now.
         """
-        refused = [entry.document for entry in self._quarantine.of(self._remote.name).values()]
+        refused = (entry.document for entry in self._quarantine.of(self._remote.name).values())
         still = 0
-        for start in range(0, len(refused), BATCH):
-            batch = refused[start : start + BATCH]
+        for batch in in_batches(refused, BATCH):
             reasons = self._send(batch)
             still += len(reasons)
             delivered = {document["record_id"] for document in batch} - reasons.keys()
             self._quarantine.remove(self._remote.name, delivered)
             report(len(batch))
         return still
+
+    def _send_all(self, parts: Iterator[Sequence[Document]], report: Callable[[int], None]) -> None:
+        for part in one_ahead(map(self._remote.prepared, parts)):
+            self._refuse(part, self._send(part))
+            report(len(part))
 
     def _send_and_confirm(self, batch: Batch) -> Batch:
         """Send one batch; return the next one, noted as attempted."""
@@ -223,7 +228,7 @@ class Delivery:
             self._cursor_file.write(cursor)
         return cursor
 
-    def _deliver_anew(self, report: Callable[[int], None] | None) -> None:
+    def _deliver_anew(self, report: Callable[[int], None]) -> None:
         """The journal was rewritten without the cursor's record: deliver everything since the attachment again.
 
         The cursor stays until all is delivered, so that readers meanwhile see that its place is lost.
@@ -232,10 +237,7 @@ class Delivery:
             cursor = self._cursor()
             end = self._journal.end()
         # What has come since is sent, too: an id may occur twice, so none marks the end.
-        for part in one_ahead(map(self._remote.prepared, in_batches(newer(self._journal, cursor), BATCH))):
-            self._refuse(part, self._send(part))
-            if report is not None:
-                report(len(part))
+        self._send_all(in_batches(newer(self._journal, cursor), BATCH), report)
         with self._cursor_file.held():
             self._cursor_file.write(replace(self._cursor(), delivered=end, attempted=None, confirmed_at=_now()))
 
@@ -275,3 +277,110 @@ def _is_since(document: Document, moment: int) -> bool:
 
 def _now() -> int:
     return time.time_ns() // 1000
+
+
+# From any store to another -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """The result of a copy.
+
+    Attributes:
+        read: records in the source.
+        new: those that the target did not have.
+        refused: the reasons for which the target refused some, by id.
+    """
+
+    read: int = 0
+    new: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def copy(source: Store, target: Store, report: Callable[[int], None]) -> Copied:
+    """Copy all records that the target does not have; repeating it is safe, also after a failure.
+
+    Args:
+        source: is only read.
+        target: keeps what it has.
+        report: called with the number of records of each batch.
+
+    Raises:
+        StoreError: a store cannot be read, or written.
+    """
+    read = new = 0
+    refused: dict[str, str] = {}
+    # The next ones are read and prepared while the target takes these.
+    for batch in one_ahead(map(target.prepared, in_batches(source.documents(Query(runs="all")), BATCH))):
+        try:
+            new += target.append(batch)
+        except RefusedRecordsError as error:
+            refused |= error.reasons
+            new += error.new
+        read += len(batch)
+        report(len(batch))
+    return Copied(read, new, refused)
+
+
+# Reading ahead -------------------------------------------------------------------------------------------------------
+
+
+def in_batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """The same items, some at a time."""
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+class Prefetch(Generic[T]):
+    """A call that runs in a thread of its own; without a thread to be had, it runs when its result is requested.
+
+    Args:
+        call: runs once.
+    """
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._results: list[T] = []
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._run, name="benchmark-recorder-ahead", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError:  # the interpreter is ending, or there are too many
+            self._thread = None
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._call())
+        except Exception as error:  # noqa: BLE001 - raised by result()
+            self._error = error
+
+    def wait(self) -> None:
+        """Wait until the thread has ended; never raises."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def result(self) -> T:
+        """What the call returns; waits for it.
+
+        Raises:
+            Exception: what the call raised.
+        """
+        if self._thread is None:
+            return self._call()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items; each is produced while the one before is processed. None of them may be ``None``."""
+    ahead = Prefetch(lambda: next(items, None))
+    try:
+        while (item := ahead.result()) is not None:
+            ahead = Prefetch(lambda: next(items, None))
+            yield item
+    finally:
+        ahead.wait()  # the source of the items may be closed after this

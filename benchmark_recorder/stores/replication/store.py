@@ -23,9 +23,8 @@ from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, READ_AT_ONCE, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
-from benchmark_recorder.stores.replication.copying import in_batches
 from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
-from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
+from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, in_batches, newer
 from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -117,13 +116,12 @@ class ReplicatedStore(Store):
             self._worker.wake()
         return new
 
-    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] | None = None) -> bool:
+    def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] = lambda _: None) -> bool:
         """See ``Delivery.deliver``; afterwards confirmed records that are old enough are removed from the journal."""
 
         def confirmed(count: int) -> None:
             self._silence = None
-            if report is not None:
-                report(count)
+            report(count)
 
         try:
             done = self.delivery.deliver(go_on, confirmed)
@@ -158,19 +156,16 @@ class ReplicatedStore(Store):
     def condition(self) -> Condition:
         """See ``Store.condition``."""
         try:
-            return self._condition()
+            cursor = self._cursor_file.read()
+            pending, pending_since = (0, None) if cursor is None else self._pending(cursor)
+            quarantined = len(self._quarantine.of(self.remote.name))
         except StoreError as error:
             return Condition(self.remote.name, last_error=str(error))
-
-    def _condition(self) -> Condition:
-        cursor = self._cursor_file.read()
-        pending, pending_since = (0, None) if cursor is None else self._pending(cursor)
         worker = self._worker
         failing_since, last_error = (worker.failing_since, worker.last_error) if worker else (None, None)
         others = self._cursor_file.read_error() if pending and last_error is None else None
         if others is not None:  # of another process; this one had no error before or since
             failing_since, last_error = others.since, others.error
-        quarantined = len(self._quarantine.of(self.remote.name))
         return Condition(self.remote.name, pending, pending_since, quarantined, failing_since, last_error)
 
     def close(self) -> None:

@@ -119,29 +119,28 @@ class Worker:
             wait=pause_after,
             stop=lambda _: current.stop_at is not None,
             sleep=current.pause,
-            before_sleep=self._failed,
             reraise=True,
         )
         try:
-            delivered: bool = retrying(self._deliver, current.goes_on)
-        except Exception as error:  # noqa: BLE001 - the round has ended
-            self._fail(error)
+            delivered: bool = retrying(self._try, current)
+        except Exception:  # noqa: BLE001 - the round has ended
             return False
         if delivered and self.failing_since is not None:
             self.failing_since = None
             logger.warning("%s accepts records again", self._name)
         return delivered
 
-    def _failed(self, state: RetryCallState) -> None:
-        error = None if state.outcome is None else state.outcome.exception()
-        if error is not None:
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        self.last_error = str(error) or type(error).__name__
-        if self.failing_since is None:
-            self.failing_since = datetime.now(UTC)
-            logger.warning("records stay in the local journal until %s accepts them: %s", self._name, self.last_error)
+    def _try(self, current: _Round) -> bool:
+        try:
+            return self._deliver(current.goes_on)
+        except Exception as error:
+            self.last_error = str(error) or type(error).__name__
+            if self.failing_since is None:
+                self.failing_since = datetime.now(UTC)
+                logger.warning(
+                    "records stay in the local journal until %s accepts them: %s", self._name, self.last_error
+                )
+            raise
 
 
 _growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)
