@@ -86,6 +86,14 @@ class Store(ABC):
         """
         return documents
 
+    def stored_ids(self, ids: Collection[str]) -> Collection[str] | None:  # noqa: ARG002
+        """Which of some ids are stored; ``None`` if the store would have to read all of its records to say so.
+
+        Raises:
+            StoreError: it cannot be read, or holds something else.
+        """
+        return None
+
     @abstractmethod
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``fields.COLUMNS``) of the matching records, in the order they were stored.

@@ -147,6 +147,18 @@ class MongoDBStore(Store):
 
         return Encoded.of(documents)
 
+    def stored_ids(self, ids: SizedIterable[str]) -> frozenset[str]:
+        """See ``Store.stored_ids``."""
+        with self._talking():
+            rows = self._collection().find(
+                {"_id": {"$in": list(ids)}},
+                _BY_ID,
+                collation=_SIMPLE,
+                batch_size=len(ids) + 1,  # one reply
+                max_time_ms=int(READ_SECONDS * 1000),
+            )
+            return frozenset(row["_id"] for row in rows)
+
     def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
         """See ``Store.scan``."""
         from benchmark_recorder.columns import GrowingColumn

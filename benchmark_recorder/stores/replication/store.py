@@ -24,7 +24,7 @@ from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, READ_AT_ONCE, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
-from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, in_batches, newer
+from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, in_batches, newer
 from benchmark_recorder.stores.replication.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -256,33 +256,34 @@ class ReplicatedStore(Store):
                 cursor = self._cursor_file.read()
             refused = {key: entry.document for key, entry in self._quarantine.of(self.remote.name).items()}
 
+            pending = _Pending(lambda: (), 0) if cursor is None else self._count_here(cursor)
+
             def counted() -> Iterator[Document]:
                 yield from refused.values()
-                if cursor is not None:
-                    yield from (d for d in self._after(cursor) if d["record_id"] not in refused)
+                yield from (document for document in pending.documents() if document["record_id"] not in refused)
 
-            uncertain = () if cursor is None else self._may_have_arrived(cursor)
+            uncertain = islice(pending.documents(), pending.uncertain)
             ids = frozenset(refused).union(document["record_id"] for document in uncertain)
             yield _Undelivered(ids, lambda: filter(query.matches, counted()))
 
-    def _after(self, cursor: Cursor) -> Iterator[Document]:
-        try:
-            yield from self.journal.distinct(cursor.delivered, since=cursor.attached)
-        except PlaceLostError:
-            seen: set[str] = set()
-            for document in newer(self.journal, cursor):
-                if (record_id := document["record_id"]) not in seen:
-                    seen.add(record_id)
-                    yield document
+    def _count_here(self, cursor: Cursor) -> _Pending:
+        """The records behind a cursor, without those that the remote store has: its own were first.
 
-    def _may_have_arrived(self, cursor: Cursor) -> Iterable[Document]:
-        """The undelivered records that may be in the remote store already: the batch in flight."""
+        A file may have a record twice, so that one is delivered and the other is not.
+        """
+        # Only the batch in flight may still arrive, as long as the cursor is held.
+        uncertain = 0 if cursor.attempted is None else BATCH
         try:
-            self.journal.read(cursor.delivered, 1)
+            few = list(islice(documents_after(self.journal, cursor.delivered), MOST_NAMED + 1))
         except PlaceLostError:
-            return newer(self.journal, cursor)
-        # Not the copy of a delivered record: it does not count here, so it must count there.
-        return () if cursor.attempted is None else islice(self._after(cursor), BATCH)
+            return _Pending(lambda: _first_by_id(newer(self.journal, cursor)), None)
+        if len(few) <= MOST_NAMED:
+            documents = list(_first_by_id(few))
+            stored = self.remote.stored_ids([document["record_id"] for document in documents]) if documents else ()
+            if stored is not None:
+                new = [document for document in documents if document["record_id"] not in stored]
+                return _Pending(lambda: new, uncertain)
+        return _Pending(lambda: self.journal.distinct(cursor.delivered, since=cursor.attached), uncertain)
 
     def _journal_alone(self, error: StoreUnavailableError) -> StoreNote:
         """What readers of figures from the journal alone must know."""
@@ -333,6 +334,19 @@ class _Silence:
 
 
 @dataclass(frozen=True)
+class _Pending:
+    """The undelivered records of the journal, as far as they count here.
+
+    Attributes:
+        documents: all of them, each id once.
+        uncertain: how many of the first may be in the remote store as well; ``None`` for all.
+    """
+
+    documents: Callable[[], Iterable[Document]]
+    uncertain: int | None
+
+
+@dataclass(frozen=True)
 class _Undelivered:
     """The local side of a question.
 
@@ -347,6 +361,14 @@ class _Undelivered:
     def parts(self) -> Iterator[list[Document]]:
         """The matching records, some at a time."""
         return in_batches(self.matching(), READ_AT_ONCE)
+
+
+def _first_by_id(documents: Iterable[Document]) -> Iterator[Document]:
+    seen: set[str] = set()
+    for document in documents:
+        if (record_id := document["record_id"]) not in seen:
+            seen.add(record_id)
+            yield document
 
 
 def _without(query: Query, ids: frozenset[str]) -> Query:
