@@ -196,7 +196,19 @@ def _within(query: Query, start: int, end: int) -> Query:
 def past_cells(
     store: Store, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
 ) -> list[Cell]:
-    """The baseline's cells from a window of days, or a pinned file."""
+    """The baseline's cells from a window of days, or a pinned file.
+
+    Args:
+        store: where the records are.
+        baseline: version.
+        there: the candidate's cells.
+        days: so many before the candidate's first run; or
+        path: of a JSON file.
+
+    Raises:
+        InvalidQueryError: both are given.
+        StoreUnavailableError: the file does not exist, or has no runs of the baseline.
+    """
     if path is not None:
         if days is not None:
             raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
