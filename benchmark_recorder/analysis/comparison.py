@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from benchmark_recorder.analysis import means, rates, strata
 from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import Measured, finite, is_significant, measure, ratio_estimate
+from benchmark_recorder.analysis.measured import Measured, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
 from benchmark_recorder.analysis.power import reach_of, what_would_decide
-from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers
+from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers, finite
 from benchmark_recorder.analysis.task_rows import TaskRow, task_rows
 
 if TYPE_CHECKING:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 Limits = tuple[float, float]
 
+NO_SPREAD = 1e-10
+"""A relative standard error below this is rounding, not spread."""
+
+OVER_TASKS = "t over the tasks' differences"
+"""The method where the tasks are the sample."""
+
 
 class Evidence(Protocol):
     """What a method found."""
@@ -257,3 +263,13 @@ def binomial_tail(hits: int, n: int, share: float) -> float:
     from scipy import special
 
     return float(special.bdtr(hits, n, share))
+
+
+def wilson(hits: float, n: float, quantile: float) -> Limits:
+    """Wilson's score interval of a rate; never without width, always within 0 and 1."""
+    z2 = quantile * quantile
+    centre = (hits + z2 / 2) / (n + z2)
+    reach = quantile / (n + z2) * math.sqrt(hits * (n - hits) / n + z2 / 4)
+    low = 0.0 if hits <= 0 else max(0.0, centre - reach)
+    high = 1.0 if hits >= n else min(1.0, centre + reach)
+    return low, high

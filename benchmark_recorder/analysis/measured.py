@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import means, rate_ratios, rates, strata
-from benchmark_recorder.analysis.results import Estimate, Interval, interval_of
+from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
@@ -99,11 +99,6 @@ def interval_on(
     return interval_of(low, high, confidence)
 
 
-def ratio_of(log_ratio: float) -> float:
-    """``exp``, infinite where a float cannot hold it as percent."""
-    return math.exp(log_ratio) if log_ratio < 700 else math.inf
-
-
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
     """The plain values, and the evidence by the method that fits."""
     wholes = total(cells.of(v1)), total(cells.of(v2))
@@ -138,11 +133,6 @@ def _rate(counts: Counts) -> tuple[float, int]:
 
 def _mean(moments: Moments) -> tuple[float, int]:
     return (moments.mean if math.isfinite(moments.mean) else math.nan, moments.n) if moments.n else (math.nan, 0)
-
-
-def finite(value: float) -> float | None:
-    """The value, or ``None`` where it is not finite."""
-    return value if math.isfinite(value) else None
 
 
 def is_significant(p_value: float | None, interval: Interval | None) -> bool:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import strata
 from benchmark_recorder.analysis.evidence import Evidence, Student, student_quantile
-from benchmark_recorder.analysis.measured import finite
-from benchmark_recorder.analysis.results import Result
+from benchmark_recorder.analysis.results import Result, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis.evidence import Evidence, Limits, Score, Student
-from benchmark_recorder.analysis.means import NO_SPREAD, over_tasks
+from benchmark_recorder.analysis.evidence import NO_SPREAD, Evidence, Limits, Score, Student
+from benchmark_recorder.analysis.means import over_tasks
 from benchmark_recorder.analysis.rates import PairedTable, Weighted, paired_table, weigh
 from benchmark_recorder.analysis.strata import Counts
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from benchmark_recorder.analysis.evidence import Evidence, Limits, Score, binomial_tail, normal_tail
+from benchmark_recorder.analysis.evidence import Evidence, Limits, Score, binomial_tail, normal_tail, wilson
 from benchmark_recorder.analysis.means import over_tasks
 from benchmark_recorder.analysis.strata import Counts
 
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.analysis.strata import Pair, Strata
-
-
-def wilson(hits: float, n: float, quantile: float) -> Limits:
-    """Wilson's score interval of a rate; never without width, always within 0 and 1."""
-    z2 = quantile * quantile
-    centre = (hits + z2 / 2) / (n + z2)
-    reach = quantile / (n + z2) * math.sqrt(hits * (n - hits) / n + z2 / 4)
-    low = 0.0 if hits <= 0 else max(0.0, centre - reach)
-    high = 1.0 if hits >= n else min(1.0, centre + reach)
-    return low, high
 
 
 def newcombe(left: Limits, right: Limits, rates: Limits, correlation: float = 0.0) -> Limits:

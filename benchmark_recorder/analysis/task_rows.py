@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, rates
 from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import finite, interval_on, is_significant, ratio_of
-from benchmark_recorder.analysis.results import Interval, Result
+from benchmark_recorder.analysis.measured import interval_on, is_significant
+from benchmark_recorder.analysis.results import Interval, Result, finite, ratio_of
 from benchmark_recorder.analysis.strata import Counts, Strata
 
 if TYPE_CHECKING:
