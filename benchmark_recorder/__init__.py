@@ -10,13 +10,17 @@
 
 The modules of this folder, from the caller down:
 
-- ``config``: settings, ``get_benchmark_recorder``, ``get_benchmark_history``; ``recorder``: records;
-  ``recording/``: the way in; ``history``, ``questions``: every question; ``legacy``: the old names of some.
-- ``records``: a record's fields (``FIELDS``), ``Query``; ``validation``: checks a record; ``identity``: ids and times.
-- ``cells``, ``columns``: the statistics that comparisons are computed from, and the arrays that they come from.
+- ``config``: settings, ``get_benchmark_recorder``, ``get_benchmark_history``. ``recorder``: ``BenchmarkRecorder``;
+  ``recording/``: a record's way in.
+- ``history``: ``History``, every question; ``questions``: what gates, reports and groups ask; ``legacy``: former names
+  of some questions.
+- ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric`` and ``Query``. ``validation``:
+  checks a record; ``identity``: its id and time.
+- ``cells``: the statistics that comparisons are computed from; ``columns``: the arrays that these come from;
+  ``grouping``: the keys of ``by=``, and how many groups are kept; ``histogram``: percentiles of very many runs.
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
-- ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version;
-  ``pytest_plugin``; ``cli/``: the command line.
+- ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
+  ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
 - ``testing``: the conformance suite for stores; ``errors``, ``log``, ``_fork``, ``_lazy``: used by all.
 
 Names are imported on first use: pytest imports this package in every run where it is installed.

@@ -40,7 +40,7 @@ class Durations:
 
 
 def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
-    """Documents as arrays; see ``records.COLUMNS``."""
+    """Documents as arrays; see ``fields.COLUMNS``."""
     return {name: _column(documents, name) for name in fields}
 
 
@@ -194,7 +194,7 @@ def log_moments_by(
 
 
 def extremes_by(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:
-    """Each group's least or greatest value, and ``start`` for a group without any."""
+    """Each group's ``better`` (``np.minimum`` or ``np.maximum``) value, and ``start`` for a group without any."""
     found = np.full(count, start, dtype=values.dtype)
     better.at(found, group, values)
     return cast("list[Any]", found.tolist())

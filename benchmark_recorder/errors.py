@@ -112,7 +112,7 @@ def preview(value: object) -> str:
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> str:
-    """The value of that argument.
+    """The value, if it is one of those allowed.
 
     Raises:
         InvalidQueryError: it is not allowed; the message lists the allowed ones.

@@ -1,4 +1,4 @@
-"""Each field of a record, told once: columns, validation, messages and the databases' schemas are made of this."""
+"""Each field of a record, defined once: columns, validation, messages and the databases' schemas are made of this."""
 
 from __future__ import annotations
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 REST: Final = "(rest)"
 """The group of all records whose own group is not among those that are kept, or whose value cannot be one."""
 
+UNKNOWN: Final = "(none)"
+"""How the group ``None`` is shown."""
+
 MOST_GROUPS: Final = 1_000
 """The largest groups of a key whose values are free, such as the model; all others are the rest."""
 
@@ -100,7 +103,7 @@ def fields_for(keys: Collection[str]) -> tuple[str, ...]:
 
 def text_label(text: str) -> str:
     """The group of a field's text."""
-    return json.dumps(text) if text == REST or text.startswith('"') else text
+    return json.dumps(text) if text in {REST, UNKNOWN} or text.startswith('"') else text
 
 
 def label_of(value: object) -> str | None:
@@ -176,7 +179,7 @@ def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
 
 
 def _kept(key: str, coded: Coded, columns: Columns | Mapping[str, Any]) -> tuple[Coded, int]:
-    """The same with the groups beyond the most as the rest, and how many these are."""
+    """The top groups, all others as ``REST``, and how many those are."""
     codes, vocabulary = coded
     here = codes >= 0
     own = [n for n, label in enumerate(vocabulary) if label != REST]

@@ -165,7 +165,18 @@ class History:
         scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> JointComparisonView:
-        """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
+        """Is the new version better in time, failures, cost and routing together?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate.
+            scope: see ``compare_versions``.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: the scope or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
         from benchmark_recorder.analysis import compare_all
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Summary, Trend
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.columns import Durations
+    from benchmark_recorder.histogram import Histogram
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
@@ -194,7 +196,19 @@ def _within(query: Query, start: int, end: int) -> Query:
 def past_cells(
     store: Store, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
 ) -> list[Cell]:
-    """The baseline's cells from a window of days, or a pinned file."""
+    """The baseline's cells from a window of days, or a pinned file.
+
+    Args:
+        store: where the records are.
+        baseline: version.
+        there: the candidate's cells.
+        days: so many before the candidate's first run; or
+        path: of a JSON file.
+
+    Raises:
+        InvalidQueryError: both are given.
+        StoreUnavailableError: the file does not exist, or has no runs of the baseline.
+    """
     if path is not None:
         if days is not None:
             raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
@@ -295,16 +309,21 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
     cells = store.summarize(asked)
-    columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
-    groups, times = groups_of(asked.by, columns), columns["execution_time"]
-    durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    durations: dict[tuple[str | None, ...], Durations] = {}
+    histograms: dict[tuple[str | None, ...], Histogram] = {}
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        columns = store.scan(replace(asked, by=()), {"execution_time", *fields_for(asked.by)})
+        groups, times = groups_of(asked.by, columns), columns["execution_time"]
+        durations = {label: Durations.of(times[groups.codes == code]) for code, label in enumerate(groups.labels)}
+    else:
+        for (_, group), own in store.histogram(asked).items():
+            histograms[group] = histograms[group].merge(own) if group in histograms else own
+    summaries = {
+        group[0]: summarize_version(version, cells.within(group), durations.get(group), histograms.get(group))
+        for group in cells.groups
+    }
     return GroupedSummaries(
         version,
         asked.by[0],
-        {
-            group[0]: SummaryView.from_result(
-                summarize_version(version, cells.within(group), durations.get(group)), narrowed=narrowed
-            )
-            for group in cells.groups
-        },
+        {group: SummaryView.from_result(one, narrowed=narrowed) for group, one in summaries.items()},
     )

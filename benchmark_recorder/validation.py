@@ -2,7 +2,7 @@
 
 Most executions are plain: every value is stored as it is. A dozen comparisons find that out in a fraction of the time
 that a schema takes, and a program that records nothing else never imports pydantic. All others pass a schema made of
-``records.FIELDS``: they are normalised where possible, else refused.
+``fields.FIELDS``: they are normalised where possible, else refused.
 """
 
 from __future__ import annotations

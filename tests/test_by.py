@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder import BenchmarkRecorder, History, InvalidQueryError, JSONFileStore, MemoryStore
-from benchmark_recorder.grouping import REST
+from benchmark_recorder.grouping import REST, UNKNOWN
 from tests.cli.commands import run
 from tests.hostile import HOSTILE
 from tests.pages import ROOT  # noqa: F401 - the tests of pages and of commands share their folder
@@ -95,9 +95,23 @@ def test_an_unknown_key_is_an_error_that_names_the_known_ones(recorder: Benchmar
             ask()
 
 
-def test_a_group_called_as_the_rest_is_not_the_rest(recorder: BenchmarkRecorder) -> None:
-    record(recorder, {REST: 1.0})
-    assert [*recorder.get_historical_metrics("v1", by="model")] == ['"(rest)"']
+@pytest.mark.parametrize("text", [REST, UNKNOWN, '"'])
+def test_a_group_is_never_mistaken_for_the_rest_or_for_none(recorder: BenchmarkRecorder, text: str) -> None:
+    record(recorder, {text: 1.0, None: 1.0})
+    groups = recorder.get_historical_metrics("v1", by="model")
+    assert [*groups] == [json.dumps(text), None]
+    assert str(groups).count(UNKNOWN) == (2 if text == UNKNOWN else 1)
+
+
+def test_percentiles_of_very_many_runs_by_group_come_from_histograms(
+    recorder: BenchmarkRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(recorder, {"a": 0.5, None: 2.0})
+    exact = recorder.get_historical_metrics("v2", by="model")
+    monkeypatch.setattr("benchmark_recorder.questions.MOST_DURATIONS", 5)
+    for group, found in recorder.get_historical_metrics("v2", by="model").items():
+        assert found.p95 == pytest.approx(exact[group].p95, rel=0.011)
+        assert "percentiles_from_histogram" in {one.code for one in found.warnings}
 
 
 def test_a_report_also_tells_of_the_groups(recorder: BenchmarkRecorder) -> None:

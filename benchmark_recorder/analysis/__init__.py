@@ -8,6 +8,7 @@
   own; ``joint``: the verdict on all metrics; ``power``: how many more runs would decide.
 - ``gates``: margins, states and exit codes in CI. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
+- ``slices``: two versions compared group by group, and pooled.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
 
 The names below are imported on first use: a question about one version needs no comparison.

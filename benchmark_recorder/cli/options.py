@@ -1,6 +1,6 @@
 """The options that several commands share: where the records are, which ones, and where the answer goes.
 
-A new filter is a line in ``_QUERY``; the options of ``record`` are made of ``records.FIELDS``; any other shared option
+A new filter is a line in ``_QUERY``; the options of ``record`` are made of ``fields.FIELDS``; any other shared option
 is an annotation beside ``Scope``, which a command takes as a parameter.
 """
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Health(Protocol):
-    """How recording fares; ``intake.Health`` is one."""
+    """How recording fares; ``stores.base.Health`` is one."""
 
     @property
     def waiting(self) -> int:

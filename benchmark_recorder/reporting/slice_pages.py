@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
+from benchmark_recorder.grouping import UNKNOWN
 from benchmark_recorder.reporting.comparison_pages import change_text
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Comparison, SlicedComparison, Summary
     from benchmark_recorder.reporting.report import Report
-
-UNKNOWN: Final = "(none)"
-"""The group of the runs that say nothing, as it is shown."""
 
 
 MOST_NAMED: Final = 20

@@ -1,4 +1,7 @@
-"""The contract of a store: ``append``, ``scan``, ``summarize``; a journal adds ``read`` and ``end``.
+"""The contract of a store: ``name``, ``append``, ``scan``, ``summarize``, ``documents``.
+
+A journal adds ``read`` and ``end``; ``supports`` names what a store does of ``EXTRAS``. A URL finds its store by an
+entry point (``config.open_store``).
 
 A store holds validated documents (see ``records.Document``), and counts one ``record_id`` once. It knows nothing of
 statistics beyond cells, and nothing of other stores.
@@ -93,7 +96,7 @@ class Store(ABC):
 
     @abstractmethod
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
-        """The asked-for fields (see ``records.COLUMNS``) of the matching records, in the order they were stored.
+        """The asked-for fields (see ``fields.COLUMNS``) of the matching records, in the order they were stored.
 
         A server keeps no such order: there it is the order of ``record_id``, which is that of recording, or any order
         if neither ``record_id`` nor a time is asked for.
@@ -150,7 +153,7 @@ class Store(ABC):
         return None
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Wait until everything is delivered, at most some seconds; whether it is."""
+        """Wait until everything is delivered, at most so many seconds (``None``: without limit); whether it is."""
         return True
 
     def close(self) -> None:  # noqa: B027
@@ -292,7 +295,7 @@ def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Column
 
     Args:
         documents: in the order of the answer.
-        fields: of ``records.COLUMNS``.
+        fields: of ``fields.COLUMNS``.
     """
     from benchmark_recorder import columns  # imports numpy, which a process that only records never needs
 

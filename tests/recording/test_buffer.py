@@ -75,33 +75,33 @@ def outage(*, unchanged: bool = False) -> StoreUnavailableError:
 
 
 def test_a_document_goes_straight_into_the_journal(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     document = make_document()
-    intake.append(document)
+    buffer.append(document)
     assert store.ids() == [document["record_id"]]
-    assert intake.health().ok
+    assert buffer.health().ok
 
 
 def test_during_an_outage_documents_wait_and_are_written_in_order_before_the_next_one(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     documents = [make_document() for _ in range(5)]
-    intake.append(documents[0])
+    buffer.append(documents[0])
     store.off = outage()
     for document in documents[1:4]:
-        intake.append(document)
-    assert intake.health().waiting == 3
+        buffer.append(document)
+    assert buffer.health().waiting == 3
     store.off = None
-    intake.append(documents[4])
+    buffer.append(documents[4])
     assert store.ids() == [document["record_id"] for document in documents]
-    assert intake.health().waiting == 0
+    assert buffer.health().waiting == 0
 
 
 def test_any_exception_of_a_store_is_an_outage_to_the_caller(store: SwitchedStore) -> None:
     store.off = ZeroDivisionError()
-    intake = WriteBuffer(store)
-    intake.append(make_document())
-    assert intake.health().waiting == 1
-    assert intake.health().last_error == "ZeroDivisionError"
+    buffer = WriteBuffer(store)
+    buffer.append(make_document())
+    assert buffer.health().waiting == 1
+    assert buffer.health().last_error == "ZeroDivisionError"
 
 
 def test_an_interrupt_is_not_the_stores_trouble(store: SwitchedStore) -> None:
@@ -115,22 +115,22 @@ def test_an_interrupt_is_not_the_stores_trouble(store: SwitchedStore) -> None:
 
 def test_a_strict_intake_raises_and_keeps_nothing(store: SwitchedStore) -> None:
     store.off = outage()
-    intake = WriteBuffer(store, strict=True)
+    buffer = WriteBuffer(store, strict=True)
     with pytest.raises(StoreUnavailableError):
-        intake.append(make_document())
-    assert intake.health().waiting == 0
+        buffer.append(make_document())
+    assert buffer.health().waiting == 0
 
 
 def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     for _ in range(2):
         store.off = outage()
         for _ in range(10):
-            intake.append(make_document())
+            buffer.append(make_document())
         store.off = None
-        intake.append(make_document())
+        buffer.append(make_document())
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 4
     assert messages[0].startswith("records are kept in memory until they can be written: ")
@@ -139,27 +139,27 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
 
 
 def test_health_says_since_when_and_why(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
-    assert intake.health().failing_since is None
+    buffer = WriteBuffer(store)
+    assert buffer.health().failing_since is None
     store.off = outage()
-    intake.append(make_document())
-    health = intake.health()
+    buffer.append(make_document())
+    health = buffer.health()
     assert health.failing_since is not None
     assert health.last_error == "/data/metrics.json: no space left on device"
     assert not health.ok
     store.off = None
-    assert intake.flush()
-    assert intake.health().failing_since is None
-    assert intake.health().last_error == "/data/metrics.json: no space left on device"
+    assert buffer.flush()
+    assert buffer.health().failing_since is None
+    assert buffer.health().last_error == "/data/metrics.json: no space left on device"
 
 
 def test_a_record_that_was_written_before_the_error_is_not_written_twice(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     document = make_document()
     store.off, store.after_writing = outage(), True
-    intake.append(document)
+    buffer.append(document)
     store.off = None
-    intake.append(make_document())
+    buffer.append(make_document())
     assert store.ids().count(document["record_id"]) == 1
 
 
@@ -167,33 +167,33 @@ def test_at_most_ten_thousand_wait_and_the_rest_is_counted_as_lost(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.off = outage()
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     document = make_document()
     for _ in range(MAX_WAITING + 3):
-        intake.append(document)
-    assert (intake.health().waiting, intake.health().lost) == (MAX_WAITING, 3)
+        buffer.append(document)
+    assert (buffer.health().waiting, buffer.health().lost) == (MAX_WAITING, 3)
     assert sum("are lost until" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_closing_writes_what_waits(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage()
-    intake.append(make_document())
+    buffer.append(make_document())
     store.off = None
-    intake.close()
+    buffer.close()
     assert len(store.ids()) == 1
-    assert intake.health().lost == 0
+    assert buffer.health().lost == 0
 
 
 def test_what_cannot_be_written_at_the_end_is_counted_logged_and_warned_of(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage()
-    intake.append(make_document())
+    buffer.append(make_document())
     with pytest.warns(RuntimeWarning, match="1 record could not be written to memory before the end, and is lost"):
-        intake.close()
-    assert (intake.health().waiting, intake.health().lost) == (0, 1)
+        buffer.close()
+    assert (buffer.health().waiting, buffer.health().lost) == (0, 1)
     assert caplog.records[-1].levelno == logging.ERROR
     assert "1 record could not be written to memory" in caplog.records[-1].getMessage()
 
@@ -201,40 +201,40 @@ def test_what_cannot_be_written_at_the_end_is_counted_logged_and_warned_of(
 def test_refused_and_normalised_recordings_are_counted_and_logged_loudly_once(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     for _ in range(3):
-        intake.count_invalid(InvalidRecordError("duration: expected a number", field="duration"))
-        intake.count_normalised(("task was cut",))
-    assert (intake.health().invalid, intake.health().normalised) == (3, 3)
+        buffer.count_invalid(InvalidRecordError("duration: expected a number", field="duration"))
+        buffer.count_normalised(("task was cut",))
+    assert (buffer.health().invalid, buffer.health().normalised) == (3, 3)
     loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert loud == ["not recorded: duration: expected a number", "recorded, but task was cut"]
 
 
 def test_a_forked_child_leaves_what_waits_to_its_parent(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage()
-    intake.append(make_document())
+    buffer.append(make_document())
     child = os.fork()
     if child == 0:
-        os._exit(0 if intake.health().waiting == 0 else 1)
+        os._exit(0 if buffer.health().waiting == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert intake.health().waiting == 1
+    assert buffer.health().waiting == 1
 
 
 def test_an_intake_is_forgotten_with_its_recorder(store: SwitchedStore) -> None:
-    intake = weakref.ref(WriteBuffer(store))
+    buffer = weakref.ref(WriteBuffer(store))
     gc.collect()
-    assert intake() is None
+    assert buffer() is None
 
 
 def test_a_log_handler_may_ask_for_health_and_may_record(store: SwitchedStore) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     waiting: list[int] = []
 
     class Asking(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            intake.append(make_document())
-            other = threading.Thread(target=lambda: waiting.append(intake.health().waiting))
+            buffer.append(make_document())
+            other = threading.Thread(target=lambda: waiting.append(buffer.health().waiting))
             other.start()
             other.join()
 
@@ -242,9 +242,9 @@ def test_a_log_handler_may_ask_for_health_and_may_record(store: SwitchedStore) -
     logging.getLogger("benchmark_recorder").addHandler(handler)
     try:
         store.off = outage()
-        intake.append(make_document())
+        buffer.append(make_document())
         store.off = None
-        intake.append(make_document())
+        buffer.append(make_document())
     finally:
         logging.getLogger("benchmark_recorder").removeHandler(handler)
     assert waiting == [2, 0]
@@ -265,27 +265,27 @@ def test_a_signal_handler_may_record_while_waiting_records_are_written(*, unchan
             return count
 
     store = Interrupting()
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     documents = [make_document() for _ in range(4)]
     late = [documents[3]]
 
     def record(*_: object) -> None:
         if late:
-            intake.append(late.pop())
-            assert not intake.flush()
-            intake.close()
+            buffer.append(late.pop())
+            assert not buffer.flush()
+            buffer.close()
 
     before = signal.signal(signal.SIGUSR1, record)
     try:
         store.off = outage(unchanged=unchanged)
         for document in documents[:2]:
-            intake.append(document)
+            buffer.append(document)
         store.off = None
-        intake.append(documents[2])
+        buffer.append(documents[2])
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert sorted(store.written) == sorted(document["record_id"] for document in documents)
-    assert intake.health().ok
+    assert buffer.health().ok
 
 
 @pytest.mark.parametrize(("unchanged", "looked_for"), [(True, 0), (False, 1)])
@@ -293,39 +293,39 @@ def test_waiting_records_are_looked_for_only_where_they_may_have_been_written(
     *, unchanged: bool, looked_for: int
 ) -> None:
     store = ListStore()
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage(unchanged=unchanged)
     for _ in range(3):
-        intake.append(make_document())
+        buffer.append(make_document())
     store.off = None
-    intake.append(make_document())
+    buffer.append(make_document())
     assert len(store.written) == 4
     assert store.looked_for == looked_for
-    assert intake.health().ok
+    assert buffer.health().ok
 
 
 def test_a_record_that_was_given_its_id_is_looked_for_after_an_outage_too() -> None:
     store = ListStore()
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage(unchanged=True)
-    intake.append(make_document(), fresh=False)
+    buffer.append(make_document(), fresh=False)
     store.off = None
-    intake.append(make_document())
+    buffer.append(make_document())
     assert store.looked_for == 1
 
 
 def test_what_an_exception_from_a_signal_handler_interrupts_is_looked_for() -> None:
     store = ListStore()
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     document = make_document()
     store.off = outage(unchanged=True)
-    intake.append(document)
+    buffer.append(document)
     store.off = KeyboardInterrupt()
     store.after_writing = True
     with pytest.raises(KeyboardInterrupt):
-        intake.flush()
+        buffer.flush()
     store.off = None
-    assert intake.flush()
+    assert buffer.flush()
     assert store.written == [document["record_id"]]
 
 
@@ -342,17 +342,17 @@ class Broken(MemoryStore):
         raise StoreUnavailableError("cannot write", unchanged=True)
 
 document, rng = make_document(), random.Random(1)
-intake = WriteBuffer(Broken())
+buffer = WriteBuffer(Broken())
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 with ThreadPoolExecutor(1) as pool:
     for moment in range(1000):
         try:
             signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.000_05, 0.000_3))
             for _ in range(5000):  # until then; Python tells nobody of one that comes in a finalizer
-                intake.append(document)
+                buffer.append(document)
         except KeyboardInterrupt:  # its traceback holds on to everything meanwhile
-            assert pool.submit(intake.health).result(timeout=10).last_error in {None, "cannot write"}
-        intake._waiting.clear()
+            assert pool.submit(buffer.health).result(timeout=10).last_error in {None, "cannot write"}
+        buffer._waiting.clear()
 """
 
 
@@ -364,19 +364,19 @@ def test_an_interrupt_at_any_moment_of_an_outage_leaves_no_lock_behind() -> None
 def test_a_second_outage_is_told_like_the_first_where_nothing_waited(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture, *, strict: bool
 ) -> None:
-    intake = WriteBuffer(store, strict=strict)
+    buffer = WriteBuffer(store, strict=strict)
     for _ in range(2):
         store.off = outage()
         if strict:
-            intake.count_unwritten(store.off)
+            buffer.count_unwritten(store.off)
         else:
-            intake.append(make_document())
+            buffer.append(make_document())
             with pytest.warns(RuntimeWarning, match="is lost"):
-                intake.close()
-        assert intake.health().failing_since is not None
+                buffer.close()
+        assert buffer.health().failing_since is not None
         store.off = None
-        intake.append(make_document())
-        assert intake.health().failing_since is None
+        buffer.append(make_document())
+        assert buffer.health().failing_since is None
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     kept = "records are lost until" if strict else "records are kept in memory until"
     assert [message.startswith(kept) for message in messages] == [True, False, True, False]
@@ -396,30 +396,30 @@ def test_a_lock_that_is_not_given_costs_recording_calls_a_tenth_of_their_time(
             return super().append(documents, fresh=fresh)
 
     store = Locked()
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage()
     for _ in range(1000):
-        intake.append(make_document())
+        buffer.append(make_document())
         now += 0.1
     assert now < 1.2 * 1000 * 0.1
-    assert intake.health().waiting == 1000
+    assert buffer.health().waiting == 1000
     store.off = None
     now += 20.0
-    intake.append(make_document())
+    buffer.append(make_document())
     assert len(store.ids()) == 1001
 
 
 def test_a_forked_child_begins_without_its_parents_outage(
     store: SwitchedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    intake = WriteBuffer(store)
+    buffer = WriteBuffer(store)
     store.off = outage()
-    intake.append(make_document())
+    buffer.append(make_document())
     child = os.fork()
     if child == 0:
         caplog.clear()
-        clean = intake.health().failing_since is None and intake.health().last_error is None
-        intake.append(make_document())
+        clean = buffer.health().failing_since is None and buffer.health().last_error is None
+        buffer.append(make_document())
         os._exit(0 if clean and len(caplog.records) == 1 else 1)
     assert os.waitpid(child, 0)[1] == 0
 
