@@ -14,7 +14,7 @@ from benchmark_recorder.analysis.evidence import NO_SPREAD, OVER_TASKS, Evidence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from benchmark_recorder.analysis.strata import Pair, Strata
+    from benchmark_recorder.analysis.metrics import Pair, Strata
     from benchmark_recorder.cells import Moments
 
 

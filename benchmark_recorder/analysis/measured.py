@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis import means, rate_ratios, rates, strata
+from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.cells import total
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmark_recorder.analysis.evidence import Evidence
-    from benchmark_recorder.analysis.metrics import Metric
-    from benchmark_recorder.analysis.strata import Counts, Strata
+    from benchmark_recorder.analysis.metrics import Counts, Metric, Strata
     from benchmark_recorder.cells import Cell, Cells, Moments
 
 
@@ -103,7 +102,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
     """The plain values, and the evidence by the method that fits."""
     wholes = total(cells.of(v1)), total(cells.of(v2))
     if metric.counts is not None:
-        counts = strata.align(cells, v1, v2, metric.counts, strata.NO_COUNTS)
+        counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
         return Measured(
             metric,
             wholes,
@@ -113,16 +112,16 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             _rate(counts.left),
             _rate(counts.right),
             rates.rate_difference(counts, scope, once=metric.once),
-            rate_ratios.rate_ratio(counts, scope, once=metric.once),
+            rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
         )
     if metric.name == "cost":
-        moments = strata.align(cells, v1, v2, strata.cost, strata.NO_MOMENTS)
+        moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
         change = means.sums(moments, scope)
     else:
-        moments = strata.align(cells, v1, v2, strata.log_time, strata.NO_MOMENTS)
+        moments = metrics.align(cells, v1, v2, metrics.log_time, metrics.NO_MOMENTS)
         change = means.geometric(moments, scope)
-    read = strata.cost if metric.name == "cost" else strata.time
+    read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
     return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments)
 

@@ -153,7 +153,7 @@ class Store(ABC):
         return None
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Wait until everything is delivered, at most some seconds (``None``: no limit); whether it is."""
+        """Wait until everything is delivered, at most so many seconds (``None``: without limit); whether it is."""
         return True
 
     def close(self) -> None:  # noqa: B027

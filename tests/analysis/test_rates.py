@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_oracle
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from benchmark_recorder.analysis.evidence import wilson
+from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
 from benchmark_recorder.analysis.rates import (
     PairedTable,
     _sato,
@@ -24,7 +25,6 @@ from benchmark_recorder.analysis.rates import (
     rate_difference,
     weigh,
 )
-from benchmark_recorder.analysis.strata import Counts, Pair, Strata
 
 Z = 1.959963984540054
 
