@@ -21,7 +21,7 @@ _ends: Final[set[Callable[[], None]]] = set()
 
 
 def in_child(act: Callable[[], None]) -> Callable[[], None]:
-    """Have a function called in each forked child, or a method, for as long as its object lives; a decorator, too."""
+    """Register a function, or a method while its object lives, to run in each forked child; also a decorator."""
     if isinstance(act, MethodType):
         number = next(_numbers)  # not the object itself: it need not be hashable
         # Bound now: at the interpreter's end a module's names are gone before its objects.

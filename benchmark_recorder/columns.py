@@ -194,7 +194,7 @@ def log_moments_by(
 
 
 def extremes_by(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:
-    """Each group's least or greatest value, and ``start`` for a group without any."""
+    """Each group's ``better`` (``np.minimum`` or ``np.maximum``) value, and ``start`` for a group without any."""
     found = np.full(count, start, dtype=values.dtype)
     better.at(found, group, values)
     return cast("list[Any]", found.tolist())

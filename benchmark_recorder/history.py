@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Claim
     from benchmark_recorder.records import Names
-    from benchmark_recorder.reporting.views import (
-        ClaimReportView,
-        ComparisonView,
-        GateResultView,
-        GroupedSummaries,
-        JointComparisonView,
-        SelfTestView,
-        SlicedComparisonView,
-        SummaryView,
-    )
+    from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
+    from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
 Scope: TypeAlias = Literal["suite", "tasks"]
 
@@ -152,7 +145,7 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
-        from benchmark_recorder.reporting.views import view_of
+        from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
         asked = self._pair(v1, v2, query)
         if by is not None:
@@ -160,9 +153,9 @@ class History:
 
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
-            return view_of(sliced, narrowed=bool(query), scan=self._store.scan)
+            return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
         compared = compare(self._store.summarize(asked), v1, v2, metric, scope=scope, margin=margin)
-        return view_of(compared, narrowed=bool(query), scan=self._store.scan)
+        return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
         self,
@@ -172,12 +165,23 @@ class History:
         scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> JointComparisonView:
-        """The verdict over time, failures, cost and routing together; see ``compare_versions``."""
-        from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.reporting.views import view_of
+        """Is the new version better in time, failures, cost and routing together?
 
-        cells = self._store.summarize(self._pair(v1, v2, query))
-        return view_of(compare_all(cells, v1, v2, scope=scope), narrowed=bool(query), scan=self._store.scan)
+        Args:
+            v1: the baseline.
+            v2: the candidate.
+            scope: see ``compare_versions``.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: the scope or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.reporting.comparison_views import JointComparisonView
+
+        found = compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope)
+        return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
         for name, version in (("v1", v1), ("v2", v2)):
@@ -216,11 +220,11 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import DEFAULT_CLAIMS, check_claims
-        from benchmark_recorder.reporting.views import view_of
+        from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = self._store.summarize(self._pair(v1, v2, query))
         found = check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope)
-        return view_of(found, narrowed=bool(query))
+        return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
         self,
@@ -257,7 +261,7 @@ class History:
         """
         from benchmark_recorder.analysis import check_gate
         from benchmark_recorder.questions import past_cells, side_by_side, tabulated
-        from benchmark_recorder.reporting.views import view_of
+        from benchmark_recorder.reporting.decision_views import GateResultView
 
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
@@ -277,7 +281,7 @@ class History:
             window=baseline_days,
             target=target,
         )
-        return view_of(found, narrowed=bool(query) or baseline_days is not None)
+        return GateResultView.from_result(found, narrowed=bool(query) or baseline_days is not None)
 
     def selftest(
         self,
@@ -302,12 +306,12 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
-        from benchmark_recorder.reporting.views import view_of
+        from benchmark_recorder.reporting.decision_views import SelfTestView
 
         asked = self._pair(version, version, query)
         columns = self._store.scan(asked, SELFTEST_FIELDS)
         found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
-        return view_of(found, narrowed=bool(query))
+        return SelfTestView.from_result(found, narrowed=bool(query))
 
     def generate_report(
         self,

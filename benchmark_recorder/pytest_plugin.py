@@ -134,8 +134,8 @@ def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     """The lines of the summary, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
     from benchmark_recorder.reporting.comparison_pages import joint_page
+    from benchmark_recorder.reporting.comparison_views import task_texts
     from benchmark_recorder.reporting.escaping import terminal
-    from benchmark_recorder.reporting.task_texts import task_texts
     from benchmark_recorder.reporting.text import render_text
 
     option = config.option

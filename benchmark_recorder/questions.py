@@ -58,17 +58,19 @@ def report_of(  # noqa: PLR0913
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report
-    from benchmark_recorder.reporting.task_texts import task_texts
-    from benchmark_recorder.reporting.views import view_of
+    from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
+    from benchmark_recorder.reporting.views import SummaryView
 
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
     measured = {name: _summary(store, name, replace(asked, versions=(name,)), own) for name, own in cells.items()}
     routed = _by_version(_routed(store, asked, cells), cells)
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
-    summaries = {name: view_of(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
+    summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     joint = [
-        view_of(compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed)
+        JointComparisonView.from_result(
+            compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed
+        )
         for v1, v2 in pairwise(names)
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
@@ -194,7 +196,19 @@ def _within(query: Query, start: int, end: int) -> Query:
 def past_cells(
     store: Store, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
 ) -> list[Cell]:
-    """The baseline's cells from a window of days, or a pinned file."""
+    """The baseline's cells from a window of days, or a pinned file.
+
+    Args:
+        store: where the records are.
+        baseline: version.
+        there: the candidate's cells.
+        days: so many before the candidate's first run; or
+        path: of a JSON file.
+
+    Raises:
+        InvalidQueryError: both are given.
+        StoreUnavailableError: the file does not exist, or has no runs of the baseline.
+    """
     if path is not None:
         if days is not None:
             raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
@@ -231,7 +245,7 @@ def side_by_side(baseline: str, past: list[Cell], candidate: str, there: list[Ce
 def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
     """What a report says of groups."""
     from benchmark_recorder.analysis import compare_slices
-    from benchmark_recorder.reporting.views import view_of
+    from benchmark_recorder.reporting.comparison_views import SlicedComparisonView
 
     (by,) = asked.by
     groups = {
@@ -240,7 +254,7 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
     }
     pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
     slices = [
-        view_of(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
+        SlicedComparisonView.from_result(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
         for v1, v2, cells in pairs
         for metric in ("execution_time", "failure_rate")
     ]
@@ -249,9 +263,9 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
-    from benchmark_recorder.reporting.views import view_of
+    from benchmark_recorder.reporting.views import SummaryView
 
-    return view_of(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
+    return SummaryView.from_result(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
 
 
 def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
@@ -292,7 +306,7 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.grouping import fields_for, groups_of
-    from benchmark_recorder.reporting.views import GroupedSummaries, view_of
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
     cells = store.summarize(asked)
     durations: dict[tuple[str | None, ...], Durations] = {}
@@ -309,5 +323,7 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
         for group in cells.groups
     }
     return GroupedSummaries(
-        version, asked.by[0], {group: view_of(one, narrowed=narrowed) for group, one in summaries.items()}
+        version,
+        asked.by[0],
+        {group: SummaryView.from_result(one, narrowed=narrowed) for group, one in summaries.items()},
     )

@@ -186,6 +186,29 @@ def test_a_question_whose_intervals_nobody_looks_at_stays_light(tmp_path: Path) 
     assert said("record") == said() == ["8.0", "8", "True", "True"]
 
 
+@pytest.mark.parametrize(
+    ("question", "never"),
+    [
+        ("get_historical_metrics('v1')", "comparison gates claims self_test joint power slices means rates trend"),
+        ("compare_versions('v1', 'v2')", "gates claims self_test trend diagnostics"),
+        ("compare_all('v1', 'v2')", "gates claims self_test trend diagnostics"),
+    ],
+)
+def test_a_question_imports_no_other_questions_analysis(question: str, never: str, tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "recorder = get()\n"
+        "[recorder.record_execution('a task', float(n), True, f'v{n % 2 + 1}') for n in range(1, 9)]\n"
+        f"answer = recorder.{question}\n"
+        "words = 'benchmark_recorder.reporting.wording' in sys.modules\n"
+        "print(answer)\n"
+        f"print(words, *[n for n in {never!r}.split() if f'benchmark_recorder.analysis.{{n}}' in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_the_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 

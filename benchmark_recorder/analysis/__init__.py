@@ -1,11 +1,11 @@
 """Numbers to verdicts: pure functions from cells and columns to frozen results; no input, output, store or prose.
 
 - ``results``: what every answer is made of: ``Result``, ``Estimate``, ``Interval``, ``Caveat``.
-- ``metrics``: the metrics with their directions and margins; arguments that name a metric, a scope, a margin.
-- ``strata``: the runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
-- ``means``, ``rates``, ``rate_ratios``: the methods, for durations and costs, for rates, for ratios of rates.
-- ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict; ``joint``: that of all
-  metrics; ``task_rows``: each task on its own; ``power``: how many more runs would decide.
+- ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
+  runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
+- ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios.
+- ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict, and each task on its
+  own; ``joint``: the verdict on all metrics; ``power``: how many more runs would decide.
 - ``gates``: margins, states and exit codes in CI. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
@@ -22,7 +22,7 @@ from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
-    from benchmark_recorder.analysis.comparison import Comparison, compare
+    from benchmark_recorder.analysis.comparison import Comparison, TaskRow, compare
     from benchmark_recorder.analysis.diagnostics import (
         FAILURE_FIELDS,
         ROUTE_FIELDS,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
-    from benchmark_recorder.analysis.task_rows import TaskRow
     from benchmark_recorder.analysis.trend import TREND_METRICS, WEEK, Change, Trend, Week, trend_of, week_starts
 
 __all__ = [
@@ -101,7 +100,7 @@ _HOMES: Final = {
         "diagnostics",
     ),
     **dict.fromkeys(("DEFAULT_CLAIMS", "Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
-    **dict.fromkeys(("Comparison", "compare"), "comparison"),
+    **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "LiteralCheck", "check_gate"), "gates"),
     **dict.fromkeys(("JointComparison", "compare_all"), "joint"),
@@ -111,7 +110,6 @@ _HOMES: Final = {
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
     **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),
     **dict.fromkeys(("Repeats", "Summary", "summarize_version"), "summary"),
-    "TaskRow": "task_rows",
     **dict.fromkeys(("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"), "trend"),
 }
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from benchmark_recorder.analysis.evidence import Fixed
-from benchmark_recorder.analysis.means import OVER_TASKS
+from benchmark_recorder.analysis.evidence import OVER_TASKS, Fixed
 from benchmark_recorder.analysis.results import Caveat, Estimate
 
 if TYPE_CHECKING:

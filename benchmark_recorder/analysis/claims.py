@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
-from benchmark_recorder.analysis.measured import Measured, finite, interval_on, measure
+from benchmark_recorder.analysis.measured import Measured, interval_on, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.power import what_would_decide
-from benchmark_recorder.analysis.results import Caveat, Interval, Result
+from benchmark_recorder.analysis.results import Caveat, Interval, Result, finite
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:

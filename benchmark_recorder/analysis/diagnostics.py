@@ -9,10 +9,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.analysis.evidence import normal_quantile
-from benchmark_recorder.analysis.measured import finite
-from benchmark_recorder.analysis.rates import wilson
-from benchmark_recorder.analysis.results import Estimate, Result, interval_of
+from benchmark_recorder.analysis.evidence import normal_quantile, wilson
+from benchmark_recorder.analysis.results import Estimate, Result, finite, interval_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

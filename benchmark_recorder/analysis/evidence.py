@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Limits = tuple[float, float]
+
+NO_SPREAD = 1e-10
+"""A relative standard error below this is rounding, not spread."""
+
+OVER_TASKS = "t over the tasks' differences"
+"""The method where the tasks are the sample."""
+
+FALSE_DISCOVERY_RATE = 0.10
+"""Of the tasks that stand out, at most about this share does so by chance."""
 
 
 class Evidence(Protocol):
@@ -257,3 +266,25 @@ def binomial_tail(hits: int, n: int, share: float) -> float:
     from scipy import special
 
     return float(special.bdtr(hits, n, share))
+
+
+def wilson(hits: float, n: float, quantile: float) -> Limits:
+    """Wilson's score interval of a rate; never without width, always within 0 and 1."""
+    z2 = quantile * quantile
+    centre = (hits + z2 / 2) / (n + z2)
+    reach = quantile / (n + z2) * math.sqrt(hits * (n - hits) / n + z2 / 4)
+    low = 0.0 if hits <= 0 else max(0.0, centre - reach)
+    high = 1.0 if hits >= n else min(1.0, centre + reach)
+    return low, high
+
+
+def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values: those at most q hold a share of false ones of about q; ``None`` stays ``None``."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    least = 1.0
+    for rank in range(len(order), 0, -1):
+        p, i = order[rank - 1]
+        least = min(least, p * len(order) / rank)
+        adjusted[i] = least
+    return adjusted

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.caveats import comparison_caveats
-from benchmark_recorder.analysis.measured import Measured, finite, measure, ratio_of
+from benchmark_recorder.analysis.measured import Measured, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope
 from benchmark_recorder.analysis.power import detectable
-from benchmark_recorder.analysis.results import Caveat, Result
+from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite, ratio_of
 from benchmark_recorder.errors import InvalidQueryError, one_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ LEAST_COVERAGE: Final = 90.0
 """The guide's alert on test coverage, in percent."""
 
 
+@defers("p_margin")
 @dataclass(frozen=True, slots=True)
 class GateCheck(Result):
     """One guardrail under the default policy.
@@ -235,7 +237,9 @@ def _checks(measured: Mapping[str, Measured]) -> tuple[GateCheck, ...]:
             p_value=ruling.p_value,
             p_adjusted=ruling.p_adjusted,
             detectable=ruling.detectable,
-            p_margin=None if change is None else change.below(_on_scale(METRICS[name], GUARDRAILS[name])),
+            p_margin=None
+            if change is None
+            else deferred(partial(change.below, _on_scale(METRICS[name], GUARDRAILS[name]))),
         )
         for name, ruling in rulings.items()
         for change in (measured[name].change,)

@@ -9,19 +9,13 @@ import math
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark_recorder.analysis.evidence import Evidence, Fixed, Point, Student
+from benchmark_recorder.analysis.evidence import NO_SPREAD, OVER_TASKS, Evidence, Fixed, Point, Student
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from benchmark_recorder.analysis.strata import Pair, Strata
+    from benchmark_recorder.analysis.metrics import Pair, Strata
     from benchmark_recorder.cells import Moments
-
-NO_SPREAD = 1e-10
-"""A relative standard error below this is rounding, not spread."""
-
-OVER_TASKS = "t over the tasks' differences"
-"""The method where the tasks are the sample."""
 
 
 class Term(NamedTuple):

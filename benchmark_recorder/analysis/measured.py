@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis import means, rate_ratios, rates, strata
-from benchmark_recorder.analysis.results import Estimate, Interval, interval_of
+from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmark_recorder.analysis.evidence import Evidence
-    from benchmark_recorder.analysis.metrics import Metric
-    from benchmark_recorder.analysis.strata import Counts, Strata
+    from benchmark_recorder.analysis.metrics import Counts, Metric, Strata
     from benchmark_recorder.cells import Cell, Cells, Moments
 
 
@@ -99,16 +98,11 @@ def interval_on(
     return interval_of(low, high, confidence)
 
 
-def ratio_of(log_ratio: float) -> float:
-    """``exp``, infinite where a float cannot hold it as percent."""
-    return math.exp(log_ratio) if log_ratio < 700 else math.inf
-
-
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
     """The plain values, and the evidence by the method that fits."""
     wholes = total(cells.of(v1)), total(cells.of(v2))
     if metric.counts is not None:
-        counts = strata.align(cells, v1, v2, metric.counts, strata.NO_COUNTS)
+        counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
         return Measured(
             metric,
             wholes,
@@ -118,16 +112,16 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             _rate(counts.left),
             _rate(counts.right),
             rates.rate_difference(counts, scope, once=metric.once),
-            rate_ratios.rate_ratio(counts, scope, once=metric.once),
+            rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
         )
     if metric.name == "cost":
-        moments = strata.align(cells, v1, v2, strata.cost, strata.NO_MOMENTS)
+        moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
         change = means.sums(moments, scope)
     else:
-        moments = strata.align(cells, v1, v2, strata.log_time, strata.NO_MOMENTS)
+        moments = metrics.align(cells, v1, v2, metrics.log_time, metrics.NO_MOMENTS)
         change = means.geometric(moments, scope)
-    read = strata.cost if metric.name == "cost" else strata.time
+    read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
     return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments)
 
@@ -138,11 +132,6 @@ def _rate(counts: Counts) -> tuple[float, int]:
 
 def _mean(moments: Moments) -> tuple[float, int]:
     return (moments.mean if math.isfinite(moments.mean) else math.nan, moments.n) if moments.n else (math.nan, 0)
-
-
-def finite(value: float) -> float | None:
-    """The value, or ``None`` where it is not finite."""
-    return value if math.isfinite(value) else None
 
 
 def is_significant(p_value: float | None, interval: Interval | None) -> bool:

@@ -1,18 +1,160 @@
-"""What can be compared: five metrics, each with its direction, its scale and its margin."""
+"""What is compared: five metrics, each with its direction, scale and margin, and the runs of two versions by task."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
-from benchmark_recorder.analysis import strata
+from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError, one_of, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from benchmark_recorder.analysis.strata import Counts
-    from benchmark_recorder.cells import Cell
+    from benchmark_recorder.cells import Cell, Cells
+
+
+class Sample(Protocol):
+    """Sufficient statistics that count and merge: ``Moments`` or ``Counts``."""
+
+    @property
+    def n(self) -> int:
+        """Runs."""
+
+    @staticmethod
+    def together(samples: Iterable[Any], /) -> Any:  # noqa: ANN401 - samples of one kind, and one of that kind
+        """All of them as one."""
+
+
+class Counts(NamedTuple):
+    """Runs, and how many of them are hits: succeeded, failed, or were routed right."""
+
+    n: int = 0
+    hits: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Hits per run; at least one run must exist."""
+        return self.hits / self.n
+
+    @staticmethod
+    def together(samples: Iterable[Counts]) -> Counts:
+        """All of them as one."""
+        there = list(samples)
+        return Counts(sum([sample.n for sample in there]), sum([sample.hits for sample in there]))
+
+
+S = TypeVar("S", bound=Sample)
+Read = Callable[["Cell"], S]
+
+
+class Pair(NamedTuple, Generic[S]):
+    """One task's runs in both versions; neither is empty."""
+
+    task_id: str
+    left: S
+    right: S
+
+
+@dataclass(frozen=True, slots=True)
+class Strata(Generic[S]):
+    """Two versions' runs.
+
+    Attributes:
+        pairs: the tasks with runs on both sides, by id.
+        left: all runs of the baseline.
+        right: all runs of the candidate.
+    """
+
+    pairs: tuple[Pair[S], ...]
+    left: S
+    right: S
+
+    @property
+    def matched(self) -> bool:
+        """Whether tasks are compared with themselves.
+
+        So it is where the matched tasks hold at least half of the runs of one side. In production, where texts hardly
+        repeat, a handful of matched ones would speak for thousands of others; there all runs are compared.
+        """
+        left = sum(pair.left.n for pair in self.pairs)
+        right = sum(pair.right.n for pair in self.pairs)
+        return bool(self.pairs) and (2 * left >= self.left.n or 2 * right >= self.right.n)
+
+
+def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
+    """Both versions' runs by task.
+
+    Args:
+        cells: of at least these versions.
+        v1: the baseline.
+        v2: the candidate.
+        read: what to take from a cell.
+        empty: a sample of nothing.
+    """
+    sides: list[dict[str, list[S]]] = []
+    totals: list[S] = []
+    for version in (v1, v2):
+        tasks: dict[str, list[S]] = {}
+        found: list[S] = []
+        for cell in cells.cells:
+            if cell.version == version and (sample := read(cell)).n:
+                found.append(sample)
+                if cell.task_id is not None:
+                    tasks.setdefault(cell.task_id, []).append(sample)
+        sides.append(tasks)
+        totals.append(empty.together(found))
+    left, right = sides
+    pairs = tuple(
+        Pair(task, empty.together(left[task]), empty.together(right[task]))
+        for task in sorted(left.keys() & right.keys())
+    )
+    return Strata(pairs, totals[0], totals[1])
+
+
+NO_MOMENTS = Moments()
+NO_COUNTS = Counts()
+
+
+def log_time(cell: Cell) -> Moments:
+    """Logarithms of the durations above zero."""
+    return cell.log_time
+
+
+def log_time_of_successes(cell: Cell) -> Moments:
+    """The same of the runs that succeeded."""
+    return cell.log_time if cell.success else NO_MOMENTS
+
+
+def time(cell: Cell) -> Moments:
+    """Durations in seconds."""
+    return cell.time
+
+
+def cost(cell: Cell) -> Moments:
+    """Known costs in USD."""
+    return cell.cost
+
+
+def log_cost(cell: Cell) -> Moments:
+    """Logarithms of the known costs above zero."""
+    return cell.log_cost
+
+
+def successes(cell: Cell) -> Counts:
+    """Runs that succeeded."""
+    return Counts(cell.n, cell.n if cell.success else 0)
+
+
+def failures(cell: Cell) -> Counts:
+    """Runs that failed."""
+    return Counts(cell.n, 0 if cell.success else cell.n)
+
+
+def right_routings(cell: Cell) -> Counts:
+    """Runs with a known route that went to the expected agent."""
+    return Counts(cell.routed, cell.routed_right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +187,10 @@ METRICS: Final[Mapping[str, Metric]] = {
     metric.name: metric
     for metric in (
         Metric("execution_time", "ratio", -1, 0.05, "execution time"),
-        Metric("success_rate", "points", 1, 0.02, "success rate", strata.successes),
-        Metric("failure_rate", "points", -1, 0.02, "failure rate", strata.failures),
+        Metric("success_rate", "points", 1, 0.02, "success rate", successes),
+        Metric("failure_rate", "points", -1, 0.02, "failure rate", failures),
         Metric("cost", "ratio", -1, 0.01, "cost", None),
-        Metric("routing_accuracy", "points", 1, 0.02, "routing accuracy", strata.right_routings),
+        Metric("routing_accuracy", "points", 1, 0.02, "routing accuracy", right_routings),
     )
 }
 

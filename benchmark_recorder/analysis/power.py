@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis import strata
+from benchmark_recorder.analysis import metrics
 from benchmark_recorder.analysis.evidence import Evidence, Student, student_quantile
-from benchmark_recorder.analysis.measured import finite
-from benchmark_recorder.analysis.results import Result
+from benchmark_recorder.analysis.results import Result, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmark_recorder.analysis.measured import Measured
-    from benchmark_recorder.analysis.strata import Counts, Pair, Strata
+    from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
     from benchmark_recorder.cells import Moments
 
 MOST = 10_000_000
@@ -254,7 +253,7 @@ def _by_tasks(measured: Measured, reach: float) -> int | None:
 def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
     """USD and seconds of so many further runs, half of them in each version."""
     prices = []
-    for read in (strata.cost, strata.time):
+    for read in (metrics.cost, metrics.time):
         sides = [read(whole) for whole in measured.wholes if whole is not None]
         prices.append(
             finite(sum(side.mean for side in sides) / len(sides) * runs) if all(side.n for side in sides) else None

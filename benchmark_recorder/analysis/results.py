@@ -122,6 +122,16 @@ class Estimate(Result):
     method: str
 
 
+def finite(value: float) -> float | None:
+    """The value, or ``None`` where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def ratio_of(log_ratio: float) -> float:
+    """``exp``, infinite where a float cannot hold it as percent."""
+    return math.exp(log_ratio) if log_ratio < 700 else math.inf
+
+
 def interval_of(low: float, high: float, confidence: float = 0.95) -> Interval | None:
     """An interval with ends that are not finite left open; ``None`` where nothing is left or it has no width.
 
@@ -189,7 +199,7 @@ def defers(*names: str) -> Callable[[C], C]:
 
     def decorate(cls: C) -> C:
         for name in names:
-            setattr(cls, name, _Field(cls.__dict__[name]))
+            setattr(cls, name, _Field(getattr(cls, name)))
         return cls
 
     return decorate

@@ -19,10 +19,9 @@ import numpy as np
 from benchmark_recorder.analysis.caveats import unknown_version
 from benchmark_recorder.analysis.gates import GUARDRAILS, LITERAL, Ruling, rule
 from benchmark_recorder.analysis.means import geometric, sums
-from benchmark_recorder.analysis.metrics import METRICS, check_scope
+from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result
-from benchmark_recorder.analysis.strata import Counts, Pair, Strata
 from benchmark_recorder.cells import Moments, encode
 from benchmark_recorder.errors import InvalidQueryError
 

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.comparison import Comparison, conclude
-from benchmark_recorder.analysis.evidence import Point, normal_quantile, normal_tail, student_quantile, student_tail
-from benchmark_recorder.analysis.measured import finite, measure
+from benchmark_recorder.analysis.evidence import (
+    Point,
+    benjamini_hochberg,
+    normal_quantile,
+    normal_tail,
+    student_quantile,
+    student_tail,
+)
+from benchmark_recorder.analysis.measured import measure
 from benchmark_recorder.analysis.metrics import check_margin, check_scope, metric_named
-from benchmark_recorder.analysis.results import Caveat, Interval, Result, interval_of
-from benchmark_recorder.analysis.task_rows import benjamini_hochberg
+from benchmark_recorder.analysis.results import Caveat, Interval, Result, finite, interval_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from benchmark_recorder.analysis.caveats import recorded_twice, store_caveats, unknown_version, version_caveats
-from benchmark_recorder.analysis.evidence import normal_quantile, student_quantile
-from benchmark_recorder.analysis.means import NO_SPREAD
-from benchmark_recorder.analysis.measured import finite, ratio_of
+from benchmark_recorder.analysis.evidence import NO_SPREAD, normal_quantile, student_quantile, wilson
 from benchmark_recorder.analysis.percentiles import percentile, percentile_in
-from benchmark_recorder.analysis.rates import wilson
-from benchmark_recorder.analysis.results import Caveat, Estimate, Result, deferred, defers, interval_of
+from benchmark_recorder.analysis.results import (
+    Caveat,
+    Estimate,
+    Result,
+    deferred,
+    defers,
+    finite,
+    interval_of,
+    ratio_of,
+)
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:

@@ -13,12 +13,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.comparison import Verdict, conclude, verdict_of
-from benchmark_recorder.analysis.evidence import Point
-from benchmark_recorder.analysis.measured import Measured, finite, interval_on, is_significant, measure
+from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg
+from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure
 from benchmark_recorder.analysis.metrics import METRICS
-from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
+from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, finite
 from benchmark_recorder.analysis.summary import summarize_version
-from benchmark_recorder.analysis.task_rows import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from benchmark_recorder.cells import Cells
 
 if TYPE_CHECKING:

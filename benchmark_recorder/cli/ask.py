@@ -110,7 +110,7 @@ def compare(  # noqa: PLR0913 - options
 ) -> Answer:
     """Compare a candidate with a baseline: effect, interval, verdict."""
     from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
-    from benchmark_recorder.reporting.task_texts import task_texts
+    from benchmark_recorder.reporting.comparison_views import task_texts
 
     check_different(v1, v2)
     if by is not None:

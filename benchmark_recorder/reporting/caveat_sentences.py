@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Figures = Mapping[str, Any]
 
 
-def caveat_sentence(caveat: Caveat, *, narrowed: bool = False) -> str:
-    """What a reader must know.
+def caveat_words(caveat: Caveat, *, narrowed: bool) -> dict[str, str]:
+    """The sentence of a caveat: what a reader must know.
 
     Args:
         caveat: of the analysis, or of a store or a plug-in, which brings its own sentence.
@@ -25,8 +25,8 @@ def caveat_sentence(caveat: Caveat, *, narrowed: bool = False) -> str:
             that the version has none.
     """
     if narrowed and caveat.code == "unknown_version":
-        return f"There are no runs of version {caveat.figures['version']} that match the query."
-    return caveat.sentence or SENTENCES[caveat.code](caveat.figures)
+        return {"sentence": f"There are no runs of version {caveat.figures['version']} that match the query."}
+    return {"sentence": caveat.sentence or SENTENCES[caveat.code](caveat.figures)}
 
 
 def _unknown_costs(f: Figures) -> str:

@@ -27,7 +27,7 @@ ALPHA: Final = 0.05
 
 
 def decision_words(
-    result: GateCheck | LiteralCheck | GateResult | ClaimResult | ClaimReport | SelfTest,
+    result: GateCheck | LiteralCheck | GateResult | ClaimResult | ClaimReport | SelfTest, **_: object
 ) -> dict[str, Any]:
     """The fields of a decision that hold words."""
     match result:

@@ -67,7 +67,7 @@ class Report:
         summaries: of each version.
         comparisons: of each version with the one before it.
         basis: what it rests on.
-        texts: of tasks without an id of their own, by the id that was made (see ``task_texts``).
+        texts: of tasks without an id of their own, by the id that was made (see ``comparison_views``).
         attention: what to look at in each version, in the order of ``summaries``.
         trends: of each version week over week, in the order of ``summaries``; all have the same weeks.
         distributions: of each version's execution times, in the order of ``summaries``; all have the same bins.

@@ -76,7 +76,7 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
         *trend_section(report.trends, footnotes),
         *pictures.trends,
         *(figures if verdicts else ()),
-        *by_section(report, footnotes),
+        *(by_section(report, report.by, footnotes) if report.by is not None else ()),
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),

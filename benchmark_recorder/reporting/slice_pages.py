@@ -61,18 +61,16 @@ def slices_page(sliced: SlicedComparison) -> Page:
     return Heading(_title(sliced), level=1), *_slices(sliced, footnotes), *footnotes.notes()
 
 
-def by_section(report: Report, footnotes: Footnotes) -> Page:
-    """What a report says of groups, where it is asked for them."""
-    if report.by is None:
-        return ()
+def by_section(report: Report, by: str, footnotes: Footnotes) -> Page:
+    """What a report says of groups."""
     return (
         *(block for one in report.slices for block in (Heading(_title(one)), *_slices(one, footnotes))),
         *(
             block
             for summary, groups in zip(report.summaries, report.groups, strict=True)
             for block in (
-                Heading((Untrusted(summary.version), " by ", Untrusted(report.by))),
-                *_groups(report.by, groups, footnotes),
+                Heading((Untrusted(summary.version), " by ", Untrusted(by))),
+                *_groups(by, groups, footnotes),
             )
         ),
     )

@@ -1,31 +1,19 @@
 """What the recorder returns: the analysis's results with their sentences, ready to be shown.
 
 A view is the result: the same type, fields, keys and equality. It can also be printed, shown in a notebook, drawn, and
-turned into a data frame; what that takes is imported then.
+turned into a data frame. What that takes is imported then, and a sentence is made when it is looked at. Here are the
+views of one version; those of another noun are in its own module, so that a question imports no other's analysis.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from abc import abstractmethod
+from dataclasses import fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
-from benchmark_recorder.analysis import (
-    Caveat,
-    ClaimReport,
-    ClaimResult,
-    Comparison,
-    Estimate,
-    GateCheck,
-    GateResult,
-    Interval,
-    JointComparison,
-    LiteralCheck,
-    Result,
-    SelfTest,
-    SlicedComparison,
-    Summary,
-)
-from benchmark_recorder.analysis.results import fields_as_they_are
+from benchmark_recorder.analysis import Estimate, Interval, Result, Summary
+from benchmark_recorder.analysis.results import Deferred, deferred, defers, fields_as_they_are
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,15 +24,50 @@ if TYPE_CHECKING:
     from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
-    from benchmark_recorder.reporting.task_texts import Scan, TaskTexts
 
 R = TypeVar("R", bound=Result)
 
 
 class View(Result):
-    """Mixed into a result, in front of it."""
+    """Mixed into a result, in front of it.
+
+    Args:
+        words: of a subclass: its fields that hold words, made when one of them is first looked at.
+    """
 
     __slots__ = ()
+    _with_words: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, words: tuple[str, ...] = ()) -> None:
+        cls._with_words = words
+        defers(*words)(cls)
+
+    @classmethod
+    def from_result(cls, result: Result, *, narrowed: bool = False) -> Self:
+        """The same result, ready to be shown.
+
+        Args:
+            result: of the analysis, which knows what it was given, but not what was left out.
+            narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean
+                that the version has none.
+        """
+        return cls._made(result, narrowed=narrowed)
+
+    @classmethod
+    def _made(cls, result: Result, *, narrowed: bool, **parts: object) -> Self:
+        """The view, some of its parts replaced."""
+        whole = Deferred(lambda: worded(result, narrowed=narrowed))
+        words = {name: deferred(_part(whole, name)) for name in cls._with_words}
+        make: Callable[..., Self] = cls
+        return make(**fields_as_they_are(result) | words | parts)
+
+    @abstractmethod
+    def _page(self) -> Page:
+        """What is shown."""
+
+    @abstractmethod
+    def _frame(self) -> Frame:
+        """The same as a table of plain columns."""
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame; docs/notebooks.md lists its rows.
@@ -54,27 +77,31 @@ class View(Result):
         """
         from benchmark_recorder.reporting.frames import to_pandas
 
-        return to_pandas(_frame(self))
+        return to_pandas(self._frame())
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         from benchmark_recorder.reporting.frames import arrow_stream
 
-        return arrow_stream(_frame(self), requested_schema)
+        return arrow_stream(self._frame(), requested_schema)
 
     def __str__(self) -> str:
         from benchmark_recorder.reporting.text import render_text
 
-        return render_text(_page(self)).rstrip("\n")
+        return render_text(self._page()).rstrip("\n")
 
     def _repr_html_(self) -> str:
         from benchmark_recorder.reporting.html import render_html
 
-        return render_html(_page(self))
+        return render_html(self._page())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and _compared(self) == _compared(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _part(whole: Deferred[Result], name: str) -> Callable[[], Any]:
+    return lambda: whole()[name]
 
 
 def _compared(result: Result) -> dict[str, Any]:
@@ -86,6 +113,10 @@ class Plotted(View):
     """A view with a chart."""
 
     __slots__ = ()
+
+    @abstractmethod
+    def _chart(self) -> Chart:
+        """What is drawn."""
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it on matplotlib's axes.
@@ -101,31 +132,28 @@ class Plotted(View):
         """
         from benchmark_recorder.reporting.drawing import plot
 
-        return plot(_chart(self), ax)
+        return plot(self._chart(), ax)
 
 
-class SummaryView(Plotted, Summary):
+class SummaryView(Plotted, Summary, words=("warnings",)):
     """One version."""
 
     __slots__ = ()
 
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.version_pages import summary_page
 
-class ComparisonView(Plotted, Comparison):
-    """Two versions on one metric."""
+        return summary_page(self)
 
-    __slots__ = ("_texts",)  # not a field: a copy does without
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import summary_frame
 
+        return summary_frame(self)
 
-class JointComparisonView(Plotted, JointComparison):
-    """Two versions on all metrics."""
+    def _chart(self) -> Chart:
+        from benchmark_recorder.reporting.chart_figures import durations
 
-    __slots__ = ("_texts",)
-
-
-class SlicedComparisonView(View, SlicedComparison):
-    """Two versions on one metric, slice by slice."""
-
-    __slots__ = ()
+        return durations(self)
 
 
 class GroupedSummaries(dict[str | None, SummaryView]):
@@ -154,140 +182,30 @@ class GroupedSummaries(dict[str | None, SummaryView]):
         return render_html(groups_page(self.version, self.by, self))
 
 
-class ClaimReportView(View, ClaimReport):
-    """Claims against the runs."""
-
-    __slots__ = ()
-
-
-class GateResultView(View, GateResult):
-    """What CI gets to know."""
-
-    __slots__ = ()
-
-
-class SelfTestView(View, SelfTest):
-    """The gate on one version against itself."""
-
-    __slots__ = ()
-
-
-VIEWS: Final[dict[type[Result], type[Any]]] = {
-    Summary: SummaryView,
-    Comparison: ComparisonView,
-    JointComparison: JointComparisonView,
-    ClaimReport: ClaimReportView,
-    GateResult: GateResultView,
-    SelfTest: SelfTestView,
-    SlicedComparison: SlicedComparisonView,
+WORDS: Final = {
+    "Caveat": "caveat_sentences.caveat_words",
+    "Comparison": "wording.comparison_words",
+    "JointComparison": "wording.joint_words",
+    **dict.fromkeys(
+        ("GateCheck", "LiteralCheck", "GateResult", "ClaimResult", "ClaimReport", "SelfTest"),
+        "decision_sentences.decision_words",
+    ),
 }
-
-
-def _page(view: View) -> Page:
-    """What is shown."""
-    if isinstance(view, Summary):
-        from benchmark_recorder.reporting.version_pages import summary_page
-
-        return summary_page(view)
-    if isinstance(view, Comparison | JointComparison):
-        from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
-
-        texts: TaskTexts | None = getattr(view, "_texts", None)
-        if isinstance(view, Comparison):
-            return comparison_page(view, texts.of([view]) if texts else None)
-        return joint_page(view, texts.of(view.comparisons.values()) if texts else None)
-    if isinstance(view, SlicedComparison):
-        from benchmark_recorder.reporting.slice_pages import slices_page
-
-        return slices_page(view)
-    from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page
-
-    pages: dict[type[Result], Callable[[Any], Page]] = {
-        ClaimReportView: claims_page,
-        GateResultView: gate_page,
-        SelfTestView: selftest_page,
-    }
-    return pages[type(view)](view)
-
-
-def _frame(view: View) -> Frame:
-    """The same as a table of plain columns."""
-    from benchmark_recorder.reporting import frames
-
-    tables: dict[type[Result], Callable[[Any], Frame]] = {
-        SummaryView: frames.summary_frame,
-        ComparisonView: frames.comparison_frame,
-        JointComparisonView: frames.joint_frame,
-        ClaimReportView: frames.claims_frame,
-        GateResultView: frames.gate_frame,
-        SelfTestView: frames.selftest_frame,
-        SlicedComparisonView: frames.slices_frame,
-    }
-    return tables[type(view)](view)
-
-
-def _chart(view: View) -> Chart:
-    """What is drawn."""
-    from benchmark_recorder.reporting.chart_figures import durations, metric_effects, task_effects, whole_effect
-
-    if isinstance(view, Summary):
-        return durations(view)
-    if isinstance(view, JointComparison):
-        return metric_effects(view)
-    assert isinstance(view, Comparison)
-    return task_effects(view) or whole_effect(view)
-
-
-@overload
-def view_of(result: Summary, *, narrowed: bool = ...) -> SummaryView: ...
-@overload
-def view_of(result: Comparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> ComparisonView: ...
-@overload
-def view_of(result: JointComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> JointComparisonView: ...
-@overload
-def view_of(result: SlicedComparison, *, narrowed: bool = ..., scan: Scan | None = ...) -> SlicedComparisonView: ...
-@overload
-def view_of(result: ClaimReport, *, narrowed: bool = ...) -> ClaimReportView: ...
-@overload
-def view_of(result: GateResult, *, narrowed: bool = ...) -> GateResultView: ...
-@overload
-def view_of(result: SelfTest, *, narrowed: bool = ...) -> SelfTestView: ...
-def view_of(result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Result:
-    """The same result with its sentences, ready to be shown.
-
-    Args:
-        result: of the analysis, which knows what it was given, but not what was left out.
-        narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean that
-            the version has none.
-        scan: of the store, to name a comparison's tasks by their texts when it is shown.
-    """
-    return _view(worded(result, narrowed=narrowed), scan)
-
-
-def _view(result: Result, scan: Scan | None) -> Result:
-    own = fields_as_they_are(result)
-    if isinstance(result, JointComparison):
-        own["comparisons"] = {name: _view(one, scan) for name, one in result.comparisons.items()}
-    if isinstance(result, SlicedComparison):
-        own["slices"] = tuple(
-            replace(one, comparison=cast("Comparison", _view(one.comparison, scan))) for one in result.slices
-        )
-    view: Result = VIEWS[type(result)](**own)
-    if scan is not None and not isinstance(result, SlicedComparison):
-        from benchmark_recorder.reporting.task_texts import TaskTexts
-
-        object.__setattr__(view, "_texts", TaskTexts(scan))
-    return view
+"""What makes the fields of a result that hold words, by the result's type; imported when it is needed."""
 
 
 def worded(result: R, *, narrowed: bool = False) -> R:
-    """The same result, its sentences filled in all the way down; see ``view_of``."""
+    """The same result, its sentences filled in all the way down; see ``View.from_result``."""
     parts = fields_as_they_are(result)
     own = {name: _worded(value, narrowed=narrowed) for name, value in parts.items()}
     if any(own[name] is not parts[name] for name in own):
         result = type(result)(**own)
-    words = _words(result, narrowed=narrowed)
-    return type(result)(**own | words) if words else result
+    home = WORDS.get(type(result).__name__)
+    if home is None:
+        return result
+    module, _, function = home.partition(".")
+    words = getattr(import_module(f"benchmark_recorder.reporting.{module}"), function)
+    return type(result)(**own | words(result, narrowed=narrowed))
 
 
 def _worded(value: Any, *, narrowed: bool) -> Any:  # noqa: ANN401 - any field
@@ -301,20 +219,3 @@ def _worded(value: Any, *, narrowed: bool) -> Any:  # noqa: ANN401 - any field
     if isinstance(value, dict):
         return {key: _worded(item, narrowed=narrowed) for key, item in value.items()}
     return value
-
-
-def _words(result: Result, *, narrowed: bool) -> dict[str, Any]:
-    """The fields of a result that hold words, made from its figures and from its worded parts."""
-    if isinstance(result, Caveat):
-        from benchmark_recorder.reporting.caveat_sentences import caveat_sentence
-
-        return {"sentence": caveat_sentence(result, narrowed=narrowed)}
-    if isinstance(result, Comparison | JointComparison):
-        from benchmark_recorder.reporting.wording import comparison_words
-
-        return comparison_words(result)
-    if isinstance(result, GateCheck | LiteralCheck | GateResult | ClaimResult | ClaimReport | SelfTest):
-        from benchmark_recorder.reporting.decision_sentences import decision_words
-
-        return decision_words(result)
-    return {}

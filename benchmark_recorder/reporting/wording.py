@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmark_recorder.analysis import METRICS, JointComparison
+from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.numbers import PERCENT, dollars, given, money, seconds, size
 from benchmark_recorder.reporting.page import Prose, Untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from benchmark_recorder.analysis import Caveat, Comparison, Interval, Needed
+    from benchmark_recorder.analysis import Caveat, Comparison, Interval, JointComparison, Needed
     from benchmark_recorder.reporting.numbers import Unit
     from benchmark_recorder.reporting.page import Line, Tone
 
@@ -148,10 +148,13 @@ def range_text(wording: Wording, suffix: str, interval: Interval | None) -> str:
     return f" ({level(interval)}: {ends})"
 
 
-def comparison_words(result: Comparison | JointComparison) -> dict[str, Any]:
+def joint_words(result: JointComparison, **_: object) -> dict[str, Any]:
+    """The fields of a joint comparison that hold words."""
+    return {"sentence": joint_sentence(result), "warnings": each_once(result.warnings)}
+
+
+def comparison_words(result: Comparison, **_: object) -> dict[str, Any]:
     """The fields of a comparison that hold words."""
-    if isinstance(result, JointComparison):
-        return {"sentence": joint_sentence(result), "warnings": each_once(result.warnings)}
     if result.needed is None:
         return {}
     aim = f"to see a change of {given(result.margin, unit(result.kind))}"

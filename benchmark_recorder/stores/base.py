@@ -86,6 +86,14 @@ class Store(ABC):
         """
         return documents
 
+    def stored_ids(self, ids: Collection[str]) -> Collection[str] | None:  # noqa: ARG002
+        """Which of some ids are stored; ``None`` if the store would have to read all of its records to say so.
+
+        Raises:
+            StoreError: it cannot be read, or holds something else.
+        """
+        return None
+
     @abstractmethod
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """The asked-for fields (see ``fields.COLUMNS``) of the matching records, in the order they were stored.
@@ -143,7 +151,7 @@ class Store(ABC):
         return None
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Wait until everything is delivered, at most some seconds; whether it is."""
+        """Wait until everything is delivered, at most so many seconds (``None``: without limit); whether it is."""
         return True
 
     def close(self) -> None:  # noqa: B027

@@ -47,6 +47,11 @@ class MemoryStore(Journal):
             self._ids |= new.keys()
             return len(new)
 
+    def stored_ids(self, ids: Collection[str]) -> frozenset[str]:
+        """See ``Store.stored_ids``."""
+        with self._lock:
+            return frozenset(self._ids.intersection(ids))
+
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
         from benchmark_recorder.columns import columns_of

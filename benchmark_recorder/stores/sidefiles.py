@@ -6,6 +6,7 @@ of its columns, there are for each remote store, named by 12 hex digits:
 - ``.mark``: its cursor, how far the journal has been delivered. What is renamed cannot be locked, hence the next two.
 - ``.lock``: the cursor's lock: shared while a question merges both sides, exclusive while the cursor moves.
 - ``.turn``: the lease, held by the one deliverer of all processes for as long as it delivers.
+- ``.trouble``: the last error of a delivery, for other processes (``replication.cursor``).
 
 ``quarantine.jsonl`` has the records that a remote store refused. Locks are taken in the order lease, cursor, journal.
 A rewrite of a journal holds all cursors, keeps what they have not confirmed, and moves them: ``cursors_held``.
@@ -74,7 +75,7 @@ def new_beside(document: str, *, sync: bool = True) -> Iterator[BufferedWriter]:
 
 
 def write_beside(document: str, content: Iterable[bytes], *, sync: bool = True) -> str:
-    """The path of such a file with some content."""
+    """Write content to a new file beside a document; return its path."""
     with new_beside(document, sync=sync) as file:
         file.writelines(content)
     return file.name

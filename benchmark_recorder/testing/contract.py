@@ -120,6 +120,14 @@ class StoreContract(GroupsContract):
         assert_same_cells(found, expected)
         assert (single in {cell.task_id for cell in found.cells}) == any(d["task_id"] == single for d in kept)
 
+    def test_a_store_knows_which_ids_it_has_or_says_that_it_does_not(self, store: Store) -> None:
+        """``stored_ids`` may be left out; what it says must be right."""
+        history = make_history(20)
+        store.append(history[:10])
+        asked = [document["record_id"] for document in history[5:]]
+        found = store.stored_ids(asked)
+        assert found is None or set(found) == set(asked[:5])
+
     def test_parts_of_a_run_are_no_runs_of_their_own_unless_asked_for(self, store: Store) -> None:
         """Roots, children, and all."""
         root = make_document()

@@ -11,7 +11,7 @@ from scipy import stats
 
 from benchmark_recorder.analysis.evidence import Fixed, Point, Student
 from benchmark_recorder.analysis.means import geometric, geometric_by_task, sums
-from benchmark_recorder.analysis.strata import Pair, Strata
+from benchmark_recorder.analysis.metrics import Pair, Strata
 from benchmark_recorder.cells import Moments
 
 Values = NDArray[np.float64]

@@ -11,6 +11,8 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_oracle
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from benchmark_recorder.analysis.evidence import wilson
+from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
 from benchmark_recorder.analysis.rates import (
     PairedTable,
     _sato,
@@ -22,9 +24,7 @@ from benchmark_recorder.analysis.rates import (
     paired_table,
     rate_difference,
     weigh,
-    wilson,
 )
-from benchmark_recorder.analysis.strata import Counts, Pair, Strata
 
 Z = 1.959963984540054
 

@@ -27,7 +27,7 @@ from benchmark_recorder.analysis import (
 )
 from benchmark_recorder.analysis.results import deferred, defers, fields_as_they_are
 from benchmark_recorder.columns import Durations
-from benchmark_recorder.reporting.views import view_of, worded
+from benchmark_recorder.reporting.views import SummaryView, worded
 from tests.analysis.histories import Columns, cells_of, runs
 
 
@@ -106,7 +106,7 @@ def summary() -> Summary:
 def test_a_summary_is_the_same_before_and_after_its_intervals_were_looked_at() -> None:
     looked_at = summary()
     assert isinstance(looked_at.estimates["p95"], Estimate)
-    views: tuple[Callable[[Summary], Summary], ...] = (lambda one: one, view_of)
+    views: tuple[Callable[[Summary], Summary], ...] = (lambda one: one, SummaryView.from_result)
     for view in views:
         assert view(summary()) == looked_at
         assert looked_at == view(summary())

@@ -18,19 +18,21 @@ import numpy as np
 from scipy import stats
 
 from benchmark_recorder.analysis import METRICS, compare, selftest
+from benchmark_recorder.analysis.evidence import wilson
 from benchmark_recorder.analysis.gates import check_gate, rule
 from benchmark_recorder.analysis.means import geometric, sums
-from benchmark_recorder.analysis.rate_ratios import greenland_robins, koopman, nam_blackwelder
+from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
 from benchmark_recorder.analysis.rates import (
     PairedTable,
+    greenland_robins,
     independent,
+    koopman,
     mantel_haenszel,
+    nam_blackwelder,
     paired,
     rate_difference,
     weigh,
-    wilson,
 )
-from benchmark_recorder.analysis.strata import Counts, Pair, Strata
 from benchmark_recorder.cells import Moments, collect, tabulate
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from benchmark_recorder.stores.base import Journal
 from benchmark_recorder.stores.json_file import JSONFileStore, reader
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.replication import ReplicatedStore
+from benchmark_recorder.stores.replication import store as replication_store
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from benchmark_recorder.stores.base import Store
@@ -200,7 +201,18 @@ class Remote(MemoryStore):
     """A remote store that can be stopped."""
 
     is_remote = True
-    fails = False
+    looks_up = True
+
+    def stored_ids(self, ids: Collection[str]) -> frozenset[str] | None:  # type: ignore[override]
+        return super().stored_ids(ids) if self.looks_up else None
+
+
+@pytest.fixture(params=[True, False], ids=["looks ids up", "does not"])
+def remote(request: pytest.FixtureRequest) -> Remote:
+    """One that says which ids it has, or leaves it to the journal to know."""
+    remote = Remote()
+    remote.looks_up = request.param
+    return remote
 
 
 def replicated(path: Path, remote: Remote) -> ReplicatedStore:
@@ -211,8 +223,7 @@ def deliver(store: ReplicatedStore) -> None:
     assert store.delivery.deliver(lambda: True)
 
 
-def test_a_copy_counts_once_on_both_sides_of_the_cursor(path: Path) -> None:
-    remote = Remote()
+def test_a_copy_counts_once_on_both_sides_of_the_cursor(path: Path, remote: Remote) -> None:
     store = replicated(path, remote)
     history = make_history(30)
     store.append(history[:10], fresh=True)
@@ -226,8 +237,7 @@ def test_a_copy_counts_once_on_both_sides_of_the_cursor(path: Path) -> None:
     assert_counts_once(store, history)
 
 
-def test_a_copy_of_a_delivered_record_counts_once_while_its_batch_is_in_flight(path: Path) -> None:
-    remote = Remote()
+def test_a_copy_of_a_delivered_record_counts_once_while_its_batch_is_in_flight(path: Path, remote: Remote) -> None:
     store = replicated(path, remote)
     history = make_history(30)
     store.append(history[:20], fresh=True)
@@ -240,10 +250,11 @@ def test_a_copy_of_a_delivered_record_counts_once_while_its_batch_is_in_flight(p
     assert_counts_once(store, history)
 
 
-def test_a_copy_of_what_was_there_before_the_attachment_is_delivered_and_counts_once(path: Path) -> None:
+def test_a_copy_of_what_was_there_before_the_attachment_is_delivered_and_counts_once(
+    path: Path, remote: Remote
+) -> None:
     write(path, make_history(5, seed=8))
     before = list(JSONFileStore(path).documents(Query()))
-    remote = Remote()
     store = replicated(path, remote)
     history = make_history(10)
     store.append(history, fresh=True)
@@ -253,8 +264,62 @@ def test_a_copy_of_what_was_there_before_the_attachment_is_delivered_and_counts_
     assert_counts_once(store, [*history, before[1]])
 
 
-def test_a_copy_counts_once_where_the_place_of_the_cursor_is_lost(path: Path) -> None:
+@pytest.mark.parametrize("attempted", [False, True])
+def test_the_delivered_record_counts_where_a_pending_copy_differs(path: Path, remote: Remote, attempted: bool) -> None:
+    store = replicated(path, remote)
+    history = make_history(30)
+    store.append(history[:20], fresh=True)
+    deliver(store)
+    add(path, [{**history[2], "execution_time": 99.0, "version": "v9"}])
+    store.append(history[20:], fresh=True)
+    add(path, [{**history[25], "execution_time": 99.0, "version": "v9"}])
+    if attempted:
+        store.delivery._next()
+    assert_counts_once(store, history)
+    deliver(store)
+    assert_counts_once(store, history)
+
+
+def test_a_pending_record_that_another_machine_has_delivered_counts_once(path: Path, tmp_path: Path) -> None:
     remote = Remote()
+    store, other = replicated(path, remote), replicated(tmp_path / "other.json", remote)
+    history = make_history(10)
+    other.append(history[:6], fresh=True)
+    deliver(other)
+    store.append([{**history[5], "execution_time": 99.0}, *history[6:]], fresh=True)
+    assert_counts_once(store, history)
+    deliver(store)
+    assert_counts_once(store, history)
+
+
+def test_a_question_with_few_pending_records_builds_no_columns_of_the_journal(path: Path) -> None:
+    remote = Remote()
+    store = replicated(path, remote)
+    history = make_history(30)
+    store.append(history[:20], fresh=True)
+    deliver(store)
+    store.append(history[20:], fresh=True)
+    assert_counts_once(store, history)
+    assert isinstance(store.journal, JSONFileStore)
+    assert store.journal._kept is None
+
+
+@pytest.mark.parametrize("most", [0, 9, 10, 12])
+def test_copies_count_once_at_any_number_of_pending_records(
+    path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(replication_store, "MOST_NAMED", most)
+    remote = Remote()
+    store = replicated(path, remote)
+    history = make_history(30)
+    store.append(history[:20], fresh=True)
+    deliver(store)
+    store.append(history[20:28], fresh=True)
+    add(path, [history[2], *history[28:], history[28]])
+    assert_counts_once(store, history)
+
+
+def test_a_copy_counts_once_where_the_place_of_the_cursor_is_lost(path: Path, remote: Remote) -> None:
     store = replicated(path, remote)
     history = make_history(20)
     store.append(history[:10], fresh=True)

@@ -141,7 +141,7 @@ class Reader:
         with opened(self._path) as source:
             try:
                 yield source
-            except (msgspec.DecodeError, ValueError, OverflowError) as error:
+            except msgspec.DecodeError as error:
                 self._forget()
                 raise damaged(self._path, error) from error
             except EOFError as error:
@@ -233,9 +233,12 @@ class Projection:
         """The asked-for columns of the records that match; see ``records.COLUMNS``.
 
         Raises:
-            ValueError: a value is not a number.
+            msgspec.DecodeError: a value is not a number.
         """
-        return {name: column_of(values, COLUMNS[name]) for name, values in self._values.items()}
+        try:
+            return {name: column_of(values, COLUMNS[name]) for name, values in self._values.items()}
+        except (ValueError, OverflowError) as error:
+            raise msgspec.DecodeError(str(error)) from error
 
 
 def _document(record: Any) -> Document:  # noqa: ANN401 - of a class made for the query

@@ -31,10 +31,17 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
     cost_estimated: float | None = None
     cost_known: Any = None
     expected_agent: str | None = None
-    error_type: Any = None
+    error_type: str | None = None
     host: str | None = None
-    model: Any = None
+    model: str | None = None
     parent_id: Any = None
+
+
+class _Loose(Row, gc=False, kw_only=True):
+    """A valid record, also where fields that cells do without are not texts; these count as absent."""
+
+    error_type: Any = None
+    model: Any = None
 
 
 INVALID: Final = Row(
@@ -42,8 +49,22 @@ INVALID: Final = Row(
 )
 """Stands for a record that is JSON, but has a field missing or of another type; it has no version."""
 
-decode_row = msgspec.json.Decoder(Row).decode
 decode_rows = msgspec.json.Decoder(list[Row]).decode
+_decode_loose = msgspec.json.Decoder(_Loose).decode
+
+
+def decode_row(line: bytes) -> Row:
+    """One record.
+
+    Raises:
+        msgspec.DecodeError: it is not a valid one.
+    """
+    row = _decode_loose(line)
+    if not isinstance(row.error_type, str):
+        row.error_type = None
+    if not isinstance(row.model, str):
+        row.model = None
+    return row
 
 
 def decode_each(block: bytes) -> list[Row]:

@@ -22,9 +22,8 @@ from benchmark_recorder.cells import (
 )
 from benchmark_recorder.grouping import groups_of
 from benchmark_recorder.records import TEXT_FILTERS
+from benchmark_recorder.stores.json_file.derived import Ordered, tabulate_pooled
 from benchmark_recorder.stores.json_file.format import ids_of
-from benchmark_recorder.stores.json_file.ordered import Ordered
-from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
 from benchmark_recorder.stores.json_file.rows import (
     KEY_BYTES,
     Row,
@@ -156,6 +155,7 @@ class Table:
         Raises:
             msgspec.DecodeError: a line is not a JSON object.
         """
+        begun = len(self._parts)
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
         keys: list[bytes] = []
@@ -173,6 +173,10 @@ class Table:
                 pieces, times, keys = [], [], []
         if pieces:
             self._add(pieces, times, b"".join(keys))
+        self._merge_from(begun)
+        # Merged as they grow, so that there are few, and each record is copied a few times at most.
+        while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
+            self._merge_from(len(self._parts) - 2)
 
     def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str], keys: bytes) -> None:
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
@@ -192,9 +196,6 @@ class Table:
         roots = sound & ~columns["is_child"]
         self._count(columns if roots.all() else {name: column[roots] for name, column in columns.items()})
         self._parts.append((len(times), columns.__getitem__))
-        # Merged as they grow, so that there are few, and each record is copied a few times at most.
-        while len(self._parts) > 2 and self._parts[-2][0] < 2 * self._parts[-1][0]:
-            self._merge_last()
 
     def _copies(self, columns: Mapping[str, NDArray[Any]]) -> list[int]:
         """Which of some further records have the id of an earlier one; invalid ones are neither."""
@@ -218,6 +219,7 @@ class Table:
         return [int(rows[place - start]) for place in found if place >= start]
 
     def _columns_of(self, values: Mapping[str, tuple[Any, ...]]) -> dict[str, NDArray[np.generic]]:
+        parents, count = values["parent_id"], len(values["parent_id"])
         cost = np.array(values["cost_estimated"], np.float64)  # None becomes NaN
         if not (cost > 0).all():
             known = np.array(values["cost_known"], np.bool_)
@@ -226,15 +228,15 @@ class Table:
         return {
             "execution_time": np.array(values["execution_time"], np.float64),
             "success": np.array(values["success"], np.bool_),
-            "is_child": np.array([parent is not None for parent in values["parent_id"]], np.bool_),
+            "is_child": np.zeros(count, np.bool_)
+            if parents.count(None) == count
+            else np.array([parent is not None for parent in parents], np.bool_),
             "cost": cost,
             **{name: self._code(name, values[name]) for name in TEXTS},
         }
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
         vocabulary = self.vocabularies[name]
-        if not {*map(type, texts)} <= {str, type(None)}:  # the decoder does not check those that cells do without
-            texts = [text if isinstance(text, str) else None for text in texts]
         if texts[0] == texts[-1] and texts.count(texts[0]) == len(texts):  # comparing is cheaper than hashing
             return np.full(len(texts), vocabulary[texts[0]], np.int32)
         return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
@@ -252,10 +254,12 @@ class Table:
         if len(self._cells) > MAX_KEPT_CELLS:
             self._cells = None
 
-    def _merge_last(self) -> None:
-        (one, first), (other, second) = self._parts[-2:]
-        merged = {name: np.concatenate([first(name), second(name)]) for name in DTYPES}
-        self._parts[-2:] = [(one + other, merged.__getitem__)]
+    def _merge_from(self, start: int) -> None:
+        """Make one part of all from number ``start`` on."""
+        parts = self._parts[start:]
+        if len(parts) > 1:
+            merged = {name: np.concatenate([part(name) for _, part in parts]) for name in DTYPES}
+            self._parts[start:] = [(sum(count for count, _ in parts), merged.__getitem__)]
 
     # Out --------------------------------------------------------------------------------------------------------------
 

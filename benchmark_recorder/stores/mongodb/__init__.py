@@ -6,7 +6,7 @@
 - ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
 - ``indexes``: what makes questions fast.
-- ``outcome``: what became of a batch that the server took in part.
+- ``outcome``: what became of a batch that the server took in part; the driver's errors in words.
 """
 
 from benchmark_recorder.stores.mongodb.store import MongoDBStore

@@ -1,10 +1,16 @@
-"""What became of a batch that the server took in part."""
+"""What became of a batch that the server took in part, and the driver's errors in words."""
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.errors import StoreFormatError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pymongo.errors import BulkWriteError
 
 _DUPLICATE_KEY: Final = 11000
@@ -37,3 +43,22 @@ def outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
         raise error
     reasons |= refused
     return int(details.get("nInserted", 0))
+
+
+_TIMEOUTS: Final = re.compile(r" \(configured timeouts: [^()]*\)")
+
+
+def reason_of(error: Exception) -> str:
+    """The driver's words in one short line, without its timeouts and its description of the servers."""
+    words = str(error).partition(", full error:")[0].partition(", Timeout: ")[0]
+    text = " ".join(_TIMEOUTS.sub("", words).split())
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+@contextmanager
+def ours(name: str) -> Iterator[None]:
+    """Around reading: what cannot be read as a record was not written by this package."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        raise StoreFormatError(f"{name} holds documents that are not benchmark records: {error}") from error

@@ -5,7 +5,6 @@ How to operate it is in ``docs/stores.md``.
 
 from __future__ import annotations
 
-import re
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,10 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreFormatError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.mongodb.client import address, check_names, connect, hosts_of, require_driver
+from benchmark_recorder.stores.mongodb.outcome import ours, outcome_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,6 +143,18 @@ class MongoDBStore(Store):
 
         return Encoded.of(documents)
 
+    def stored_ids(self, ids: SizedIterable[str]) -> frozenset[str]:
+        """See ``Store.stored_ids``."""
+        with self._talking():
+            rows = self._collection().find(
+                {"_id": {"$in": list(ids)}},
+                _BY_ID,
+                collation=_SIMPLE,
+                batch_size=len(ids) + 1,  # one reply
+                max_time_ms=int(READ_SECONDS * 1000),
+            )
+            return frozenset(row["_id"] for row in rows)
+
     def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
         """See ``Store.scan``."""
         from benchmark_recorder.columns import GrowingColumn
@@ -151,7 +163,7 @@ class MongoDBStore(Store):
 
         columns = {name: GrowingColumn(COLUMNS[name]) for name in fields}
         for rows in self._rows(query, [_FIELD.get(name, name) for name in columns]):
-            with _ours(self.name):
+            with ours(self.name):
                 for name, column in columns.items():
                     field = _FIELD.get(name, name)
                     values = [row.get(field) for row in rows]
@@ -203,7 +215,7 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.documents import document_of
 
         for rows in self._rows(query, None):
-            with _ours(self.name):
+            with ours(self.name):
                 documents = [document_of(row) for row in rows]
             yield from documents
 
@@ -223,8 +235,6 @@ class MongoDBStore(Store):
     def _insert(self, rows: Sequence[RawBSONDocument], reasons: dict[str, str]) -> int:
         """Insert rows; how many were new. Those that the server or the driver refuse are added to ``reasons``."""
         from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
-
-        from benchmark_recorder.stores.mongodb.outcome import outcome_of
 
         collection = self._collection()
         try:
@@ -294,11 +304,11 @@ class MongoDBStore(Store):
         while True:
             labels = Labels(keys)
             try:
-                with _ours(self.name):
+                with ours(self.name):
                     return [made(row, labels) for row in self._aggregated(pipeline_of(keys))], labels.rest
             except TooManyGroupsError as error:
                 (place,) = error.args
-                with _ours(self.name):
+                with ours(self.name):
                     keys[place] = keys[place].narrowed(self._aggregated(groups_of(query, keys[place])))
             except StoreUnavailableError as error:
                 if query.by and getattr(error.__cause__, "code", None) in _TOO_MUCH:
@@ -330,7 +340,7 @@ class MongoDBStore(Store):
         except OperationFailure as error:
             if error.code not in NO_INDEX:
                 raise
-            logger.info("%s has to do without some indexes: %s", self.name, _reason(error))
+            logger.info("%s has to do without some indexes: %s", self.name, reason_of(error))
         self._is_prepared = True
 
     def _collection(self) -> Collection[dict[str, Any]]:
@@ -366,9 +376,9 @@ class MongoDBStore(Store):
         try:
             yield
         except (DriverConfigurationError, InvalidURI) as error:
-            raise StoreUnavailableError(f"{self.name} cannot be used: {_reason(error)}") from error
+            raise StoreUnavailableError(f"{self.name} cannot be used: {reason_of(error)}") from error
         except PyMongoError as error:
-            raise StoreUnavailableError(f"{self.name} cannot be reached or refuses: {_reason(error)}") from error
+            raise StoreUnavailableError(f"{self.name} cannot be reached or refuses: {reason_of(error)}") from error
 
 
 _parents: Final[list[Client | None]] = []
@@ -377,24 +387,7 @@ _parents: Final[list[Client | None]] = []
 _SIMPLE: Final = {"locale": "simple"}
 """Texts are equal if their bytes are, whatever the collection's own collation."""
 
+_BY_ID: Final = {"_id": 1}
+
 _FIELD: Final = {"record_id": "_id"}
 _SHOWS_ORDER: Final = frozenset({"_id", "time", "timestamp"})
-
-
-_TIMEOUTS: Final = re.compile(r" \(configured timeouts: [^()]*\)")
-
-
-def _reason(error: Exception) -> str:
-    """The driver's words in one short line, without its timeouts and its description of the servers."""
-    words = str(error).partition(", full error:")[0].partition(", Timeout: ")[0]
-    text = " ".join(_TIMEOUTS.sub("", words).split())
-    return text if len(text) <= 300 else f"{text[:300]}..."
-
-
-@contextmanager
-def _ours(name: str) -> Iterator[None]:
-    """Around reading: what cannot be read as a record was not written by this package."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
-        raise StoreFormatError(f"{name} holds documents that are not benchmark records: {error}") from error

@@ -1,6 +1,7 @@
 """A local journal first, then a remote store: fallback and catch-up in one.
 
 - ``store``: ``ReplicatedStore``: appends to the journal, asks both sides, and counts each record once.
+- ``undelivered``: the local side of a question.
 - ``delivery``: from the journal to the remote store, batch by batch; what happens after a kill or a rewrite; reading
   ahead; copies one store into another (``sync --from``).
 - ``worker``: the thread that delivers in the background, and retries.

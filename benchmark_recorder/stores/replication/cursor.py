@@ -1,4 +1,4 @@
-"""The cursor of one remote store, its lease, and its last error; ``stores.sidefiles`` has what every cursor is."""
+"""The cursor of one remote store, its lease, and its last error; the cursor's own format is in ``stores.sidefiles``."""
 
 from __future__ import annotations
 

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkab
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import EXTRAS, READ_AT_ONCE, Condition, PlaceLostError, Store
+from benchmark_recorder.stores.base import EXTRAS, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
-from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, in_batches, newer
+from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
 from benchmark_recorder.stores.replication.quarantine import Quarantine
+from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -190,17 +191,21 @@ class ReplicatedStore(Store):
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``; if the remote store cannot be reached, from the journal alone, and the log says so."""
+        try:
+            with self._asking(), self._undelivered(query) as here:
+                return self._columns(query, here, fields)
+        except StoreUnavailableError:
+            return self.journal.scan(query, fields)
+
+    def _columns(self, query: Query, here: Undelivered, fields: Collection[str]) -> Columns:
+        """Of both sides."""
         import numpy as np
 
         from benchmark_recorder.columns import columns_of
 
-        try:
-            with self._asking(), self._undelivered(query) as here:
-                there = self._scan_remote(query, here.ids, fields)
-                parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
-                return {name: np.concatenate([part[name] for part in parts]) for name in there}
-        except StoreUnavailableError:
-            return self.journal.scan(query, fields)
+        there = self._scan_remote(query, here.ids, fields)
+        parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
+        return {name: np.concatenate([part[name] for part in parts]) for name in there}
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
@@ -221,11 +226,12 @@ class ReplicatedStore(Store):
                 else:
                     there = tabulate_by(self._scan_remote(query, here.ids, fields_of(query)), query)
                 found = replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
-            if own and _has_too_many_groups(found, query):  # which of them are kept is decided over both sides
-                return summarize_columns(self.scan(query, fields_of(query)), query)
+                if found.has_all_groups(query.by) or (notes and not own):
+                    return found
+                # Which groups are kept can only be decided over both sides together.
+                return summarize_columns(self._columns(query, here, fields_of(query)), query)
         except StoreUnavailableError as error:
             return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
-        return found
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
@@ -270,7 +276,7 @@ class ReplicatedStore(Store):
         return {name: found[name][others] for name in fields}
 
     @contextmanager
-    def _undelivered(self, query: Query) -> Iterator[_Undelivered]:
+    def _undelivered(self, query: Query) -> Iterator[Undelivered]:
         """This side of a question: what the journal and the quarantine count, and the remote store must not."""
         with ExitStack() as stack:
             cursor = self._cursor_file.read()
@@ -279,33 +285,34 @@ class ReplicatedStore(Store):
                 cursor = self._cursor_file.read()
             refused = {key: entry.document for key, entry in self._quarantine.of(self.remote.name).items()}
 
+            pending = Pending(lambda: (), 0) if cursor is None else self._count_here(cursor)
+
             def counted() -> Iterator[Document]:
                 yield from refused.values()
-                if cursor is not None:
-                    yield from (d for d in self._after(cursor) if d["record_id"] not in refused)
+                yield from (document for document in pending.documents() if document["record_id"] not in refused)
 
-            uncertain = () if cursor is None else self._may_have_arrived(cursor)
+            uncertain = islice(pending.documents(), pending.uncertain)
             ids = frozenset(refused).union(document["record_id"] for document in uncertain)
-            yield _Undelivered(ids, lambda: filter(query.matches, counted()))
+            yield Undelivered(ids, lambda: filter(query.matches, counted()))
 
-    def _after(self, cursor: Cursor) -> Iterator[Document]:
-        try:
-            yield from self.journal.distinct(cursor.delivered, since=cursor.attached)
-        except PlaceLostError:
-            seen: set[str] = set()
-            for document in newer(self.journal, cursor):
-                if (record_id := document["record_id"]) not in seen:
-                    seen.add(record_id)
-                    yield document
+    def _count_here(self, cursor: Cursor) -> Pending:
+        """The records behind a cursor, without those that the remote store has: its own were first.
 
-    def _may_have_arrived(self, cursor: Cursor) -> Iterable[Document]:
-        """The undelivered records that may be in the remote store already: the batch in flight."""
+        A file may have a record twice, so that one is delivered and the other is not.
+        """
+        # Only the batch in flight may still arrive, as long as the cursor is held.
+        uncertain = 0 if cursor.attempted is None else BATCH
         try:
-            self.journal.read(cursor.delivered, 1)
+            few = list(islice(documents_after(self.journal, cursor.delivered), MOST_NAMED + 1))
         except PlaceLostError:
-            return newer(self.journal, cursor)
-        # Not the copy of a delivered record: it does not count here, so it must count there.
-        return () if cursor.attempted is None else islice(self._after(cursor), BATCH)
+            return Pending(lambda: first_by_id(newer(self.journal, cursor)), None)
+        if len(few) <= MOST_NAMED:
+            documents = list(first_by_id(few))
+            stored = self.remote.stored_ids([document["record_id"] for document in documents]) if documents else ()
+            if stored is not None:
+                new = [document for document in documents if document["record_id"] not in stored]
+                return Pending(lambda: new, uncertain)
+        return Pending(lambda: self.journal.distinct(cursor.delivered, since=cursor.attached), uncertain)
 
     def _journal_alone(self, error: StoreUnavailableError) -> StoreNote:
         """What readers of figures from the journal alone must know."""
@@ -353,31 +360,6 @@ class _Silence:
 
     reason: str
     until: float
-
-
-@dataclass(frozen=True)
-class _Undelivered:
-    """The local side of a question.
-
-    Attributes:
-        ids: the records that are counted here, and may be in the remote store, too.
-        matching: all matching records that are counted here.
-    """
-
-    ids: frozenset[str]
-    matching: Callable[[], Iterator[Document]]
-
-    def parts(self) -> Iterator[list[Document]]:
-        """The matching records, some at a time."""
-        return in_batches(self.matching(), READ_AT_ONCE)
-
-
-def _has_too_many_groups(found: Cells, query: Query) -> bool:
-    """Whether there may be more groups by some key than are kept."""
-    from benchmark_recorder.grouping import REST, most_groups
-
-    by_key = (set(labels) - {None, REST} for labels in zip(*found.groups, strict=True))
-    return any(len(labels) >= most_groups(key) for key, labels in zip(query.by, by_key, strict=False))
 
 
 def _without(query: Query, ids: frozenset[str]) -> Query:
