@@ -183,7 +183,7 @@ def check_gate(  # noqa: PLR0913
     alerts = _alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
     default_state = _state([check.state for check in checks], alerts, empty=empty)
-    literal_state = _state([_literal_state(check) for check in literal], alerts, empty=empty)
+    literal_state = _state([literal_state(check) for check in literal], alerts, empty=empty)
     state = default_state if known == "default" else literal_state
     missing = any(check.state == "missing" for check in checks)
     state, exit_code = _react(state, reaction, alerted=missing or bool(alerts))
@@ -331,7 +331,8 @@ def _literal(measured: Measured) -> LiteralCheck:
     return LiteralCheck(metric.name, blocks, worsening, threshold)
 
 
-def _literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
+def literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
+    """What a threshold says, in the words of the default policy."""
     if check.blocks is None:
         return "missing"
     return "block" if check.blocks else "pass"
