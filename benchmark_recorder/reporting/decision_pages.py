@@ -40,10 +40,8 @@ def gate_page(result: GateResult) -> Page:
     """The gate's decision, and why."""
     footnotes = Footnotes()
     versions: Line = (Untrusted(result.candidate), " against ", Untrusted(result.baseline))
-    word = {"block": "blocked", "pass": "passed", "warn": "warning", "no_data": "no data"}.get(
-        result.state, result.state
-    )
-    heading = Heading((f"Gate: {word}: ", *versions), level=1)
+    words = {"block": "blocked", "pass": "passed", "warn": "warning", "no_data": "no data"}
+    heading = Heading((f"Gate: {words.get(result.state, result.state)}: ", *versions), level=1)
     if result.state == "no_data":
         said = Paragraph((readable(result.sentence, result.baseline, result.candidate),))
         return heading, *absences(result.warnings), said
