@@ -14,7 +14,7 @@ import pytest
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import Document, Query
-from benchmark_recorder.stores.json_file import JSONFileStore, cache, ordered, pooling, reader, table
+from benchmark_recorder.stores.json_file import JSONFileStore, cache, derived, reader, table
 from benchmark_recorder.stores.json_file.rows import decode_rows, keys_of, micros_of
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
@@ -263,7 +263,7 @@ def test_cells_are_the_same_where_they_are_too_many_to_be_kept(path: Path, monke
 def test_durations_are_the_same_where_versions_are_too_many_to_save_their_order(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ordered, "MAX_SAVED_VERSIONS", 1)
+    monkeypatch.setattr(derived, "MAX_SAVED_VERSIONS", 1)
     assert_right(path, written(path, 300))
 
 
@@ -315,7 +315,7 @@ def test_a_question_that_the_cache_answers_reads_only_the_durations_of_its_versi
 def test_pooling_before_counting_is_the_same_as_after(
     limit: int, versions: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (pooling, collect.__globals__):
+    for module in (derived, collect.__globals__):
         target = module if isinstance(module, dict) else vars(module)
         monkeypatch.setitem(target, "MAX_MATCHED_TASKS", limit)
     rng = random.Random(limit)
@@ -344,7 +344,7 @@ def test_pooling_before_counting_is_the_same_as_after(
         return
     for apart in (frozenset[str](), frozenset(columns["task_id"][:40].tolist()) | {"no such task"}):
         query = Query(versions=versions, own_cells=apart)
-        pooled = collect(pooling.tabulate_pooled(coded, query), versions, apart)
+        pooled = collect(derived.tabulate_pooled(coded, query), versions, apart)
         assert_same_cells(pooled, collect(tabulate(columns), versions, apart))
 
 

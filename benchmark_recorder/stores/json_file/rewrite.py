@@ -12,8 +12,7 @@ import msgspec
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import PlaceLostError, Position
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of, read_at
-from benchmark_recorder.stores.json_file.old_formats import convert
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, convert, id_of, read_at
 from benchmark_recorder.stores.json_file.source import find_place, lines
 from benchmark_recorder.stores.locking import unavailable
 from benchmark_recorder.stores.sidefiles import back_up, folder_of, sync_folder, write_beside

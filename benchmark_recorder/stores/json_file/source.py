@@ -21,6 +21,7 @@ from benchmark_recorder.stores.json_file.format import (
     JOINT,
     Layout,
     blocks,
+    convert,
     find_layout,
     id_of,
     ids_of,
@@ -28,7 +29,6 @@ from benchmark_recorder.stores.json_file.format import (
     not_ours,
     read_at,
 )
-from benchmark_recorder.stores.json_file.old_formats import convert
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 
 if TYPE_CHECKING:

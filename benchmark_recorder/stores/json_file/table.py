@@ -22,9 +22,8 @@ from benchmark_recorder.cells import (
 )
 from benchmark_recorder.grouping import groups_of
 from benchmark_recorder.records import TEXT_FILTERS
+from benchmark_recorder.stores.json_file.derived import Ordered, tabulate_pooled
 from benchmark_recorder.stores.json_file.format import ids_of
-from benchmark_recorder.stores.json_file.ordered import Ordered
-from benchmark_recorder.stores.json_file.pooling import tabulate_pooled
 from benchmark_recorder.stores.json_file.rows import (
     KEY_BYTES,
     Row,

@@ -1,0 +1,160 @@
+"""What is made of the columns: each version's durations in rising order, and cells of tasks that hardly repeat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+
+import numpy as np
+
+from benchmark_recorder.cells import Cell, Coded, are_matched, tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.grouping import Groups
+    from benchmark_recorder.records import Query
+
+    Times: TypeAlias = NDArray[np.float64]
+
+# Durations, kept in order while records are added: percentiles without sorting anew -----------------------------------
+
+MAX_SAVED_VERSIONS: Final = 4_000
+"""Versions whose order is saved: where there are more, each is but a few records, and soon sorted."""
+
+
+class Rows(Protocol):
+    """Records, of which some came later."""
+
+    def __len__(self) -> int: ...
+
+    def since(self, name: str, start: int) -> NDArray[np.generic]:
+        """A column of the records from number ``start`` on."""
+
+
+class Ordered:
+    """The finite durations of each version in rising order.
+
+    Args:
+        count: records that are in what is saved.
+        saved: gives a version's durations of these; ``None`` where nothing is saved.
+    """
+
+    def __init__(self, count: int = 0, saved: Callable[[int], Times] | None = None) -> None:
+        self._count, self._saved = count, saved
+        self._kept: dict[int | None, tuple[int, Times]] = {}
+
+    def of(self, version: int | None, rows: Rows) -> Times:
+        """Those of one version (``None``: of all), read-only.
+
+        Args:
+            version: its code.
+            rows: all records; those that came since the last call are put in their places.
+        """
+        seen, times = self._kept.get(version) or self._begun(version)
+        if seen < len(rows):
+            new = rows.since("execution_time", seen)
+            if version is not None:
+                new = new[rows.since("version", seen) == version]
+            new = _in_order(new)
+            times = _read_only(np.insert(times, times.searchsorted(new), new) if len(times) else new)
+            self._kept[version] = len(rows), times
+        return times
+
+    def _begun(self, version: int | None) -> tuple[int, Times]:
+        if self._saved is None or version is None:
+            return 0, np.empty(0)
+        return self._count, _read_only(self._saved(version))
+
+    def by_version(self, versions: int, rows: Rows) -> list[Times] | None:
+        """Those of each version, by code; ``None`` where these are too many.
+
+        Args:
+            versions: how many there are.
+            rows: all records.
+        """
+        if versions > MAX_SAVED_VERSIONS:
+            return None
+        # Few enough for short numbers, which numpy sorts by radix; those of records that do not count sort first.
+        codes = np.maximum(rows.since("version", 0), -1).astype(np.int16)
+        order = np.argsort(codes, kind="stable")
+        ends = np.cumsum(np.bincount(codes + 1, minlength=versions + 1))
+        parts = np.split(rows.since("execution_time", 0)[order], ends)[1:-1]
+        ordered = [_read_only(_in_order(part)) for part in parts]
+        self._kept.update((code, (len(rows), times)) for code, times in enumerate(ordered))
+        return ordered
+
+
+def _in_order(times: NDArray[np.generic]) -> Times:
+    finite: Times = times[np.isfinite(times)]
+    finite.sort()
+    return finite
+
+
+def _read_only(times: Times) -> Times:
+    times.flags.writeable = False
+    return times
+
+
+# Cells, pooled before they are made, not after ------------------------------------------------------------------------
+
+
+def tabulate_pooled(
+    columns: Mapping[str, NDArray[np.generic] | Coded], query: Query, groups: Groups | None = None
+) -> list[Cell]:
+    """The same as ``collect`` of ``tabulate`` makes, without a cell for each task that gets none of its own.
+
+    Args:
+        columns: ``CELL_FIELDS``, the texts coded.
+        query: what is asked for.
+        groups: of the same records, if there are groups.
+    """
+    task = cast("Coded", columns["task_id"])
+    matched = _matched(task, cast("Coded", columns["version"]), query.versions)
+    if query.own_cells:
+        matched |= np.fromiter((text in query.own_cells for text in task.vocabulary), np.bool_, len(task.vocabulary))
+    rows = matched[task.codes]
+    if rows.all():
+        return tabulate(columns, groups)
+    own, others = (groups and groups._replace(codes=groups.codes[some]) for some in (rows, ~rows))
+    return tabulate(_rows(columns, rows), own) + _pool(_rows(columns, ~rows), others)
+
+
+def _matched(task: Coded, version: Coded, versions: tuple[str, ...] | None) -> NDArray[np.bool_]:
+    """Whether each task of the vocabulary gets cells of its own."""
+    count = len(task.vocabulary)
+    asked = len(np.unique(version.codes)) if versions is None else len(set(versions))
+    pairs = np.unique(task.codes.astype(np.int64) * len(version.vocabulary) + version.codes)
+    seen = np.bincount(pairs // len(version.vocabulary), minlength=count)
+    return are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
+
+
+def _pool(columns: Mapping[str, NDArray[np.generic] | Coded], groups: Groups | None) -> list[Cell]:
+    """One cell for each version's and group's successes and one for their failures."""
+    task, version = cast("Coded", columns["task_id"]), cast("Coded", columns["version"])
+    success = cast("NDArray[np.bool_]", columns["success"])
+    labels = ((),) if groups is None else groups.labels
+    pool = (version.codes.astype(np.int64) * 2 + success) * len(labels) + (0 if groups is None else groups.codes)
+    tasks = np.bincount(np.unique(pool * len(task.vocabulary) + task.codes) // len(task.vocabulary))
+    place = {label: number for number, label in enumerate(labels)}
+    one_task = Coded(np.zeros(len(success), np.int32), ("",))
+    code = {text: number for number, text in enumerate(version.vocabulary)}
+    return [
+        replace(
+            cell,
+            task_id=None,
+            tasks=int(tasks[(code[cell.version] * 2 + cell.success) * len(labels) + place[cell.group]]),
+        )
+        for cell in tabulate({**columns, "task_id": one_task}, groups)
+    ]
+
+
+def _rows(
+    columns: Mapping[str, NDArray[np.generic] | Coded], rows: NDArray[np.bool_]
+) -> dict[str, NDArray[np.generic] | Coded]:
+    return {
+        name: Coded(column.codes[rows], column.vocabulary) if isinstance(column, Coded) else column[rows]
+        for name, column in columns.items()
+    }
