@@ -161,6 +161,12 @@ class Cells:
         """The groups that have runs: by their labels, ``None`` at the end."""
         return tuple(sorted({cell.group for cell in self.cells}, key=_group_order))
 
+    def has_all_groups(self, keys: Sequence[str]) -> bool:
+        """Whether no group was put into the rest for being one too many, by some keys."""
+        labels = (set(labels) for labels in zip(*self.groups, strict=True))
+        fit = (len(own) < most_groups(key) for key, own in zip(keys, labels, strict=False))
+        return all(fit) and not any(note.code == "groups_pooled" for note in self.caveats)
+
     def within(self, group: tuple[str | None, ...]) -> Cells:
         """One group's cells, as a question about its runs alone would give them."""
         return replace(self, cells=tuple(replace(cell, group=()) for cell in self.cells if cell.group == group))

@@ -189,21 +189,25 @@ class ReplicatedStore(Store):
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``; if the remote store cannot be reached, from the journal alone, and the log says so."""
+        try:
+            with self._asking(), self._undelivered(query) as here:
+                return self._columns(query, here, fields)
+        except StoreUnavailableError:
+            return self.journal.scan(query, fields)
+
+    def _columns(self, query: Query, here: _Undelivered, fields: Collection[str]) -> Columns:
+        """Of both sides."""
         import numpy as np
 
         from benchmark_recorder.columns import columns_of
 
-        try:
-            with self._asking(), self._undelivered(query) as here:
-                there = self._scan_remote(query, here.ids, fields)
-                parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
-                return {name: np.concatenate([part[name] for part in parts]) for name in there}
-        except StoreUnavailableError:
-            return self.journal.scan(query, fields)
+        there = self._scan_remote(query, here.ids, fields)
+        parts = [there, *(columns_of(documents, fields) for documents in here.parts())]
+        return {name: np.concatenate([part[name] for part in parts]) for name in there}
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
-        from benchmark_recorder.cells import collect, fields_of, merged, tabulate_by
+        from benchmark_recorder.cells import collect, fields_of, merged, summarize_columns, tabulate_by
         from benchmark_recorder.columns import columns_of
 
         try:
@@ -219,7 +223,11 @@ class ReplicatedStore(Store):
                     there, notes = answer.cells, answer.caveats
                 else:
                     there = tabulate_by(self._scan_remote(query, here.ids, fields_of(query)), query)
-                return replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
+                found = replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
+                if found.has_all_groups(query.by):
+                    return found
+                # Which groups are kept can only be decided over both sides together.
+                return summarize_columns(self._columns(query, here, fields_of(query)), query)
         except StoreUnavailableError as error:
             return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
 
