@@ -4,8 +4,8 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios.
-- ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict, and each task on its
-  own; ``joint``: the verdict on all metrics; ``power``: how many more runs would decide.
+- ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict, each task on its own,
+  and the verdict on all metrics; ``power``: how many more runs would decide.
 - ``gates``: margins, states and exit codes in CI. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
@@ -22,7 +22,7 @@ from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
-    from benchmark_recorder.analysis.comparison import Comparison, TaskRow, compare
+    from benchmark_recorder.analysis.comparison import Comparison, JointComparison, TaskRow, compare, compare_all
     from benchmark_recorder.analysis.diagnostics import (
         FAILURE_FIELDS,
         ROUTE_FIELDS,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         what_to_look_at,
     )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
-    from benchmark_recorder.analysis.joint import JointComparison, compare_all
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
     from benchmark_recorder.analysis.power import Needed
@@ -100,10 +99,9 @@ _HOMES: Final = {
         "diagnostics",
     ),
     **dict.fromkeys(("DEFAULT_CLAIMS", "Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
-    **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
+    **dict.fromkeys(("Comparison", "JointComparison", "TaskRow", "compare", "compare_all"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "LiteralCheck", "check_gate"), "gates"),
-    **dict.fromkeys(("JointComparison", "compare_all"), "joint"),
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
     "Needed": "power",
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),

@@ -168,7 +168,8 @@ def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterato
     if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
         figures = {"within_tasks": effect, "pooled": pooled.value, "kind": measured.metric.kind}
         yield Caveat("simpson", figures=figures)
-    plain = measured.improvement if measured.metric.kind == "ratio" else _plain_points(measured)
+    points = measured.metric.better * (measured.right[0] - measured.left[0])
+    plain = measured.improvement if measured.metric.kind == "ratio" else points
     if math.isfinite(100 * plain) and _differ(effect, plain, low, high):
         figures = {
             "plain": plain,
@@ -177,10 +178,6 @@ def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterato
             "matched": bool(measured.matched_tasks),
         }
         yield Caveat("plain_differs", figures=figures)
-
-
-def _plain_points(measured: Measured) -> float:
-    return measured.metric.better * (measured.right[0] - measured.left[0])
 
 
 def _differ(effect: float, other: float, low: float, high: float) -> bool:

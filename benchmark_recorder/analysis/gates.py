@@ -182,9 +182,9 @@ def check_gate(  # noqa: PLR0913
     literal = tuple(_literal(one) for one in measured.values())
     alerts = _alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
-    default_state = _state([check.state for check in checks], alerts, empty=empty)
-    literal_state = _state([_literal_state(check) for check in literal], alerts, empty=empty)
-    state = default_state if known == "default" else literal_state
+    by_default = _state([check.state for check in checks], alerts, empty=empty)
+    by_literal = _state([literal_state(check) for check in literal], alerts, empty=empty)
+    state = by_default if known == "default" else by_literal
     missing = any(check.state == "missing" for check in checks)
     state, exit_code = _react(state, reaction, alerted=missing or bool(alerts))
     return GateResult(
@@ -194,8 +194,8 @@ def check_gate(  # noqa: PLR0913
         policy="default" if known == "default" else "literal",
         state=state,
         exit_code=exit_code,
-        default_state=default_state,
-        literal_state=literal_state,
+        default_state=by_default,
+        literal_state=by_literal,
         on_inconclusive="warn" if reaction == "warn" else "fail" if reaction == "fail" else "pass",
         checks=checks,
         literal=literal,
@@ -331,7 +331,8 @@ def _literal(measured: Measured) -> LiteralCheck:
     return LiteralCheck(metric.name, blocks, worsening, threshold)
 
 
-def _literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
+def literal_state(check: LiteralCheck) -> Literal["pass", "block", "missing"]:
+    """What a threshold says, in the words of the default policy."""
     if check.blocks is None:
         return "missing"
     return "block" if check.blocks else "pass"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 
 from benchmark_recorder.analysis.evidence import binomial_tail, normal_quantile
-from benchmark_recorder.analysis.results import Estimate, Interval, Result, interval_of
+from benchmark_recorder.analysis.results import Estimate, Result, interval_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,8 @@ class Percentile:
         if ranks is None:
             method = f"type 7; an interval needs n >= {runs_for_percentile(self.share)}"
             return Estimate(self.value, None, self.n, method)
-        return Estimate(self.value, self._between(*ranks), self.n, "type 7, interval of order statistics")
+        interval = interval_of(*(float(self.around[rank - self.first]) for rank in ranks))
+        return Estimate(self.value, interval, self.n, "type 7, interval of order statistics")
 
     def _ranks(self) -> tuple[int, int] | None:
         """Of both ends among all runs; ``None`` where one is beyond the runs."""
@@ -67,9 +68,6 @@ class Percentile:
         low = self.first + bisect_right(possible, TAIL, key=below) - 1
         high = self.first + bisect_left(possible, 1 - TAIL, key=below)
         return None if low < 0 or high > self.n - 1 else (low, high)
-
-    def _between(self, low: int, high: int) -> Interval | None:
-        return interval_of(float(self.around[low - self.first]), float(self.around[high - self.first]))
 
 
 def percentile(ordered: NDArray[np.float64], share: float) -> Percentile:

@@ -25,7 +25,7 @@ from benchmark_recorder.analysis.results import (
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmark_recorder.analysis.percentiles import HistogramPercentile, Percentile
     from benchmark_recorder.cells import Cell, Cells
@@ -142,7 +142,11 @@ def summarize_version(
         success_rate=succeeded / whole.n,
         total_cost=_plain(whole.cost.total if whole.cost.n else None),
         mean_cost=_plain(whole.cost.mean if whole.cost.n else None),
-        estimates=deferred(lambda: _estimates(whole, succeeded, cost, time, percentiles)),
+        estimates=deferred(
+            lambda: (
+                version_estimates(whole, succeeded, cost, time) | {name: p.estimate for name, p in percentiles.items()}
+            )
+        ),
         repeats=_repeats(own),
         tasks=_count_tasks(own),
         first=whole.first,
@@ -159,16 +163,6 @@ def summarize_version(
 def _from_histogram(version: str, histogram: Histogram) -> Caveat:
     figures = {"version": version, "runs": histogram.count, "error": histogram.error}
     return Caveat("percentiles_from_histogram", figures=figures)
-
-
-def _estimates(
-    whole: Cell,
-    succeeded: int,
-    cost: Sides,
-    time: Sides,
-    percentiles: Mapping[str, Percentile | HistogramPercentile],
-) -> dict[str, Estimate]:
-    return version_estimates(whole, succeeded, cost, time) | {name: p.estimate for name, p in percentiles.items()}
 
 
 def _plain(value: float | None) -> float:

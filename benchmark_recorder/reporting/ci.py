@@ -80,17 +80,14 @@ def _case(suite: ET.Element, check: GateCheck, *, fails: bool) -> str:
 
 def print_junit(columns: Columns, file: TextIO) -> None:
     """One test case for each execution, under its version as the class; a failure names its error type."""
-    rows = [dict(zip(JUNIT_FIELDS, row, strict=True)) for row in zip(*_lists(columns), strict=True)]
+    lists = (columns[name].tolist() for name in JUNIT_FIELDS)
+    rows = [dict(zip(JUNIT_FIELDS, row, strict=True)) for row in zip(*lists, strict=True)]
     failures = sum(not row["success"] for row in rows)
     seconds = math.fsum(_seconds(row) for row in rows)
     counts = f'tests="{len(rows)}" failures="{failures}" time="{seconds:.6f}"'
     file.write(f'<testsuites>\n  <testsuite name="executions" {counts}>\n')
     file.writelines(f"    {_execution(row)}\n" for row in rows)
     file.write("  </testsuite>\n</testsuites>\n")
-
-
-def _lists(columns: Columns) -> Iterator[list[Any]]:
-    return (columns[name].tolist() for name in JUNIT_FIELDS)
 
 
 def _execution(row: dict[str, Any]) -> str:

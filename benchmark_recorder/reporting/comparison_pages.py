@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
+    from benchmark_recorder.reporting.numbers import Unit
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
@@ -119,16 +120,25 @@ def _legend(comparisons: Sequence[Comparison]) -> str:
 
 def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
-    better = METRICS[comparison.metric].better
+    label = f"{LABELS[comparison.metric]} ({unit.symbol})"
+    return (label,), *change_cells(comparison, unit), *verdict_cells(comparison)
+
+
+def change_cells(comparison: Comparison, unit: Unit) -> tuple[Line, ...]:
+    """Both values, the change and its interval."""
     return (
-        (f"{LABELS[comparison.metric]} ({unit.symbol})",),
         (number(comparison.v1_value, unit),),
         (number(comparison.v2_value, unit),),
         (change_text(comparison, comparison.effect),),
-        (limits(comparison.interval, better=better),),
-        (f"{count(comparison.v1_count)}+{count(comparison.v2_count)}",),
-        (Status("~" if comparison.verdict == "inconclusive" else comparison.verdict, TONES[comparison.verdict]),),
+        (limits(comparison.interval, better=METRICS[comparison.metric].better),),
     )
+
+
+def verdict_cells(comparison: Comparison) -> tuple[Line, ...]:
+    """The runs and the verdict."""
+    word = "~" if comparison.verdict == "inconclusive" else comparison.verdict
+    runs = f"{count(comparison.v1_count)}+{count(comparison.v2_count)}"
+    return (runs,), (Status(word, TONES[comparison.verdict]),)
 
 
 def change_text(comparison: Comparison, effect: float | None) -> str:

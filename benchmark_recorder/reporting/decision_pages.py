@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.decision_sentences import literal_state
+from benchmark_recorder.analysis.gates import literal_state
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, given, limits, number, signed
 from benchmark_recorder.reporting.page import (
     Bullets,
@@ -40,7 +40,8 @@ def gate_page(result: GateResult) -> Page:
     """The gate's decision, and why."""
     footnotes = Footnotes()
     versions: Line = (Untrusted(result.candidate), " against ", Untrusted(result.baseline))
-    heading = Heading((f"Gate: {_word(result.state)}: ", *versions), level=1)
+    words = {"block": "blocked", "pass": "passed", "warn": "warning", "no_data": "no data"}
+    heading = Heading((f"Gate: {words.get(result.state, result.state)}: ", *versions), level=1)
     if result.state == "no_data":
         said = Paragraph((readable(result.sentence, result.baseline, result.candidate),))
         return heading, *absences(result.warnings), said
@@ -58,10 +59,6 @@ def gate_page(result: GateResult) -> Page:
         *((Paragraph((f"Caveats: see{caveats}.",)),) if caveats else ()),
         *footnotes.notes(),
     )
-
-
-def _word(state: str) -> str:
-    return {"block": "blocked", "pass": "passed", "warn": "warning", "no_data": "no data"}.get(state, state)
 
 
 def _gate_table(result: GateResult) -> Table:

@@ -14,6 +14,7 @@ from benchmark_recorder.analysis import (
     LiteralCheck,
     SelfTest,
 )
+from benchmark_recorder.analysis.gates import literal_state
 from benchmark_recorder.reporting.numbers import UNDEFINED, given, limits, p_value, rate, signed, size
 from benchmark_recorder.reporting.wording import each_once, level, needed_sentence, noun_of, unit, without_runs
 
@@ -63,11 +64,8 @@ def check_sentence(check: GateCheck) -> str:
         tail = f"within {limit} ({p_value(check.p_margin)})"
     else:
         tail = f"not shown to be beyond {limit}"
-    return f"{_change(check.metric, check.worsening)}{_worst(check)}: {tail}."
-
-
-def _worst(check: GateCheck) -> str:
-    return "" if check.bound is None else f", at worst {signed(check.bound, unit(METRICS[check.metric].kind))}"
+    worst = "" if check.bound is None else f", at worst {signed(check.bound, unit(METRICS[check.metric].kind))}"
+    return f"{_change(check.metric, check.worsening)}{worst}: {tail}."
 
 
 def literal_sentence(check: LiteralCheck) -> str:
@@ -103,11 +101,6 @@ def gate_sentence(result: GateResult) -> str:
     if result.state == "warn":
         reasons += [alert.sentence for alert in result.alerts]
     return " ".join([f"{about}: {word}.", *reasons])
-
-
-def literal_state(check: LiteralCheck) -> str:
-    """What a threshold says, in the words of the default policy."""
-    return {True: "block", False: "pass", None: "missing"}[check.blocks]
 
 
 def _no_data(result: GateResult) -> str:

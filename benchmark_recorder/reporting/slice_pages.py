@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.grouping import UNKNOWN
-from benchmark_recorder.reporting.comparison_pages import change_text
+from benchmark_recorder.reporting.comparison_pages import change_cells, verdict_cells
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
@@ -25,17 +25,16 @@ from benchmark_recorder.reporting.page import (
     Line,
     Page,
     Paragraph,
-    Status,
     Table,
     Untrusted,
     joined,
 )
-from benchmark_recorder.reporting.wording import TONES, UNITS, noun_of, short_unit
+from benchmark_recorder.reporting.wording import UNITS, noun_of, short_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmark_recorder.analysis import Comparison, SlicedComparison, Summary
+    from benchmark_recorder.analysis import SlicedComparison, Summary
     from benchmark_recorder.reporting.report import Report
 
 
@@ -130,7 +129,6 @@ def pooled_sentence(sliced: SlicedComparison) -> Line:
 def _table(sliced: SlicedComparison, footnotes: Footnotes) -> Table:
     compared = [one.comparison for one in sliced.slices]
     values = UNITS[sliced.metric](value for c in compared for value in (c.v1_value, c.v2_value))
-    better = METRICS[sliced.metric].better
     header = (sliced.by, sliced.v1, sliced.v2)
     return Table(
         header=(
@@ -140,23 +138,14 @@ def _table(sliced: SlicedComparison, footnotes: Footnotes) -> Table:
         rows=tuple(
             (
                 (*group_name(one.group), footnotes.mark(one.comparison.warnings)),
-                (number(one.comparison.v1_value, values),),
-                (number(one.comparison.v2_value, values),),
-                (change_text(one.comparison, one.comparison.effect),),
-                (limits(one.comparison.interval, better=better),),
+                *change_cells(one.comparison, values),
                 (UNDEFINED if one.q_value is None else p_value(one.q_value).removeprefix("p = "),),
-                (f"{count(one.comparison.v1_count)}+{count(one.comparison.v2_count)}",),
-                (_status(one.comparison),),
+                *verdict_cells(one.comparison),
             )
             for one in sliced.slices
         ),
         align="lrrrrrrl",
     )
-
-
-def _status(comparison: Comparison) -> Status:
-    word = "~" if comparison.verdict == "inconclusive" else comparison.verdict
-    return Status(word, TONES[comparison.verdict])
 
 
 def _lonely(groups: tuple[str | None, ...], version: str) -> Page:

@@ -95,12 +95,12 @@ def _table(table: Table) -> Iterator[str]:
 def _least(table: Table, cells: Sequence[Sequence[str]], column: int) -> int:
     """Columns that the figures need; a name may be squeezed."""
     rows = (table.header, *table.rows)
-    ours = (width(text[column]) for row, text in zip(rows, cells, strict=True) if not _is_name(row[column]))
+    ours = (
+        width(text[column])
+        for row, text in zip(rows, cells, strict=True)
+        if not any(isinstance(span, Untrusted) for span in row[column])
+    )
     return max((_NAME, *ours))
-
-
-def _is_name(line: Line) -> bool:
-    return any(isinstance(span, Untrusted) for span in line)
 
 
 def _groups(widths: Sequence[int], *, splits: bool) -> list[list[int]]:

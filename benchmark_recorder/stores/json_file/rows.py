@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 import numpy as np
 
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.stores.json_file.format import JOINT, is_record
+from benchmark_recorder.stores.json_file.format import JOINT, ids_of, is_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,9 +143,13 @@ def micros_of_each(texts: Sequence[str]) -> tuple[NDArray[np.int64], list[int]]:
 # Ids -----------------------------------------------------------------------------------------------------------------
 
 
+Key: TypeAlias = tuple[int, int]
+"""The halves of an id as a 128-bit number."""
+
+
 def keys_of(ids: Sequence[str]) -> bytes:
     """Ids as numbers of 16 bytes, one after the other: those of our form read as hexadecimal, others hashed."""
-    keys = hexadecimal(" ".join(ids))
+    keys = _hexadecimal(" ".join(ids))
     return keys if len(keys) == KEY_BYTES * len(ids) else b"".join(map(_key_of, ids))
 
 
@@ -153,7 +157,7 @@ KEY_BYTES: Final = 16
 
 
 def _key_of(text: str) -> bytes:
-    key = hexadecimal(text)
+    key = _hexadecimal(text)
     return key if len(key) == KEY_BYTES else hashlib.blake2b(text.encode(), digest_size=KEY_BYTES).digest()
 
 
@@ -161,7 +165,7 @@ _BLANK: Final = ord(" ")
 """Also the bit that the digits, the lower-case letters and the blank have, and the upper-case letters have not."""
 
 
-def hexadecimal(joined: str) -> bytes:
+def _hexadecimal(joined: str) -> bytes:
     """Ids of 32 lower-case digits, with a blank between each two; empty where one is not."""
     try:
         keys = bytes.fromhex(joined)
@@ -171,3 +175,29 @@ def hexadecimal(joined: str) -> bytes:
     between = characters[2 * KEY_BYTES :: 2 * KEY_BYTES + 1]
     is_ours = (between == _BLANK).all() and np.bitwise_and.reduce(characters) & _BLANK
     return keys if is_ours and len(characters) == 2 * len(keys) + len(between) else b""
+
+
+def keys_in(block: bytes, ids: Sequence[Any]) -> bytes:
+    """The keys of a block's records; ``ids`` are their ``record_id`` fields, of any type."""
+    try:
+        keys = _hexadecimal(" ".join(ids))
+    except TypeError:  # one has none
+        keys = b""
+    return keys if len(keys) == KEY_BYTES * len(ids) else keys_of(ids_of(block))
+
+
+def repeated(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> list[int]:
+    """Where an id is that is before already, rising."""
+    mixed = high ^ (low * np.uint64(0x9E37_79B9_7F4A_7C15))  # one number to sort by; equal ids have the same
+    mixed_in_order = np.sort(mixed)
+    twice = mixed_in_order[1:][mixed_in_order[1:] == mixed_in_order[:-1]]
+    if not len(twice):
+        return []
+    seen: set[Key] = set()
+    places = []
+    for place in np.flatnonzero(np.isin(mixed, twice)).tolist():
+        key = int(high[place]), int(low[place])
+        if key in seen:
+            places.append(place)
+        seen.add(key)
+    return places

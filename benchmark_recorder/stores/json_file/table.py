@@ -23,16 +23,16 @@ from benchmark_recorder.cells import (
 from benchmark_recorder.grouping import groups_of
 from benchmark_recorder.records import TEXT_FILTERS
 from benchmark_recorder.stores.json_file.derived import Ordered, tabulate_pooled
-from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.rows import (
     KEY_BYTES,
+    Key,
     Row,
     decode_each,
     decode_rows,
-    hexadecimal,
-    keys_of,
+    keys_in,
     micros_of,
     micros_of_each,
+    repeated,
 )
 
 if TYPE_CHECKING:
@@ -75,9 +75,6 @@ INVALID: Final = -1
 
 COPY: Final = -2
 """The same of a record whose id is that of an earlier one."""
-
-Key: TypeAlias = tuple[int, int]
-"""The halves of an id as a 128-bit number."""
 
 Part: TypeAlias = "Callable[[str], NDArray[np.generic]]"
 """Some consecutive records: a function from a column's name to its values."""
@@ -167,7 +164,7 @@ class Table:
             values = dict(zip(Row.__struct_fields__, zip(*map(astuple, rows), strict=True), strict=True))
             pieces.append(self._columns_of(values))
             times += values["timestamp"]
-            keys.append(_keys(values["record_id"], block))
+            keys.append(keys_in(block, values["record_id"]))
             if len(times) >= PART_ROWS:
                 self._add(pieces, times, b"".join(keys))
                 pieces, times, keys = [], [], []
@@ -179,7 +176,9 @@ class Table:
             self._merge_from(len(self._parts) - 2)
 
     def _add(self, pieces: list[dict[str, NDArray[np.generic]]], times: list[str], keys: bytes) -> None:
-        columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        columns: dict[str, NDArray[Any]] = {**pieces[0]}
+        if len(pieces) > 1:
+            columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in columns}
         try:
             columns["time"] = micros_of(times)
         except ValueError:
@@ -211,7 +210,7 @@ class Table:
             return []
         least = high.min()
         earlier = self._where("id_high", lambda ids: ids >= least) & self._where("version", lambda codes: codes >= 0)
-        found = _repeated(
+        found = repeated(
             np.concatenate([self.column("id_high", earlier), high]),
             np.concatenate([self.column("id_low", earlier), low]),
         )
@@ -367,32 +366,6 @@ class Table:
             name: Coded(cast("NDArray[np.int32]", column), self.vocabularies[name].texts) if name in TEXTS else column
             for name, column in columns.items()
         }
-
-
-def _keys(ids: tuple[Any, ...], block: bytes) -> bytes:
-    """The keys of the records of a block, which have these ids."""
-    try:
-        keys = hexadecimal(" ".join(ids))
-    except TypeError:  # one has none
-        keys = b""
-    return keys if len(keys) == KEY_BYTES * len(ids) else keys_of(ids_of(block))
-
-
-def _repeated(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> list[int]:
-    """Where an id is that is before already, rising."""
-    mixed = high ^ (low * np.uint64(0x9E37_79B9_7F4A_7C15))  # one number to sort by; equal ids have the same
-    mixed_in_order = np.sort(mixed)
-    twice = mixed_in_order[1:][mixed_in_order[1:] == mixed_in_order[:-1]]
-    if not len(twice):
-        return []
-    seen: set[Key] = set()
-    repeated = []
-    for place in np.flatnonzero(np.isin(mixed, twice)).tolist():
-        key = int(high[place]), int(low[place])
-        if key in seen:
-            repeated.append(place)
-        seen.add(key)
-    return repeated
 
 
 def _label(cell: Cell) -> tuple[str, str | None, bool]:
