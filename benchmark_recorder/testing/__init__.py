@@ -15,12 +15,12 @@
 A journal's tests derive from ``JournalContract``.
 
 - ``contract``: what every store is held to, and every journal
-- ``groups``: the same for groups and histograms
-- ``documents``: records that try a store, and how answers are compared
+- ``grouped``: the same for groups and histograms
+- ``histories``: records that try a store, and how answers are compared
 """
 
 from benchmark_recorder.testing.contract import JournalContract, StoreContract
-from benchmark_recorder.testing.documents import (
+from benchmark_recorder.testing.histories import (
     HOSTILE_TEXTS,
     QUERIES,
     START,

@@ -14,8 +14,8 @@ from benchmark_recorder.fields import COLUMNS, METRIC_FIELDS
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import Document, Query, known_cost
 from benchmark_recorder.stores.completing import completed
-from benchmark_recorder.testing.documents import HOSTILE_TEXTS, QUERIES, assert_same_cells, make_document, make_history
-from benchmark_recorder.testing.groups import GroupsContract
+from benchmark_recorder.testing.grouped import GroupsContract
+from benchmark_recorder.testing.histories import HOSTILE_TEXTS, QUERIES, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

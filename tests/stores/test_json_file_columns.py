@@ -15,7 +15,7 @@ from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore, cache, derived, reader, table
-from benchmark_recorder.stores.json_file.rows import decode_rows, keys_of, micros_of
+from benchmark_recorder.stores.json_file.lines import decode_rows, keys_of, micros_of
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.derived import Ordered
-from benchmark_recorder.stores.json_file.rows import Key  # noqa: TC001 - decoded to
+from benchmark_recorder.stores.json_file.lines import Key  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.source import Fingerprint  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.table import DTYPES, Table
 from benchmark_recorder.stores.sidefiles import folder_of, new_beside

@@ -149,7 +149,7 @@ def is_sound(line: bytes) -> bool:
 
 
 def _fault(line: bytes) -> str | None:
-    from benchmark_recorder.stores.json_file.rows import decode_row  # it needs numpy
+    from benchmark_recorder.stores.json_file.lines import decode_row  # it needs numpy
 
     try:
         timestamp_micros(decode_row(line).timestamp)

@@ -19,7 +19,7 @@ from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.format import ids_of
-from benchmark_recorder.stores.json_file.rows import keys_of
+from benchmark_recorder.stores.json_file.lines import keys_of
 from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
 from benchmark_recorder.stores.json_file.table import KEPT, PIECE, TEXTS, Table
 

@@ -23,7 +23,7 @@ from benchmark_recorder.cells import (
 from benchmark_recorder.grouping import groups_of
 from benchmark_recorder.records import TEXT_FILTERS
 from benchmark_recorder.stores.json_file.derived import Ordered, tabulate_pooled
-from benchmark_recorder.stores.json_file.rows import (
+from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
     Key,
     Row,

@@ -1,11 +1,10 @@
 """Records in a MongoDB collection.
 
 - ``store``: ``MongoDBStore``, the store's contract: inserts, scans, cells, and the driver's errors.
-- ``client``: what a URL says, and the driver's settings.
+- ``client``: what a URL says, the driver's settings, and the collection's indexes, which make questions fast.
 - ``documents``: a record as a document, and back.
 - ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
-- ``indexes``: what makes questions fast.
 - ``outcome``: what became of a batch that the server took in part; the driver's errors in words.
 """
 

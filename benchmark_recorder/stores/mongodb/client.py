@@ -1,4 +1,4 @@
-"""MongoDB clients: what a URL says without asking a server, and the driver's settings."""
+"""MongoDB clients: what a URL says without asking a server, the driver's settings, a collection's indexes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from pymongo import MongoClient
+    from pymongo import IndexModel, MongoClient
 
     Client: TypeAlias = MongoClient[dict[str, Any]]
 
@@ -99,3 +99,21 @@ def connect(uri: str | None) -> Client:
     given = {option.partition("=")[0].lower() for option in urlsplit(uri).query.split("&")}
     options: dict[str, Any] = {name: value for name, value in CLIENT_OPTIONS.items() if name.lower() not in given}
     return MongoClient(uri, connect=False, **options)
+
+
+NO_INDEX: Final = frozenset({13, 50, 85, 86, 8000})
+"""Codes for an index that is not created: no right, no time (create it by hand), or another index in its place."""
+
+
+def indexes(expire_after_days: float | None) -> list[IndexModel]:
+    """By version and by task; and by age, where the server is to remove older records."""
+    from pymongo import ASCENDING, IndexModel
+
+    made = [
+        IndexModel([("version", ASCENDING), ("time", ASCENDING)]),
+        IndexModel([("task_id", ASCENDING), ("version", ASCENDING), ("time", ASCENDING)]),
+    ]
+    if expire_after_days is not None:
+        seconds = int(expire_after_days * 86_400)
+        made.append(IndexModel([("recorded_at", ASCENDING)], expireAfterSeconds=seconds))
+    return made

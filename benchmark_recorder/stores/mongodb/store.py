@@ -333,7 +333,7 @@ class MongoDBStore(Store):
             return
         from pymongo.errors import OperationFailure
 
-        from benchmark_recorder.stores.mongodb.indexes import NO_INDEX, indexes
+        from benchmark_recorder.stores.mongodb.client import NO_INDEX, indexes
 
         try:
             self._collection().create_indexes(indexes(self._expire_after_days))

@@ -16,7 +16,7 @@ from benchmark_recorder.grouping import MOST_GROUPS, REST, fields_for
 from benchmark_recorder.histogram import histograms_of
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.completing import completed
-from benchmark_recorder.testing.documents import HOSTILE_TEXTS, START, assert_same_cells, make_document, make_history
+from benchmark_recorder.testing.histories import HOSTILE_TEXTS, START, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
