@@ -5,6 +5,7 @@ import math
 import signal
 import subprocess
 import sys
+import time
 from collections import OrderedDict
 from decimal import Decimal
 from enum import StrEnum
@@ -282,6 +283,7 @@ def test_metadata_that_changes_while_it_is_looked_at_breaks_neither_its_record_n
             recorded += 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(0.05)  # one that is under way to another thread is not for the handler before
         signal.signal(signal.SIGALRM, before)
     health = recorder.health()
     assert health.waiting == 0
