@@ -29,5 +29,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     # objects of Python, numpy and pytest: documented on other sites, and the build fetches nothing
     (r"py:.*", r"(?!benchmark_recorder).*"),
-    (r"py:class", r"benchmark_recorder\.recorder\._Known"),  # keyword arguments, described in words
+    # keyword arguments, described in words
+    (r"py:class", r"benchmark_recorder\.(recorder\._Known|records\.(Filters|QueryArguments))"),
+    (r"py:class", r"benchmark_recorder\.testing\.grouped\.GroupsContract"),  # a part of StoreContract
 ]
