@@ -287,7 +287,7 @@ def _value(measured: Measured, side: Counts | Moments) -> float | None:
 def _turn(
     measured: Measured, left: Counts | Moments, right: Counts | Moments, *, stands_out: bool
 ) -> Literal["begins_to_fail", "repaired"] | None:
-    """Whether a task that never failed does now, or one that does not any more did."""
+    """Whether the task begins to fail in the candidate, or no longer fails there."""
     if measured.metric.name not in {"success_rate", "failure_rate"}:
         return None
     assert isinstance(left, Counts)

@@ -61,7 +61,7 @@ class Confusion(Result):
     Attributes:
         expected: the agent that would have been right.
         selected: the agent that was chosen.
-        runs: that went so.
+        runs: with this pair of agents.
         of: runs with a known route that expected this agent.
     """
 
@@ -104,7 +104,7 @@ class Attention(Result):
         unlisted_failures: failed runs of classes that are not listed.
         cost_per_success: USD: all known costs for each success, with its 95% interval; failures cost, too.
         known_cost: USD: the sum of all known costs; ``None`` where none is known.
-        failed_cost: USD: what failed runs cost of it.
+        failed_cost: USD: the part spent on failed runs.
     """
 
     version: str

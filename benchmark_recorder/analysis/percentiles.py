@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.histogram import Histogram
 
 TAIL: Final = 0.025
-"""The most that may lie beyond either end of an interval."""
+"""The largest probability allowed beyond either end of an interval."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _FIRST_MONDAY: Final = 4 * 86_400_000_000
 """1970 began on a Thursday."""
 
 NOTEWORTHY: Final = 0.10
-"""A week that is worse by more than this is flagged, one that is better by more celebrated, if the runs bear it out."""
+"""A change beyond this is flagged, worse or better, if the runs support it."""
 
 TREND_METRICS: Final = ("execution_time", "success_rate", "cost", "routing_accuracy")
 """What is followed: the keys of ``Week.figures`` and ``Week.changes``."""

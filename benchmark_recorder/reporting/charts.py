@@ -71,7 +71,7 @@ class Tradeoff:
 
 @dataclass(frozen=True, slots=True)
 class DurationBars:
-    """How often something took how long.
+    """The share of one version's runs in each duration bin.
 
     Attributes:
         name: of the version.

@@ -59,7 +59,7 @@ def gate_junit(result: GateResult) -> str:
 
 
 def _fails(check: GateCheck, result: GateResult) -> bool:
-    """Whether the exit code speaks of this guardrail."""
+    """Whether this guardrail is a cause of the non-zero exit code."""
     if result.exit_code == 1:
         literal = {threshold.metric for threshold in result.literal if threshold.blocks}
         return check.metric in literal if result.policy == "literal" else check.state == "block"

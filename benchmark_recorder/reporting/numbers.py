@@ -101,7 +101,7 @@ def rate(value: float) -> str:
 
 
 def money(value: float) -> str:
-    """US dollars on their own."""
+    """One amount in US dollars, with its symbol."""
     return amount(value, dollars([value]))
 
 

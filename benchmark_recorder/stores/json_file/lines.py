@@ -68,7 +68,7 @@ def decode_row(line: bytes) -> Row:
 
 
 def decode_each(block: bytes) -> list[Row]:
-    """The records of some lines one by one, ``INVALID`` for those that are.
+    """Decode records one by one; an invalid one becomes ``INVALID``.
 
     Raises:
         msgspec.DecodeError: a line is not a JSON object at all.
@@ -187,7 +187,7 @@ def keys_in(block: bytes, ids: Sequence[Any]) -> bytes:
 
 
 def repeated(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> list[int]:
-    """Where an id is that is before already, rising."""
+    """Indexes, ascending, of ids that occurred earlier."""
     mixed = high ^ (low * np.uint64(0x9E37_79B9_7F4A_7C15))  # one number to sort by; equal ids have the same
     mixed_in_order = np.sort(mixed)
     twice = mixed_in_order[1:][mixed_in_order[1:] == mixed_in_order[:-1]]

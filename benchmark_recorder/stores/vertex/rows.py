@@ -153,7 +153,7 @@ def metadata_text(metadata: dict[str, Any]) -> str:
 
 
 def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
-    """The lines with their ends of which metadata holds one, exactly if it has this pair.
+    """Lines, with their ends: metadata has this pair exactly if its text contains one of them.
 
     Returns:
         ``None`` where text does not decide: a list or an object, which JSON may write in many ways.
