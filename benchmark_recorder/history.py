@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, 
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
 from benchmark_recorder.records import Filters, Query, QueryArguments
-from benchmark_recorder.stores.base import Health, Store
-from benchmark_recorder.stores.completing import completed
+from benchmark_recorder.stores.base import EXTRAS, Health, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,11 @@ class History:
             store = JSONFileStore(Path(store).absolute())
         if not isinstance(store, Store):
             raise ConfigurationError(f"store: expected a Store or the path of a JSON file, got {preview(store)}")
-        self._given, self._store = store, completed(store)
+        self._given = self._store = store
+        if not store.supports >= EXTRAS:
+            from benchmark_recorder.stores.completing import completed  # our own stores do without
+
+            self._store = completed(store)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._store.name!r})"

@@ -54,7 +54,7 @@ def report_of(  # noqa: PLR0913
         asked: which executions; of these versions.
         said: the arguments that ``asked`` was made from, without the versions.
         health: of the recording.
-        by: the key of the groups that it also tells of, if any.
+        by: the key of the groups that it also covers, if any.
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
     from benchmark_recorder.reporting import Basis, Report

@@ -191,7 +191,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
         self._put(admitted, notes, fresh=not given_id)
 
     def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
-        """Raise or log what is wrong, as the recorder was told to.
+        """Raise or log what is wrong, as ``on_invalid`` says.
 
         Pydantic is imported late, and that may fail: no descriptor is left, or a signal handler records in the middle
         of that import. Then the record is lost, and counted as lost.
