@@ -66,7 +66,14 @@ class Measured:
     @property
     def matched_tasks(self) -> int:
         """Tasks that were compared with themselves."""
-        return len(self.strata.pairs) if self.strata.matched else 0
+        return len(self.strata.pairs) - len(self.left_out) if self.strata.matched else 0
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
+        if self.moments is None:
+            return ()
+        return tuple(pair.task_id for pair in means.singles_left_out(self.moments, self.scope))
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""

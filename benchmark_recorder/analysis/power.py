@@ -11,7 +11,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import metrics
-from benchmark_recorder.analysis.evidence import Evidence, Student, student_quantile
+from benchmark_recorder.analysis.evidence import Both, Evidence, Student, student_quantile
+from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Result, finite
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def detectable(evidence: Evidence, alpha: float = 0.05, power: float = 0.8) -> f
     """
     if not (evidence.error > 0 and math.isfinite(evidence.error)):
         return None
-    freedom = evidence.freedom if isinstance(evidence, Student) else math.inf
+    first = evidence.first if isinstance(evidence, Both) else evidence
+    freedom = first.freedom if isinstance(first, Student | Fieller) else math.inf
     return (student_quantile(freedom, 1 - alpha) + student_quantile(freedom, power)) * evidence.error
 
 
