@@ -304,7 +304,7 @@ def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 
 def _group_order(group: tuple[str | None, ...]) -> tuple[tuple[bool, str], ...]:
-    return tuple((label is None, label or "") for label in group)
+    return tuple((label is None, label or "") for label in group) if group else ()
 
 
 def _pooled(cells: Iterable[Cell]) -> tuple[Cell, ...]:
