@@ -127,7 +127,9 @@ def _fallback(measured: Measured) -> Iterator[Caveat]:
     elif _refused(measured):
         yield Caveat("tail_too_heavy", figures={"metric": measured.metric.name})
     if singles := measured.left_out:
-        yield Caveat("singles_not_judged", figures={"tasks": len(singles), "task_ids": list(singles)})
+        # Without an id are only tasks beyond the 10,000 with most runs.
+        named = [pair.task_id or "another task" for pair in singles]
+        yield Caveat("singles_not_judged", figures={"tasks": len(singles), "task_ids": named})
 
 
 def _refused(measured: Measured) -> bool:
