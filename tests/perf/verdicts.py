@@ -19,7 +19,8 @@ from scipy import stats
 
 from benchmark_recorder.analysis import METRICS, compare, selftest
 from benchmark_recorder.analysis.evidence import wilson
-from benchmark_recorder.analysis.gates import check_gate, rule
+from benchmark_recorder.analysis.gates import check_gate
+from benchmark_recorder.analysis.guardrails import rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
 from benchmark_recorder.analysis.rates import (
