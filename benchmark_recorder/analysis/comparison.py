@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.analysis import means, metrics, rates
-from benchmark_recorder.analysis.caveats import comparison_caveats
+from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tasks
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_scope, metric_named
@@ -94,8 +94,7 @@ class Comparison(Result):
         method: of ``effect``, interval and p-value.
         ratio: v2 over v1 with its interval: of the means as ``effect`` has them, or of the two rates.
         matched_tasks: tasks compared with themselves; 0 where all runs were compared whatever their task.
-        alternatives: other ways to see the same change, by name: ``"successful_runs"``, ``"geometric_mean"``,
-            ``"pooled"``. Its key is still ``"beside"``.
+        alternatives: other views of the change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
         tasks: each task on its own. Exploratory: see ``TaskRow.q_value``.
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
         warnings: caveats that the reader must know.
@@ -129,7 +128,7 @@ class Comparison(Result):
 
     @property
     def beside(self) -> dict[str, Estimate]:
-        """The old name of ``alternatives``."""
+        """The old name of ``alternatives``, and still its key."""
         warn_renamed("Comparison.beside", "alternatives")
         return self.alternatives
 
@@ -195,7 +194,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         alternatives=alternatives,
         tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
-        warnings=comparison_caveats(measured, cells, alternatives),
+        warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
     )
 
 
@@ -249,10 +248,10 @@ def _pooled(measured: Measured) -> Evidence | None:
 
 
 def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
-    """A row for each matched task, by id; empty where all runs were compared whatever their task."""
+    """A row for each matched task that is named, by id; empty where all runs were compared whatever their task."""
     if not measured.matched_tasks:
         return ()
-    pairs: Sequence[Pair[Counts] | Pair[Moments]] = measured.strata.pairs
+    pairs: Sequence[Pair[Counts] | Pair[Moments]] = [pair for pair in measured.strata.pairs if pair.task_id is not None]
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
     p_values = [evidence.p_value if evidence else None for evidence in found]
     q_values = benjamini_hochberg(p_values)
@@ -270,6 +269,7 @@ def _row(
     p_value: float | None,
     q_value: float | None,
 ) -> TaskRow:
+    assert pair.task_id is not None
     stands_out = q_value is not None and q_value <= FALSE_DISCOVERY_RATE and is_significant(p_value, interval)
     return TaskRow(
         task_id=pair.task_id,
