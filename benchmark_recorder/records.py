@@ -1,6 +1,6 @@
 """One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
 
-Stores hold documents; people read ``BenchmarkMetric``. ``validation`` checks what is to become a document.
+Stores hold documents; people read ``BenchmarkMetric``. ``plain`` and ``validation`` check what is to become a document.
 """
 
 from __future__ import annotations
