@@ -149,10 +149,15 @@ def _is_scalar(text: str) -> bool:
 _BEGINNINGS: Final = frozenset("-0123456789tfnNI")
 
 
+def period_start(key: str, micros: int) -> int:
+    """When the week, the day or the hour of a moment begins; both in microseconds since 1970, in UTC."""
+    length, start, _ = PERIODS[key]
+    return (micros - start) // length * length + start
+
+
 def period_label(key: str, micros: int) -> str:
     """The group of a moment in microseconds since 1970: the week's Monday, the day or the hour, in UTC."""
-    length, start, unit = PERIODS[key]
-    begin = _EPOCH + timedelta(microseconds=(micros - start) // length * length + start)
+    begin, unit = _EPOCH + timedelta(microseconds=period_start(key, micros)), PERIODS[key][2]
     return begin.strftime("%Y-%m-%dT%H").zfill(13) if unit == "hour" else begin.date().isoformat()
 
 

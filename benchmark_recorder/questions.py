@@ -95,16 +95,22 @@ def report_of(  # noqa: PLR0913
 
 def _routed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
     """Expected and selected agents, asked for only where both are known."""
+    from benchmark_recorder.analysis import ROUTE_FIELDS
+
+    fields = ("version", *ROUTE_FIELDS)
     if not any(cell.routed for found in cells.values() for cell in found.cells):
-        return _none_of(_ROUTED)
-    return store.scan(asked, _ROUTED)
+        return _none_of(fields)
+    return store.scan(asked, fields)
 
 
 def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
     """Failed runs, asked for only where there are any: a store may have to search all records."""
+    from benchmark_recorder.analysis import FAILURE_FIELDS
+
+    fields = ("version", *FAILURE_FIELDS)
     if all(cell.success for found in cells.values() for cell in found.cells):
-        return _none_of(_FAILED)
-    return store.scan(replace(asked, success=False), _FAILED)
+        return _none_of(fields)
+    return store.scan(replace(asked, success=False), fields)
 
 
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
@@ -136,13 +142,6 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         warnings = (Caveat("no_trend"),)
     present = time_ns() // 1000
     return {name: worded(trend_of(name, weekly if cells[name].cells else {}, present, warnings)) for name in cells}
-
-
-_ROUTED: Final = ("version", "expected_agent", "agent_selected")
-"""Of each record: for wrong routes."""
-
-_FAILED: Final = ("version", "task_id", "error_type")
-"""Of each that failed."""
 
 
 def version_names(versions: object) -> list[str]:

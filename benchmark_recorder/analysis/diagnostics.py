@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROUTE_FIELDS: Final = ("expected_agent", "agent_selected")
 """The columns that ``what_to_look_at`` needs of all runs."""
 
-FAILURE_FIELDS: Final = ("error_type", "task_id")
+FAILURE_FIELDS: Final = ("task_id", "error_type")
 """The columns that it needs of those that failed."""
 
 MOST_TASKS: Final = 5

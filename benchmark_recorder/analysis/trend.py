@@ -19,6 +19,7 @@ from benchmark_recorder.analysis.metrics import METRICS
 from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, finite
 from benchmark_recorder.analysis.summary import summarize_version
 from benchmark_recorder.cells import Cells
+from benchmark_recorder.grouping import WEEK, period_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 
 WEEKS: Final = 8
 """Weeks in a trend at most, the newest ones."""
-
-WEEK: Final = 7 * 86_400_000_000
-"""Microseconds."""
-
-_FIRST_MONDAY: Final = 4 * 86_400_000_000
-"""1970 began on a Thursday."""
 
 NOTEWORTHY: Final = 0.10
 """A change beyond this is flagged, worse or better, if the runs support it."""
@@ -117,15 +112,10 @@ class Trend(Result):
     warnings: tuple[Caveat, ...]
 
 
-def monday_of(moment: int) -> int:
-    """The start of the week that a moment is in; both in microseconds since 1970."""
-    return (moment - _FIRST_MONDAY) // WEEK * WEEK + _FIRST_MONDAY
-
-
 def week_starts(first: int, last: int) -> tuple[int, ...]:
     """The Mondays of all weeks between two moments, of the ``WEEKS`` newest at most, oldest first."""
-    newest = monday_of(last)
-    oldest = max(monday_of(first), newest - (WEEKS - 1) * WEEK)
+    newest = period_start("week", last)
+    oldest = max(period_start("week", first), newest - (WEEKS - 1) * WEEK)
     return tuple(range(oldest, newest + 1, WEEK))
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmark_recorder.analysis import WEEK, Change, Trend, compare, trend_of, week_starts
-from benchmark_recorder.analysis.trend import TREND_METRICS, WEEKS, monday_of
+from benchmark_recorder.analysis.trend import TREND_METRICS, WEEKS
 from benchmark_recorder.cells import Cells, collect, tabulate
+from benchmark_recorder.grouping import period_start
 from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, cells_of, runs, task_names
 
@@ -42,7 +43,7 @@ def time_of(found: Trend, ordinal: int = 1) -> Change:
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_week_is_that_of_iso_8601_in_utc(moment: datetime) -> None:
-    start = EPOCH + timedelta(microseconds=monday_of((moment - EPOCH) // timedelta(microseconds=1)))
+    start = EPOCH + timedelta(microseconds=period_start("week", (moment - EPOCH) // timedelta(microseconds=1)))
     assert start == datetime.fromisocalendar(*moment.isocalendar()[:2], 1).replace(tzinfo=UTC)
 
 

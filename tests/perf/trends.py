@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark_recorder.analysis import WEEK, trend_of
-from benchmark_recorder.analysis.trend import WEEKS, monday_of
+from benchmark_recorder.analysis.trend import WEEKS
 from benchmark_recorder.cells import Cells, collect, tabulate
+from benchmark_recorder.grouping import period_start
 from tests.analysis.histories import runs, task_names
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 TASKS, REPEATS = 13, 5
 SCALE = np.repeat(np.geomspace(1, 60, TASKS), REPEATS)
-MONDAY = monday_of(1_800_000_000_000_000)
+MONDAY = period_start("week", 1_800_000_000_000_000)
 MOST = 0.08
 """Share of trends of eight unchanged weeks, with four metrics each, in which any week may be called worse."""
 
