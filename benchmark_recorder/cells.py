@@ -18,16 +18,17 @@ from benchmark_recorder._lazy import lazy_names
 from benchmark_recorder.columns import Coded as Coded
 from benchmark_recorder.columns import Moments as Moments
 from benchmark_recorder.columns import Range as Range
+from benchmark_recorder.columns import Units as Units
 from benchmark_recorder.columns import encode as encode
 from benchmark_recorder.columns import extremes_by, log_moments_by, moments_by, ranges_by
-from benchmark_recorder.grouping import REST, Groups, fields_for, groups_of, most_groups
+from benchmark_recorder.grouping import REST, Groups, most_groups
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.records import Columns
 
 MAX_MATCHED_TASKS: Final = 10_000
 """Tasks that get cells of their own; the rest of a version is pooled."""
@@ -49,14 +50,14 @@ CELL_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The runs of one task in one version that all succeeded, or all failed.
+    """The runs of one task in one version that all succeeded, or all failed; or the units of one version.
 
     Attributes:
         version: of the orchestrator.
         task_id: the task, or ``None`` where the cell pools what is left of a version.
-        success: whether these runs succeeded.
-        n: runs.
-        tasks: different tasks (1, but for a pooled cell).
+        success: whether these runs succeeded; ``True`` in a cell of units, whose times are those of successful runs.
+        n: runs, or units.
+        tasks: different tasks (1, but for a pooled cell; 0 in a cell of units, which is of any tasks).
         group: of these runs, a text, ``None`` or ``grouping.REST`` for each key that was asked for.
         time: moments of the duration in seconds.
         log_time: moments of its natural logarithm; runs of zero duration are left out.
@@ -70,6 +71,7 @@ class Cell:
         host: least and greatest.
         first: microseconds since 1970 of the earliest run.
         last: of the latest.
+        units: what a cell of units has besides; ``None`` in any other.
     """
 
     version: str
@@ -90,10 +92,11 @@ class Cell:
     last: int
     tasks: int = 1
     group: tuple[str | None, ...] = ()
+    units: Units | None = None
 
     @property
     def unknown_cost(self) -> int:
-        """Runs whose cost is not known."""
+        """Runs whose cost is not known; units without a run whose cost is."""
         return self.n - self.cost.n
 
     def merge(self, other: Cell) -> Cell:
@@ -138,6 +141,14 @@ class Cells:
     at least twice in it), at most the 10,000 with the most runs, ties by id. The rest of each version is pooled in
     one cell for its successes and one for its failures, with ``task_id`` ``None``. All records are in exactly one
     cell, so a version's total is the merge of its cells.
+
+    Where ``Query.unit`` is given, the matching records are grouped twice. First by version, group and unit, whatever
+    their tasks: a unit's value is the mean over its runs, of the time and its logarithm over those that succeeded, of
+    the known cost and its logarithm over all; and its rates of success and right routing. Then by version and group:
+    ``n`` counts units, moments and maxima are of the units' values (each counts once, and not at all where it has no
+    such run), and ``Cell.units`` has the rates. ``routed`` and ``routed_right`` still count runs, and ranges and times
+    are those of all runs. A unit that is in several groups counts once in each. Runs without a unit are in no cell; a
+    note says how many they are.
 
     Attributes:
         cells: by version and task, the pooled ones at the end.
@@ -201,6 +212,7 @@ def total(cells: Iterable[Cell]) -> Cell | None:
         host=reduce(_merge_range, {cell.host for cell in cells}),
         first=min([cell.first for cell in cells]),
         last=max([cell.last for cell in cells]),
+        units=Units.together([cell.units for cell in cells if cell.units is not None]),
     )
 
 
@@ -209,13 +221,14 @@ def cell_of(row: Mapping[str, Any], moments: Mapping[str, Moments]) -> Cell:
 
     Args:
         row: a cell's fields under their names, ``group`` where there are groups; a range as ``least_host`` and
-            ``greatest_host``.
+            ``greatest_host``; ``units`` in a cell of units.
         moments: of ``time``, ``log_time``, ``cost`` and ``log_cost``.
     """
     names = ("version", "task_id", "n", "routed", "routed_right", "first", "last", "tasks")
     fields: dict[str, Any] = {name: row[name] for name in names} | {**moments}
     return Cell(
         group=row.get("group", ()),
+        units=row.get("units"),
         success=bool(row["success"]),
         max_time=row["max_time"] or 0.0,
         max_cost=row["max_cost"] or 0.0,
@@ -317,28 +330,6 @@ def _count_tasks(group: list[Cell]) -> int:
 # From columns ------------------------------------------------------------------------------------------------------
 
 
-def fields_of(query: Query) -> tuple[str, ...]:
-    """The columns that ``summarize_columns`` needs."""
-    return tuple(dict.fromkeys((*CELL_FIELDS, *fields_for(query.by))))
-
-
-def summarize_columns(columns: Columns | Mapping[str, Any], query: Query) -> Cells:
-    """The cells of records that match a query already: what ``Store.summarize`` returns.
-
-    Args:
-        columns: ``fields_of(query)``, the texts as object arrays or as ``Coded``.
-        query: what is asked for.
-    """
-    groups = groups_of(query.by, columns) if query.by else None
-    found = collect(tabulate(columns, groups), query.versions, query.own_cells)
-    return found if groups is None else replace(found, caveats=group_notes(groups.rest))
-
-
-def tabulate_by(columns: Columns, query: Query) -> list[Cell]:
-    """One cell for each (version, task, success, group); of groups beyond the most, one for the rest."""
-    return tabulate(columns, groups_of(query.by, columns) if query.by else None)
-
-
 def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None) -> list[Cell]:
     """One cell for each (version, task, success) in ``columns``, and for each group, if there are groups.
 
@@ -361,7 +352,7 @@ def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None)
     time, cost, moment = columns["execution_time"], columns["cost"], columns["time"]
     known, timed = np.isfinite(cost), np.isfinite(time)  # older files may have neither
     ranges = {name: ranges_by(group, coded[name], count) for name in ("git_commit", "host")}
-    routed, right = _routings(coded["expected_agent"], coded["agent_selected"])
+    routed, right = routings(coded["expected_agent"], coded["agent_selected"])
     parts = zip(
         np.bincount(group, minlength=count).tolist(),
         moments_by(group, time, timed, count),
@@ -389,7 +380,7 @@ def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None)
     return [Cell(*row) for row in rows]
 
 
-def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where both agents are known, and where they are the same."""
     routed = (expected.codes >= 0) & (selected.codes >= 0)
     place = {agent: code for code, agent in enumerate(selected.vocabulary)}
