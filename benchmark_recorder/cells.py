@@ -274,7 +274,7 @@ def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 
 def _group_order(group: tuple[str | None, ...]) -> tuple[tuple[bool, str], ...]:
-    return tuple((label is None, label or "") for label in group)
+    return tuple((label is None, label or "") for label in group) if group else ()
 
 
 def _matched(cells: Iterable[Cell], versions: tuple[str, ...] | None) -> frozenset[str]:

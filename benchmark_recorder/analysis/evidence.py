@@ -155,6 +155,54 @@ _FAR = 38.0
 
 
 @dataclass(frozen=True, slots=True)
+class Both:
+    """Two methods that must agree: a test refuses only what both refuse, so the interval reaches as far as either's.
+
+    Attributes:
+        first: its estimate is the point.
+        second: must agree.
+    """
+
+    first: Evidence
+    second: Evidence
+
+    @property
+    def estimate(self) -> float:
+        """The first one's."""
+        return self.first.estimate
+
+    @property
+    def method(self) -> str:
+        """Both names."""
+        return f"the wider of two: {self.first.method}; {self.second.method}"
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference: twice the smaller one-sided."""
+        return min(1.0, 2 * min(self.above(0.0), self.below(0.0)))
+
+    @property
+    def error(self) -> float:
+        """The larger one."""
+        return max(self.first.error, self.second.error)
+
+    def limits(self, confidence: float) -> Limits | None:
+        """From the lower of the lower limits to the higher of the higher ones."""
+        first, second = self.first.limits(confidence), self.second.limits(confidence)
+        if first is None or second is None:
+            return None
+        return min(first[0], second[0]), max(first[1], second[1])
+
+    def above(self, bound: float) -> float:
+        """See ``Evidence.above``."""
+        return max(self.first.above(bound), self.second.above(bound))
+
+    def below(self, bound: float) -> float:
+        """See ``Evidence.below``."""
+        return max(self.first.below(bound), self.second.below(bound))
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """An estimate from so few runs that nothing is known of its error.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmark_recorder.analysis.evidence import (
     NO_SPREAD,
+    Both,
     Evidence,
     Limits,
     Score,
@@ -226,16 +227,20 @@ def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Eviden
     weighted = weigh(strata.pairs, once=once)
     if all(s.left.n == 1 and s.right.n == 1 for s in weighted):
         return paired(paired_table([(s.left, s.right) for s in weighted]))
-    if scope == "tasks":
-        return _over_tasks(strata.pairs)
     # Where no task's runs vary, all runs together, as if they were independent.
-    return mantel_haenszel(weighted) or independent(*_pooled(strata.pairs))
+    within = mantel_haenszel(weighted) or independent(*_pooled(strata.pairs))
+    return within if scope == "suite" else _over_tasks(strata.pairs, within)
 
 
-def _over_tasks(pairs: Sequence[Pair[Counts]]) -> Evidence | None:
+def _over_tasks(pairs: Sequence[Pair[Counts]], within: Evidence) -> Evidence:
+    """The tasks as the sample.
+
+    A side with few runs a task and no hit in any of them differs from the other by nearly the same on each task, which
+    looks like certainty. The runs within the tasks, which know better, must agree.
+    """
     found = over_tasks([pair.right.rate - pair.left.rate for pair in pairs])
     if found is not None:
-        return found
+        return Both(found, within)
     # All tasks differ by the same, mostly by nothing: as many pairs as there are tasks, at the mean rates.
     k = len(pairs)
     left, right = fmean(p.left.rate for p in pairs), fmean(p.right.rate for p in pairs)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmark_recorder.analysis.evidence import Fixed, Score, Student, student_quantile
+from benchmark_recorder.analysis.evidence import Both, Fixed, Point, Score, Student, student_quantile
 
 
 def normal(estimate: float, error: float) -> Score:
@@ -49,6 +49,24 @@ def test_runs_that_never_vary_are_sure_of_the_side_of_a_bound_and_of_no_width() 
     assert (evidence.above(0.1), evidence.below(0.1)) == (0.001, 1.0)
     assert (evidence.above(0.3), evidence.below(0.3)) == (1.0, 0.001)
     assert evidence.limits(0.95) is None
+
+
+@given(st.floats(-3, 3), st.floats(0.1, 3), st.floats(-3, 3), st.floats(0.1, 3), st.floats(-3, 3))
+def test_two_methods_that_must_agree_refuse_what_both_refuse(
+    one: float, its_error: float, other: float, others_error: float, bound: float
+) -> None:
+    first, second = Student(one, its_error, 5, "t"), normal(other, others_error)
+    both = Both(first, second)
+    assert both.above(bound) == max(first.above(bound), second.above(bound))
+    assert both.below(bound) == max(first.below(bound), second.below(bound))
+    limits = both.limits(0.95)
+    assert limits is not None
+    assert limits[0] <= both.estimate <= limits[1]
+    assert (both.p_value < 0.05) == (not limits[0] <= 0 <= limits[1])
+
+
+def test_two_methods_of_which_one_has_no_interval_have_none() -> None:
+    assert Both(normal(0, 1), Point(0, "too few")).limits(0.95) is None
 
 
 def test_a_comparison_never_imports_scipy_stats() -> None:

@@ -16,7 +16,9 @@ from benchmark_recorder.cells import Cells
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import cells_of, runs, task_names
-from tests.perf.verdicts import SHAPES, Design, clopper_pearson_low, gate
+from tests.perf.simulation.bench import Trial, at_most
+from tests.perf.simulation.designs import LogNormal, Suite
+from tests.perf.simulation.questions import gate
 
 
 def suite(
@@ -248,10 +250,11 @@ def test_a_wrong_argument_is_an_error_that_names_it(arguments: dict[str, Any]) -
         check_gate(suite(), "v1", "v2", **arguments)
 
 
-@pytest.mark.parametrize("shape", ["log-sd 0.5", "bimodal", "5% timeouts"])
+@pytest.mark.parametrize("shape", [LogNormal(0.5), LogNormal(0.2, 0.3, 3), LogNormal(0.3, 0.05, 10)])
 @pytest.mark.parametrize("repeats", [1, 5])
-def test_the_gate_seldom_cries_wolf(shape: str, repeats: int) -> None:
-    """A tenth of what ``tests/perf/verdicts.py`` simulates; the literal thresholds are there to see the difference."""
-    tally = gate(Design(SHAPES[shape], repeats), 200, np.random.default_rng(repeats))
-    assert clopper_pearson_low(tally.blocked["any"], 200) <= 0.05
-    assert tally.share("literal") > 0.5
+def test_the_gate_seldom_cries_wolf(shape: LogNormal, repeats: int) -> None:
+    """A part of what ``tests/perf/verdicts.py`` simulates; the literal thresholds are there to see the difference."""
+    design = Suite(runs=(repeats, repeats), noise=shape)
+    results = [gate(Trial(design, repeats, number)) for number in range(200)]
+    assert at_most(0.05).holds(sum(result.default_state == "block" for result in results), 200)
+    assert sum(result.literal_state == "block" for result in results) > 100

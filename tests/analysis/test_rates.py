@@ -209,3 +209,46 @@ def test_a_large_sample_agrees_with_the_normal_test() -> None:
     v = np.array([a.rate * (1 - a.rate) / 500 + b.rate * (1 - b.rate) / 500 for a, b in pairs])
     z = d.mean() / math.sqrt(v.sum() / 400)
     assert evidence.p_value == pytest.approx(2 * stats.norm.sf(abs(z)), rel=0.02)
+
+
+UNEQUAL = [(5, 100, 1, 0.08), (13, 20, 1, 0.03), (13, 40, 3, 0.08)]
+"""Tasks, runs of each in the baseline and in the candidate, failure rate of both."""
+
+
+@pytest.mark.parametrize(("tasks", "n1", "n2", "rate"), UNEQUAL)
+def test_an_unchanged_rate_over_tasks_is_seldom_a_change_however_unequal_the_runs(
+    tasks: int, n1: int, n2: int, rate: float
+) -> None:
+    rng = np.random.default_rng(tasks * n1)
+    false = 0
+    for left, right in zip(rng.binomial(n1, rate, (300, tasks)), rng.binomial(n2, rate, (300, tasks)), strict=True):
+        pairs = [(Counts(n1, int(x)), Counts(n2, int(y))) for x, y in zip(left, right, strict=True)]
+        evidence = rate_difference(strata_of(*pairs), "tasks", once=False)
+        assert evidence is not None
+        false += evidence.p_value < 0.05
+    assert false <= 0.05 * 300
+
+
+def test_a_change_of_rates_over_tasks_needs_the_runs_within_the_tasks_to_agree() -> None:
+    """One candidate's run of each task, none of which failed, is no evidence against few failures in many runs."""
+    pairs = [(Counts(20, 1 + i % 2), Counts(1, 0)) for i in range(13)]
+    over, within = (rate_difference(strata_of(*pairs), scope, once=False) for scope in ("tasks", "suite"))
+    assert over is not None
+    assert within is not None
+    alone = stats.ttest_1samp([b.rate - a.rate for a, b in pairs], 0.0)
+    assert alone.pvalue < 1e-6
+    assert over.estimate == pytest.approx(-19 / 260)
+    assert over.p_value == within.p_value > 0.1
+    wide, narrow = over.limits(0.95), alone.confidence_interval(0.95)
+    assert wide is not None
+    assert wide[0] == pytest.approx(narrow.low)
+    assert wide[1] > 0 > narrow.high
+
+
+def test_equal_runs_over_tasks_that_differ_are_judged_by_the_tasks() -> None:
+    pairs = [(Counts(50, x), Counts(50, y)) for x, y in ((5, 20), (9, 12), (20, 31), (7, 30), (2, 9), (11, 13))]
+    evidence = rate_difference(strata_of(*pairs), "tasks", once=False)
+    assert evidence is not None
+    oracle = stats.ttest_1samp([b.rate - a.rate for a, b in pairs], 0.0)
+    assert evidence.p_value == pytest.approx(oracle.pvalue)
+    assert evidence.limits(0.95) == pytest.approx(tuple(oracle.confidence_interval(0.95)))

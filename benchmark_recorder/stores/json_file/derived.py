@@ -1,13 +1,14 @@
-"""What is made of the columns: each version's durations in rising order, and cells of tasks that hardly repeat."""
+"""What is made of the columns: durations in rising order, cells of single runs, and of tasks that hardly repeat."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from benchmark_recorder.cells import Cell, Coded, are_matched, tabulate
+from benchmark_recorder.cells import Cell, Coded, Moments, are_matched, tabulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,6 +97,47 @@ def _in_order(times: NDArray[np.generic]) -> Times:
 def _read_only(times: Times) -> Times:
     times.flags.writeable = False
     return times
+
+
+# Cells of single runs -------------------------------------------------------------------------------------------------
+
+
+def cell_of_run(run: Mapping[str, Any]) -> Cell:
+    """What ``tabulate`` makes of one run, without the cost of arrays.
+
+    Args:
+        run: a value for each of ``CELL_FIELDS``, the texts as such.
+    """
+    time, cost, selected, expected = run["execution_time"], run["cost"], run["agent_selected"], run["expected_agent"]
+    routed = selected is not None and expected is not None
+    commit, host, moment = run["git_commit"], run["host"], run["time"]
+    return Cell(
+        version=run["version"],
+        task_id=run["task_id"],
+        success=run["success"],
+        n=1,
+        time=_moments(time),
+        log_time=_log_moments(time),
+        max_time=max(0.0, time) if math.isfinite(time) else 0.0,
+        cost=_moments(cost),
+        log_cost=_log_moments(cost),
+        max_cost=max(0.0, cost) if math.isfinite(cost) else 0.0,
+        routed=int(routed),
+        routed_right=int(routed and selected == expected),
+        git_commit=None if commit is None else (commit, commit),
+        host=None if host is None else (host, host),
+        first=moment,
+        last=moment,
+    )
+
+
+def _moments(value: float) -> Moments:
+    return Moments(1, value, 0.0) if math.isfinite(value) else Moments()
+
+
+def _log_moments(value: float) -> Moments:
+    # By numpy, whose logarithm may differ from the standard library's in the last digit.
+    return Moments(1, float(np.log(value)), 0.0) if math.isfinite(value) and value > 0 else Moments()
 
 
 # Cells, pooled before they are made, not after ------------------------------------------------------------------------

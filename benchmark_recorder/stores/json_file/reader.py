@@ -18,6 +18,7 @@ from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import cache
+from benchmark_recorder.stores.json_file.arrays import UnusableError
 from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.lines import keys_of
 from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
@@ -131,7 +132,7 @@ class Reader:
             try:
                 self._read_on(source)
                 return ask(self._table, source)
-            except cache.UnusableError:
+            except UnusableError:
                 with suppress(OSError):
                     os.unlink(cache.path_of(os.path.realpath(self._path)))
                 self._forget()

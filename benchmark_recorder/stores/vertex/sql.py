@@ -13,7 +13,15 @@ from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.vertex.groups import UNIT_PLACE, Key, raws_of
-from benchmark_recorder.stores.vertex.rows import metadata_lines, moment_of
+from benchmark_recorder.stores.vertex.rows import (
+    FIELD_OF,
+    JSON_FIELDS,
+    OPTIONAL,
+    OTHER_FIELDS,
+    SCHEMA,
+    metadata_lines,
+    moment_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -101,6 +109,36 @@ class Filters:
         self.values |= {**key.values, "units": ("STRING", sorted(raws))}
 
 
+_NUMBERS: Final = {"FLOAT": "FLOAT64", "INTEGER": "INT64"}
+
+
+def _rows_of(table: str, missing: Collection[Column] = ()) -> str:
+    """The rows of a table; values without a column are read from ``other_fields``.
+
+    Also where there is the column, which may have been added after a row was stored.
+    """
+    absent = {column.name for column in missing}
+    others = "CAST(NULL AS STRING)" if OTHER_FIELDS in absent else OTHER_FIELDS
+    shown = ",\n      ".join(_column_sql(column, others, absent) for column in SCHEMA)
+    return f"(\n      SELECT {shown}\n      FROM `{table}`\n    )"
+
+
+def _column_sql(column: Column, others: str, absent: Collection[str]) -> str:
+    if column.name == OTHER_FIELDS:
+        return f"{others} AS {OTHER_FIELDS}"
+    if column.name not in OPTIONAL:
+        return column.name
+    read = "JSON_QUERY" if column.name in JSON_FIELDS else "JSON_VALUE"
+    value = f"{read}({others}, '$.{FIELD_OF[column.name]}')"
+    if column.kind == "BOOLEAN":
+        value += " = 'true'"
+    elif column.kind in _NUMBERS:
+        value = f"CAST({value} AS {_NUMBERS[column.kind]})"
+    return (
+        f"{value} AS {column.name}" if column.name in absent else f"COALESCE({column.name}, {value}) AS {column.name}"
+    )
+
+
 def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -> str:
     """Each matching record once: of several rows with its id the one that was sent first.
 
@@ -112,7 +150,7 @@ def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -
     return (
         f"SELECT {names} FROM (\n"
         f"    SELECT {names}, ROW_NUMBER() OVER (PARTITION BY record_id ORDER BY stored_order) AS copy_number\n"
-        f"    FROM `{table}`{where}\n"
+        f"    FROM {_rows_of(table)}{where}\n"
         "  ) WHERE copy_number = 1"
     )
 
@@ -174,12 +212,8 @@ SELECT version{groups}, bucket, zero, COUNT(*) AS n FROM (
 
 
 def with_columns(sql: str, table: str, missing: Collection[Column]) -> str:
-    """The same SQL about a table that lacks some columns: they are NULL."""
-    nulls = ", ".join(f"CAST(NULL AS {_SQL_TYPES.get(c.kind, c.kind)}) AS {c.name}" for c in missing)
-    return sql.replace(f"FROM `{table}`", f"FROM (SELECT *, {nulls} FROM `{table}`)")
-
-
-_SQL_TYPES: Final = {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}
+    """The same SQL about a table that lacks some columns."""
+    return sql.replace(_rows_of(table), _rows_of(table, missing))
 
 
 def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key] = ()) -> str:

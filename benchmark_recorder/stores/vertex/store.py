@@ -88,6 +88,7 @@ class VertexStore(Store):
         self.timeout, self.deadline = timeout, deadline
         self._clients = Clients(self._place, credentials, bigquery_client, registry_client)
         self._last_order = 0
+        self._absent: set[str] = set()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -132,10 +133,11 @@ class VertexStore(Store):
         order = self._next_orders(len(unique))
         rows = [row_of(document, order + number) for number, document in enumerate(unique.values())]
         with google():
-            from benchmark_recorder.stores.vertex.requests import Stream, translated
+            from benchmark_recorder.stores.vertex.requests import translated
+            from benchmark_recorder.stores.vertex.stream import Stream
 
         with translated(self._place):
-            Stream(self._clients.bigquery(), self._place).deliver(rows)
+            Stream(self._clients.bigquery(), self._place, self._absent).deliver(rows)
         return len(rows)
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
@@ -288,9 +290,10 @@ class VertexStore(Store):
                 keys[place] = key.narrowed(rows)
 
     def _rows(self, sql: str, values: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
-        """The rows of a query, page by page; columns that an older table lacks are NULL."""
+        """The rows of a query, page by page; columns that an older table lacks are no error."""
         with google():
-            from benchmark_recorder.stores.vertex.requests import answer, is_invalid_query, missing_columns, translated
+            from benchmark_recorder.stores.vertex.columns import missing_columns
+            from benchmark_recorder.stores.vertex.requests import answer, is_invalid_query, translated
             from benchmark_recorder.stores.vertex.sql import with_columns
 
         with translated(self._place):
