@@ -20,10 +20,9 @@ from benchmark_recorder.cells import (
     encode,
     group_notes,
     ordered,
-    routings,
     tabulate,
 )
-from benchmark_recorder.columns import extremes_by, logs_of, means_by, moments_by, ranges_by
+from benchmark_recorder.columns import extremes_by, logs_of, means_by, moments_by, ranges_by, routings
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.grouping import Groups, fields_for, groups_of
 from benchmark_recorder.units import MAX_UNITS, Unit, unit_key, unit_of

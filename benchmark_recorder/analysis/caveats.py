@@ -136,7 +136,7 @@ def _over_tasks(measured: Measured) -> Caveat:
 def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
     """Tasks that only one version has run."""
     there = measured.strata
-    if not (there.left.n and there.right.n):
+    if v1 == v2 or not (there.left.n and there.right.n):
         return
     matched = (sum(p.left.n for p in there.pairs), sum(p.right.n for p in there.pairs))
     rest = (there.left.n - matched[0], there.right.n - matched[1])
@@ -153,6 +153,13 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
         "lacking": {"cost": "cost", "routing_accuracy": "route"}.get(measured.metric.name, "run"),
     }
     yield Caveat("different_tasks" if there.matched else "unmatched_tasks", figures=figures)
+
+
+def unlisted_tasks(measured: Measured) -> Iterator[Caveat]:
+    """That not every matched task is listed by itself."""
+    listed = sum(pair.task_id is not None for pair in measured.strata.pairs)
+    if listed < measured.matched_tasks:
+        yield Caveat("tasks_not_listed", figures={"listed": listed, "tasks": measured.matched_tasks})
 
 
 def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Caveat]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.analysis import means, metrics, rates
-from benchmark_recorder.analysis.caveats import comparison_caveats
+from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tasks
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_scope, metric_named
@@ -187,7 +187,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         beside=beside,
         tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
-        warnings=comparison_caveats(measured, cells, beside),
+        warnings=(*comparison_caveats(measured, cells, beside), *unlisted_tasks(measured)),
     )
 
 
@@ -241,10 +241,10 @@ def _pooled(measured: Measured) -> Evidence | None:
 
 
 def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
-    """A row for each matched task, by id; empty where all runs were compared whatever their task."""
+    """A row for each matched task that is named, by id; empty where all runs were compared whatever their task."""
     if not measured.matched_tasks:
         return ()
-    pairs: Sequence[Pair[Counts] | Pair[Moments]] = measured.strata.pairs
+    pairs: Sequence[Pair[Counts] | Pair[Moments]] = [pair for pair in measured.strata.pairs if pair.task_id is not None]
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
     p_values = [evidence.p_value if evidence else None for evidence in found]
     q_values = benjamini_hochberg(p_values)
@@ -262,6 +262,7 @@ def _row(
     p_value: float | None,
     q_value: float | None,
 ) -> TaskRow:
+    assert pair.task_id is not None
     stands_out = q_value is not None and q_value <= FALSE_DISCOVERY_RATE and is_significant(p_value, interval)
     return TaskRow(
         task_id=pair.task_id,

@@ -68,11 +68,14 @@ class Completed(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        wide, needed = self._widened(query)
-        if not needed and wide.by == query.by and wide.unit == query.unit:
-            return self._store.summarize(wide)
+        from benchmark_recorder.matching import compared
         from benchmark_recorder.tabulation import fields_of, summarize_columns
 
+        wide, needed = self._widened(query)
+        extras = (("by", query.by), ("pairs", compared(query.versions)), ("unit", query.unit))
+        wanted = {name for name, asked in extras if asked}
+        if not needed and wanted <= self._store.supports:
+            return self._store.summarize(wide)
         return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def durations(self, query: Query) -> Durations:
