@@ -210,11 +210,14 @@ class ReplicatedStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
-        from benchmark_recorder.cells import Cells, collect, fields_of, merged, summarize_columns, tabulate_by
+        from benchmark_recorder.cells import Cells, collect, merged
         from benchmark_recorder.columns import columns_of
+        from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_by
 
         try:
             with self._asking(), self._undelivered(query) as here:
+                if query.unit is not None:
+                    return summarize_columns(self._columns(query, here, fields_of(query)), query)
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])
@@ -240,7 +243,8 @@ class ReplicatedStore(Store):
                 # Which groups are kept, and which tasks run most, can only be decided over both sides together.
                 return summarize_columns(self._columns(query, here, fields_of(query)), query)
         except StoreUnavailableError as error:
-            return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
+            found = self.journal.summarize(query)
+            return replace(found, caveats=(*found.caveats, self._journal_alone(error)))
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
@@ -248,6 +252,7 @@ class ReplicatedStore(Store):
         from benchmark_recorder.grouping import fields_for
         from benchmark_recorder.histogram import histograms_of
 
+        query.refuse_unit("a histogram")
         try:
             with self._asking(), self._undelivered(query) as here:
                 if len(here.ids) <= MOST_NAMED:
