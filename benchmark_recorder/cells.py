@@ -7,10 +7,10 @@ A comparison needs nothing else, so a store answers it with a few kilobytes howe
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from benchmark_recorder.matching import BeyondTasks as BeyondTasks
 from benchmark_recorder.matching import UnmatchedTasks as UnmatchedTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.records import Columns
 
@@ -133,6 +133,9 @@ def group_notes(rest: Mapping[str, int]) -> tuple[StoreNote, ...]:
     )
 
 
+Runs: TypeAlias = "Callable[[Collection[str], bool | None], Columns]"
+
+
 @dataclass(frozen=True, slots=True)
 class Cells:
     """What ``Store.summarize`` returns.
@@ -159,12 +162,14 @@ class Cells:
         caveats: what readers must know about their origin: an unreachable server, records that cannot be read.
         beyond: matched tasks without cells of their own; ``None`` where there are none, or no two versions.
         unmatched: for each version that ran tasks that the other one did not, by version: how many, and the first ids.
+        runs: reads columns of the same runs, of all or of those with one outcome; ``None`` where they are not at hand.
     """
 
     cells: tuple[Cell, ...] = ()
     caveats: tuple[StoreNote, ...] = ()
     beyond: BeyondTasks | None = None
     unmatched: tuple[UnmatchedTasks, ...] = ()
+    runs: Runs | None = field(default=None, compare=False, repr=False)
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -193,6 +198,7 @@ class Cells:
             cells=tuple(replace(cell, group=()) for cell in self.cells if cell.group == group),
             beyond=self.beyond and self.beyond.within(group),
             unmatched=(),
+            runs=None,
         )
 
     def by_task(self, version: str) -> dict[str, tuple[Cell, ...]]:

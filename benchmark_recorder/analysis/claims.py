@@ -199,6 +199,8 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         return 100 * measured.relative(log_ratio)
 
     status = _status(claim, ratio, percent)
+    if status in {"PROVEN", "SUPPORTED"} and measured.withheld:
+        status = "NOT SHOWN"
     met = status in {"PROVEN", "SUPPORTED"}
     point = finite(percent(ratio.estimate)) if ratio else None
     return ClaimResult(

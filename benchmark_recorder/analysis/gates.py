@@ -211,7 +211,7 @@ def check_gate(  # noqa: PLR0913
     alerted = alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
     states = {check.metric: check.state for check in checks}
-    untried = _untried(cells, baseline, candidate, measured["execution_time"])
+    untried = _untried(cells, baseline, candidate, measured["failure_rate"])
     states = dict.fromkeys(states, "inconclusive") if untried and untried[0].code == "no_common_task" else states
     by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not untried)
     points = {check.metric: literal_state(check) for check in literal}
@@ -246,7 +246,7 @@ def _checks(
     return tuple(
         GateCheck(
             metric=name,
-            state=ruling.state,
+            state="inconclusive" if ruling.state == "pass" and measured[name].withheld else ruling.state,
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
             worsening=ruling.worsening,
@@ -290,10 +290,10 @@ def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
     return state, 0
 
 
-def _untried(cells: Cells, baseline: str, candidate: str, time: Measured) -> tuple[Caveat, ...]:
+def _untried(cells: Cells, baseline: str, candidate: str, failures: Measured) -> tuple[Caveat, ...]:
     """What the candidate was not tried on: it may be worse there."""
     sides = {one.version: one for one in cells.unmatched}
-    if None in time.wholes or baseline not in sides:
+    if None in failures.wholes or baseline not in sides:
         return ()
     figures = {
         "version": candidate,
@@ -303,7 +303,7 @@ def _untried(cells: Cells, baseline: str, candidate: str, time: Measured) -> tup
         "new_tasks": sides[candidate].tasks if candidate in sides else 0,
         "new_task_ids": list(sides[candidate].first) if candidate in sides else [],
     }
-    return (Caveat("tasks_not_run" if time.strata.pairs else "no_common_task", figures=figures),)
+    return (Caveat("tasks_not_run" if failures.strata.pairs else "no_common_task", figures=figures),)
 
 
 def _warnings(measured: Mapping[str, Measured], cells: Cells, window: float | None) -> tuple[Caveat, ...]:
