@@ -180,7 +180,7 @@ def test_an_answer_from_the_journal_alone_also_says_what_the_journal_says(
     remote.is_down = True
     query = Query(by=("model",))
     for answer in (store.summarize(query), store.histogram(query)):
-        assert [note.code for note in answer.caveats] == ["store_out_of_reach", "groups_pooled"]
+        assert [note.code for note in answer.caveats] == ["groups_pooled", "store_out_of_reach"]
 
 
 def test_an_outage_costs_a_report_one_wait_and_one_line_in_the_log(
