@@ -163,6 +163,18 @@ Range: TypeAlias = tuple[str, str] | None
 """The least and the greatest of some texts: equal where there is only one; ``None`` where there is none."""
 
 
+def range_of(least: str | None, greatest: str | None) -> Range:
+    """A range from its ends."""
+    return None if least is None or greatest is None else (least, greatest)
+
+
+def merged_range(left: Range, right: Range) -> Range:
+    """The range of both ranges' texts."""
+    if left is None or right is None:
+        return left or right
+    return min(left[0], right[0]), max(left[1], right[1])
+
+
 def moments_by(
     group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
 ) -> list[Moments]:
@@ -215,3 +227,11 @@ def ranges_by(group: NDArray[np.intp], column: Coded, count: int) -> list[Range]
         (column.vocabulary[by_name[low]], column.vocabulary[by_name[high]]) if high >= 0 else None
         for low, high in zip(least, greatest, strict=True)
     ]
+
+
+def routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where both agents are known, and where they are the same."""
+    routed = (expected.codes >= 0) & (selected.codes >= 0)
+    place = {agent: code for code, agent in enumerate(selected.vocabulary)}
+    translation = np.array([place.get(agent, -2) for agent in expected.vocabulary] or [-2], np.int32)
+    return routed, routed & (translation[expected.codes] == selected.codes)

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
-EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs"})
-"""What a store need not know of a query: grouping, and these filters."""
+EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs", "pairs"})
+"""What a store need not know: grouping, these filters, and with ``"pairs"`` all but the cells where two versions are
+compared: ``Cells.beyond`` and ``Cells.unmatched``."""
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
 """A URL's user and password, and its options that hold passwords or tokens."""

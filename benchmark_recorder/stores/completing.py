@@ -68,11 +68,13 @@ class Completed(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        wide, needed = self._widened(query)
-        if not needed and (not query.by or "by" in self._store.supports):
-            return self._store.summarize(wide)
         from benchmark_recorder.cells import fields_of, summarize_columns
+        from benchmark_recorder.matching import compared
 
+        wide, needed = self._widened(query)
+        wanted = {name for name, asked in (("by", query.by), ("pairs", compared(query.versions))) if asked}
+        if not needed and wanted <= self._store.supports:
+            return self._store.summarize(wide)
         return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def durations(self, query: Query) -> Durations:

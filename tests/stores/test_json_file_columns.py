@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from benchmark_recorder import matching
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import Document, Query
@@ -310,9 +311,7 @@ def test_a_question_that_the_cache_answers_reads_only_the_durations_of_its_versi
 def test_pooling_before_counting_is_the_same_as_after(
     limit: int, versions: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (derived, collect.__globals__):
-        target = module if isinstance(module, dict) else vars(module)
-        monkeypatch.setitem(target, "MAX_MATCHED_TASKS", limit)
+    monkeypatch.setattr(matching, "MAX_MATCHED_TASKS", limit)
     rng = random.Random(limit)
     reference = MemoryStore()
     reference.append(
@@ -339,8 +338,10 @@ def test_pooling_before_counting_is_the_same_as_after(
         return
     for apart in (frozenset[str](), frozenset(columns["task_id"][:40].tolist()) | {"no such task"}):
         query = Query(versions=versions, own_cells=apart)
-        pooled = collect(derived.tabulate_pooled(coded, query), versions, apart)
-        assert_same_cells(pooled, collect(tabulate(columns), versions, apart))
+        pooled, expected = derived.tabulate_pooled(coded, query), collect(tabulate(columns), versions, apart)
+        assert_same_cells(pooled, expected)
+        assert pooled.unmatched == expected.unmatched
+        assert (pooled.beyond and pooled.beyond.tasks) == (expected.beyond and expected.beyond.tasks)
 
 
 # Times ----------------------------------------------------------------------------------------------------------

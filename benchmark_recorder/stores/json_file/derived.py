@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from benchmark_recorder.cells import Cell, Coded, Moments, are_matched, tabulate
+from benchmark_recorder.cells import Cell, Cells, Coded, Moments, collect, tabulate
+from benchmark_recorder.matching import LISTED, UnmatchedTasks, are_matched, compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -145,32 +147,41 @@ def _log_moments(value: float) -> Moments:
 
 def tabulate_pooled(
     columns: Mapping[str, NDArray[np.generic] | Coded], query: Query, groups: Groups | None = None
-) -> list[Cell]:
-    """The same as ``collect`` of ``tabulate`` makes, without a cell for each task that gets none of its own.
+) -> Cells:
+    """The same as ``collect`` of ``tabulate``, without a cell for each task that is not matched.
 
     Args:
         columns: ``CELL_FIELDS``, the texts coded.
         query: what is asked for.
         groups: of the same records, if there are groups.
     """
-    task = cast("Coded", columns["task_id"])
-    matched = _matched(task, cast("Coded", columns["version"]), query.versions)
-    if query.own_cells:
-        matched |= np.fromiter((text in query.own_cells for text in task.vocabulary), np.bool_, len(task.vocabulary))
-    rows = matched[task.codes]
-    if rows.all():
-        return tabulate(columns, groups)
-    own, others = (groups and groups._replace(codes=groups.codes[some]) for some in (rows, ~rows))
-    return tabulate(_rows(columns, rows), own) + _pool(_rows(columns, ~rows), others)
-
-
-def _matched(task: Coded, version: Coded, versions: tuple[str, ...] | None) -> NDArray[np.bool_]:
-    """Whether each task of the vocabulary gets cells of its own."""
+    task, version = cast("Coded", columns["task_id"]), cast("Coded", columns["version"])
     count = len(task.vocabulary)
-    asked = len(np.unique(version.codes)) if versions is None else len(set(versions))
+    asked = len(np.unique(version.codes)) if query.versions is None else len(set(query.versions))
     pairs = np.unique(task.codes.astype(np.int64) * len(version.vocabulary) + version.codes)
-    seen = np.bincount(pairs // len(version.vocabulary), minlength=count)
-    return are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
+    tasks, versions = np.divmod(pairs, len(version.vocabulary))
+    seen = np.bincount(tasks, minlength=count)
+    own, beyond = are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
+    if compared(query.versions):  # else those beyond are not needed one by one
+        own |= beyond
+    if query.own_cells:
+        own |= np.fromiter((text in query.own_cells for text in task.vocabulary), np.bool_, count)
+    rows = own[task.codes]
+    if rows.all():
+        return collect(tabulate(columns, groups), query.versions, query.own_cells)
+    mine, others = (groups and groups._replace(codes=groups.codes[some]) for some in (rows, ~rows))
+    cells = tabulate(_rows(columns, rows), mine) + _pool(_rows(columns, ~rows), others)
+    alone = [
+        _alone(version.vocabulary[code], task.vocabulary, tasks[(versions == code) & ~own[tasks]])
+        for code in np.unique(versions).tolist()
+        if compared(query.versions)
+    ]
+    return collect(cells, query.versions, query.own_cells, unmatched=[one for one in alone if one.tasks])
+
+
+def _alone(version: str, tasks: Sequence[str], codes: NDArray[np.int64]) -> UnmatchedTasks:
+    """The tasks of some codes, which only one version ran."""
+    return UnmatchedTasks(version, len(codes), tuple(nsmallest(LISTED, (tasks[code] for code in codes.tolist()))))
 
 
 def _pool(columns: Mapping[str, NDArray[np.generic] | Coded], groups: Groups | None) -> list[Cell]:

@@ -375,7 +375,7 @@ class Table:
         if len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
             return summarize_columns(columns, query)
         groups = groups_of(query.by, columns) if query.by else None
-        cells = collect(tabulate_pooled(columns, query, groups), query.versions, query.own_cells)
+        cells = tabulate_pooled(columns, query, groups)
         return cells if groups is None else replace(cells, caveats=group_notes(groups.rest))
 
     def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:

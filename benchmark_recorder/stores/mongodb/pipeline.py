@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from benchmark_recorder import cells
-from benchmark_recorder.cells import MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder import cells, matching
+from benchmark_recorder.cells import Cell, Moments
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
@@ -66,6 +66,7 @@ def pipeline_of(query: Query, keys: Sequence[Key] = (), *, across_versions: bool
         keys: what they are grouped by.
         across_versions: whether a task needs two versions to get cells of its own; otherwise two runs.
     """
+    most = matching.MAX_MATCHED_TASKS
     group = {"group": "$cells.group"} if keys else {}
     same_group = {"group": "$_id.group"} if keys else {}
     return [
@@ -77,7 +78,7 @@ def pipeline_of(query: Query, keys: Sequence[Key] = (), *, across_versions: bool
         # A rank needs a single field: a document of three, which are compared one after the other.
         {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
         {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
-        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", MAX_MATCHED_TASKS]}]}, _is_named(query)]}}},
+        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", most]}]}, _is_named(query)]}}},
         {"$unwind": "$cells"},
         *_pooled(
             {

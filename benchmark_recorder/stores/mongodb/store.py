@@ -73,7 +73,7 @@ class MongoDBStore(Store):
     """
 
     is_remote: ClassVar[bool] = True
-    supports: ClassVar[frozenset[str]] = EXTRAS
+    supports: ClassVar[frozenset[str]] = EXTRAS - {"pairs"}
 
     def __init__(
         self,

@@ -6,8 +6,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder import cells
-from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder import cells, matching
+from benchmark_recorder.cells import CELL_FIELDS, Cell, Moments
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
@@ -236,7 +236,7 @@ tasks AS (
 ),
 matched AS (
   SELECT task_id AS matched_task FROM tasks WHERE {rule}
-  ORDER BY runs DESC, task_id LIMIT {MAX_MATCHED_TASKS}
+  ORDER BY runs DESC, task_id LIMIT {matching.MAX_MATCHED_TASKS}
 ),
 measured AS (
   SELECT version, {own_task} AS own_task, success, task_id, git_commit, host{expressions},

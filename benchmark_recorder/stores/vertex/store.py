@@ -67,7 +67,7 @@ class VertexStore(Store):
 
     is_remote: ClassVar[bool] = True
     repeats_are_free: ClassVar[bool] = True
-    supports: ClassVar[frozenset[str]] = EXTRAS
+    supports: ClassVar[frozenset[str]] = EXTRAS - {"pairs"}
 
     def __init__(  # noqa: PLR0913 - settings
         self,
