@@ -9,7 +9,7 @@ from benchmark_recorder.reporting.numbers import given, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmark_recorder.analysis import Caveat
 
@@ -95,6 +95,24 @@ def _different_tasks(f: Figures) -> str:
     tasks = f["matched_tasks"]
     common = "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
     return f"{_other_tasks(f)}; only {common} compared."
+
+
+MOST_IDS: Final = 5
+"""Tasks that a sentence names."""
+
+
+def _tasks_not_run(f: Figures) -> str:
+    tasks = "1 task" if f["tasks"] == 1 else f"{f['tasks']:,} tasks"
+    said = f"{f['version']} did not run {tasks} of {f['baseline']}: {_first_of(f['task_ids'], f['tasks'])}"
+    if f["new_tasks"]:
+        new = "1 new task" if f["new_tasks"] == 1 else f"{f['new_tasks']:,} new tasks"
+        said += f"; it ran {new}: {_first_of(f['new_task_ids'], f['new_tasks'])}"
+    return f"{said}."
+
+
+def _first_of(ids: Sequence[str], n: int) -> str:
+    shown = ", ".join(ids[:MOST_IDS])
+    return shown if n <= MOST_IDS else f"{shown} and {n - MOST_IDS:,} more"
 
 
 def _unmatched_tasks(f: Figures) -> str:
@@ -194,6 +212,8 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "single_runs": _single_runs,
     "different_tasks": _different_tasks,
     "unmatched_tasks": _unmatched_tasks,
+    "tasks_not_run": _tasks_not_run,
+    "no_common_task": lambda f: f"{f['version']} and {f['baseline']} have no task in common.",
     "tasks_not_listed": lambda f: (
         f"All {f['tasks']:,} common tasks are compared; only the {f['listed']:,} with the most runs are "
         "listed one by one."

@@ -12,11 +12,10 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.cells import Cells, StoreNote, fields_of
+from benchmark_recorder.cells import Cells, StoreNote
 from benchmark_recorder.columns import Coded, Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.grouping import metadata_key
+from benchmark_recorder.fields import COLUMNS, metadata_key
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.arrays import UnusableError
@@ -25,6 +24,7 @@ from benchmark_recorder.stores.json_file.lines import keys_of
 from benchmark_recorder.stores.json_file.metadata import Metadata
 from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
 from benchmark_recorder.stores.json_file.table import KEPT, PIECE, TEXTS, Table
+from benchmark_recorder.tabulation import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -69,6 +69,7 @@ class Reader:
 
     def durations(self, query: Query) -> Durations:
         """See ``Store.durations``."""
+        query.refuse_unit("the list of durations")
 
         def stored() -> NDArray[np.float64]:
             return self.scan(query, ("execution_time",))["execution_time"]
@@ -102,7 +103,7 @@ class Reader:
     def _summarize(self, table: Table, source: Source | None, query: Query) -> Cells:
         if query == Query(versions=query.versions) and (kept := table.summarize_kept(query.versions)) is not None:
             return kept
-        names = [name for name in fields_of(query) if name not in KEPT and name != "metadata"]
+        names = [name for name in fields_of(query) if name not in KEPT and (query.unit or name != "metadata")]
         rows, others = self._gather(table, source, query, names)
         labels = {key: self._labels(name, source, rows) for key in query.by if (name := metadata_key(key)) is not None}
         return table.summarize(query, rows, {**others, **labels})
@@ -126,9 +127,9 @@ class Reader:
         if query.metadata and source is not None:
             matching = self._metadata_of(source).matching(query, source)
             rows = matching if rows is None else rows & matching
-        if not names and query.task is None and not query.exclude_ids:
-            return rows, {}
         gathering = Projection(query, names)
+        if not names and not gathering.is_narrowed:
+            return rows, {}
         blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
         gathering.gather(blocks, rows)
         return gathering.rows, gathering.columns()
@@ -204,7 +205,7 @@ class Reader:
             self._saved = len(self._table)
 
 
-_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description")
+_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")
 
 
 class Projection:
@@ -213,12 +214,15 @@ class Projection:
     Args:
         query: which records; what kept columns and metadata can decide of it is decided already.
         names: which columns; none of those that are kept.
+
+    Attributes:
+        is_narrowed: whether the kept columns could not decide all of the query.
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(task=query.task, exclude_ids=query.exclude_ids)
-        self._is_narrowed = query.task is not None or bool(query.exclude_ids)
-        fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self._is_narrowed else ())))
+        self._query = Query(task=query.task, exclude_ids=query.exclude_ids, runs="all", units=query.units)
+        self.is_narrowed = self._query != Query(runs="all")
+        fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
         self._values: dict[str, list[Any]] = {name: [] for name in names}
@@ -239,7 +243,7 @@ class Projection:
             records = self._decode(b"[%b]" % block)
             stop = start + len(records)
             mask = np.ones(len(records), np.bool_) if rows is None else rows[start:stop].copy()
-            if self._is_narrowed:
+            if self.is_narrowed:
                 for number in np.flatnonzero(mask).tolist():
                     mask[number] = self._query.matches(_document(records[number]))
             self._masks.append(mask)

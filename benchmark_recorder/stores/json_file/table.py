@@ -15,9 +15,7 @@ from benchmark_recorder.cells import (
     Cells,
     Coded,
     collect,
-    fields_of,
     group_notes,
-    summarize_columns,
     tabulate,
 )
 from benchmark_recorder.grouping import groups_of
@@ -34,6 +32,7 @@ from benchmark_recorder.stores.json_file.lines import (
     micros_of_each,
     repeated,
 )
+from benchmark_recorder.tabulation import fields_of, summarize_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -372,7 +371,7 @@ class Table:
         """
         kept = {name: self.column(name, mask) for name in fields_of(query) if name in KEPT}
         columns = {**self._coded(kept), **others}
-        if len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
+        if query.unit is not None or len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
             return summarize_columns(columns, query)
         groups = groups_of(query.by, columns) if query.by else None
         cells = tabulate_pooled(columns, query, groups)

@@ -176,14 +176,15 @@ class VertexStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; one query, whose answer holds the cells alone."""
-        from benchmark_recorder.cells import Cells, collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.cells import Cells, collect, group_notes
         from benchmark_recorder.stores.vertex.groups import SameGroupError
         from benchmark_recorder.stores.vertex.sql import Filters, cell_of, summarize_sql
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         filters = Filters.of(query)
         if filters.impossible:
             return Cells()
-        if not filters.metadata_here:  # SQL has no equality of JSON
+        if not filters.metadata_here and query.unit is None:  # SQL has no equality of JSON
             with suppress(SameGroupError):
                 cells, rest = self._grouped(
                     query, filters, lambda keys: summarize_sql(self.table_id, query, filters, keys), cell_of
@@ -196,6 +197,7 @@ class VertexStore(Store):
         from benchmark_recorder.histogram import histograms_from
         from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
 
+        query.refuse_unit("a histogram")
         filters = Filters.of(query)
         if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
