@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1, bigquery
 
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
@@ -176,14 +176,15 @@ class VertexStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; one query, whose answer holds the cells alone."""
-        from benchmark_recorder.cells import Cells, collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.cells import Cells, collect, group_notes
         from benchmark_recorder.stores.vertex.groups import SameGroupError
         from benchmark_recorder.stores.vertex.sql import Filters, cell_of, summarize_sql
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         filters = Filters.of(query)
         if filters.impossible:
             return Cells()
-        if not filters.metadata_here:  # SQL has no equality of JSON
+        if not filters.metadata_here and query.unit is None:  # SQL has no equality of JSON
             with suppress(SameGroupError):
                 cells, rest = self._grouped(
                     query, filters, lambda keys: summarize_sql(self.table_id, query, filters, keys), cell_of
@@ -191,22 +192,23 @@ class VertexStore(Store):
                 return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
         return summarize_columns(self.scan(query, fields_of(query)), query)
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
         from benchmark_recorder.histogram import histograms_from
         from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
 
+        query.refuse_unit("a histogram")
         filters = Filters.of(query)
         if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
-        found, _ = self._grouped(
+        found, rest = self._grouped(
             query,
             filters,
             lambda keys: histogram_sql(self.table_id, keys, field, filters),
             lambda row, labels: ((row["version"], labels.of(row)), True if row["zero"] else row["bucket"], row["n"]),
             mergeable=True,
         )
-        return histograms_from(found)
+        return histograms_from(found, rest)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""
