@@ -158,6 +158,16 @@ def failures(cell: Runs) -> Counts:
     return Counts(cell.n, 0 if cell.success else cell.n)
 
 
+def paid(cell: Runs) -> Counts:
+    """Runs with a known cost that cost something."""
+    return Counts(cell.cost.n, cell.log_cost.n)
+
+
+def timed(cell: Runs) -> Counts:
+    """Runs that took a measurable time."""
+    return Counts(cell.n, cell.log_time.n)
+
+
 def right_routings(cell: Runs) -> Counts:
     """Runs with a known route that went to the expected agent."""
     return Counts(cell.routed, cell.routed_right)
@@ -203,13 +213,23 @@ METRICS: Final[Mapping[str, Metric]] = {
 SCOPES: Final = ("suite", "tasks")
 
 
-def metric_named(name: object) -> Metric:
-    """The metric of that name.
+SHORT: Final[Mapping[str, str]] = {
+    "time": "execution_time",
+    "success": "success_rate",
+    "failures": "failure_rate",
+    "routing": "routing_accuracy",
+}
+"""The short forms of metrics' names."""
+
+
+def metric_named(name: object, argument: str = "metric") -> Metric:
+    """The metric of that name, or of its short form.
 
     Raises:
-        InvalidQueryError: the name is unknown; the message lists the known ones.
+        InvalidQueryError: the name is unknown; the message names the argument and lists the known ones.
     """
-    return METRICS[one_of("metric", name, METRICS)]
+    name = SHORT.get(name, name) if isinstance(name, str) else name
+    return METRICS[one_of(argument, name, METRICS)]
 
 
 def check_scope(scope: object) -> None:

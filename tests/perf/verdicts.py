@@ -14,9 +14,13 @@ import os
 import sys
 import time
 
-from tests.perf.simulation.bench import TIGHT, Bench, Row, at_least, at_most, table
-from tests.perf.simulation.designs import LogNormal, MostlyFree, Pareto, Shape, Suite
+from benchmark_recorder.analysis import Claim
+from tests.perf.simulation import truths
+from tests.perf.simulation.bench import TIGHT, Bench, Bound, Row, at_least, at_most, table
+from tests.perf.simulation.designs import LogNormal, MostlyFree, Pareto, Shape, Suite, Weeks
+from tests.perf.simulation.planning import NAMED, NO_REPEATS, decided, settled
 from tests.perf.simulation.questions import (
+    ANY_FLAG,
     BLOCKED,
     COST,
     FAILURES,
@@ -26,10 +30,14 @@ from tests.perf.simulation.questions import (
     changed,
     check_says,
     effect_held,
+    figure_held,
     gate_says,
     proven,
+    ratio_held,
     verdict,
+    worse_flagged,
 )
+from tests.perf.simulation.textbook import TEXTBOOK
 
 BIMODAL, TIMEOUTS, TENFOLD = LogNormal(0.2, 0.3, 3), LogNormal(0.3, 0.05, 10), LogNormal(0.3, 0.1, 10)
 """Three runs in ten take three times as long; one in twenty ten times; one in ten ten times."""
@@ -147,9 +155,97 @@ BEYOND: dict[str, Suite] = {
     "13 x 20, log-sd 0.5, time +20%, failures +5 points, cost +8%": beyond(20, USUAL, 1.20, 0.05, 1.08),
 }
 
+SHAPES: dict[str, LogNormal] = {
+    "log-sd 0.5": USUAL,
+    "bimodal": BIMODAL,
+    "5% timeouts": TIMEOUTS,
+    "one in ten takes ten times as long": TENFOLD,
+}
+SLOWER: dict[str, Suite] = {
+    f"20% slower, {name}": Suite(noise=noise, slower=1.2, failing=0.0) for name, noise in SHAPES.items()
+}
+
+TESTED: dict[str, Suite] = {
+    "selftest, log-sd 0.5, 5 runs a side": Suite(),
+    "selftest, log-sd 0.5, 10 runs a side": Suite(runs=(10, 10)),
+    "selftest, log-sd 0.2, 10 runs a side": Suite(runs=(10, 10), noise=CALM, price=LogNormal(0.1)),
+    "selftest, log-sd 0.2, 100 runs a side": Suite(runs=(100, 100), noise=CALM, price=LogNormal(0.1)),
+}
+
+PLANNED_TIME: dict[str, Suite] = {
+    "planned, time, log-sd 0.2": Suite(runs=(2, 2), noise=CALM, slower=1.05),
+    "planned, time, log-sd 0.5": Suite(slower=1.05),
+    "planned, time, 3 runs against 10": Suite(runs=(3, 10), noise=LogNormal(0.3), slower=1.05),
+}
+PLANNED_FAILURES: dict[str, Suite] = {"planned, failures": Suite(worse=0.02)}
+PLANNED_COST: dict[str, Suite] = {"planned, cost, log-sd 0.05": Suite(price=LogNormal(0.05), dearer=1.01)}
+PLANNED_TASKS: dict[str, Suite] = {
+    "planned, tasks that differ by sd 0.05": Suite(noise=CALM, slower=1.05, between=0.05),
+    "planned, tasks that differ by sd 0.2": Suite(noise=CALM, slower=1.05, between=0.2),
+}
+PLANNED_CLAIMS: dict[str, Suite] = {"planned, claims": Suite(price=LogNormal(0.05))}
+CERTAIN: dict[str, Suite] = {
+    "a router without chance, once": Suite(runs=(1, 1), routed=(tuple(range(6)), (0, 1, 2, 3, 6, 7, 8, 9, 10))),
+    "a router without chance, twice": Suite(runs=(2, 2), routed=(tuple(range(6)), (0, 1, 2, 3, 6, 7, 8, 9, 10))),
+}
+
+
+def changed_by(noise: LogNormal, between: float = 0.0) -> Suite:
+    """Slower, dearer, and failing more often."""
+    return Suite(noise=noise, price=noise, slower=1.2, worse=0.05, dearer=1.1, between=between)
+
+
+PLAIN_CHANGES: dict[str, Suite] = {
+    "changed, log-sd 0.2": changed_by(CALM),
+    "changed, log-sd 0.5": changed_by(USUAL),
+    "changed, log-sd 1": changed_by(LOUD),
+}
+ODD_CHANGES: dict[str, Suite] = {
+    f"changed, {name}": changed_by(noise) for name, noise in SHAPES.items() if noise is not USUAL
+}
+UNLIKE: dict[str, Suite] = {"changed, tasks differ by sd 0.2": changed_by(USUAL, 0.2)}
+TAILS: dict[str, Suite] = {
+    f"13 x 10, p95, log-sd {noise.sd:g}": Suite(runs=(10, 10), noise=noise) for noise in (CALM, USUAL, LOUD)
+}
+LONG_TAILS: dict[str, Suite] = {
+    f"13 x 50, p95, log-sd {noise.sd:g}": Suite(runs=(50, 50), noise=noise) for noise in (CALM, USUAL, LOUD)
+}
+
+STEADY: dict[str, Weeks] = {
+    "eight weeks": Weeks(),
+    "eight weeks, sd 0.1 between days": Weeks(day_sd=0.1),
+    "eight weeks, sd 0.2 between days": Weeks(day_sd=0.2),
+    "eight weeks, one day in ten is bad": Weeks(bad_days=0.1),
+}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+STEP: dict[str, Weeks] = {
+    f"eight weeks, 15% slower from a {day} on": Weeks(begins=35 + place, slower=1.15)
+    for place, day in enumerate(WEEKDAYS)
+}
+FAILING: dict[str, Weeks] = {
+    "2,002 runs a week, failures 1 to 9%": Weeks(weeks=2, a_day=22, failing=0.01, worse=0.08, begins=7)
+}
+
 FASTER = (verdict(TIME, "suite", "improved"), verdict(TIME, "tasks", "improved"), proven(5))
 TIME_AND_GATE = (*changed((TIME,)), *BLOCKED)
 PASSES = (check_says(TIME, "pass"), check_says(FAILURES, "pass"), check_says(COST, "pass"))
+INTERVALS = (
+    effect_held(TIME, "suite", truths.faster),
+    effect_held(FAILURES, "suite", truths.fewer_failures),
+    effect_held(COST, "suite", truths.cheaper),
+    ratio_held(TIME, "suite", truths.time_ratio),
+    ratio_held(FAILURES, "suite", truths.failure_ratio),
+    ratio_held(COST, "suite", truths.cost_ratio),
+    figure_held("mean", truths.mean_time),
+    figure_held("geometric_mean", truths.geometric_mean),
+    figure_held("success_rate", truths.success_rate),
+    figure_held("mean_cost", truths.mean_cost),
+    figure_held("cost_per_success", truths.cost_per_success),
+)
+P95 = (figure_held("p95", truths.p95),)
+CLAIMED = (settled(Claim(TIME, at_least=10)), settled(Claim(FAILURES, at_least=50)), settled(Claim(COST, within=1)))
+PLANNED = Bound(0.75, 0.85)
+"""Five points around the power that is stated."""
 
 ROWS: tuple[Row, ...] = (
     Row("nothing changed", UNCHANGED, NOTHING_FOUND, at_most(0.05), plain=True),
@@ -170,6 +266,24 @@ ROWS: tuple[Row, ...] = (
     Row("only failures grew, called faster", FAST_FAILURES, FASTER, at_most(0.05)),
     Row("slower behind fast failures, time blocked", HIDDEN, (check_says(TIME, "block"),), at_least(0.90)),
     Row("passes beyond the margin", BEYOND, PASSES, at_most(0.05)),
+    Row(
+        "power over that of a textbook", SLOWER, (verdict(TIME, "suite", "regressed"),), at_least(0.9), against=TEXTBOOK
+    ),
+    Row("found at the size that is named", TESTED, NAMED, PLANNED, most=500),
+    Row("decided on time as planned", PLANNED_TIME, (decided(TIME),), PLANNED, most=500),
+    Row("decided on failures as planned", PLANNED_FAILURES, (decided(FAILURES),), PLANNED, most=250),
+    Row("decided on cost as planned", PLANNED_COST, (decided(COST),), PLANNED, most=500),
+    Row("decided over tasks as planned", PLANNED_TASKS, (decided(TIME, "tasks"),), PLANNED, most=500),
+    Row("claims settled as planned", PLANNED_CLAIMS, CLAIMED, PLANNED, most=250),
+    Row("no number of repeats", CERTAIN, (NO_REPEATS,), at_least(1.0), most=20),
+    Row("intervals", PLAIN_CHANGES, INTERVALS, at_least(0.93), plain=True),
+    Row("intervals, odd runs", ODD_CHANGES, INTERVALS, at_least(0.93)),
+    Row("intervals over tasks", UNLIKE, (effect_held(TIME, "tasks", truths.faster),), at_least(0.93)),
+    Row("p95 of one version from 10 runs a task", TAILS, P95, at_least(0.90), plain=True),
+    Row("p95 of one version from 50 runs a task", LONG_TAILS, P95, at_least(0.93), plain=True, most=500),
+    Row("flagged though nothing changed", STEADY, (ANY_FLAG,), at_most(0.10), most=1000),
+    Row("15% slower is flagged", STEP, (worse_flagged(TIME),), at_least(0.85), most=250),
+    Row("rare failures are flagged", FAILING, (worse_flagged("success_rate", FAILURES),), at_least(1.0), most=20),
 )
 
 

@@ -17,6 +17,7 @@ from scipy import stats
 
 from benchmark_recorder.history import History
 from benchmark_recorder.stores.memory import MemoryStore
+from tests.perf.simulation.designs import Suite, Weeks
 
 if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
@@ -41,7 +42,7 @@ class Once(MemoryStore):
 
     def __init__(self, runs: Runs) -> None:
         super().__init__()
-        self.append(runs.documents())
+        self._documents = runs.documents()  # no one else has them, so they need not be copied
         self._given: dict[Any, Any] = {}
 
     def scan(self, query: Query, fields: Any) -> Columns:
@@ -61,16 +62,31 @@ class Once(MemoryStore):
 class Trial:
     """One made-up history.
 
-    Attributes:
-        design: that it was drawn from.
-        number: counted from 0.
-        rng: for further draws.
+    Args:
+        design: that it is drawn from.
+        key: seeds it; the last number counts a design's histories.
     """
 
-    def __init__(self, design: Design, seed: int, number: int) -> None:
-        self.design, self.seed, self.number = design, seed, number
-        self.rng = np.random.default_rng([seed, number])
+    def __init__(self, design: Design, *key: int) -> None:
+        self.design, self.key = design, key
+        self.rng = np.random.default_rng(key)
         self._given: dict[Any, Any] = {}
+
+    def other(self, design: Design, *key: int) -> Trial:
+        """A further history, which comes from this one's key and some more."""
+        return Trial(design, *self.key, *key)
+
+    @property
+    def suite(self) -> Suite:
+        """The design, of two versions."""
+        assert isinstance(self.design, Suite)
+        return self.design
+
+    @property
+    def weeks(self) -> Weeks:
+        """The design, of one version week after week."""
+        assert isinstance(self.design, Weeks)
+        return self.design
 
     @cached_property
     def runs(self) -> Runs:
@@ -158,6 +174,7 @@ class Row:
         bound: of the share of histories.
         plain: whether the runs are independent, log-normal and of log-sd up to 1, so that hardly any answer may be
             refused.
+        most: histories at most, where one takes long.
         against: questions whose largest share, times ``bound.low``, is the least share.
     """
 
@@ -166,12 +183,13 @@ class Row:
     questions: Sequence[Question]
     bound: Bound
     plain: bool = False
+    most: int = TIGHT
     against: Sequence[Question] = ()
 
     def histories(self, design: str) -> int:
         """How many are drawn."""
         tight = self.bound.low <= 0 and self.bound.high <= 0.1
-        return TIGHT if tight and self.designs[design].records <= LONG else OTHER
+        return min(self.most, TIGHT if tight and self.designs[design].records <= LONG else OTHER)
 
 
 def seed_of(design: str) -> int:

@@ -168,6 +168,7 @@ class Suite:
         carried: correlation of a run's time with that of the run before it.
         order: of the versions' runs on a day.
         twice: whose runs are all recorded twice.
+        routed: the tasks that each version routes right, always, where its router knows no chance.
     """
 
     tasks: int = 13
@@ -187,6 +188,7 @@ class Suite:
     carried: float = 0.0
     order: Literal["interleaved", "one after the other"] = "interleaved"
     twice: tuple[str, ...] = ()
+    routed: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     @property
     def records(self) -> int:
@@ -207,8 +209,10 @@ class Suite:
 
     @cached_property
     def routes(self) -> NDArray[np.float64]:
-        """The chance of the right agent, by task: some tasks are always routed right."""
-        return np.minimum(1.0, np.linspace(0.5, 1.1, self.tasks))
+        """The chance of the right agent, by version and task: some tasks are always routed right."""
+        if self.routed is not None:
+            return np.array([np.isin(np.arange(self.tasks), right) for right in self.routed], dtype=np.float64)
+        return np.tile(np.minimum(1.0, np.linspace(0.5, 1.1, self.tasks)), (2, 1))
 
     @cached_property
     def _plan(self) -> _Plan:
@@ -249,7 +253,7 @@ class Suite:
             time, cost = time * own[0][side, task], cost * own[1][side, task]
         success = rng.random(n) >= self.rates[side, task]
         time = np.where(success, time, time * self.failures_take)
-        routed = rng.random(n) < self.routes[task]
+        routed = rng.random(n) < self.routes[side, task]
         runs = Runs(np.array(["v1", "v2"])[side], task, time, success, cost, routed, moment)
         return runs.again(np.isin(runs.version, self.twice)) if self.twice else runs
 
@@ -259,3 +263,45 @@ class _Plan(NamedTuple):
     task: NDArray[np.int64]
     side: NDArray[np.int64]
     moment: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Weeks:
+    """One version, week after week.
+
+    Attributes:
+        weeks: from Monday to Sunday.
+        a_day: runs of each of 13 tasks on each day.
+        day_sd: what the runs of a day share, on logarithms of times.
+        bad_days: share of the days on which half of the runs fail.
+        begins: the day, counted from 0, from which on times are multiplied by ``slower``, and ``worse`` is added to the
+            rate of failures.
+    """
+
+    weeks: int = 8
+    a_day: int = 1
+    noise: LogNormal = LogNormal(0.2)
+    failing: float = 0.08
+    day_sd: float = 0.0
+    bad_days: float = 0.0
+    begins: int = 35
+    slower: float = 1.0
+    worse: float = 0.0
+
+    @property
+    def records(self) -> int:
+        return self.weeks * 7 * self.a_day * 13
+
+    def draw(self, rng: np.random.Generator) -> Runs:
+        """A history of ``v1``."""
+        days, n = self.weeks * 7, self.records
+        day, task = np.repeat(np.arange(days), 13 * self.a_day), np.tile(np.arange(13), days * self.a_day)
+        changed = day >= self.begins
+        scale = np.geomspace(SHORTEST, LONGEST, 13)[task]
+        shared = np.exp(rng.normal(0, self.day_sd, days))[day]
+        time = scale * shared * self.noise.draw(rng, n) * np.where(changed, self.slower, 1.0)
+        bad = (rng.random(days) < self.bad_days)[day]
+        success = rng.random(n) >= np.where(bad, 0.5, self.failing + self.worse * changed)
+        cost, routed = 1e-4 * scale * np.exp(rng.normal(0, 0.2, n)), rng.random(n) < 0.8
+        moment = day * DAY + np.tile(np.arange(13 * self.a_day), days) * 60_000_000
+        return Runs(np.array(["v1"] * n), task, time, success, cost, routed, moment)

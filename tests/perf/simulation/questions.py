@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import Claim
 from tests.perf.simulation.bench import Answer, Question, Trial
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis import Comparison, GateCheck, GateResult
+    from benchmark_recorder.analysis import Comparison, GateCheck, GateResult, Interval
+    from tests.perf.simulation.designs import Suite
 
 TIME, FAILURES, COST, ROUTING = "execution_time", "failure_rate", "cost", "routing_accuracy"
 
@@ -108,9 +110,11 @@ NOTHING_FOUND: Final = (*changed(), *BLOCKED)
 
 # Intervals ------------------------------------------------------------------------------------------------------------
 
+Truth = Callable[["Suite"], float]
 
-def holds(name: str, interval: Callable[[Trial], Any], truth: Callable[[Any], float]) -> Question:
-    """The interval that is given holds the truth about the design."""
+
+def held(name: str, interval: Callable[[Trial], Interval | None], truth: Truth) -> Question:
+    """The interval that is given holds the truth about the suite."""
 
     def ask(trial: Trial) -> Answer:
         found = interval(trial)
@@ -118,11 +122,61 @@ def holds(name: str, interval: Callable[[Trial], Any], truth: Callable[[Any], fl
             return Answer(hit=False, refusal="no interval")
         low = -math.inf if found.low is None else found.low
         high = math.inf if found.high is None else found.high
-        return Answer(low <= truth(trial.design) <= high)
+        return Answer(low <= truth(trial.suite) <= high)
 
     return Question(name, ask, given_only=True)
 
 
-def effect_held(metric: str, scope: str, truth: Callable[[Any], float]) -> Question:
-    """The interval of the change holds the true one."""
-    return holds(f"interval {metric}, {scope}", lambda trial: comparison(trial, metric, scope).interval, truth)
+def effect_held(metric: str, scope: str, truth: Truth) -> Question:
+    """The interval of a change."""
+    return held(f"effect on {metric}, {scope}", lambda trial: comparison(trial, metric, scope).interval, truth)
+
+
+def ratio_held(metric: str, scope: str, truth: Truth) -> Question:
+    """The interval of the candidate's figure over the baseline's."""
+
+    def interval(trial: Trial) -> Interval | None:
+        ratio = comparison(trial, metric, scope).ratio
+        return ratio.interval if ratio else None
+
+    return held(f"ratio of {metric}, {scope}", interval, truth)
+
+
+def figure_held(figure: str, truth: Truth) -> Question:
+    """The interval of a figure of the baseline alone."""
+
+    def interval(trial: Trial) -> Interval | None:
+        found: Interval | None = trial.ask("get_historical_metrics", "v1").estimates[figure].interval
+        return found
+
+    return held(f"{figure} of one version", interval, truth)
+
+
+# Weekly trends --------------------------------------------------------------------------------------------------------
+
+
+def flags(trial: Trial) -> list[tuple[int, str, str]]:
+    """The week, counted from 0, the metric and the flag of each flagged change."""
+    report = json.loads(trial.ask("generate_report", ("v1",), "json"))
+    return [
+        (week, metric, change["flag"])
+        for week, one in enumerate(report["trends"][0]["weeks"])
+        for metric, change in one["changes"].items()
+        if change["flag"]
+    ]
+
+
+ANY_FLAG: Final = Question("any week flagged", lambda trial: Answer(bool(flags(trial))))
+
+
+def worse_flagged(*metrics: str) -> Question:
+    """A week is called worse in one of these, in which the change began or the one after it."""
+
+    def ask(trial: Trial) -> Answer:
+        begins = trial.weeks.begins // 7
+        return Answer(
+            any((metric, flag) in wanted and week in {begins, begins + 1} for week, metric, flag in flags(trial))
+        )
+
+    wanted = {(metric, "worse") for metric in metrics}
+    return Question(f"{'/'.join(metrics)} worse", ask)
