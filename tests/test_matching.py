@@ -81,8 +81,9 @@ def assert_alike(found: Any, expected: Any, where: str = "") -> None:
     if dataclasses.is_dataclass(found):
         assert type(found) is type(expected), where
         for field in dataclasses.fields(found):
-            if field.name != "tasks" or not isinstance(found.tasks, tuple):
-                assert_alike(getattr(found, field.name), getattr(expected, field.name), f"{where}.{field.name}")
+            value = getattr(found, field.name)
+            if field.name != "tasks" or not isinstance(value, tuple):
+                assert_alike(value, getattr(expected, field.name), f"{where}.{field.name}")
     elif isinstance(found, dict):
         assert found.keys() == expected.keys(), where
         for name in found:
