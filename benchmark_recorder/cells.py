@@ -18,6 +18,7 @@ from benchmark_recorder._lazy import lazy_names
 from benchmark_recorder.columns import Coded as Coded
 from benchmark_recorder.columns import Moments as Moments
 from benchmark_recorder.columns import Range as Range
+from benchmark_recorder.columns import Units as Units
 from benchmark_recorder.columns import encode as encode
 from benchmark_recorder.columns import (
     extremes_by,
@@ -28,7 +29,7 @@ from benchmark_recorder.columns import (
     ranges_by,
     routings,
 )
-from benchmark_recorder.grouping import REST, Groups, fields_for, groups_of, most_groups
+from benchmark_recorder.grouping import REST, Groups, most_groups
 from benchmark_recorder.matching import NUMBERS, compared, matched_tasks
 from benchmark_recorder.matching import BeyondTasks as BeyondTasks
 from benchmark_recorder.matching import UnmatchedTasks as UnmatchedTasks
@@ -36,7 +37,7 @@ from benchmark_recorder.matching import UnmatchedTasks as UnmatchedTasks
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.records import Columns
 
 CELL_FIELDS: Final = (
     "version",
@@ -55,14 +56,14 @@ CELL_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The runs of one task in one version that all succeeded, or all failed.
+    """The runs of one task in one version that all succeeded, or all failed; or the units of one version.
 
     Attributes:
         version: of the orchestrator.
         task_id: the task, or ``None`` where the cell pools what is left of a version.
-        success: whether these runs succeeded.
-        n: runs.
-        tasks: different tasks (1, but for a pooled cell).
+        success: whether these runs succeeded; ``True`` in a cell of units, whose times are those of successful runs.
+        n: runs, or units.
+        tasks: different tasks (1, but for a pooled cell; 0 in a cell of units, which is of any tasks).
         group: of these runs, a text, ``None`` or ``grouping.REST`` for each key that was asked for.
         time: moments of the duration in seconds.
         log_time: moments of its natural logarithm; runs of zero duration are left out.
@@ -76,6 +77,7 @@ class Cell:
         host: least and greatest.
         first: microseconds since 1970 of the earliest run.
         last: of the latest.
+        units: what a cell of units has besides; ``None`` in any other.
     """
 
     version: str
@@ -96,10 +98,11 @@ class Cell:
     last: int
     tasks: int = 1
     group: tuple[str | None, ...] = ()
+    units: Units | None = None
 
     @property
     def unknown_cost(self) -> int:
-        """Runs whose cost is not known."""
+        """Runs whose cost is not known; units without a run whose cost is."""
         return self.n - self.cost.n
 
     def merge(self, other: Cell) -> Cell:
@@ -142,6 +145,14 @@ class Cells:
     Where two versions are asked for, they are compared: every matched task counts, so those that are beyond the 10,000
     are there once more, without their ids; and tasks that only one version ran are listed, over all groups. Tasks that
     were named as ``Query.own_cells`` have cells that say it, and are in neither.
+
+    Where ``Query.unit`` is given, the matching records are grouped twice. First by version, group and unit, whatever
+    their tasks: a unit's value is the mean over its runs, of the time and its logarithm over those that succeeded, of
+    the known cost and its logarithm over all; and its rates of success and right routing. Then by version and group:
+    ``n`` counts units, moments and maxima are of the units' values (each counts once, and not at all where it has no
+    such run), and ``Cell.units`` has the rates. ``routed`` and ``routed_right`` still count runs, and ranges and times
+    are those of all runs. A unit that is in several groups counts once in each. Runs without a unit are in no cell; a
+    note says how many they are. There is no more than these cells, also of two versions.
 
     Attributes:
         cells: by version and task, the pooled ones at the end.
@@ -214,6 +225,7 @@ def total(cells: Iterable[Cell]) -> Cell | None:
         host=reduce(merged_range, {cell.host for cell in cells}),
         first=min([cell.first for cell in cells]),
         last=max([cell.last for cell in cells]),
+        units=Units.together([cell.units for cell in cells if cell.units is not None]),
     )
 
 
@@ -222,13 +234,14 @@ def cell_of(row: Mapping[str, Any], moments: Mapping[str, Moments]) -> Cell:
 
     Args:
         row: a cell's fields under their names, ``group`` where there are groups; a range as ``least_host`` and
-            ``greatest_host``.
+            ``greatest_host``; ``units`` in a cell of units.
         moments: of ``time``, ``log_time``, ``cost`` and ``log_cost``.
     """
     names = ("version", "task_id", "n", "routed", "routed_right", "first", "last", "tasks")
     fields: dict[str, Any] = {name: row[name] for name in names} | {**moments}
     return Cell(
         group=row.get("group", ()),
+        units=row.get("units"),
         success=bool(row["success"]),
         max_time=row["max_time"] or 0.0,
         max_cost=row["max_cost"] or 0.0,
@@ -320,28 +333,6 @@ def _count_tasks(group: list[Cell]) -> int:
 
 
 # From columns ------------------------------------------------------------------------------------------------------
-
-
-def fields_of(query: Query) -> tuple[str, ...]:
-    """The columns that ``summarize_columns`` needs."""
-    return tuple(dict.fromkeys((*CELL_FIELDS, *fields_for(query.by))))
-
-
-def summarize_columns(columns: Columns | Mapping[str, Any], query: Query) -> Cells:
-    """The cells of records that match a query already: what ``Store.summarize`` returns.
-
-    Args:
-        columns: ``fields_of(query)``, the texts as object arrays or as ``Coded``.
-        query: what is asked for.
-    """
-    groups = groups_of(query.by, columns) if query.by else None
-    found = collect(tabulate(columns, groups), query.versions, query.own_cells)
-    return found if groups is None else replace(found, caveats=group_notes(groups.rest))
-
-
-def tabulate_by(columns: Columns, query: Query) -> list[Cell]:
-    """One cell for each (version, task, success, group); of groups beyond the most, one for the rest."""
-    return tabulate(columns, groups_of(query.by, columns) if query.by else None)
 
 
 def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None) -> list[Cell]:

@@ -159,6 +159,35 @@ class Moments(NamedTuple):
         return Moments(count, whole, m2)
 
 
+class Units(NamedTuple):
+    """What a cell of units has besides; see ``cells.Cells``.
+
+    Attributes:
+        runs: of these units.
+        success_rate: moments of each unit's own rate: of its runs, the part that succeeded.
+        routing_rate: the same of right routings, among the runs whose selected and expected agent are both known; a
+            unit without such runs is left out.
+        shared: how many of these units have runs in another of the asked-for versions, too.
+    """
+
+    runs: int
+    success_rate: Moments
+    routing_rate: Moments
+    shared: int
+
+    @staticmethod
+    def together(parts: Sequence[Units]) -> Units | None:
+        """Those of different units together; ``None`` for none."""
+        if not parts:
+            return None
+        return Units(
+            sum(part.runs for part in parts),
+            Moments.together([part.success_rate for part in parts]),
+            Moments.together([part.routing_rate for part in parts]),
+            sum(part.shared for part in parts),
+        )
+
+
 Range: TypeAlias = tuple[str, str] | None
 """The least and the greatest of some texts: equal where there is only one; ``None`` where there is none."""
 
@@ -187,22 +216,42 @@ def moments_by(
         count: how many groups there are.
     """
     group, values = group[where], values[where]
-    n = np.bincount(group, minlength=count)
+    n, mean = _means(group, values, count)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
-        mean = np.bincount(group, values, count) / np.maximum(n, 1)
-        deviation = values - mean[group]
-        # The mean of the deviations is what rounding left of the first pass.
-        mean += np.bincount(group, deviation, count) / np.maximum(n, 1)
         m2 = np.bincount(group, (values - mean[group]) ** 2, count)
     return list(map(Moments, n.tolist(), mean.tolist(), m2.tolist()))
+
+
+def means_by(
+    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """The mean of each group's values, NaN for a group without any; arguments as in ``moments_by``."""
+    n, mean = _means(group[where], values[where], count)
+    return np.where(n > 0, mean, np.nan)
+
+
+def _means(
+    group: NDArray[np.intp], values: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """How many values each group has, and their mean."""
+    n = np.bincount(group, minlength=count)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.bincount(group, values, count) / np.maximum(n, 1)
+        # The mean of the deviations is what rounding left of the first pass.
+        mean += np.bincount(group, values - mean[group], count) / np.maximum(n, 1)
+    return n, mean
 
 
 def log_moments_by(
     group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
 ) -> list[Moments]:
     """The same of the values' natural logarithms."""
-    logs = np.log(values, out=np.zeros_like(values), where=where)
-    return moments_by(group, logs, where, count)
+    return moments_by(group, logs_of(values, where), where, count)
+
+
+def logs_of(values: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The natural logarithms of some values, 0 elsewhere."""
+    return np.log(values, out=np.zeros_like(values), where=where)
 
 
 def extremes_by(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
-EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs", "pairs"})
-"""What a store need not know: grouping, these filters, and with ``"pairs"`` all but the cells where two versions are
-compared: ``Cells.beyond`` and ``Cells.unmatched``."""
+EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs", "pairs", "unit"})
+"""What a store need not know: grouping, these filters, with ``"pairs"`` all but the cells where two versions are
+compared (``Cells.beyond`` and ``Cells.unmatched``), and units."""
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
 """A URL's user and password, and its options that hold passwords or tokens."""
@@ -122,6 +122,7 @@ class Store(ABC):
         """
         from benchmark_recorder.columns import Durations  # it needs numpy
 
+        query.refuse_unit("the list of durations")
         return Durations.of(self.scan(query, ("execution_time",))["execution_time"])
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
@@ -137,6 +138,7 @@ class Store(ABC):
         from benchmark_recorder.grouping import fields_for  # these need numpy
         from benchmark_recorder.histogram import histograms_of
 
+        query.refuse_unit("a histogram")
         return histograms_of(self.scan(query, {"version", field, *fields_for(query.by)}), query, field)
 
     @abstractmethod
@@ -262,6 +264,9 @@ class Journal(Store):
     @abstractmethod
     def end(self) -> Position:
         """The place behind the last record."""
+
+    def warm_up(self) -> None:
+        """Import what reading needs: with a remote store the first append asks for the end, and no append imports."""
 
     def count(self, after: Position | None) -> int:
         """How many records are behind a place; errors as in ``read``."""

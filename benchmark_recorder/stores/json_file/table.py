@@ -15,9 +15,7 @@ from benchmark_recorder.cells import (
     Cells,
     Coded,
     collect,
-    fields_of,
     group_notes,
-    summarize_columns,
     tabulate,
 )
 from benchmark_recorder.grouping import groups_of
@@ -34,6 +32,7 @@ from benchmark_recorder.stores.json_file.lines import (
     micros_of_each,
     repeated,
 )
+from benchmark_recorder.tabulation import fields_of, summarize_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -361,18 +360,18 @@ class Table:
         return self._where(name, lambda column: np.isin(column, codes))
 
     def summarize(
-        self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic]]
+        self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic] | Coded]
     ) -> Cells:
         """The cells of the records in ``mask`` (``None``: all).
 
         Args:
             query: what is asked for.
             mask: which records.
-            others: of ``fields_of(query)`` those that are not kept, of the same records.
+            others: what ``groups_of`` needs beside, of the same records.
         """
         kept = {name: self.column(name, mask) for name in fields_of(query) if name in KEPT}
         columns = {**self._coded(kept), **others}
-        if len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
+        if query.unit is not None or len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
             return summarize_columns(columns, query)
         groups = groups_of(query.by, columns) if query.by else None
         cells = tabulate_pooled(columns, query, groups)

@@ -53,6 +53,9 @@ def filter_of(query: Query) -> Stage:
     if query.until is not None:
         conditions.append({"time": {"$lt": query.until}})
     conditions += [{"tags": {"$eq": tag(key, value)}} for key, value in query.metadata]
+    if query.units is not None:
+        key, units, inside = query.units
+        conditions.append({"tags": {"$in" if inside else "$nin": [tag(key, value) for _, value in units]}})
     if query.exclude_ids:
         conditions.append({"_id": {"$nin": sorted(query.exclude_ids)}})
     return {"$and": conditions} if conditions else {}

@@ -174,9 +174,12 @@ class MongoDBStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.cells import collect, group_notes
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
+        if query.unit is not None:
+            return summarize_columns(self.scan(query, fields_of(query)), query)
         several = query.versions is None or len(set(query.versions)) > 1
         try:
             cells, rest = self._cells(query, across_versions=several)
@@ -194,6 +197,7 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
         from benchmark_recorder.stores.mongodb.pipeline import bucket_from, histogram_of
 
+        query.refuse_unit("a histogram")
         if COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
         try:

@@ -23,9 +23,9 @@ from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
-from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
+from benchmark_recorder.stores.cursors import CursorFile
+from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
-from benchmark_recorder.stores.replication.quarantine import Quarantine
 from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.histogram import Histogram, HistogramKey
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Journal
-    from benchmark_recorder.stores.sidefiles import Cursor
+    from benchmark_recorder.stores.cursors import Cursor
 
 
 MOST_NAMED: Final = 5000
@@ -89,8 +89,9 @@ class ReplicatedStore(Store):
         if keep_delivered is not None and not isinstance(journal, Prunable):
             raise ConfigurationError(f"keep_delivered: {journal.name} cannot be pruned")
         self._keep_delivered, self._next_prune = keep_delivered, 0.0
+        journal.warm_up()
         path = os.path.realpath(beside)
-        self._cursor_file = RemoteCursorFile.of(path, remote.name)
+        self._cursor_file = CursorFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
         self._silence: _Silence | None = None
         self.delivery = Delivery(journal, remote, self._cursor_file, self._quarantine)
@@ -209,11 +210,14 @@ class ReplicatedStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
-        from benchmark_recorder.cells import Cells, collect, fields_of, merged, summarize_columns, tabulate_by
+        from benchmark_recorder.cells import Cells, collect, merged
         from benchmark_recorder.columns import columns_of
+        from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_by
 
         try:
             with self._asking(), self._undelivered(query) as here:
+                if query.unit is not None:
+                    return summarize_columns(self._columns(query, here, fields_of(query)), query)
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])
@@ -239,7 +243,8 @@ class ReplicatedStore(Store):
                 # Which groups are kept, and which tasks run most, can only be decided over both sides together.
                 return summarize_columns(self._columns(query, here, fields_of(query)), query)
         except StoreUnavailableError as error:
-            return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
+            found = self.journal.summarize(query)
+            return replace(found, caveats=(*found.caveats, self._journal_alone(error)))
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
@@ -247,6 +252,7 @@ class ReplicatedStore(Store):
         from benchmark_recorder.grouping import fields_for
         from benchmark_recorder.histogram import histograms_of
 
+        query.refuse_unit("a histogram")
         try:
             with self._asking(), self._undelivered(query) as here:
                 if len(here.ids) <= MOST_NAMED:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder import cells, matching
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Moments, UnmatchedTasks
+from benchmark_recorder.fields import METADATA_PREFIX
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
+from benchmark_recorder.stores.vertex.groups import UNIT_PLACE, Key, raws_of
 from benchmark_recorder.stores.vertex.rows import (
     FIELD_OF,
     JSON_FIELDS,
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from benchmark_recorder.records import Query
-    from benchmark_recorder.stores.vertex.groups import Key, Labels
+    from benchmark_recorder.stores.vertex.groups import Labels
     from benchmark_recorder.stores.vertex.rows import Column
+    from benchmark_recorder.units import UnitFilter
 
 COLUMN_SOURCES: Final = {
     "time": ("feature_timestamp", "UNIX_MICROS(feature_timestamp)"),
@@ -71,6 +74,8 @@ class Filters:
         if query.until is not None:
             filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
         filters._with_metadata(query.metadata)
+        if query.units is not None:
+            filters._with_units(query.units)
         if query.exclude_ids:
             filters.conditions.append("record_id NOT IN UNNEST(@exclude_ids)")
             filters.values["exclude_ids"] = ("STRING", sorted(query.exclude_ids))
@@ -97,6 +102,12 @@ class Filters:
             names = [f"metadata_{number}_{form}" for form in range(len(lines))]
             self.conditions.append("(" + " OR ".join(f"INSTR(metadata, @{name}) > 0" for name in names) + ")")
             self.values |= {name: ("STRING", line) for name, line in zip(names, lines, strict=True)}
+
+    def _with_units(self, units: UnitFilter) -> None:
+        key = Key.of(f"{METADATA_PREFIX}{units.key}", UNIT_PLACE)
+        self.conditions.append(f"COALESCE({key.sql}, '') {'IN' if units.inside else 'NOT IN'} UNNEST(@units)")
+        raws = {raw for _, value in units.units for raw in raws_of(units.key, value)}
+        self.values |= {**key.values, "units": ("STRING", sorted(raws))}
 
 
 _NUMBERS: Final = {"FLOAT": "FLOAT64", "INTEGER": "INT64"}

@@ -176,14 +176,15 @@ class VertexStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; one query for the cells, and where two versions are compared, at most two more."""
-        from benchmark_recorder.cells import Cells, fields_of, summarize_columns
+        from benchmark_recorder.cells import Cells
         from benchmark_recorder.stores.vertex.groups import SameGroupError
         from benchmark_recorder.stores.vertex.sql import Filters
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         filters = Filters.of(query)
         if filters.impossible:
             return Cells()
-        if not filters.metadata_here:  # SQL has no equality of JSON
+        if not filters.metadata_here and query.unit is None:  # SQL has no equality of JSON
             with suppress(SameGroupError):
                 return self._cells(query, filters)
         return summarize_columns(self.scan(query, fields_of(query)), query)
@@ -191,8 +192,9 @@ class VertexStore(Store):
     def _cells(self, query: Query, filters: Filters) -> Cells:
         """The cells; errors as in ``_grouped``."""
         from benchmark_recorder import matching
-        from benchmark_recorder.cells import beyond_of, collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.cells import beyond_of, collect, group_notes
         from benchmark_recorder.stores.vertex.sql import cell_of, summarize_sql, unmatched_from, unmatched_sql
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         def ask(*, beyond: bool) -> tuple[list[Cell], Mapping[str, int]]:
             return self._grouped(
@@ -216,6 +218,7 @@ class VertexStore(Store):
         from benchmark_recorder.histogram import histograms_from
         from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
 
+        query.refuse_unit("a histogram")
         filters = Filters.of(query)
         if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)

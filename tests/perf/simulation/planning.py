@@ -70,7 +70,7 @@ NAMED: Final = tuple(
 )
 
 
-def _as_asked(trial: Trial, needed: Needed | None) -> Trial | str:
+def as_asked(trial: Trial, needed: Needed | None) -> Trial | str:
     """A fresh history with the runs that are needed in all, or why there is none."""
     if needed is None:
         return "nothing needed"
@@ -88,7 +88,7 @@ def decided(metric: str, scope: str = "suite") -> Question:
     """A comparison that was inconclusive is not so with the runs that it asks for."""
 
     def ask(trial: Trial) -> Answer:
-        fresh = _as_asked(trial, comparison(trial, metric, scope).needed)
+        fresh = as_asked(trial, comparison(trial, metric, scope).needed)
         if isinstance(fresh, str):
             return Answer(hit=False, refusal=fresh)
         return Answer(comparison(fresh, metric, scope).verdict != "inconclusive")
@@ -100,7 +100,7 @@ def settled(claim: Claim) -> Question:
     """A claim that was not shown is settled by the runs that it asks for."""
 
     def ask(trial: Trial) -> Answer:
-        fresh = _as_asked(trial, trial.ask("check_claims", "v1", "v2", (claim,)).results[0].needed)
+        fresh = as_asked(trial, trial.ask("check_claims", "v1", "v2", (claim,)).results[0].needed)
         if isinstance(fresh, str):
             return Answer(hit=False, refusal=fresh)
         return Answer(fresh.ask("check_claims", "v1", "v2", (claim,)).results[0].status != "NOT SHOWN")
