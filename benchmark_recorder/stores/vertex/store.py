@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1, bigquery
 
     from benchmark_recorder.cells import Cell, Cells, UnmatchedTasks
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
@@ -213,7 +213,7 @@ class VertexStore(Store):
         found = collect(cells, query.versions, query.own_cells, beyond=beyond_of(others), unmatched=unmatched)
         return replace(found, caveats=group_notes(rest))
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
         from benchmark_recorder.histogram import histograms_from
         from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
@@ -222,14 +222,14 @@ class VertexStore(Store):
         filters = Filters.of(query)
         if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
-        found, _ = self._grouped(
+        found, rest = self._grouped(
             query,
             filters,
             lambda keys: histogram_sql(self.table_id, keys, field, filters),
             lambda row, labels: ((row["version"], labels.of(row)), True if row["zero"] else row["bucket"], row["n"]),
             mergeable=True,
         )
-        return histograms_from(found)
+        return histograms_from(found, rest)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""
