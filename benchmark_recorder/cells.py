@@ -258,7 +258,7 @@ def collect(
     others -= own
     pair = compared(versions)
     if pair and beyond is None:
-        beyond = _beyond([cell for cell in together if cell.task_id in others])
+        beyond = beyond_of([cell for cell in together if cell.task_id in others])
     alone = (
         UnmatchedTasks(version, 1, (task,))
         for task, (version, *more) in seen.items()
@@ -269,8 +269,8 @@ def collect(
     return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together([*unmatched, *alone]))
 
 
-def _beyond(cells: Sequence[Cell]) -> BeyondTasks | None:
-    """The cells of matched tasks that get none of their own, as bare numbers."""
+def beyond_of(cells: Sequence[Cell]) -> BeyondTasks | None:
+    """The cells of matched tasks that get none of their own, as bare numbers; ``None`` for no cells."""
     labels = ((c.version, cast("str", c.task_id), c.success, c.group) for c in cells)
     rows = [(c.n, *c.log_time, *c.cost, *c.log_cost, c.routed, c.routed_right) for c in cells]
     return BeyondTasks.of(labels, dict(zip(NUMBERS, zip(*rows, strict=True), strict=True))) if rows else None
