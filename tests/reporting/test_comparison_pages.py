@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark_recorder.analysis import Comparison, Interval
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.comparison_pages import comparison_table
 from benchmark_recorder.reporting.decision_pages import claims_page
@@ -76,6 +77,6 @@ def test_no_comparison_is_no_table() -> None:
 def test_a_claims_interval_may_be_open(
     recorder: BenchmarkRecorder, ends: tuple[float | None, float | None], shown: str
 ) -> None:
-    report = recorder.check_claims("v1.0", "v2.0")
+    report = recorder.check_claims("v1.0", "v2.0", GUIDE_CLAIMS)
     first = replace(report.results[0], interval=Interval(*ends), equivalence_interval=None)
     assert shown in render_text(claims_page(replace(report, results=(first,))))
