@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import identified
+from benchmark_recorder.identity import legacy_record_id
 from benchmark_recorder.stores.json_file.format import (
     CLOSING,
     HEADER,
@@ -30,7 +30,7 @@ from benchmark_recorder.stores.sidefiles import back_up, replace
 from benchmark_recorder.validation import plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,32 @@ def convert(content: bytes, path: str) -> Converted:
     lines = [encode(document) for document in identified(documents, given)]
     whole = assemble(header, lines)
     return Converted(whole, Layout(len(header), len(whole) - len(CLOSING), torn), len(documents) - len(lines))
+
+
+def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Each record with its id, in order; a record whose id came before is left out.
+
+    Args:
+        documents: records of one file, with or without an id.
+        given: all ids in the file.
+    """
+    seen: set[str] = set()
+    ordinals: dict[str, int] = {}
+    for document in documents:
+        record_id = document.get("record_id")
+        if isinstance(record_id, str):
+            if record_id not in seen:
+                seen.add(record_id)
+                yield document
+            continue
+        content = {name: value for name, value in document.items() if name != "record_id"}
+        first = legacy_record_id(content, 0)
+        ordinal = ordinals.get(first, 0)
+        # An identical record may have been converted, and so have this id, before this one was added.
+        while (record_id := legacy_record_id(content, ordinal)) in given:
+            ordinal += 1
+        ordinals[first] = ordinal + 1
+        yield {"record_id": record_id, **content}
 
 
 def take_over(fd: int, document: str, path: str) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
 
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.mongodb.client import Client
     from benchmark_recorder.stores.mongodb.groups import Key, Labels
@@ -190,7 +190,7 @@ class MongoDBStore(Store):
             return summarize_columns(self.scan(query, fields_of(query)), query)
         return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
         from benchmark_recorder.fields import COLUMNS
         from benchmark_recorder.histogram import histograms_from
@@ -201,7 +201,7 @@ class MongoDBStore(Store):
         if COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
         try:
-            found, _ = self._grouped(
+            found, rest = self._grouped(
                 query,
                 lambda keys: histogram_of(query, keys, _FIELD.get(field, field)),
                 lambda row, labels: (
@@ -212,7 +212,7 @@ class MongoDBStore(Store):
             )
         except NotGroupedError:
             return super().histogram(query, field)
-        return histograms_from(found)
+        return histograms_from(found, rest)
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
