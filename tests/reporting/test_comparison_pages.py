@@ -72,9 +72,9 @@ def test_no_comparison_is_no_table() -> None:
 @pytest.mark.parametrize(
     ("ends", "shown"),
     [
-        ((10.0, 20.0), "+10.0% to +20.0% (95%)"),
-        ((None, 20.0), "below +20.0% (95%)"),
-        ((10.0, None), "above +10.0% (95%)"),
+        ((10.0, 20.0), "-20.0% to -10.0% (95%)"),
+        ((None, 20.0), "above -20.0% (95%)"),
+        ((10.0, None), "below -10.0% (95%)"),
     ],
 )
 def test_a_claims_interval_may_be_open(
