@@ -14,7 +14,7 @@ from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, Sto
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
-from benchmark_recorder.stores.mongodb import MongoDBStore, pipeline
+from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation, pipeline
 from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 
 
 class TestMongoDBStoreContract(StoreContract):
-    @pytest.fixture
-    def store(self, mongodb_uri: str, database: str) -> Iterator[MongoDBStore]:
+    @pytest.fixture(params=["few tasks", "many tasks", "too many tasks"])
+    def store(
+        self, mongodb_uri: str, database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[MongoDBStore]:
+        """Each way to an answer: the server tells all tasks apart, those with several records, or none."""
+        few, most = {"few tasks": (1000, 1000), "many tasks": (0, 1000), "too many tasks": (0, 0)}[request.param]
+        monkeypatch.setattr(aggregation, "FEW_TASKS", few)
+        monkeypatch.setattr(aggregation, "MOST_OWN_TASKS", most)
         with MongoDBStore(mongodb_uri, database=database) as store:
             yield store
 
@@ -162,12 +168,12 @@ def test_a_large_offset_costs_no_digits(store: MongoDBStore) -> None:
             assert mine.m2 == pytest.approx(theirs.m2, rel=1e-9)
 
 
+@pytest.mark.parametrize("few", [0, 1000])
 def test_tasks_beyond_the_most_frequent_ones_are_pooled_as_everywhere(
-    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    for module in (pipeline, sys.modules["benchmark_recorder.cells"]):
-        monkeypatch.setattr(module, "MAX_MATCHED_TASKS", 20)
-    monkeypatch.setattr(pipeline, "POOLED_AT_ONCE", 7)
+    monkeypatch.setattr(sys.modules["benchmark_recorder.cells"], "MAX_MATCHED_TASKS", 20)
+    monkeypatch.setattr(aggregation, "FEW_TASKS", few)
     rng = np.random.default_rng(2)
     history = [make_document(**fields, task_id=f"t{int(rng.zipf(1.3)) % 90}") for fields in _variety(rng, 900)]
     store.append(history)
@@ -220,7 +226,8 @@ def test_groups_and_histograms_take_one_aggregation_that_moves_no_records(
     monkeypatch.setattr(store, "_aggregated", aggregated)
     assert store.summarize(Query(by=by)).groups
     assert store.histogram(Query(by=by), "cost")
-    assert aggregated.call_count == 2
+    read = [call for call in aggregated.call_args_list if "$match" in call.args[1][0]]
+    assert len(read) == 2
 
 
 def test_a_long_value_elsewhere_in_the_metadata_keeps_no_group_from_the_server(
@@ -261,7 +268,8 @@ def test_thousands_of_groups_of_one_task_are_more_than_a_document_holds_and_answ
     expected = store.summarize(query)
     with pytest.raises(StoreUnavailableError) as refused, store._talking():
         raise OperationFailure("too large", 10334)
-    monkeypatch.setattr(store, "_aggregated", lambda _: (_ for _ in ()).throw(refused.value))
+    monkeypatch.setattr(aggregation, "cells_of", Mock(side_effect=refused.value))
+    monkeypatch.setattr(pipeline, "histogram_of", Mock(side_effect=refused.value))
     assert_same_cells(store.summarize(query), expected)
     assert store.histogram(query).keys() == {(cell.version, cell.group) for cell in expected.cells}
     with pytest.raises(StoreUnavailableError):
