@@ -16,8 +16,9 @@ The modules of this folder, from the caller down:
   of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric`` and ``Query``. ``validation``:
   checks a record; ``identity``: its id and time.
-- ``cells``: the statistics that comparisons are computed from; ``columns``: the arrays that these come from;
-  ``grouping``: the keys of ``by=``, and how many groups are kept; ``histogram``: percentiles of very many runs.
+- ``cells``: the statistics that comparisons are computed from; ``matching``: which tasks get their own, and what is
+  known of the others; ``tabulation``: how they come from ``columns``; ``grouping``: the keys of ``by=``, and how many
+  groups are kept; ``units``: who counts once in an experiment; ``histogram``: percentiles of very many runs.
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
   ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.

@@ -18,19 +18,26 @@ from benchmark_recorder._lazy import lazy_names
 from benchmark_recorder.columns import Coded as Coded
 from benchmark_recorder.columns import Moments as Moments
 from benchmark_recorder.columns import Range as Range
+from benchmark_recorder.columns import Units as Units
 from benchmark_recorder.columns import encode as encode
-from benchmark_recorder.columns import extremes_by, log_moments_by, moments_by, ranges_by
-from benchmark_recorder.grouping import REST, Groups, fields_for, groups_of, most_groups
+from benchmark_recorder.columns import (
+    extremes_by,
+    log_moments_by,
+    merged_range,
+    moments_by,
+    range_of,
+    ranges_by,
+    routings,
+)
+from benchmark_recorder.grouping import REST, Groups, most_groups
+from benchmark_recorder.matching import NUMBERS, compared, matched_tasks
+from benchmark_recorder.matching import BeyondTasks as BeyondTasks
+from benchmark_recorder.matching import UnmatchedTasks as UnmatchedTasks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-    from benchmark_recorder.records import Columns, Query
-
-MAX_MATCHED_TASKS: Final = 10_000
-"""Tasks that get cells of their own; the rest of a version is pooled."""
+    from benchmark_recorder.records import Columns
 
 CELL_FIELDS: Final = (
     "version",
@@ -49,14 +56,14 @@ CELL_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The runs of one task in one version that all succeeded, or all failed.
+    """The runs of one task in one version that all succeeded, or all failed; or the units of one version.
 
     Attributes:
         version: of the orchestrator.
         task_id: the task, or ``None`` where the cell pools what is left of a version.
-        success: whether these runs succeeded.
-        n: runs.
-        tasks: different tasks (1, but for a pooled cell).
+        success: whether these runs succeeded; ``True`` in a cell of units, whose times are those of successful runs.
+        n: runs, or units.
+        tasks: different tasks (1, but for a pooled cell; 0 in a cell of units, which is of any tasks).
         group: of these runs, a text, ``None`` or ``grouping.REST`` for each key that was asked for.
         time: moments of the duration in seconds.
         log_time: moments of its natural logarithm; runs of zero duration are left out.
@@ -70,6 +77,7 @@ class Cell:
         host: least and greatest.
         first: microseconds since 1970 of the earliest run.
         last: of the latest.
+        units: what a cell of units has besides; ``None`` in any other.
     """
 
     version: str
@@ -90,21 +98,16 @@ class Cell:
     last: int
     tasks: int = 1
     group: tuple[str | None, ...] = ()
+    units: Units | None = None
 
     @property
     def unknown_cost(self) -> int:
-        """Runs whose cost is not known."""
+        """Runs whose cost is not known; units without a run whose cost is."""
         return self.n - self.cost.n
 
     def merge(self, other: Cell) -> Cell:
         """Both cells' runs together, under this one's labels; ``tasks`` is left to the caller."""
         return cast("Cell", total((self, other)))
-
-
-def _merge_range(left: Range, right: Range) -> Range:
-    if left is None or right is None:
-        return left or right
-    return min(left[0], right[0]), max(left[1], right[1])
 
 
 class StoreNote(NamedTuple):
@@ -139,13 +142,29 @@ class Cells:
     one cell for its successes and one for its failures, with ``task_id`` ``None``. All records are in exactly one
     cell, so a version's total is the merge of its cells.
 
+    Where two versions are asked for, they are compared: every matched task counts, so those that are beyond the 10,000
+    are there once more, without their ids; and tasks that only one version ran are listed, over all groups. Tasks that
+    were named as ``Query.own_cells`` have cells that say it, and are in neither.
+
+    Where ``Query.unit`` is given, the matching records are grouped twice. First by version, group and unit, whatever
+    their tasks: a unit's value is the mean over its runs, of the time and its logarithm over those that succeeded, of
+    the known cost and its logarithm over all; and its rates of success and right routing. Then by version and group:
+    ``n`` counts units, moments and maxima are of the units' values (each counts once, and not at all where it has no
+    such run), and ``Cell.units`` has the rates. ``routed`` and ``routed_right`` still count runs, and ranges and times
+    are those of all runs. A unit that is in several groups counts once in each. Runs without a unit are in no cell; a
+    note says how many they are. There is no more than these cells, also of two versions.
+
     Attributes:
         cells: by version and task, the pooled ones at the end.
         caveats: what readers must know about their origin: an unreachable server, records that cannot be read.
+        beyond: matched tasks without cells of their own; ``None`` where there are none, or no two versions.
+        unmatched: for each version that ran tasks that the other one did not, by version: how many, and the first ids.
     """
 
     cells: tuple[Cell, ...] = ()
     caveats: tuple[StoreNote, ...] = ()
+    beyond: BeyondTasks | None = None
+    unmatched: tuple[UnmatchedTasks, ...] = ()
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -169,7 +188,12 @@ class Cells:
 
     def within(self, group: tuple[str | None, ...]) -> Cells:
         """One group's cells, as a question about its runs alone would give them."""
-        return replace(self, cells=tuple(replace(cell, group=()) for cell in self.cells if cell.group == group))
+        return replace(
+            self,
+            cells=tuple(replace(cell, group=()) for cell in self.cells if cell.group == group),
+            beyond=self.beyond and self.beyond.within(group),
+            unmatched=(),
+        )
 
     def by_task(self, version: str) -> dict[str, tuple[Cell, ...]]:
         """One version's cells by task, without the pooled ones."""
@@ -197,10 +221,11 @@ def total(cells: Iterable[Cell]) -> Cell | None:
         max_cost=max([cell.max_cost for cell in cells]),
         routed=sum([cell.routed for cell in cells]),
         routed_right=sum([cell.routed_right for cell in cells]),
-        git_commit=reduce(_merge_range, {cell.git_commit for cell in cells}),
-        host=reduce(_merge_range, {cell.host for cell in cells}),
+        git_commit=reduce(merged_range, {cell.git_commit for cell in cells}),
+        host=reduce(merged_range, {cell.host for cell in cells}),
         first=min([cell.first for cell in cells]),
         last=max([cell.last for cell in cells]),
+        units=Units.together([cell.units for cell in cells if cell.units is not None]),
     )
 
 
@@ -209,38 +234,69 @@ def cell_of(row: Mapping[str, Any], moments: Mapping[str, Moments]) -> Cell:
 
     Args:
         row: a cell's fields under their names, ``group`` where there are groups; a range as ``least_host`` and
-            ``greatest_host``.
+            ``greatest_host``; ``units`` in a cell of units.
         moments: of ``time``, ``log_time``, ``cost`` and ``log_cost``.
     """
     names = ("version", "task_id", "n", "routed", "routed_right", "first", "last", "tasks")
     fields: dict[str, Any] = {name: row[name] for name in names} | {**moments}
     return Cell(
         group=row.get("group", ()),
+        units=row.get("units"),
         success=bool(row["success"]),
         max_time=row["max_time"] or 0.0,
         max_cost=row["max_cost"] or 0.0,
-        git_commit=_range_of(row["least_git_commit"], row["greatest_git_commit"]),
-        host=_range_of(row["least_host"], row["greatest_host"]),
+        git_commit=range_of(row["least_git_commit"], row["greatest_git_commit"]),
+        host=range_of(row["least_host"], row["greatest_host"]),
         **fields,
     )
 
 
-def _range_of(least: str | None, greatest: str | None) -> Range:
-    return None if least is None or greatest is None else (least, greatest)
-
-
-def collect(cells: Iterable[Cell], versions: tuple[str, ...] | None, own_cells: Collection[str] = frozenset()) -> Cells:
+def collect(
+    cells: Iterable[Cell],
+    versions: tuple[str, ...] | None,
+    own_cells: Collection[str] = frozenset(),
+    *,
+    beyond: BeyondTasks | None = None,
+    unmatched: Iterable[UnmatchedTasks] = (),
+) -> Cells:
     """Cells that may share labels, merged, and pooled where a task is not matched.
 
     Args:
         cells: of any tasks; a pooled one stays pooled.
         versions: what was asked for; ``None`` for all that are there.
         own_cells: tasks that get cells of their own in any case.
+        beyond: what is known already of the matched tasks in pooled cells.
+        unmatched: the same of those that only one version ran.
     """
     together = merged(cells)
-    matched = _matched(together, versions).union(own_cells)
-    own = [cell for cell in together if cell.task_id in matched]
-    return Cells(ordered([*own, *_pooled(cell for cell in together if cell.task_id not in matched)]))
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    runs: defaultdict[str, int] = defaultdict(int)
+    for cell in together:
+        if cell.task_id is not None:
+            seen[cell.task_id].add(cell.version)
+            runs[cell.task_id] += cell.n
+    asked = {cell.version for cell in together} if versions is None else set(versions)
+    own, others = matched_tasks(seen, runs, len(asked))
+    own |= {*own_cells}
+    others -= own
+    pair = compared(versions)
+    if pair and beyond is None:
+        beyond = _beyond([cell for cell in together if cell.task_id in others])
+    alone = (
+        UnmatchedTasks(version, 1, (task,))
+        for task, (version, *more) in seen.items()
+        if pair and not more and task not in own_cells
+    )
+    cells = [cell for cell in together if cell.task_id in own]
+    pooled = _pooled(cell for cell in together if cell.task_id not in own)
+    return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together([*unmatched, *alone]))
+
+
+def _beyond(cells: Sequence[Cell]) -> BeyondTasks | None:
+    """The cells of matched tasks that get none of their own, as bare numbers."""
+    labels = ((c.version, cast("str", c.task_id), c.success, c.group) for c in cells)
+    rows = [(c.n, *c.log_time, *c.cost, *c.log_cost, c.routed, c.routed_right) for c in cells]
+    return BeyondTasks.of(labels, dict(zip(NUMBERS, zip(*rows, strict=True), strict=True))) if rows else None
 
 
 def merged(cells: Iterable[Cell]) -> list[Cell]:
@@ -261,45 +317,7 @@ def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 
 def _group_order(group: tuple[str | None, ...]) -> tuple[tuple[bool, str], ...]:
-    return tuple((label is None, label or "") for label in group)
-
-
-def _matched(cells: Iterable[Cell], versions: tuple[str, ...] | None) -> frozenset[str]:
-    """The tasks that get cells of their own."""
-    runs: defaultdict[str, int] = defaultdict(int)
-    seen: defaultdict[str, set[str]] = defaultdict(set)
-    present = set()
-    for cell in cells:
-        present.add(cell.version)
-        if cell.task_id is not None:
-            runs[cell.task_id] += cell.n
-            seen[cell.task_id].add(cell.version)
-    tasks = list(runs)
-    matched = are_matched(
-        tasks,
-        np.array([runs[task] for task in tasks], np.int64),
-        np.array([len(seen[task]) for task in tasks], np.int64),
-        len(set(versions) if versions is not None else present),
-    )
-    return frozenset(task for task, own in zip(tasks, matched.tolist(), strict=True) if own)
-
-
-def are_matched(
-    tasks: Sequence[str], runs: NDArray[np.int64], versions: NDArray[np.int64], asked: int
-) -> NDArray[np.bool_]:
-    """Whether each task gets cells of its own; see ``Cells``.
-
-    Args:
-        tasks: their ids.
-        runs: of each task.
-        versions: in how many versions each one was seen.
-        asked: how many versions were asked for; those that are there, where all were.
-    """
-    matched = versions >= 2 if asked > 1 else runs >= 2
-    if np.count_nonzero(matched) > MAX_MATCHED_TASKS:
-        most = sorted(np.flatnonzero(matched).tolist(), key=lambda place: (-runs[place], tasks[place]))
-        matched[most[MAX_MATCHED_TASKS:]] = False
-    return matched
+    return tuple((label is None, label or "") for label in group) if group else ()
 
 
 def _pooled(cells: Iterable[Cell]) -> tuple[Cell, ...]:
@@ -315,28 +333,6 @@ def _count_tasks(group: list[Cell]) -> int:
 
 
 # From columns ------------------------------------------------------------------------------------------------------
-
-
-def fields_of(query: Query) -> tuple[str, ...]:
-    """The columns that ``summarize_columns`` needs."""
-    return tuple(dict.fromkeys((*CELL_FIELDS, *fields_for(query.by))))
-
-
-def summarize_columns(columns: Columns | Mapping[str, Any], query: Query) -> Cells:
-    """The cells of records that match a query already: what ``Store.summarize`` returns.
-
-    Args:
-        columns: ``fields_of(query)``, the texts as object arrays or as ``Coded``.
-        query: what is asked for.
-    """
-    groups = groups_of(query.by, columns) if query.by else None
-    found = collect(tabulate(columns, groups), query.versions, query.own_cells)
-    return found if groups is None else replace(found, caveats=group_notes(groups.rest))
-
-
-def tabulate_by(columns: Columns, query: Query) -> list[Cell]:
-    """One cell for each (version, task, success, group); of groups beyond the most, one for the rest."""
-    return tabulate(columns, groups_of(query.by, columns) if query.by else None)
 
 
 def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None) -> list[Cell]:
@@ -361,7 +357,7 @@ def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None)
     time, cost, moment = columns["execution_time"], columns["cost"], columns["time"]
     known, timed = np.isfinite(cost), np.isfinite(time)  # older files may have neither
     ranges = {name: ranges_by(group, coded[name], count) for name in ("git_commit", "host")}
-    routed, right = _routings(coded["expected_agent"], coded["agent_selected"])
+    routed, right = routings(coded["expected_agent"], coded["agent_selected"])
     parts = zip(
         np.bincount(group, minlength=count).tolist(),
         moments_by(group, time, timed, count),
@@ -387,14 +383,6 @@ def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None)
     )
     rows: Iterator[tuple[Any, ...]] = ((*label, *part, 1, group) for label, part, group in zip(labels, parts, own))  # noqa: B905 - one may repeat
     return [Cell(*row) for row in rows]
-
-
-def _routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Where both agents are known, and where they are the same."""
-    routed = (expected.codes >= 0) & (selected.codes >= 0)
-    place = {agent: code for code, agent in enumerate(selected.vocabulary)}
-    translation = np.array([place.get(agent, -2) for agent in expected.vocabulary] or [-2], np.int32)
-    return routed, routed & (translation[expected.codes] == selected.codes)
 
 
 __getattr__ = lazy_names(__name__, {}, renamed={"Caveat": "StoreNote"})

@@ -159,8 +159,49 @@ class Moments(NamedTuple):
         return Moments(count, whole, m2)
 
 
+class Units(NamedTuple):
+    """What a cell of units has besides; see ``cells.Cells``.
+
+    Attributes:
+        runs: of these units.
+        success_rate: moments of each unit's own rate: of its runs, the part that succeeded.
+        routing_rate: the same of right routings, among the runs whose selected and expected agent are both known; a
+            unit without such runs is left out.
+        shared: how many of these units have runs in another of the asked-for versions, too.
+    """
+
+    runs: int
+    success_rate: Moments
+    routing_rate: Moments
+    shared: int
+
+    @staticmethod
+    def together(parts: Sequence[Units]) -> Units | None:
+        """Those of different units together; ``None`` for none."""
+        if not parts:
+            return None
+        return Units(
+            sum(part.runs for part in parts),
+            Moments.together([part.success_rate for part in parts]),
+            Moments.together([part.routing_rate for part in parts]),
+            sum(part.shared for part in parts),
+        )
+
+
 Range: TypeAlias = tuple[str, str] | None
 """The least and the greatest of some texts: equal where there is only one; ``None`` where there is none."""
+
+
+def range_of(least: str | None, greatest: str | None) -> Range:
+    """A range from its ends."""
+    return None if least is None or greatest is None else (least, greatest)
+
+
+def merged_range(left: Range, right: Range) -> Range:
+    """The range of both ranges' texts."""
+    if left is None or right is None:
+        return left or right
+    return min(left[0], right[0]), max(left[1], right[1])
 
 
 def moments_by(
@@ -175,22 +216,42 @@ def moments_by(
         count: how many groups there are.
     """
     group, values = group[where], values[where]
-    n = np.bincount(group, minlength=count)
+    n, mean = _means(group, values, count)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
-        mean = np.bincount(group, values, count) / np.maximum(n, 1)
-        deviation = values - mean[group]
-        # The mean of the deviations is what rounding left of the first pass.
-        mean += np.bincount(group, deviation, count) / np.maximum(n, 1)
         m2 = np.bincount(group, (values - mean[group]) ** 2, count)
     return list(map(Moments, n.tolist(), mean.tolist(), m2.tolist()))
+
+
+def means_by(
+    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """The mean of each group's values, NaN for a group without any; arguments as in ``moments_by``."""
+    n, mean = _means(group[where], values[where], count)
+    return np.where(n > 0, mean, np.nan)
+
+
+def _means(
+    group: NDArray[np.intp], values: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """How many values each group has, and their mean."""
+    n = np.bincount(group, minlength=count)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.bincount(group, values, count) / np.maximum(n, 1)
+        # The mean of the deviations is what rounding left of the first pass.
+        mean += np.bincount(group, values - mean[group], count) / np.maximum(n, 1)
+    return n, mean
 
 
 def log_moments_by(
     group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
 ) -> list[Moments]:
     """The same of the values' natural logarithms."""
-    logs = np.log(values, out=np.zeros_like(values), where=where)
-    return moments_by(group, logs, where, count)
+    return moments_by(group, logs_of(values, where), where, count)
+
+
+def logs_of(values: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The natural logarithms of some values, 0 elsewhere."""
+    return np.log(values, out=np.zeros_like(values), where=where)
 
 
 def extremes_by(better: np.ufunc, group: NDArray[np.intp], values: NDArray[Any], start: float, count: int) -> list[Any]:
@@ -215,3 +276,11 @@ def ranges_by(group: NDArray[np.intp], column: Coded, count: int) -> list[Range]
         (column.vocabulary[by_name[low]], column.vocabulary[by_name[high]]) if high >= 0 else None
         for low, high in zip(least, greatest, strict=True)
     ]
+
+
+def routings(expected: Coded, selected: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where both agents are known, and where they are the same."""
+    routed = (expected.codes >= 0) & (selected.codes >= 0)
+    place = {agent: code for code, agent in enumerate(selected.vocabulary)}
+    translation = np.array([place.get(agent, -2) for agent in expected.vocabulary] or [-2], np.int32)
+    return routed, routed & (translation[expected.codes] == selected.codes)

@@ -114,3 +114,12 @@ COLUMNS: Final[Mapping[str, str]] = {field.name: field.dtype for field in FIELDS
 def of_kind(*kinds: Kind) -> frozenset[str]:
     """The names of the fields of these kinds."""
     return frozenset(field.name for field in FIELDS if field.kind in kinds)
+
+
+METADATA_PREFIX: Final = "metadata."
+"""How a key of the metadata is named beside fields."""
+
+
+def metadata_key(name: str) -> str | None:
+    """The key of the metadata that ``metadata.<key>`` names; ``None`` for any other name."""
+    return name.removeprefix(METADATA_PREFIX) if name.startswith(METADATA_PREFIX) else None

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmark_recorder.columns import Coded, encode
 from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.fields import METADATA_PREFIX, metadata_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -56,7 +57,6 @@ TEXT_FIELDS: Final = {
 }
 """The fields of texts behind the keys."""
 
-METADATA_PREFIX: Final = "metadata."
 KEYS: Final = (*PERIODS, *TEXT_FIELDS, f"{METADATA_PREFIX}<key>")
 
 
@@ -83,11 +83,6 @@ def check_key(key: object, name: str = "by") -> str:
     if isinstance(key, str) and (key in PERIODS or key in TEXT_FIELDS or metadata_key(key)):
         return key
     raise InvalidQueryError(f"{name}: expected one of {', '.join(KEYS)}, got {preview(key)}")
-
-
-def metadata_key(key: str) -> str | None:
-    """The key of the metadata that a key names; ``None`` for any other."""
-    return key.removeprefix(METADATA_PREFIX) if key.startswith(METADATA_PREFIX) else None
 
 
 def keeps_newest(key: str) -> bool:

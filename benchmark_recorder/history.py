@@ -12,7 +12,7 @@ from benchmark_recorder.records import Filters, Query, QueryArguments
 from benchmark_recorder.stores.base import EXTRAS, Health, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
     from benchmark_recorder.analysis import Claim
@@ -234,12 +234,14 @@ class History:
         baseline: str,
         candidate: str,
         *,
-        policy: Literal["default", "literal"] = "default",
+        policy: Literal["default", "guide", "literal"] = "default",
+        margins: Mapping[str, float] | None = None,
+        require: Collection[str] | None = None,
         on_inconclusive: Literal["warn", "fail", "pass"] = "warn",
         coverage: float | None = None,
         baseline_days: float | None = None,
         baseline_file: str | os.PathLike[str] | None = None,
-        target: float | None = 20,
+        target: float | None = None,
         scope: Scope = "suite",
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
@@ -248,13 +250,16 @@ class History:
         Args:
             baseline: version.
             candidate: version; the same one is fine with a window or a file.
-            policy: ``"default"`` (evidence and size) or ``"literal"`` (the guide's thresholds on points).
+            policy: ``"default"`` (evidence and size) or ``"guide"`` (its literal thresholds on points).
+            margins: how much worse each metric may get: ``{"time": 0.05, "failures": 0.01}``; unless given, 10% of
+                the time, 2 points of failures and 5% of the cost.
+            require: the metrics that must be shown to be within their margin for a pass; ``["time"]`` unless given.
             on_inconclusive: what an inconclusive gate does.
             coverage: test coverage in percent, if known.
             baseline_days: take the baseline's runs from this many days before the candidate's first run.
             baseline_file: take the baseline's runs from this JSON file, pinned when they were good.
-            target: warn if the candidate saves less than this many percent of the time; ``None`` for no such alert,
-                where a version only has to be no worse.
+            target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
+                but the guide's 20 with its policy.
             scope: see ``compare_versions``.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
 
@@ -278,6 +283,8 @@ class History:
             baseline,
             candidate,
             policy=policy,
+            margins=margins,
+            require=require,
             on_inconclusive=on_inconclusive,
             coverage=coverage,
             scope=scope,

@@ -147,8 +147,7 @@ def _judge(config: pytest.Config) -> tuple[list[str], bool]:
         lines = [*render_text(page).splitlines(), ""]
         if not option.bench_gate:
             return lines, True
-        # A test suite asks whether a version is worse, not whether it is 20% faster.
-        gate = recorder.check_gate(*versions, on_inconclusive=option.bench_on_inconclusive, target=None)
+        gate = recorder.check_gate(*versions, on_inconclusive=option.bench_on_inconclusive)
     except BenchmarkRecorderError as error:
         return [f"cannot be compared: {terminal(str(error), 1000)}"], not option.bench_gate
     return [*lines, *str(gate).splitlines(), ""], gate.exit_code == 0

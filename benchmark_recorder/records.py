@@ -26,6 +26,8 @@ from benchmark_recorder.identity import timestamp_text as timestamp_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from benchmark_recorder.units import UnitFilter
+
 Document: TypeAlias = dict[str, Any]
 """A record as it is stored: JSON values under the field names of ``BenchmarkMetric``, absent fields left out."""
 
@@ -159,6 +161,9 @@ class Query:
         metadata: top-level keys with exactly these values.
         runs: ``"roots"``: runs that were not a part of another one; ``"children"``: those that were; or ``"all"``.
         by: group by these keys (see ``grouping``); no filter: only ``summarize`` and ``histogram`` look at it.
+        unit: ``metadata.<key>``: count each value of this key once (see ``cells.Cells``); no filter: only
+            ``summarize`` looks at it, and what counts runs (``histogram``, ``durations``) refuses it.
+        units: only some units, or all others; for replication, not for callers.
         exclude_ids: records with these ids are left out; for replication, not for callers.
         own_cells: tasks that always get cells of their own; for replication and reports.
     """
@@ -180,6 +185,14 @@ class Query:
     expected_agents: tuple[str, ...] | None = None
     runs: Runs = "roots"
     by: tuple[str, ...] = ()
+    unit: str | None = None
+    units: UnitFilter | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit is not None:
+            from benchmark_recorder.units import unit_key  # recording never needs it
+
+            unit_key(self.unit)
 
     @classmethod
     def of(  # noqa: PLR0913
@@ -256,6 +269,15 @@ class Query:
             runs=runs,
         )
 
+    def refuse_unit(self, question: str) -> None:
+        """Called by questions that count runs.
+
+        Raises:
+            InvalidQueryError: units are to be counted.
+        """
+        if self.unit is not None:
+            raise InvalidQueryError(f"unit: {question} counts runs, not units by {self.unit}; leave unit out")
+
     @property
     def texts(self) -> Mapping[str, tuple[str, ...]]:
         """The fields of which one of some texts is asked for, with these."""
@@ -284,6 +306,7 @@ class Query:
             and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)
             and (not self.metadata or self._has_metadata(document.get("metadata")))
             and document.get("record_id") not in self.exclude_ids
+            and (self.units is None or self.units.matches(document.get("metadata")))
         )
 
     def _is_task(self, document: Document) -> bool:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from benchmark_recorder.cells import (
     CELL_FIELDS,
-    MAX_MATCHED_TASKS,
     Cell,
     Cells,
     Moments,
@@ -20,6 +19,7 @@ from benchmark_recorder.cells import (
     tabulate,
     total,
 )
+from benchmark_recorder.matching import MAX_MATCHED_TASKS
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import assert_same_cells, make_document, make_history

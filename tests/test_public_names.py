@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import benchmark_recorder
+from benchmark_recorder.analysis import compare
+from benchmark_recorder.cells import Cells
 from benchmark_recorder.records import Query
 
 HEAVY = (
@@ -47,6 +49,7 @@ RENAMED = [
     ("cells.Caveat", "StoreNote"),
     ("Query.without", "exclude_ids"),
     ("Query.apart", "own_cells"),
+    ("Comparison.beside", "alternatives"),
 ]
 """Old public names, which work for one release, and the present ones."""
 
@@ -71,11 +74,11 @@ def test_the_names_are_these() -> None:
 @pytest.mark.parametrize(("old", "new"), RENAMED)
 def test_an_old_name_still_works_and_warns(old: str, new: str) -> None:
     place, _, name = old.rpartition(".")
-    holder: Any = (
-        Query(exclude_ids=frozenset({"a"}), own_cells=frozenset({"b"}))
-        if place == "Query"
-        else import_module(f"benchmark_recorder.{place}")
-    )
+    objects = {
+        "Query": Query(exclude_ids=frozenset({"a"}), own_cells=frozenset({"b"})),
+        "Comparison": compare(Cells(), "v1.0", "v2.0"),
+    }
+    holder: Any = objects.get(place) or import_module(f"benchmark_recorder.{place}")
     with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}") as caught:
         assert getattr(holder, name) is getattr(holder, new)
     assert [warning.filename for warning in caught] == [__file__]

@@ -6,7 +6,8 @@
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios.
 - ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict, each task on its own,
   and the verdict on all metrics; ``power``: how many more runs would decide.
-- ``gates``: margins, states and exit codes in CI. ``claims``: targets. ``self_test``: how often the gate is wrong.
+- ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
+  literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         WorstTask,
         what_to_look_at,
     )
-    from benchmark_recorder.analysis.gates import GateCheck, GateResult, LiteralCheck, check_gate
+    from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
     from benchmark_recorder.analysis.power import Needed
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
+    from benchmark_recorder.analysis.thresholds import LiteralCheck
     from benchmark_recorder.analysis.trend import TREND_METRICS, Change, Trend, Week, trend_of, week_starts
     from benchmark_recorder.grouping import WEEK
 
@@ -102,7 +104,8 @@ _HOMES: Final = {
     **dict.fromkeys(("DEFAULT_CLAIMS", "Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "JointComparison", "TaskRow", "compare", "compare_all"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
-    **dict.fromkeys(("GateCheck", "GateResult", "LiteralCheck", "check_gate"), "gates"),
+    **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
+    "LiteralCheck": "thresholds",
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
     "Needed": "power",
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),

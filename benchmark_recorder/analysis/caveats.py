@@ -70,7 +70,7 @@ FAST = 0.5
 """Failed runs that take less than this part of what successful ones take make a version look fast by failing."""
 
 
-def comparison_caveats(measured: Measured, cells: Cells, beside: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
+def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
     """All caveats about one comparison, the gravest first; if a side has no runs, only that."""
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
@@ -83,7 +83,7 @@ def comparison_caveats(measured: Measured, cells: Cells, beside: Mapping[str, Es
         *_few(measured, v1, v2),
         *_fallback(measured),
         *_mix(measured, v1, v2),
-        *_disagreement(measured, beside),
+        *_disagreement(measured, alternatives),
         *_fast_failures(measured, cells, v1, v2),
     ]
     for version, cell in present.items():
@@ -136,7 +136,7 @@ def _over_tasks(measured: Measured) -> Caveat:
 def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
     """Tasks that only one version has run."""
     there = measured.strata
-    if not (there.left.n and there.right.n):
+    if v1 == v2 or not (there.left.n and there.right.n):
         return
     matched = (sum(p.left.n for p in there.pairs), sum(p.right.n for p in there.pairs))
     rest = (there.left.n - matched[0], there.right.n - matched[1])
@@ -155,12 +155,19 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
     yield Caveat("different_tasks" if there.matched else "unmatched_tasks", figures=figures)
 
 
-def _disagreement(measured: Measured, beside: Mapping[str, Estimate]) -> Iterator[Caveat]:
+def unlisted_tasks(measured: Measured) -> Iterator[Caveat]:
+    """That not every matched task is listed by itself."""
+    listed = sum(pair.task_id is not None for pair in measured.strata.pairs)
+    if listed < measured.matched_tasks:
+        yield Caveat("tasks_not_listed", figures={"listed": listed, "tasks": measured.matched_tasks})
+
+
+def _disagreement(measured: Measured, alternatives: Mapping[str, Estimate]) -> Iterator[Caveat]:
     """Simpson's paradox, and plain figures that disagree with the effect."""
     if measured.change is None:
         return
     effect, interval = measured.effect(measured.change.estimate), measured.interval(0.95)
-    pooled = beside.get("pooled")
+    pooled = alternatives.get("pooled")
     low = interval.low if interval and interval.low is not None else -math.inf
     high = interval.high if interval and interval.high is not None else math.inf
     if not math.isfinite(100 * effect):

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.analysis import means, metrics, rates
-from benchmark_recorder.analysis.caveats import comparison_caveats
+from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tasks
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_scope, metric_named
@@ -93,7 +94,7 @@ class Comparison(Result):
         method: of ``effect``, interval and p-value.
         ratio: v2 over v1 with its interval: of the means as ``effect`` has them, or of the two rates.
         matched_tasks: tasks compared with themselves; 0 where all runs were compared whatever their task.
-        beside: other ways to see the same change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
+        alternatives: other views of the change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
         tasks: each task on its own. Exploratory: see ``TaskRow.q_value``.
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
         warnings: caveats that the reader must know.
@@ -120,10 +121,16 @@ class Comparison(Result):
     method: str
     ratio: Estimate | None
     matched_tasks: int
-    beside: dict[str, Estimate]
+    alternatives: dict[str, Estimate] = field(metadata={"key": "beside"})
     tasks: tuple[TaskRow, ...]
     needed: Needed | None
     warnings: tuple[Caveat, ...]
+
+    @property
+    def beside(self) -> dict[str, Estimate]:
+        """The old name of ``alternatives``, and still its key."""
+        warn_renamed("Comparison.beside", "alternatives")
+        return self.alternatives
 
 
 def compare(  # noqa: PLR0913
@@ -161,7 +168,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
     p_value = change.p_value if change and not isinstance(change, Point) else None
     significant = is_significant(p_value, interval)
     verdict = verdict_of(measured, margin, significant=significant)
-    beside = _beside(measured, cells)
+    alternatives = _alternatives(measured, cells)
     return Comparison(
         metric=metric.name,
         v1=measured.v1,
@@ -184,10 +191,10 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         method=change.method if change else "none: a value is missing on one side",
         ratio=ratio_estimate(measured.ratio, sum(n for _, n in (measured.left, measured.right))),
         matched_tasks=measured.matched_tasks,
-        beside=beside,
+        alternatives=alternatives,
         tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
-        warnings=comparison_caveats(measured, cells, beside),
+        warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
     )
 
 
@@ -212,7 +219,7 @@ def _within(change: Evidence, kind: str, margin: float) -> bool:
     return low < limits[0] and limits[1] < high
 
 
-def _beside(measured: Measured, cells: Cells) -> dict[str, Estimate]:
+def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
     """Other views of the change; all are effects, positive where the candidate is better."""
     v1, v2, scope = measured.v1, measured.v2, measured.scope
     views: dict[str, Evidence | None] = {}
@@ -241,10 +248,10 @@ def _pooled(measured: Measured) -> Evidence | None:
 
 
 def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
-    """A row for each matched task, by id; empty where all runs were compared whatever their task."""
+    """A row for each matched task that is named, by id; empty where all runs were compared whatever their task."""
     if not measured.matched_tasks:
         return ()
-    pairs: Sequence[Pair[Counts] | Pair[Moments]] = measured.strata.pairs
+    pairs: Sequence[Pair[Counts] | Pair[Moments]] = [pair for pair in measured.strata.pairs if pair.task_id is not None]
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
     p_values = [evidence.p_value if evidence else None for evidence in found]
     q_values = benjamini_hochberg(p_values)
@@ -262,6 +269,7 @@ def _row(
     p_value: float | None,
     q_value: float | None,
 ) -> TaskRow:
+    assert pair.task_id is not None
     stands_out = q_value is not None and q_value <= FALSE_DISCOVERY_RATE and is_significant(p_value, interval)
     return TaskRow(
         task_id=pair.task_id,
@@ -377,17 +385,13 @@ def compare_all(
     Raises:
         InvalidQueryError: an unknown scope, or a margin that is not a fraction.
     """
-    margins = margins or {}
-    found = {
-        metric: compare(cells, v1, v2, metric, scope=scope, margin=margins.get(metric)) for metric in JOINT_METRICS
-    }
+    given = margins or {}
+    found = {metric: compare(cells, v1, v2, metric, scope=scope, margin=given.get(metric)) for metric in JOINT_METRICS}
     warnings = tuple(caveat for c in found.values() for caveat in c.warnings)
     return JointComparison(v1, v2, found, _joint_verdict(found), warnings)
 
 
-def _joint_verdict(
-    found: Mapping[str, Comparison],
-) -> JointVerdict:
+def _joint_verdict(found: Mapping[str, Comparison]) -> JointVerdict:
     verdicts = {c.verdict for c in found.values() if c.v1_count and c.v2_count}
     if "regressed" in verdicts:
         return "mixed" if "improved" in verdicts else "worse"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError, one_of, preview
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.matching import TaskNumbers
 
 
 class Sample(Protocol):
@@ -46,13 +47,14 @@ class Counts(NamedTuple):
 
 
 S = TypeVar("S", bound=Sample)
-Read = Callable[["Cell"], S]
+Runs: TypeAlias = "Cell | TaskNumbers"
+Read = Callable[[Runs], S]
 
 
 class Pair(NamedTuple, Generic[S]):
-    """One task's runs in both versions; neither is empty."""
+    """One task's runs in both versions, neither empty; the id is ``None`` where it is counted, but not named."""
 
-    task_id: str
+    task_id: str | None
     left: S
     right: S
 
@@ -62,7 +64,7 @@ class Strata(Generic[S]):
     """Two versions' runs.
 
     Attributes:
-        pairs: the tasks with runs on both sides, by id.
+        pairs: the tasks with runs on both sides, by id; those that are not named at the end.
         left: all runs of the baseline.
         right: all runs of the candidate.
     """
@@ -93,22 +95,26 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
         read: what to take from a cell.
         empty: a sample of nothing.
     """
-    sides: list[dict[str, list[S]]] = []
+    sides: list[dict[str | int, list[S]]] = []
     totals: list[S] = []
+    beyond = () if cells.beyond is None else tuple(cells.beyond.rows())
     for version in (v1, v2):
-        tasks: dict[str, list[S]] = {}
+        tasks: dict[str | int, list[S]] = {}
         found: list[S] = []
         for cell in cells.cells:
             if cell.version == version and (sample := read(cell)).n:
                 found.append(sample)
                 if cell.task_id is not None:
                     tasks.setdefault(cell.task_id, []).append(sample)
+        for row in beyond:
+            if row.version == version and (sample := read(row)).n:
+                tasks.setdefault(row.task, []).append(sample)
         sides.append(tasks)
         totals.append(empty.together(found))
     left, right = sides
     pairs = tuple(
-        Pair(task, empty.together(left[task]), empty.together(right[task]))
-        for task in sorted(left.keys() & right.keys())
+        Pair(task if isinstance(task, str) else None, empty.together(left[task]), empty.together(right[task]))
+        for task in sorted(left.keys() & right.keys(), key=lambda task: (isinstance(task, int), task))
     )
     return Strata(pairs, totals[0], totals[1])
 
@@ -117,12 +123,12 @@ NO_MOMENTS = Moments()
 NO_COUNTS = Counts()
 
 
-def log_time(cell: Cell) -> Moments:
+def log_time(cell: Runs) -> Moments:
     """Logarithms of the durations above zero."""
     return cell.log_time
 
 
-def log_time_of_successes(cell: Cell) -> Moments:
+def log_time_of_successes(cell: Runs) -> Moments:
     """The same of the runs that succeeded."""
     return cell.log_time if cell.success else NO_MOMENTS
 
@@ -132,27 +138,37 @@ def time(cell: Cell) -> Moments:
     return cell.time
 
 
-def cost(cell: Cell) -> Moments:
+def cost(cell: Runs) -> Moments:
     """Known costs in USD."""
     return cell.cost
 
 
-def log_cost(cell: Cell) -> Moments:
+def log_cost(cell: Runs) -> Moments:
     """Logarithms of the known costs above zero."""
     return cell.log_cost
 
 
-def successes(cell: Cell) -> Counts:
+def successes(cell: Runs) -> Counts:
     """Runs that succeeded."""
     return Counts(cell.n, cell.n if cell.success else 0)
 
 
-def failures(cell: Cell) -> Counts:
+def failures(cell: Runs) -> Counts:
     """Runs that failed."""
     return Counts(cell.n, 0 if cell.success else cell.n)
 
 
-def right_routings(cell: Cell) -> Counts:
+def paid(cell: Runs) -> Counts:
+    """Runs with a known cost that cost something."""
+    return Counts(cell.cost.n, cell.log_cost.n)
+
+
+def timed(cell: Runs) -> Counts:
+    """Runs that took a measurable time."""
+    return Counts(cell.n, cell.log_time.n)
+
+
+def right_routings(cell: Runs) -> Counts:
     """Runs with a known route that went to the expected agent."""
     return Counts(cell.routed, cell.routed_right)
 
@@ -175,7 +191,7 @@ class Metric:
     better: Literal[1, -1]
     margin: float
     noun: str
-    counts: Callable[[Cell], Counts] | None = None
+    counts: Read[Counts] | None = None
 
     @property
     def once(self) -> bool:
@@ -197,13 +213,23 @@ METRICS: Final[Mapping[str, Metric]] = {
 SCOPES: Final = ("suite", "tasks")
 
 
-def metric_named(name: object) -> Metric:
-    """The metric of that name.
+SHORT: Final[Mapping[str, str]] = {
+    "time": "execution_time",
+    "success": "success_rate",
+    "failures": "failure_rate",
+    "routing": "routing_accuracy",
+}
+"""The short forms of metrics' names."""
+
+
+def metric_named(name: object, argument: str = "metric") -> Metric:
+    """The metric of that name, or of its short form.
 
     Raises:
-        InvalidQueryError: the name is unknown; the message lists the known ones.
+        InvalidQueryError: the name is unknown; the message names the argument and lists the known ones.
     """
-    return METRICS[one_of("metric", name, METRICS)]
+    name = SHORT.get(name, name) if isinstance(name, str) else name
+    return METRICS[one_of(argument, name, METRICS)]
 
 
 def check_scope(scope: object) -> None:

@@ -46,15 +46,23 @@ def half_width(error: float, freedom: float) -> float:
     return student_quantile(freedom, 0.975) * error
 
 
-def detectable(evidence: Evidence, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """The smallest true change, on the evidence's own scale, that a one-sided test finds with this power.
+def detectable(evidence: Evidence, margin: float, alpha: float, power: float = 0.8) -> float | None:
+    """The smallest true worsening that a gate finds with this power: significant, and beyond its margin.
 
-    ``None`` where the error is unknown.
+    Args:
+        evidence: on the change.
+        margin: on the evidence's scale.
+        alpha: of the one-sided test, each guardrail's share of it.
+        power: how often it is to be found.
+
+    Returns:
+        On the evidence's scale; ``None`` where the error is unknown.
     """
     if not (evidence.error > 0 and math.isfinite(evidence.error)):
         return None
     freedom = evidence.freedom if isinstance(evidence, Student) else math.inf
-    return (student_quantile(freedom, 1 - alpha) + student_quantile(freedom, power)) * evidence.error
+    least = max(margin, student_quantile(freedom, 1 - alpha) * evidence.error)
+    return least + student_quantile(freedom, power) * evidence.error
 
 
 def repeats_for_means(strata: Strata[Moments], reach: float, *, relative: bool) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 class Result:
     """A frozen dataclass that also reads as a mapping of its fields: ``m.mean``, ``m["mean"]``, ``**m``.
 
+    A key is the field's name, unless the field's metadata names another ``key``: keys, which JSON shows, never change.
     It has a mapping's methods, but does not inherit from ``Mapping``: polars takes every ``Mapping`` for a dict of
     columns, and would never ask a result for its table.
     """
@@ -22,21 +24,21 @@ class Result:
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401
-        if key in self.__dataclass_fields__:  # type: ignore[attr-defined]
-            return getattr(self, key)
+        if key in self:
+            return getattr(self, self._names()[key])
         raise KeyError(f"{key!r}; there are {', '.join(self)}")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.__dataclass_fields__)  # type: ignore[attr-defined]
+        return iter(self._names())
 
     def __len__(self) -> int:
-        return len(self.__dataclass_fields__)  # type: ignore[attr-defined]
+        return len(self._names())
 
     def __contains__(self, key: object) -> bool:
-        return key in self.__dataclass_fields__  # type: ignore[attr-defined]
+        return key in self._names()
 
     def keys(self) -> KeysView[str]:
-        """The fields' names."""
+        """The fields' keys."""
         return dict.fromkeys(self).keys()  # reads as a list of names
 
     def values(self) -> ValuesView[Any]:
@@ -49,7 +51,13 @@ class Result:
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
         """One value, or the default where the field does not exist."""
-        return getattr(self, key) if key in self else default
+        return getattr(self, self._names()[key]) if key in self else default
+
+    @classmethod
+    @cache
+    def _names(cls) -> dict[str, str]:
+        """The fields' names by their keys."""
+        return {field.metadata.get("key", field.name): field.name for field in fields(cls)}  # type: ignore[arg-type]
 
     @property
     def _mapping(self) -> Mapping[str, Any]:
@@ -207,7 +215,8 @@ def defers(*names: str) -> Callable[[C], C]:
 
 def fields_as_they_are(result: Result) -> dict[str, Any]:
     """A result's fields without computing deferred ones; those are computed once for all copies."""
+    slots = {field.name: getattr(type(result), field.name) for field in fields(result)}  # type: ignore[arg-type]
     return {
-        name: slot.as_it_is(result) if isinstance(slot := getattr(type(result), name), _Field) else result[name]
-        for name in result
+        name: slot.as_it_is(result) if isinstance(slot, _Field) else getattr(result, name)
+        for name, slot in slots.items()
     }

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from benchmark_recorder.analysis.caveats import unknown_version
-from benchmark_recorder.analysis.gates import GUARDRAILS, LITERAL, Ruling, rule
+from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, Ruling, overall, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result
+from benchmark_recorder.analysis.thresholds import THRESHOLDS
 from benchmark_recorder.cells import Moments, encode
 from benchmark_recorder.errors import InvalidQueryError
 
@@ -241,10 +242,10 @@ def _judge(
     for sides in batches:
         literal += int(_literal_blocks(history, sides).sum())
         for rulings in _rulings(history, sides, scope):
-            states = {ruling.state for ruling in rulings.values()}
+            state = overall({name: ruling.state for name, ruling in rulings.items()}, REQUIRED, alerted=False)
             splits["all"] += 1
-            splits["blocked"] += "block" in states
-            splits["inconclusive"] += "block" not in states and "inconclusive" in states
+            splits["blocked"] += state == "block"
+            splits["inconclusive"] += state == "inconclusive"
             for name, ruling in rulings.items():
                 blocks[name] += ruling.state == "block"
                 if ruling.detectable is not None:
@@ -339,7 +340,7 @@ def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.b
             v2 = right @ values[known] / n
             v1 = ~right @ values[known] / (known.sum() - n)
             change = v2 / v1 - 1 if METRICS[name].kind == "ratio" else v2 - v1
-            blocked |= change > LITERAL[name] + 1e-12
+            blocked |= change > THRESHOLDS[name] + 1e-12
     return blocked
 
 

@@ -75,6 +75,26 @@ def _percent(text: str) -> float | None:
     return percent
 
 
+def _margins(texts: list[str] | None) -> dict[str, float] | None:
+    """``--margin``: ``time=5%`` or ``time=0.05``.
+
+    Raises:
+        InvalidQueryError: it is something else.
+    """
+    found = {}
+    for text in texts or ():
+        name, separator, share = text.partition("=")
+        try:
+            found[name.strip()] = float(share.strip().removesuffix("%")) / (100 if share.strip().endswith("%") else 1)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise InvalidQueryError(
+                f"--margin: expected METRIC=SHARE, such as time=5% or cost=0.02, got {preview(text)}"
+            )
+    return found or None
+
+
 def _annotate(result: "GateResult") -> None:
     """Inside GitHub Actions: annotations, and the job's summary; the gate's verdict does not depend on them."""
     from benchmark_recorder.reporting.ci import append_summary, commands
@@ -97,13 +117,20 @@ def gate(  # noqa: PLR0913 - options
     query: dict[str, Any],
     *,
     policy: Annotated[
-        Literal["default", "literal"],
-        typer.Option(metavar="POLICY", help="default, or literal (the guide's thresholds)."),
+        Literal["default", "guide", "literal"],
+        typer.Option(metavar="POLICY", help="default, or guide (its literal thresholds)."),
     ] = "default",
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=SHARE", help="A limit, repeatable: time=5%, failures=1%, cost=0.02."),
+    ] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC", help="What must pass, repeatable; default: time.")
+    ] = None,
     on_inconclusive: Annotated[
         Literal["warn", "fail", "pass"], typer.Option(metavar="ACTION", help="warn, fail or pass.")
     ] = "warn",
-    target: Annotated[str, typer.Option(metavar="PERCENT", help="Warn below this speed-up, or none.")] = "20",
+    target: Annotated[str, typer.Option(metavar="PERCENT", help="Warn below this speed-up.")] = "none",
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
     baseline_days: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Baseline: V1 in so many days before V2.")
@@ -131,6 +158,8 @@ def gate(  # noqa: PLR0913 - options
         v1,
         v2,
         policy=policy,
+        margins=_margins(margin),
+        require=require or None,
         on_inconclusive=on_inconclusive,
         target=_percent(target),
         coverage=coverage,

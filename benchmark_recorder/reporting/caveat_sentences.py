@@ -194,6 +194,10 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "single_runs": _single_runs,
     "different_tasks": _different_tasks,
     "unmatched_tasks": _unmatched_tasks,
+    "tasks_not_listed": lambda f: (
+        f"All {f['tasks']:,} common tasks are compared; only the {f['listed']:,} with the most runs are "
+        "listed one by one."
+    ),
     "simpson": _simpson,
     "plain_differs": _plain_differs,
     "fast_failures": _fast_failures,

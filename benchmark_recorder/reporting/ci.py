@@ -63,7 +63,8 @@ def _fails(check: GateCheck, result: GateResult) -> bool:
     if result.exit_code == 1:
         literal = {threshold.metric for threshold in result.literal if threshold.blocks}
         return check.metric in literal if result.policy == "literal" else check.state == "block"
-    return result.exit_code != 0 and check.state in {"inconclusive", "missing"}
+    undecided = check.state in {"inconclusive", "missing"}
+    return result.exit_code != 0 and undecided and (check.required or result.state == "no_data")
 
 
 def _case(suite: ET.Element, check: GateCheck, *, fails: bool) -> str:

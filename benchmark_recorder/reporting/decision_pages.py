@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.analysis.gates import literal_state
+from benchmark_recorder.analysis.thresholds import literal_state
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, given, limits, number, signed
 from benchmark_recorder.reporting.page import (
     Bullets,
@@ -72,7 +72,9 @@ def _gate_table(result: GateResult) -> Table:
     )
     if default:
         return Table(header, tuple(map(_gate_row, result.checks)), "lrrrrrl")
-    return Table(header, tuple(map(_literal_row, result.checks, result.literal)), "lrrrrl")
+    checks = {check.metric: check for check in result.checks}
+    rows = tuple(_literal_row(checks[threshold.metric], threshold) for threshold in result.literal)
+    return Table(header, rows, "lrrrrl")
 
 
 def _gate_row(check: GateCheck) -> tuple[Line, ...]:

@@ -14,17 +14,15 @@ from benchmark_recorder.analysis import (
     LiteralCheck,
     SelfTest,
 )
-from benchmark_recorder.analysis.gates import literal_state
-from benchmark_recorder.reporting.numbers import UNDEFINED, given, limits, p_value, rate, signed, size
+from benchmark_recorder.analysis.guardrails import ALPHA
+from benchmark_recorder.analysis.thresholds import literal_state
+from benchmark_recorder.reporting.numbers import given, limits, p_value, rate, signed, size
 from benchmark_recorder.reporting.wording import each_once, level, needed_sentence, noun_of, unit, without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Claim, FalseBlocks
-
-ALPHA: Final = 0.05
-"""A p-value below it refuses its hypothesis."""
 
 
 def decision_words(
@@ -55,17 +53,23 @@ def check_sentence(check: GateCheck) -> str:
     """One guardrail; each p-value belongs to its own hypothesis: "worse", or "worse by the margin or more"."""
     if check.state == "missing" or check.p_margin is None:
         return f"{noun_of(check.metric)} cannot be judged: there are too few values."
+    suffix = unit(METRICS[check.metric].kind)
     limit = f"the limit of {_limit(check.metric, check.margin)}"
+    holm = f"{p_value(check.p_adjusted or 0.0)} after Holm"
     if check.state == "block":
-        tail = f"worse ({p_value(check.p_adjusted or 0.0)} after Holm), and beyond {limit}"
-    elif check.state == "inconclusive":
-        tail = f"may be beyond {limit} ({p_value(check.p_margin)}); there are too few runs to tell"
-    elif check.p_margin <= ALPHA:
+        tail = f"worse ({holm}), and beyond {limit}"
+    elif check.state == "warn":
+        tail = f"probably worse ({holm}), and beyond {limit}"
+    elif check.state == "pass":
         tail = f"within {limit} ({p_value(check.p_margin)})"
+    elif check.worsening is None or check.worsening > check.margin:
+        tail = f"beyond {limit}, which may well be chance ({holm})"
     else:
-        tail = f"not shown to be beyond {limit}"
-    worst = "" if check.bound is None else f", at worst {signed(check.bound, unit(METRICS[check.metric].kind))}"
-    return f"{_change(check.metric, check.worsening)}{worst}: {tail}."
+        tail = f"not shown to be within {limit} ({p_value(check.p_margin)})"
+    if check.state == "inconclusive" and check.detectable is not None:
+        tail += f"; these runs reveal a worsening of {size(check.detectable, suffix)} or more"
+    worst = "" if check.bound is None else f", at worst {signed(check.bound, suffix)}"
+    return f"{_change(check)}{worst}: {tail}."
 
 
 def literal_sentence(check: LiteralCheck) -> str:
@@ -73,12 +77,13 @@ def literal_sentence(check: LiteralCheck) -> str:
     if check.worsening is None:
         return f"{noun_of(check.metric)} cannot be judged: there are too few values."
     verb = "is beyond" if check.blocks else "is not beyond"
-    return f"{_change(check.metric, check.worsening)} {verb} {_limit(check.metric, check.threshold)}."
+    return f"{_change(check)} {verb} {_limit(check.metric, check.threshold)}."
 
 
-def _change(metric: str, worsening: float | None) -> str:
-    shown = signed(worsening, unit(METRICS[metric].kind))
-    return f"{noun_of(metric)} {'unbounded' if shown == UNDEFINED else shown}"
+def _change(check: GateCheck | LiteralCheck) -> str:
+    if isinstance(check, GateCheck) and check.worsening is None:
+        return f"{noun_of(check.metric)} rose from zero"
+    return f"{noun_of(check.metric)} {signed(check.worsening, unit(METRICS[check.metric].kind))}"
 
 
 def _limit(metric: str, margin: float) -> str:
@@ -92,11 +97,11 @@ def gate_sentence(result: GateResult) -> str:
         return f"{about}: {_no_data(result)}, so nothing can be judged."
     word = {"block": "blocked", "inconclusive": "inconclusive", "warn": "warning", "pass": "passed"}[result.state]
     states: list[tuple[str, str]] = (
-        [(check.state, check.sentence) for check in result.checks]
+        [(check.state, check.sentence) for check in result.checks if check.required or check.state in {"block", "warn"}]
         if result.policy == "default"
         else [(literal_state(check), check.sentence) for check in result.literal]
     )
-    wanted = {"block": {"block"}, "inconclusive": {"inconclusive", "missing"}, "warn": {"missing"}}
+    wanted = {"block": {"block"}, "inconclusive": {"inconclusive", "missing"}, "warn": {"warn"}}
     reasons = [sentence for state, sentence in states if state in wanted.get(result.state, set())]
     if result.state == "warn":
         reasons += [alert.sentence for alert in result.alerts]
@@ -121,12 +126,14 @@ def difference(result: GateResult) -> str | None:
     parts = [
         f"The guide's literal thresholds say {result.literal_state}, the default policy says {result.default_state}."
     ]
-    for check, threshold in zip(result.checks, result.literal, strict=True):
+    checks = {check.metric: check for check in result.checks}
+    for threshold in result.literal:
+        check = checks[threshold.metric]
         if threshold.blocks and check.state != "block":
             parts.append(f"{threshold.sentence} {_why_not(check)}")
         elif check.state == "block" and not threshold.blocks:
             parts.append(f"Within the tasks, {check.sentence[0].lower()}{check.sentence[1:]}")
-        elif check.state == "inconclusive":
+        elif check.state == "inconclusive" and check.required:
             parts.append(check.sentence)
     return " ".join(parts)
 

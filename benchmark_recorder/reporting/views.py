@@ -106,7 +106,7 @@ def _part(whole: Deferred[Result], name: str) -> Callable[[], Any]:
 
 def _compared(result: Result) -> dict[str, Any]:
     """All but the sentences, which say the same in words."""
-    return {field.name: result[field.name] for field in fields(result) if field.compare}  # type: ignore[arg-type]
+    return {field.name: getattr(result, field.name) for field in fields(result) if field.compare}  # type: ignore[arg-type]
 
 
 class Plotted(View):

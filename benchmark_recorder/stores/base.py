@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
-EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs"})
-"""What a store need not know of a query: grouping, and these filters."""
+EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs", "pairs", "unit"})
+"""What a store need not know: grouping, these filters, with ``"pairs"`` all but the cells where two versions are
+compared (``Cells.beyond`` and ``Cells.unmatched``), and units."""
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
 """A URL's user and password, and its options that hold passwords or tokens."""
@@ -121,6 +122,7 @@ class Store(ABC):
         """
         from benchmark_recorder.columns import Durations  # it needs numpy
 
+        query.refuse_unit("the list of durations")
         return Durations.of(self.scan(query, ("execution_time",))["execution_time"])
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
@@ -136,6 +138,7 @@ class Store(ABC):
         from benchmark_recorder.grouping import fields_for  # these need numpy
         from benchmark_recorder.histogram import histograms_of
 
+        query.refuse_unit("a histogram")
         return histograms_of(self.scan(query, {"version", field, *fields_for(query.by)}), query, field)
 
     @abstractmethod

@@ -61,23 +61,27 @@ class Completed(Store):
 
         names = tuple(needed)
         filters: dict[str, Any] = {TEXT_FILTERS[name]: query.texts[name] for name in names if name in TEXT_FILTERS}
-        asked = Query(runs=query.runs, **filters)
+        asked = Query(runs=query.runs, units=query.units, **filters)
         records = zip(*(columns[name].tolist() for name in names), strict=True)
         rows = np.fromiter((asked.matches(dict(zip(names, record, strict=True))) for record in records), np.bool_)
         return {name: columns[name][rows] for name in fields}
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        wide, needed = self._widened(query)
-        if not needed and (not query.by or "by" in self._store.supports):
-            return self._store.summarize(wide)
-        from benchmark_recorder.cells import fields_of, summarize_columns
+        from benchmark_recorder.matching import compared
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
+        wide, needed = self._widened(query)
+        extras = (("by", query.by), ("pairs", compared(query.versions)), ("unit", query.unit))
+        wanted = {name for name, asked in extras if asked}
+        if not needed and wanted <= self._store.supports:
+            return self._store.summarize(wide)
         return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def durations(self, query: Query) -> Durations:
         """See ``Store.durations``."""
         wide, needed = self._widened(query)
+        query.refuse_unit("the list of durations")
         return super().durations(query) if needed else self._store.durations(wide)
 
     def documents(self, query: Query) -> Iterator[Document]:
@@ -111,4 +115,8 @@ class Completed(Store):
                 needed.add("parent_id")
         if "by" not in supported:
             changes["by"] = ()
+        if "unit" not in supported:
+            changes |= {"unit": None, "units": None}
+            if query.units is not None:
+                needed.add("metadata")
         return replace(query, **changes), frozenset(needed)

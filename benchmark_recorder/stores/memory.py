@@ -62,7 +62,7 @@ class MemoryStore(Journal):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import fields_of, summarize_columns
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         return summarize_columns(self.scan(query, fields_of(query)), query)
 

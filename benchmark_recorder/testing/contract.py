@@ -16,6 +16,8 @@ from benchmark_recorder.records import Document, Query, known_cost
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.testing.grouped import GroupsContract
 from benchmark_recorder.testing.histories import HOSTILE_TEXTS, QUERIES, assert_same_cells, make_document, make_history
+from benchmark_recorder.testing.pairs import PairsContract
+from benchmark_recorder.testing.units import UnitsContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.base import Journal, Store
 
 
-class StoreContract(GroupsContract):
+class StoreContract(GroupsContract, PairsContract, UnitsContract):
     """Derive from it and give a fixture ``store``: an empty store, closed after the test.
 
     What a store does not name in ``supports`` is done for it here, as it is for a recorder.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from benchmark_recorder.cells import Cell, Cells, total
+from benchmark_recorder.cells import Cell, Cells, Moments, total
 from benchmark_recorder.fields import FIELDS, Field
 from benchmark_recorder.identity import stamp, task_id_of
 from benchmark_recorder.records import Query
@@ -128,6 +128,8 @@ HOSTILE_TEXTS = (
 
 
 _MOMENTS: Final = ("time", "log_time", "cost", "log_cost")
+_GREATEST: Final = ("max_time", "max_cost")
+"""Of units these are means, which are calculated."""
 
 
 def assert_same_cells(found: Cells, expected: Cells) -> None:
@@ -135,11 +137,13 @@ def assert_same_cells(found: Cells, expected: Cells) -> None:
     assert [_labels(cell) for cell in found.cells] == [_labels(cell) for cell in expected.cells]
     for one, other in zip(found.cells, expected.cells, strict=True):
         for name in _MOMENTS:
-            mine, theirs = getattr(one, name), getattr(other, name)
-            scale = math.sqrt(theirs.m2 / theirs.n) + abs(theirs.mean) if theirs.n else 0.0
-            assert mine.n == theirs.n
-            assert mine.mean == pytest.approx(theirs.mean, rel=1e-9, abs=1e-9 * scale)
-            assert mine.m2 == pytest.approx(theirs.m2, rel=1e-9, abs=1e-9 * scale**2 * (theirs.n or 1))
+            _assert_same_moments(getattr(one, name), getattr(other, name))
+        for name in _GREATEST:
+            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-9 if other.units else 0, abs=0)
+        if one.units is not None and other.units is not None:
+            assert (one.units.runs, one.units.shared) == (other.units.runs, other.units.shared)
+            _assert_same_moments(one.units.success_rate, other.units.success_rate)
+            _assert_same_moments(one.units.routing_rate, other.units.routing_rate)
     for version in expected.versions:
         whole, other_whole = total(found.of(version)), total(expected.of(version))
         assert whole is not None
@@ -147,5 +151,13 @@ def assert_same_cells(found: Cells, expected: Cells) -> None:
         assert whole.n == other_whole.n
 
 
+def _assert_same_moments(mine: Moments, theirs: Moments) -> None:
+    scale = math.sqrt(theirs.m2 / theirs.n) + abs(theirs.mean) if theirs.n else 0.0
+    assert mine.n == theirs.n
+    assert mine.mean == pytest.approx(theirs.mean, rel=1e-9, abs=1e-9 * scale)
+    assert mine.m2 == pytest.approx(theirs.m2, rel=1e-9, abs=1e-9 * scale**2 * (theirs.n or 1))
+
+
 def _labels(cell: Cell) -> dict[str, Any]:
-    return {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell) if field.name not in _MOMENTS}
+    names = [field.name for field in dataclasses.fields(cell) if field.name not in {*_MOMENTS, *_GREATEST, "units"}]
+    return {name: getattr(cell, name) for name in names} | {"counts units": cell.units is not None}

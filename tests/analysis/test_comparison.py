@@ -360,7 +360,7 @@ def test_successful_runs_alone_stand_beside_the_time_of_all() -> None:
     comparison = compare(cells_of(old, new), "v1", "v2")
     successes = [{name: column[c["success"]] for name, column in c.items()} for c in (old, new)]
     alone = compare(cells_of(*successes), "v1", "v2")
-    assert comparison.beside["successful_runs"].value == pytest.approx(alone.effect)
+    assert comparison.alternatives["successful_runs"].value == pytest.approx(alone.effect)
     assert alone.effect != pytest.approx(comparison.effect)
     assert "fast_failures" in codes(comparison)
 
@@ -394,7 +394,7 @@ def test_a_plain_mean_that_disagrees_is_worded_by_direction_and_not_by_sign(last
 
 def test_the_geometric_mean_is_an_alternative_to_the_cost() -> None:
     comparison = compare(cells_of(history("v1", 1), history("v2", 2, pricier=1.2)), "v1", "v2", "cost")
-    assert comparison.beside["geometric_mean"].value == pytest.approx(-0.2, abs=0.1)
+    assert comparison.alternatives["geometric_mean"].value == pytest.approx(-0.2, abs=0.1)
 
 
 def test_tasks_that_stand_out_are_those_with_a_small_adjusted_p_value() -> None:

@@ -27,6 +27,7 @@ from benchmark_recorder.analysis import (
 )
 from benchmark_recorder.analysis.results import deferred, defers, fields_as_they_are
 from benchmark_recorder.columns import Durations
+from benchmark_recorder.reporting.json import json_text
 from benchmark_recorder.reporting.views import SummaryView, worded
 from tests.analysis.histories import Columns, cells_of, runs
 
@@ -166,3 +167,16 @@ def test_no_history_makes_an_error_a_warning_or_an_infinity(seed: int) -> None:
     for result in results:
         assert unfit(worded(result)) == []
         json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_a_renamed_field_keeps_its_key() -> None:
+    """In every way that shows keys, so that no program that reads JSON notices."""
+    comparison = compare(cells_of(runs("v1", ["a", "a"]), runs("v2", ["a", "a"])), "v1", "v2")
+    assert comparison.alternatives
+    assert comparison["beside"] is comparison.get("beside") is comparison.alternatives
+    assert "alternatives" not in comparison
+    assert "alternatives" not in comparison.to_dict()
+    shown = {**comparison}, comparison.to_dict(), json.loads(json_text(comparison))
+    assert all(answer["beside"].keys() == comparison.alternatives.keys() for answer in shown)
+    assert len(comparison) == len(list(comparison)) == len(fields(comparison))
+    assert worded(comparison).alternatives == comparison.alternatives

@@ -10,10 +10,11 @@ from benchmark_recorder.analysis import slices
 from benchmark_recorder.analysis.measured import measure
 from benchmark_recorder.analysis.metrics import metric_named
 from benchmark_recorder.analysis.slices import SlicedComparison, compare_slices
-from benchmark_recorder.cells import Cells, summarize_columns
+from benchmark_recorder.cells import Cells
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import Query
+from benchmark_recorder.tabulation import summarize_columns
 from benchmark_recorder.testing import make_document
 
 

@@ -43,7 +43,7 @@ class RefusalError(Exception):
 
 @dataclass
 class Fault:
-    """What happens to requests whose path ends so, ``times`` times (below 0: always).
+    """What happens to requests whose path ends so (of one method, if given), ``times`` times (below 0: always).
 
     ``status`` answers with an error; ``silent`` never answers; ``applied`` does it after the request took effect,
     and closes the connection without a word where there is no status.
@@ -57,6 +57,7 @@ class Fault:
     applied: bool = False
     delay: float = 0.0
     times: int = -1
+    method: str = ""
 
     def strike(self) -> None:
         if self.status:
@@ -67,6 +68,7 @@ class Fault:
 class Table:
     resource: dict[str, Any]
     insert_ids: set[str] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
 
     @property
     def fields(self) -> dict[str, dict[str, Any]]:
@@ -74,7 +76,10 @@ class Table:
 
 
 class FakeBigQuery:
-    """Datasets, tables, rows, queries; ``faults`` break it, ``refuse`` says why a row is invalid."""
+    """Datasets, tables, rows, queries; ``faults`` break it, ``refuse`` says why a row is invalid.
+
+    So many ``late_inserts`` do not know the columns that were added before.
+    """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.db = sqlite3.connect(":memory:", check_same_thread=False)
@@ -82,10 +87,13 @@ class FakeBigQuery:
         self.db.create_function("UNIX_MICROS", 1, lambda micros: micros, deterministic=True)
         self.db.create_function("LN", 1, lambda x: None if x is None else math.log(x), deterministic=True)
         # sqlite's own calculates with doubles.
+        self.db.create_function("JSON_VALUE", 2, _json_value, deterministic=True)
+        self.db.create_function("JSON_QUERY", 2, _json_query, deterministic=True)
         self.db.create_function("MOD", 2, _remainder, deterministic=True)
         self.lock = threading.RLock()
         self.datasets: dict[str, dict[str, Any]] = {}
         self.tables: dict[str, Table] = {}
+        self.types: dict[str, str] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
         self.authorizations: list[str | None] = []
@@ -96,6 +104,7 @@ class FakeBigQuery:
         self.refuse_request: Callable[[list[dict[str, Any]]], str] = lambda _: ""
         self.row_problem = ""
         self.remembers_insert_ids = True
+        self.late_inserts = 0
         self.page_rows = 10_000
         self.slow_polls = 0
         self.over = threading.Event()
@@ -142,21 +151,24 @@ class FakeBigQuery:
 
     # The service ------------------------------------------------------------------------------------------------------
 
-    def fault_for(self, path: str) -> Fault | None:
+    def fault_for(self, method: str, path: str) -> Fault | None:
         with self.lock:
-            fault = next((f for f in self.faults if path.endswith(f.ending) and f.times), None)
+            hit = (f for f in self.faults if path.endswith(f.ending) and f.method in {"", method} and f.times)
+            fault = next(hit, None)
             if fault is not None:
                 fault.times -= 1
             return fault
 
-    def serve(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+    def serve(
+        self, method: str, path: str, query: dict[str, str], body: dict[str, Any], etag: str | None
+    ) -> dict[str, Any]:
         route = path.removeprefix("/bigquery/v2/projects/")
         routes = (
             ("POST", r"[^/]+/datasets", lambda: self.create_dataset(body)),
             ("GET", r"[^/]+/datasets/([^/]+)", self.get_dataset),
             ("POST", r"[^/]+/datasets/([^/]+)/tables", lambda dataset: self.create_table(dataset, body)),
             ("GET", r"([^/]+)/datasets/([^/]+)/tables/([^/:]+)", self.get_table),
-            ("PATCH", r"([^/]+)/datasets/([^/]+)/tables/([^/:]+)", lambda *name: self.patch_table(name, body)),
+            ("PATCH", r"([^/]+)/datasets/([^/]+)/tables/([^/:]+)", lambda *name: self.patch_table(name, body, etag)),
             ("POST", r"([^/]+)/datasets/([^/]+)/tables/([^/:]+)/insertAll", lambda *name: self.insert_all(name, body)),
             ("POST", r"[^/]+/datasets/[^/]+/tables/[^/:]+:testIamPermissions", lambda: self.test_permissions(body)),
             ("GET", r"[^/]+/datasets/_results/tables/([^/]+)/data", lambda job: self.page(job, query)),
@@ -191,6 +203,7 @@ class FakeBigQuery:
         if name in self.tables:
             raise RefusalError(409, "duplicate", f"Already Exists: Table {name}")
         table = self.tables[name] = Table(body | {"etag": "1"})
+        self.types |= {column: f["type"] for column, f in table.fields.items()}
         columns = ", ".join(f"{column} {AFFINITY[f['type']]}" for column, f in table.fields.items())
         self.db.execute(f'CREATE TABLE "{name}" ({columns})')
         return table.resource
@@ -206,8 +219,10 @@ class FakeBigQuery:
             raise RefusalError(404, "notFound", f"Not found: Table {name}")
         return self.tables[name]
 
-    def patch_table(self, parts: tuple[str, ...], body: dict[str, Any]) -> dict[str, Any]:
+    def patch_table(self, parts: tuple[str, ...], body: dict[str, Any], etag: str | None) -> dict[str, Any]:
         table = self.table(parts)
+        if etag not in {None, table.resource["etag"]}:
+            raise RefusalError(412, "conditionNotMet", "Precondition Failed")
         wanted = {column["name"]: column for column in body["schema"]["fields"]}
         if any(wanted.get(name, {}).get("type") != f["type"] for name, f in table.fields.items()):
             raise RefusalError(400, "invalid", "Provided Schema does not match: a column is gone or has another type")
@@ -216,7 +231,8 @@ class FakeBigQuery:
             raise RefusalError(400, "invalid", "Cannot add required fields to an existing schema")
         for column in added:
             self.db.execute(f'ALTER TABLE "{".".join(parts)}" ADD COLUMN {column["name"]} {AFFINITY[column["type"]]}')
-        table.resource |= body
+            table.unseen.add(column["name"])
+        table.resource |= body | {"etag": str(int(table.resource["etag"]) + 1)}
         return table.resource
 
     def test_permissions(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -224,6 +240,7 @@ class FakeBigQuery:
 
     def insert_all(self, parts: tuple[str, ...], body: dict[str, Any]) -> dict[str, Any]:
         table = self.table(parts)
+        self.settle(table)
         if len(body["rows"]) > 50_000:
             raise RefusalError(400, "invalid", "too many rows present in the request, limit: 50000")
         rows = [entry["json"] for entry in body["rows"]]
@@ -253,9 +270,16 @@ class FakeBigQuery:
             self.db.execute(f'INSERT INTO "{".".join(parts)}" ({", ".join(row)}) VALUES ({marks})', [*row.values()])
         return {"kind": "bigquery#tableDataInsertAllResponse"}
 
+    def settle(self, table: Table) -> None:
+        """Let the columns that were added be known, unless this insert is a late one."""
+        if self.late_inserts:
+            self.late_inserts -= 1
+        else:
+            table.unseen.clear()
+
     def checked(self, table: Table, row: dict[str, Any]) -> dict[str, object]:
         """A row as it is stored; a ``ValueError`` says why it is invalid, as ``location|message``."""
-        if unknown := sorted(set(row) - set(table.fields)):
+        if unknown := sorted(set(row) - (set(table.fields) - table.unseen)):
             raise ValueError(f"{unknown[0]}|no such field: {unknown[0]}.")
         if why := self.refuse(row):
             raise ValueError(why)
@@ -304,13 +328,12 @@ class FakeBigQuery:
         return {"jobReference": reference, "schema": schema, **self.page(job, {})}
 
     def schema_of(self, rows: list[sqlite3.Row]) -> list[dict[str, Any]]:
-        """A column's type by its name in a table, or by its values: sqlite has none."""
-        known = {name: f["type"] for table in self.tables.values() for name, f in table.fields.items()}
+        """A column's type by its name in a table, also one that was dropped, or by its values: sqlite has none."""
         kinds = {str: "STRING", int: "INTEGER", float: "FLOAT"}
         fields = []
         for name in rows[0].keys() if rows else ():
             value = next((row[name] for row in rows if row[name] is not None), "")
-            fields.append({"name": name, "type": known.get(name, kinds[type(value)]), "mode": "NULLABLE"})
+            fields.append({"name": name, "type": self.types.get(name, kinds[type(value)]), "mode": "NULLABLE"})
         return fields
 
     def page(self, job: str, query: dict[str, str]) -> dict[str, Any]:
@@ -334,6 +357,21 @@ class FakeBigQuery:
             "configuration": {"query": {"destinationTable": result["table"]["tableReference"]}},
             "status": {"state": "DONE" if result["polls"] <= 0 else "RUNNING"},
         }
+
+
+def _json_at(text: str | None, path: str) -> object:
+    return None if text is None else json.loads(text).get(path.removeprefix("$."))
+
+
+def _json_value(text: str | None, path: str) -> str | None:
+    """As BigQuery has it: a scalar as text."""
+    value = _json_at(text, path)
+    return value if isinstance(value, str) else None if isinstance(value, list | dict | None) else json.dumps(value)
+
+
+def _json_query(text: str | None, path: str) -> str | None:
+    value = _json_at(text, path)
+    return None if value is None else json.dumps(value)
 
 
 def _remainder(number: int | None, of: int) -> int | None:
@@ -401,7 +439,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             content = gzip.decompress(content)
         self.fake.requests.append((self.command, parts.path))
         self.fake.authorizations.append(self.headers.get("Authorization"))
-        fault = self.fake.fault_for(parts.path) or Fault()
+        fault = self.fake.fault_for(self.command, parts.path) or Fault()
         if fault.silent:
             self.fake.over.wait()
             return
@@ -431,7 +469,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(content) > MAX_REQUEST:
             raise RefusalError(413, "uploadTooLarge", "Request payload size exceeds the limit: 10485760 bytes.")
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        return self.fake.serve(self.command, parts.path, query, json.loads(content or b"{}"))
+        return self.fake.serve(
+            self.command, parts.path, query, json.loads(content or b"{}"), self.headers.get("If-Match")
+        )
 
     def send(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()

@@ -1,6 +1,6 @@
 """Run the benchmarks beside this file, each in an interpreter of its own: all of them, or those that are named.
 
-``python tests/perf/run.py [NAME ...]``
+``python tests/perf/run.py [NAME ...] [OPTION ...]``: options go on to what is named.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ NO_BENCHMARKS = {"run", "ratios", "__init__"}
 
 
 def main(names: list[str]) -> int:
+    options = [name for name in names if name.startswith("-")]
+    names = [name for name in names if name not in options]
     found = sorted({file.stem for file in HERE.glob("*.py")} - NO_BENCHMARKS)
     if unknown := set(names) - set(found):
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
@@ -22,7 +24,7 @@ def main(names: list[str]) -> int:
     for name in names or found:
         print(f"== {name}", flush=True)
         failed |= subprocess.run(
-            [sys.executable, "-m", f"tests.perf.{name}"], cwd=HERE.parents[1], check=False
+            [sys.executable, "-m", f"tests.perf.{name}", *options], cwd=HERE.parents[1], check=False
         ).returncode
     return failed
 

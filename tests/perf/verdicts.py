@@ -1,405 +1,309 @@
-"""How often verdicts are wrong, by simulation: false blocks, power, coverage of intervals; and how fast they are.
+"""How often verdicts, gates, claims, intervals and trends are wrong, by simulation: a table that must hold.
 
-``python -m tests.perf.verdicts [--quick]`` prints the tables of ``docs/statistics.md``, and fails if the gate blocks
-unchanged versions more often than it may.
+``python -m tests.perf.verdicts [WORD ...]`` prints a line for each design of each row whose name contains the words
+(``--help`` names the options), and exits 1 where one fails: an upper bound where the rate surely exceeds it (one-sided
+99.9% Clopper-Pearson limit), a lower bound where it surely stays below, a band where the interval lies outside.
+``--quick`` draws few histories; ``--each`` shows every question, not the worst alone. The histories of a
+design never change: their seed is the crc32 of its name.
 """
 
 from __future__ import annotations
 
-import math
+import argparse
+import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from scipy import stats
-
-from benchmark_recorder.analysis import METRICS, compare, selftest
-from benchmark_recorder.analysis.evidence import wilson
-from benchmark_recorder.analysis.gates import check_gate, rule
-from benchmark_recorder.analysis.means import geometric, sums
-from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
-from benchmark_recorder.analysis.rates import (
-    PairedTable,
-    greenland_robins,
-    independent,
-    koopman,
-    mantel_haenszel,
-    nam_blackwelder,
-    paired,
-    rate_difference,
-    weigh,
+from benchmark_recorder.analysis import Claim
+from tests.perf.simulation import truths
+from tests.perf.simulation.bench import TIGHT, Bench, Bound, Row, at_least, at_most, table
+from tests.perf.simulation.designs import LogNormal, MostlyFree, Pareto, Shape, Suite, Weeks
+from tests.perf.simulation.planning import NAMED, NO_REPEATS, decided, settled
+from tests.perf.simulation.questions import (
+    ANY_FLAG,
+    BLOCKED,
+    COST,
+    FAILURES,
+    NOTHING_FOUND,
+    TIME,
+    caveat,
+    changed,
+    check_says,
+    effect_held,
+    figure_held,
+    gate_says,
+    proven,
+    ratio_held,
+    verdict,
+    worse_flagged,
 )
-from benchmark_recorder.cells import Moments, collect, tabulate
+from tests.perf.simulation.textbook import TEXTBOOK
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+BIMODAL, TIMEOUTS, TENFOLD = LogNormal(0.2, 0.3, 3), LogNormal(0.3, 0.05, 10), LogNormal(0.3, 0.1, 10)
+"""Three runs in ten take three times as long; one in twenty ten times; one in ten ten times."""
 
-    from benchmark_recorder.analysis.evidence import Evidence
+CALM, USUAL, LOUD = LogNormal(0.2), LogNormal(0.5), LogNormal(1.0)
 
-Noise = Callable[[np.random.Generator, tuple[int, ...]], "NDArray[np.float64]"]
+UNCHANGED: dict[str, Suite] = {
+    "3 x 5": Suite(3),
+    "5 x 20, log-sd 0.2": Suite(5, (20, 20), CALM),
+    "5 x 100, log-sd 1": Suite(5, (100, 100), LOUD),
+    "5 x 1 against 100": Suite(5, (1, 100)),
+    "13 x 1": Suite(runs=(1, 1)),
+    "13 x 2, log-sd 0.2": Suite(runs=(2, 2), noise=CALM),
+    "13 x 5, log-sd 0.1": Suite(noise=LogNormal(0.1)),
+    "13 x 5": Suite(),
+    "13 x 10, log-sd 1": Suite(runs=(10, 10), noise=LOUD),
+    "13 x 1 against 20": Suite(runs=(1, 20)),
+    "13 x 40 against 3": Suite(runs=(40, 3)),
+    "13 x 100, log-sd 1": Suite(runs=(100, 100), noise=LOUD),
+    "50 x 3": Suite(50, (3, 3)),
+}
+"""Independent and log-normal, of log-sd 0.5 unless it says otherwise; 8% failures."""
 
-TASKS = 13
-TASK_SCALE = np.geomspace(1, 60, TASKS)
-"""Seconds of the shortest and of the longest task."""
+ODD: dict[str, Suite] = {
+    "13 x 5, bimodal": Suite(noise=BIMODAL),
+    "13 x 5, 5% timeouts": Suite(noise=TIMEOUTS),
+    "13 x 5, one in ten takes ten times as long": Suite(noise=TENFOLD),
+    "13 x 5, AR(1) 0.8 interleaved": Suite(carried=0.8),
+}
 
+SINGLES: dict[str, Suite] = {
+    "7 x 5 of log-sd 0.2, 6 once of 0.1": Suite(noise=CALM, singles=6, singly=LogNormal(0.1)),
+    "7 x 5 of log-sd 0.2, 6 once of 0.4": Suite(noise=CALM, singles=6, singly=LogNormal(0.4)),
+    "7 x 5 of log-sd 0.2, 6 once of 0.8": Suite(noise=CALM, singles=6, singly=LogNormal(0.8)),
+    "9 x 5 of log-sd 0.2, 4 once of 0.8": Suite(noise=CALM, singles=4, singly=LogNormal(0.8)),
+}
+FEW_SINGLES: dict[str, Suite] = {
+    "11 x 5 of log-sd 0.2, 2 once of 0.8": Suite(noise=CALM, singles=2, singly=LogNormal(0.8)),
+}
 
-# Made-up suites -------------------------------------------------------------------------------------------------------
+PRICES: dict[str, Shape] = {
+    "log-normal 2": LogNormal(2.0),
+    "Pareto 1.1": Pareto(1.1),
+    "1 in 50 x 100": LogNormal(0.3, 0.02, 100),
+    "98% zero": MostlyFree(0.98),
+}
+HEAVY: dict[str, Suite] = {
+    f"13 x {runs}, costs {name}": Suite(runs=(runs, runs), price=price)
+    for name, price in PRICES.items()
+    for runs in (5, 10, 20)
+}
 
-
-def lognormal(sd: float) -> Noise:
-    return lambda rng, shape: rng.normal(0, sd, shape)
-
-
-def bimodal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Three runs in ten take three times as long."""
-    return rng.normal(0, 0.2, shape) + math.log(3) * (rng.random(shape) < 0.3)
-
-
-def timeouts(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """One run in twenty takes ten times as long."""
-    return rng.normal(0, 0.3, shape) + math.log(10) * (rng.random(shape) < 0.05)
-
-
-SHAPES: dict[str, Noise] = {
-    "log-sd 0.2": lognormal(0.2),
-    "log-sd 0.5": lognormal(0.5),
-    "log-sd 0.8": lognormal(0.8),
-    "bimodal": bimodal,
-    "5% timeouts": timeouts,
+GATED: dict[str, Suite] = {
+    "13 x 5, log-sd 0.3": Suite(noise=LogNormal(0.3)),
+    "13 x 5": UNCHANGED["13 x 5"],
 }
 
 
-class Design(NamedTuple):
-    """A suite of 13 tasks: the noise of a run, the runs of a task and version, what versions differ by."""
-
-    noise: Noise
-    repeats: int
-    slower: float = 1.0
-    interaction: float = 0.0
-    failing: float = 0.08
-
-
-def suites(design: Design, count: int, rng: np.random.Generator) -> Iterator[dict[str, list[list[list[float]]]]]:
-    """Moments and counts of simulated suites: by guardrail, side and task."""
-    shape = (count, 2, TASKS, design.repeats)
-    tasks = rng.normal(0, 0.2, (count, 1, TASKS, 1)) + rng.normal(0, design.interaction, (count, 2, TASKS, 1))
-    logs = design.noise(rng, shape) + tasks + np.log(TASK_SCALE)[:, None]
-    logs[:, 1] += math.log(design.slower)
-    cost = np.exp(0.5 * design.noise(rng, shape) + rng.normal(0, 0.2, shape) + tasks) * TASK_SCALE[:, None] * 1e-4
-    rate = np.clip(design.failing * rng.lognormal(0, 0.5, (count, 1, TASKS, 1)), 0, 0.5)
-    failed = rng.random(shape) < rate
-    plain = np.exp(logs)
-    for i in range(count):
-        yield {
-            "execution_time": _moments(logs[i]),
-            "cost": _moments(cost[i]),
-            "failure_rate": failed[i].sum(-1)[..., None].tolist(),
-            "plain": [[[float(side.mean())] for side in part] for part in (plain[i], cost[i], failed[i])],
-        }
-
-
-def _moments(values: NDArray[np.float64]) -> list[list[list[float]]]:
-    mean = values.mean(-1)
-    m2 = ((values - mean[..., None]) ** 2).sum(-1)
-    stacked: list[list[list[float]]] = np.stack([mean, m2], -1).tolist()
-    return stacked
-
-
-def moment_strata(sides: list[list[list[float]]], repeats: int) -> Strata[Moments]:
-    left, right = ([Moments(repeats, mean, m2) for mean, m2 in side] for side in sides)
-    pairs = tuple(Pair("", a, b) for a, b in zip(left, right, strict=True))
-    whole = Moments(repeats * TASKS)
-    return Strata(pairs, whole, whole)
-
-
-def count_strata(sides: list[list[list[float]]], repeats: int) -> Strata[Counts]:
-    left, right = ([Counts(repeats, int(hits)) for (hits,) in side] for side in sides)
-    pairs = tuple(Pair("", a, b) for a, b in zip(left, right, strict=True))
-    totals = [Counts(repeats * TASKS, sum(c.hits for c in side)) for side in (left, right)]
-    return Strata(pairs, *totals)
-
-
-# The gate -------------------------------------------------------------------------------------------------------------
-
-
-class Tally(NamedTuple):
-    """What the gate did to simulated suites."""
-
-    n: int
-    blocked: Counter[str]
-
-    def share(self, what: str) -> float:
-        return self.blocked[what] / self.n
-
-
-def gate(design: Design, count: int, rng: np.random.Generator, scope: str = "suite") -> Tally:
-    """The default policy and the literal thresholds on simulated suites."""
-    blocked = Counter[str]()
-    for suite in suites(design, count, rng):
-        rulings = rule(
-            {
-                "execution_time": geometric(moment_strata(suite["execution_time"], design.repeats), scope),
-                "failure_rate": rate_difference(count_strata(suite["failure_rate"], design.repeats), scope, once=False),
-                "cost": sums(moment_strata(suite["cost"], design.repeats), scope),
-            }
-        )
-        states = {ruling.state for ruling in rulings.values()}
-        blocked["any"] += "block" in states
-        blocked["inconclusive"] += "block" not in states and "inconclusive" in states
-        for name, ruling in rulings.items():
-            blocked[name] += ruling.state == "block"
-        (t1, t2), (c1, c2), (f1, f2) = ([value for (value,) in part] for part in suite["plain"])
-        blocked["literal"] += t2 > 1.1 * t1 or c2 > 1.05 * c1 or f2 > f1
-    return Tally(count, blocked)
-
-
-def clopper_pearson_low(hits: int, n: int) -> float:
-    """The lower end of the 95% interval."""
-    return float(stats.beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def gate_table(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
-    """Rows for people, and what is not as it must be."""
-    rows = [
-        "| shape | runs per task | false blocks | lower bound | time | failures | cost | inconclusive | literal "
-        "| power, 20% slower |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    wrong = []
-    for i, (name, noise) in enumerate(SHAPES.items()):
-        for repeats in (1, 5, 10):
-            rng = np.random.default_rng([seed, i, repeats])
-            same, slower = (gate(Design(noise, repeats, slower), count, rng) for slower in (1.0, 1.2))
-            low = clopper_pearson_low(same.blocked["any"], count)
-            if low > 0.05:
-                wrong.append(f"{name}, {repeats} runs per task: {percent(same.share('any'))} false blocks")
-            shares = [
-                same.share(what) for what in ("execution_time", "failure_rate", "cost", "inconclusive", "literal")
-            ]
-            cells = [percent(x) for x in (same.share("any"), low, *shares, slower.share("execution_time"))]
-            rows.append(f"| {name} | {repeats} | {' | '.join(cells)} |")
-    return rows, wrong
-
-
-def interaction_table(count: int, seed: int = 2) -> list[str]:
-    """Versions that differ on each task, though not on average."""
-    rows = [
-        "| scope | runs per task | false blocks | time | failures | cost | power, 20% slower |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for scope in ("suite", "tasks"):
-        for repeats in (1, 5, 10):
-            rng = np.random.default_rng([seed, repeats])
-            same, slower = (
-                gate(Design(lognormal(0.5), repeats, slower, interaction=0.2), count, rng, scope)
-                for slower in (1.0, 1.2)
-            )
-            shares = [same.share(what) for what in ("any", "execution_time", "failure_rate", "cost")]
-            cells = [percent(share) for share in (*shares, slower.share("execution_time"))]
-            rows.append(f"| {scope} | {repeats} | {' | '.join(cells)} |")
-    return rows
-
-
-# Coverage -------------------------------------------------------------------------------------------------------------
-
-
-def covers(evidence: Evidence | None, truth: float) -> bool | None:
-    """Whether the 95% interval holds the truth; ``None`` where there is no interval."""
-    limits = evidence.limits(0.95) if evidence else None
-    return None if limits is None else limits[0] <= truth <= limits[1]
-
-
-def time_coverage(noise: Noise, repeats: int, scope: str, count: int, seed: int) -> list[bool | None]:
-    rng = np.random.default_rng([seed, repeats])
-    design = Design(noise, repeats, 0.7, interaction=0.2 if scope == "tasks" else 0.0)
-    return [
-        covers(geometric(moment_strata(suite["execution_time"], repeats), scope), math.log(0.7))
-        for suite in suites(design, count, rng)
-    ]
-
-
-def cost_coverage(noise: Noise, repeats: int, count: int, seed: int) -> list[bool | None]:
-    """In the mean, both versions cost the same for any tasks."""
-    rng = np.random.default_rng([seed, repeats])
-    return [
-        covers(sums(moment_strata(suite["cost"], repeats), "suite"), 0.0)
-        for suite in suites(Design(noise, repeats), count, rng)
-    ]
-
-
-def rate_coverage(n: int, p1: float, p2: float, count: int, seed: int) -> dict[str, list[bool | None]]:
-    """Two independent samples of n: Wilson, Newcombe, Koopman."""
-    rng = np.random.default_rng(seed)
-    found: dict[str, list[bool | None]] = {"Wilson": [], "Newcombe": [], "Koopman": []}
-    for x, y in zip(rng.binomial(n, p1, count).tolist(), rng.binomial(n, p2, count).tolist(), strict=True):
-        low, high = wilson(x, n, 1.959964)
-        found["Wilson"].append(low <= p1 <= high)
-        left, right = Counts(n, x), Counts(n, y)
-        found["Newcombe"].append(covers(independent(left, right), p2 - p1))
-        found["Koopman"].append(covers(koopman(left, right), math.log(p2 / p1)) if x + y else None)
-    return found
-
-
-def paired_coverage(n: int, shares: tuple[float, ...], count: int, seed: int) -> dict[str, list[bool | None]]:
-    """Pairs of single runs with given shares of both, left only, right only, neither."""
-    rng = np.random.default_rng(seed)
-    difference, ratio = shares[2] - shares[1], (shares[0] + shares[2]) / (shares[0] + shares[1])
-    found: dict[str, list[bool | None]] = {"Newcombe, paired": [], "Nam-Blackwelder": []}
-    for table in rng.multinomial(n, shares, count).tolist():
-        flips = PairedTable(*table)
-        found["Newcombe, paired"].append(covers(paired(flips), difference))
-        hit = flips.both + flips.left_only + flips.right_only
-        found["Nam-Blackwelder"].append(covers(nam_blackwelder(flips), math.log(ratio)) if hit else None)
-    return found
-
-
-def stratified_coverage(
-    repeats: int, failing: float, factor: float, count: int, seed: int
-) -> dict[str, list[bool | None]]:
-    """Tasks of different rates: the Mantel-Haenszel difference, and the ratio."""
-    rng = np.random.default_rng(seed)
-    p1 = np.clip(failing * np.geomspace(0.3, 3, TASKS), 0, 0.9)
-    p2 = p1 * factor
-    found: dict[str, list[bool | None]] = {"Mantel-Haenszel difference": [], "Mantel-Haenszel ratio": []}
-    shape = (count, TASKS)
-    for xs, ys in zip(
-        rng.binomial(repeats, p1, shape).tolist(), rng.binomial(repeats, p2, shape).tolist(), strict=True
-    ):
-        pairs = [Pair("", Counts(repeats, x), Counts(repeats, y)) for x, y in zip(xs, ys, strict=True)]
-        weighted = weigh(pairs, once=False)
-        found["Mantel-Haenszel difference"].append(covers(mantel_haenszel(weighted), float((p2 - p1).mean())))
-        found["Mantel-Haenszel ratio"].append(covers(greenland_robins(weighted), math.log(factor)))
-    return found
-
-
-def coverage_row(method: str, setting: str, found: list[bool | None]) -> str:
-    given = [hit for hit in found if hit is not None]
-    share = sum(given) / len(given) if given else math.nan
-    return f"| {method} | {setting} | {percent(share)} | {percent(len(given) / len(found))} |"
-
-
-def coverage_table(count: int) -> list[str]:
-    """How often 95% intervals hold the truth."""
-    head = ["| interval | setting | contains the truth | exists |", "|---|---|--:|--:|"]
-    return [*head, *_mean_rows(count), *_rate_rows(count)]
-
-
-def _mean_rows(count: int) -> Iterator[str]:
-    for scope, repeated in (("suite", (2, 5)), ("tasks", (1, 5))):
-        for name, noise in SHAPES.items():
-            for repeats in repeated:
-                found = time_coverage(noise, repeats, scope, count, 3)
-                yield coverage_row(f"time, scope {scope}", f"{name}, {_runs(repeats)}", found)
-    for name, noise in SHAPES.items():
-        for repeats in (1, 2, 5):
-            found = cost_coverage(noise, repeats, count, 4)
-            yield coverage_row("cost, ratio of sums", f"{name}, {_runs(repeats)}", found)
-
-
-def _runs(repeats: int) -> str:
-    return f"{repeats} {'run' if repeats == 1 else 'runs'} per task"
-
-
-def _rate_rows(count: int) -> Iterator[str]:
-    for n, p1, p2 in ((13, 0.1, 0.1), (13, 0.6, 0.75), (65, 0.1, 0.05), (230, 0.11, 0.05)):
-        for method, found in rate_coverage(n, p1, p2, count, 5).items():
-            yield coverage_row(method, f"{percent(p1)} and {percent(p2)} of {n}", found)
-    for n, shares in ((13, (0.5, 0.1, 0.25, 0.15)), (13, (0.85, 0.05, 0.05, 0.05)), (60, (0.5, 0.1, 0.25, 0.15))):
-        for method, found in paired_coverage(n, shares, count, 6).items():
-            yield coverage_row(method, f"{n} tasks, {percent(shares[1])} lost, {percent(shares[2])} won", found)
-    for repeats, failing, factor in ((2, 0.2, 1.0), (5, 0.1, 1.0), (5, 0.2, 0.5), (10, 0.1, 0.5)):
-        for method, found in stratified_coverage(repeats, failing, factor, count, 7).items():
-            yield coverage_row(method, f"{_runs(repeats)}, {percent(failing)}, times {factor:g}", found)
-
-
-# Speed ----------------------------------------------------------------------------------------------------------------
-
-
-def best(call: Callable[[], object], seconds: float) -> float:
-    """Seconds of the processor that the fastest call took, among those of so many seconds."""
-    end, found = time.perf_counter() + seconds, math.inf
-    while time.perf_counter() < end:
-        start = time.process_time()
-        call()
-        found = min(found, time.process_time() - start)
-    return found
-
-
-def _columns(version: str, repeats: int, rng: np.random.Generator) -> dict[str, Any]:
-    n = TASKS * repeats
-
-    def texts(values: list[str]) -> NDArray[np.object_]:
-        return np.array(values, dtype=object)
-
-    return {
-        "version": texts([version] * n),
-        "task_id": texts([f"task {i}" for i in range(TASKS) for _ in range(repeats)]),
-        "success": rng.random(n) < 0.9,
-        "execution_time": rng.lognormal(0, 0.5, n),
-        "cost": rng.lognormal(-9, 0.3, n),
-        "expected_agent": texts(["right"] * n),
-        "agent_selected": texts(["right" if x < 0.8 else "wrong" for x in rng.random(n).tolist()]),
-        "git_commit": texts(["abc"] * n),
-        "host": texts(["here"] * n),
-        "time": np.arange(n, dtype=np.int64) * 3_600_000_000,
-    }
-
-
-def speed_table(seconds: float) -> list[str]:
-    """Comparisons on ready cells of 13 tasks, against one t-test on 1,000 values a side."""
-    rng = np.random.default_rng(8)
-
-    a, b = rng.lognormal(0, 0.5, (2, 1000))
-    unit = best(lambda: stats.ttest_ind(a, b, equal_var=False), seconds)
-    rows = ["| call | runs | CPU ms | in t-tests |", "|---|--:|--:|--:|"]
-    rows.append(f"| scipy.stats.ttest_ind, 1,000 values a side | 2,000 | {1e3 * unit:.2f} | 1.0 |")
-
-    def row(name: str, n: int, call: Callable[[], object]) -> None:
-        took = best(call, seconds)
-        rows.append(f"| {name} | {n:,} | {1e3 * took:.2f} | {took / unit:.1f} |")
-
-    for repeats in (10, 38_462):
-        columns = [_columns(version, repeats, rng) for version in ("v1", "v2")]
-        cells = collect([cell for part in columns for cell in tabulate(part)], ("v1", "v2"))
-        n = 2 * TASKS * repeats
-        for metric in METRICS:
-            row(f"compare, {metric}", n, partial(compare, cells, "v1", "v2", metric))
-        row("check_gate", n, partial(check_gate, cells, "v1", "v2"))
-    row("selftest, 2 x 2,000 splits", 130, partial(selftest, _columns("v1", 10, rng), "v1"))
-    return rows
-
-
-def main(quick: bool = False) -> None:
-    """Print the tables.
-
-    Args:
-        quick: a tenth of the simulations.
-
-    Raises:
-        AssertionError: the gate blocks unchanged versions more often than it may.
-    """
-    count = 200 if quick else 2000
-    gates, wrong = gate_table(count)
-    tables = {
-        f"The gate on unchanged versions, {count:,} suites of 13 tasks a row": gates,
-        f"The same where versions differ by task (sd 0.2, log-sd 0.5), {count:,} suites a row": interaction_table(
-            count
-        ),
-        f"Coverage of 95% intervals, {count:,} samples a row": coverage_table(count),
-        "Speed": speed_table(0.2 if quick else 1.0),
-    }
-    for title, rows in tables.items():
-        print(f"\n{title}\n", *rows, sep="\n")
-    assert not wrong, wrong
+def on_days(sd: float, left: tuple[int, ...], right: tuple[int, ...], slower: float = 1.0) -> Suite:
+    return Suite(noise=LogNormal(0.3), days=(left, right), day_sd=sd, slower=slower)
+
+
+THREE, FIVE = tuple(range(3)), tuple(range(5))
+
+DAYS: dict[str, Suite] = {
+    "a day each, sd 0 between days": on_days(0.0, (0,), (1,)),
+    "a day each, sd 0.1 between days": on_days(0.1, (0,), (1,)),
+    "five days against another, sd 0.1": on_days(0.1, FIVE, (6,)),
+    "the same three days, sd 0.1": on_days(0.1, THREE, THREE),
+    "the same five days, sd 0.1": on_days(0.1, FIVE, FIVE),
+}
+LOUD_DAYS: dict[str, Suite] = {
+    "a day each, sd 0.2 between days": on_days(0.2, (0,), (1,)),
+    "five days against another, sd 0.2": on_days(0.2, FIVE, (6,)),
+    "the same three days, sd 0.2": on_days(0.2, THREE, THREE),
+    "the same five days, sd 0.2": on_days(0.2, FIVE, FIVE),
+}
+SLOWER_DAY: dict[str, Suite] = {
+    f"three times slower on another day, sd {sd:g}": on_days(sd, (0,), (1,), 3.0) for sd in (0.0, 0.1, 0.2)
+}
+
+TWICE: dict[str, Suite] = {
+    "every record twice": Suite(twice=("v1", "v2")),
+    "the candidate's records twice": Suite(twice=("v2",)),
+}
+CARRIED: dict[str, Suite] = {
+    "AR(1) 0.8, one version after the other": Suite(carried=0.8, order="one after the other"),
+}
+
+
+def failing_fast(worse: float, slower: float = 1.0) -> Suite:
+    return Suite(noise=LogNormal(0.3), worse=worse, failures_take=0.1, slower=slower)
+
+
+FAST_FAILURES: dict[str, Suite] = {
+    "failures 8 to 15%, fast": failing_fast(0.07),
+    "failures 8 to 20%, fast": failing_fast(0.12),
+}
+HIDDEN: dict[str, Suite] = {
+    "25% slower, failures 8 to 15%, fast": failing_fast(0.07, 1.25),
+    "25% slower, failures 8 to 20%, fast": failing_fast(0.12, 1.25),
+}
+
+
+def beyond(runs: int, noise: LogNormal, slower: float, worse: float, dearer: float) -> Suite:
+    return Suite(runs=(runs, runs), noise=noise, slower=slower, worse=worse, dearer=dearer)
+
+
+BEYOND: dict[str, Suite] = {
+    "13 x 2, time +12%, failures +3 points, cost +6%": beyond(2, CALM, 1.12, 0.03, 1.06),
+    "13 x 2, time +20%, failures +10 points, cost +10%": beyond(2, CALM, 1.20, 0.10, 1.10),
+    "13 x 3, time +15%, failures +5 points, cost +8%": beyond(3, CALM, 1.15, 0.05, 1.08),
+    "13 x 5, time +12%, failures +3 points, cost +6%": beyond(5, CALM, 1.12, 0.03, 1.06),
+    "13 x 20, log-sd 0.5, time +12%, failures +3 points, cost +6%": beyond(20, USUAL, 1.12, 0.03, 1.06),
+    "13 x 20, log-sd 0.5, time +20%, failures +5 points, cost +8%": beyond(20, USUAL, 1.20, 0.05, 1.08),
+}
+
+SHAPES: dict[str, LogNormal] = {
+    "log-sd 0.5": USUAL,
+    "bimodal": BIMODAL,
+    "5% timeouts": TIMEOUTS,
+    "one in ten takes ten times as long": TENFOLD,
+}
+SLOWER: dict[str, Suite] = {
+    f"20% slower, {name}": Suite(noise=noise, slower=1.2, failing=0.0) for name, noise in SHAPES.items()
+}
+
+TESTED: dict[str, Suite] = {
+    "selftest, log-sd 0.5, 5 runs a side": Suite(),
+    "selftest, log-sd 0.5, 10 runs a side": Suite(runs=(10, 10)),
+    "selftest, log-sd 0.2, 10 runs a side": Suite(runs=(10, 10), noise=CALM, price=LogNormal(0.1)),
+    "selftest, log-sd 0.2, 100 runs a side": Suite(runs=(100, 100), noise=CALM, price=LogNormal(0.1)),
+}
+
+PLANNED_TIME: dict[str, Suite] = {
+    "planned, time, log-sd 0.2": Suite(runs=(2, 2), noise=CALM, slower=1.05),
+    "planned, time, log-sd 0.5": Suite(slower=1.05),
+    "planned, time, 3 runs against 10": Suite(runs=(3, 10), noise=LogNormal(0.3), slower=1.05),
+}
+PLANNED_FAILURES: dict[str, Suite] = {"planned, failures": Suite(worse=0.02)}
+PLANNED_COST: dict[str, Suite] = {"planned, cost, log-sd 0.05": Suite(price=LogNormal(0.05), dearer=1.01)}
+PLANNED_TASKS: dict[str, Suite] = {
+    "planned, tasks that differ by sd 0.05": Suite(noise=CALM, slower=1.05, between=0.05),
+    "planned, tasks that differ by sd 0.2": Suite(noise=CALM, slower=1.05, between=0.2),
+}
+PLANNED_CLAIMS: dict[str, Suite] = {"planned, claims": Suite(price=LogNormal(0.05))}
+CERTAIN: dict[str, Suite] = {
+    "a router without chance, once": Suite(runs=(1, 1), routed=(tuple(range(6)), (0, 1, 2, 3, 6, 7, 8, 9, 10))),
+    "a router without chance, twice": Suite(runs=(2, 2), routed=(tuple(range(6)), (0, 1, 2, 3, 6, 7, 8, 9, 10))),
+}
+
+
+def changed_by(noise: LogNormal, between: float = 0.0) -> Suite:
+    """Slower, dearer, and failing more often."""
+    return Suite(noise=noise, price=noise, slower=1.2, worse=0.05, dearer=1.1, between=between)
+
+
+PLAIN_CHANGES: dict[str, Suite] = {
+    "changed, log-sd 0.2": changed_by(CALM),
+    "changed, log-sd 0.5": changed_by(USUAL),
+    "changed, log-sd 1": changed_by(LOUD),
+}
+ODD_CHANGES: dict[str, Suite] = {
+    f"changed, {name}": changed_by(noise) for name, noise in SHAPES.items() if noise is not USUAL
+}
+UNLIKE: dict[str, Suite] = {"changed, tasks differ by sd 0.2": changed_by(USUAL, 0.2)}
+TAILS: dict[str, Suite] = {
+    f"13 x 10, p95, log-sd {noise.sd:g}": Suite(runs=(10, 10), noise=noise) for noise in (CALM, USUAL, LOUD)
+}
+LONG_TAILS: dict[str, Suite] = {
+    f"13 x 50, p95, log-sd {noise.sd:g}": Suite(runs=(50, 50), noise=noise) for noise in (CALM, USUAL, LOUD)
+}
+
+STEADY: dict[str, Weeks] = {
+    "eight weeks": Weeks(),
+    "eight weeks, sd 0.1 between days": Weeks(day_sd=0.1),
+    "eight weeks, sd 0.2 between days": Weeks(day_sd=0.2),
+    "eight weeks, one day in ten is bad": Weeks(bad_days=0.1),
+}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+STEP: dict[str, Weeks] = {
+    f"eight weeks, 15% slower from a {day} on": Weeks(begins=35 + place, slower=1.15)
+    for place, day in enumerate(WEEKDAYS)
+}
+FAILING: dict[str, Weeks] = {
+    "2,002 runs a week, failures 1 to 9%": Weeks(weeks=2, a_day=22, failing=0.01, worse=0.08, begins=7)
+}
+
+FASTER = (verdict(TIME, "suite", "improved"), verdict(TIME, "tasks", "improved"), proven(5))
+TIME_AND_GATE = (*changed((TIME,)), *BLOCKED)
+PASSES = (check_says(TIME, "pass"), check_says(FAILURES, "pass"), check_says(COST, "pass"))
+INTERVALS = (
+    effect_held(TIME, "suite", truths.faster),
+    effect_held(FAILURES, "suite", truths.fewer_failures),
+    effect_held(COST, "suite", truths.cheaper),
+    ratio_held(TIME, "suite", truths.time_ratio),
+    ratio_held(FAILURES, "suite", truths.failure_ratio),
+    ratio_held(COST, "suite", truths.cost_ratio),
+    figure_held("mean", truths.mean_time),
+    figure_held("geometric_mean", truths.geometric_mean),
+    figure_held("success_rate", truths.success_rate),
+    figure_held("mean_cost", truths.mean_cost),
+    figure_held("cost_per_success", truths.cost_per_success),
+)
+P95 = (figure_held("p95", truths.p95),)
+CLAIMED = (settled(Claim(TIME, at_least=10)), settled(Claim(FAILURES, at_least=50)), settled(Claim(COST, within=1)))
+PLANNED = Bound(0.75, 0.85)
+"""Five points around the power that is stated."""
+
+ROWS: tuple[Row, ...] = (
+    Row("nothing changed", UNCHANGED, NOTHING_FOUND, at_most(0.05), plain=True),
+    Row("nothing changed, odd runs", ODD, NOTHING_FOUND, at_most(0.05)),
+    Row("nothing changed, tasks that run once", SINGLES, NOTHING_FOUND, at_most(0.07)),
+    Row("nothing changed, few tasks that run once", FEW_SINGLES, NOTHING_FOUND, at_most(0.05)),
+    Row("few tasks that run once are named", FEW_SINGLES, (caveat("singles_not_judged"),), at_least(0.99)),
+    Row("nothing changed, heavy costs", HEAVY, (*changed((COST,)), *BLOCKED), at_most(0.06)),
+    Row("intervals of heavy costs", HEAVY, (effect_held(COST, "suite", lambda _: 0.0),), at_least(0.90)),
+    Row("false blocks", GATED, (gate_says("block"),), at_most(0.05), plain=True),
+    Row("false blocks or warnings", GATED, (gate_says("block", "warn"),), at_most(0.10), plain=True),
+    Row("nothing changed but the day", DAYS, TIME_AND_GATE, at_most(0.05)),
+    Row("nothing changed but the day, sd 0.2", LOUD_DAYS, TIME_AND_GATE, at_most(0.06)),
+    Row("blocked on another day", SLOWER_DAY, (gate_says("block"),), at_least(0.90)),
+    Row("nothing changed, recorded twice", TWICE, NOTHING_FOUND, at_most(0.05)),
+    Row("said that it is recorded twice", TWICE, (caveat("recorded_twice"),), at_least(0.99)),
+    Row("nothing changed, runs depend on those before", CARRIED, TIME_AND_GATE, at_most(0.05)),
+    Row("only failures grew, called faster", FAST_FAILURES, FASTER, at_most(0.05)),
+    Row("slower behind fast failures, time blocked", HIDDEN, (check_says(TIME, "block"),), at_least(0.90)),
+    Row("passes beyond the margin", BEYOND, PASSES, at_most(0.05)),
+    Row(
+        "power over that of a textbook", SLOWER, (verdict(TIME, "suite", "regressed"),), at_least(0.9), against=TEXTBOOK
+    ),
+    Row("found at the size that is named", TESTED, NAMED, PLANNED, most=500),
+    Row("decided on time as planned", PLANNED_TIME, (decided(TIME),), PLANNED, most=500),
+    Row("decided on failures as planned", PLANNED_FAILURES, (decided(FAILURES),), PLANNED, most=250),
+    Row("decided on cost as planned", PLANNED_COST, (decided(COST),), PLANNED, most=500),
+    Row("decided over tasks as planned", PLANNED_TASKS, (decided(TIME, "tasks"),), PLANNED, most=500),
+    Row("claims settled as planned", PLANNED_CLAIMS, CLAIMED, PLANNED, most=250),
+    Row("no number of repeats", CERTAIN, (NO_REPEATS,), at_least(1.0), most=20),
+    Row("intervals", PLAIN_CHANGES, INTERVALS, at_least(0.93), plain=True),
+    Row("intervals, odd runs", ODD_CHANGES, INTERVALS, at_least(0.93)),
+    Row("intervals over tasks", UNLIKE, (effect_held(TIME, "tasks", truths.faster),), at_least(0.93)),
+    Row("p95 of one version from 10 runs a task", TAILS, P95, at_least(0.90), plain=True),
+    Row("p95 of one version from 50 runs a task", LONG_TAILS, P95, at_least(0.93), plain=True, most=500),
+    Row("flagged though nothing changed", STEADY, (ANY_FLAG,), at_most(0.10), most=1000),
+    Row("15% slower is flagged", STEP, (worse_flagged(TIME),), at_least(0.85), most=250),
+    Row("rare failures are flagged", FAILING, (worse_flagged("success_rate", FAILURES),), at_least(1.0), most=20),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.perf.verdicts")
+    parser.add_argument("words", nargs="*", help="only rows whose name contains each of these")
+    parser.add_argument("--quick", action="store_true", help="a minute instead of half an hour")
+    parser.add_argument("--each", action="store_true", help="every question, not the worst of each design alone")
+    parser.add_argument("--most", type=int, default=TIGHT, help="histories of a row and design at most")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args(arguments)
+    rows = [row for row in ROWS if all(word in row.name for word in asked.words)]
+    start = time.perf_counter()
+    rates = Bench(rows, most=asked.most, share=1 / 50 if asked.quick else 1.0).run(asked.processes)
+    print(*table(rates, each=asked.each), sep="\n")
+    wrong = {rate.row.name for questions in rates for rate in questions if not rate.holds}
+    print(f"\n{len(wrong)} of {len(rows)} rows fail; {(time.perf_counter() - start) / 60:.1f} minutes")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    main(quick="--quick" in sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

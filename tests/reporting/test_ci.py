@@ -35,7 +35,8 @@ def test_a_gate_that_passes_annotates_nothing() -> None:
 
 def test_a_summary_stays_below_what_github_takes_however_often_it_is_appended_to(tmp_path: Path) -> None:
     place = tmp_path / "summary.md"
-    long = replace(gate(2.0), alerts=gate(2.0).alerts * 2000)
+    warned = gate(2.0, coverage=10)
+    long = replace(warned, alerts=warned.alerts * 2000)
     for _ in range(40):
         append_summary(long, {"GITHUB_STEP_SUMMARY": str(place)})
     assert MOST_SUMMARY_BYTES < 1024 * 1024

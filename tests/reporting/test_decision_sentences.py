@@ -101,7 +101,7 @@ def test_a_joint_sentence_has_the_changes_of_its_table(ratio: float) -> None:
 
 
 def gate_check(**change: Any) -> GateCheck:
-    check = GateCheck("cost", "pass", 1.0, 1.0, 0.0004, 0.008, 0.05, 2e-92, 6e-92, 0.01, 1e-40)
+    check = GateCheck("cost", "pass", 1.0, 1.0, 0.0004, 0.008, 0.05, 2e-92, 6e-92, 0.01, 1e-40, required=True)
     return replace(check, **change)
 
 
@@ -116,12 +116,22 @@ def gate_check(**change: Any) -> GateCheck:
         ),
         (
             {"state": "inconclusive", "bound": 0.2, "p_margin": 0.2944},
-            "Cost +0.04%, at worst +20.0%: may be beyond the limit of 5% (p = 0.29); there are too few runs to tell.",
+            "Cost +0.04%, at worst +20.0%: not shown to be within the limit of 5% (p = 0.29); these runs reveal a "
+            "worsening of 1.0% or more.",
         ),
-        ({"bound": 0.06, "p_margin": 0.09}, "Cost +0.04%, at worst +6.0%: not shown to be beyond the limit of 5%."),
+        (
+            {"state": "inconclusive", "worsening": 0.06, "bound": 0.2, "p_adjusted": 0.3, "detectable": None},
+            "Cost +6.0%, at worst +20.0%: beyond the limit of 5%, which may well be chance (p = 0.3 after Holm).",
+        ),
+        (
+            {"state": "warn", "worsening": 0.06, "bound": 0.2, "p_adjusted": 0.07},
+            "Cost +6.0%, at worst +20.0%: probably worse (p = 0.07 after Holm), and beyond the limit of 5%.",
+        ),
         ({"bound": None, "p_margin": 0.001}, "Cost +0.04%: within the limit of 5% (p = 0.001)."),
-        ({"state": "block", "worsening": None}, "Cost unbounded, at worst +0.8%: worse (p < 0.0001 after Holm), and "
-         "beyond the limit of 5%."),
+        (
+            {"state": "block", "worsening": None, "bound": None},
+            "Cost rose from zero: worse (p < 0.0001 after Holm), and beyond the limit of 5%.",
+        ),
         ({"state": "missing", "p_margin": None}, "Cost cannot be judged: there are too few values."),
         (
             {"metric": "failure_rate", "worsening": -0.0, "bound": 0.01, "margin": 0.02},
@@ -149,8 +159,9 @@ def test_the_p_value_of_the_margin_agrees_with_the_bound(slower: float, spread: 
         assert check.p_margin is not None
         assert (check.bound <= check.margin) == (check.p_margin <= 0.05)
         said = worded(check).sentence
-        assert ("within the limit" in said) == (check.state == "pass" and check.p_margin <= 0.05)
-        assert ("after Holm" in said) == (check.state == "block")
+        assert (": within the limit" in said) == (check.state == "pass") == (check.p_margin <= 0.05)
+        beyond = check.worsening is None or check.worsening > check.margin
+        assert ("after Holm" in said) == beyond
 
 
 def test_a_result_of_the_analysis_holds_no_sentence() -> None:

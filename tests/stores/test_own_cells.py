@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder import cells
+from benchmark_recorder import matching
 from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation
-from benchmark_recorder.stores.vertex import sql
 from benchmark_recorder.testing import START, assert_same_cells, make_document
 from tests.fakes.google_cloud import google_cloud
 
@@ -69,14 +68,13 @@ def stores(tmp_path: Path, mongodb_uri: str, database: str) -> Iterator[dict[str
         }
 
 
-@pytest.mark.parametrize("most", [cells.MAX_MATCHED_TASKS, 3])
+@pytest.mark.parametrize("most", [matching.MAX_MATCHED_TASKS, 3])
 @pytest.mark.parametrize("seed", range(6))
 def test_every_store_gives_the_same_tasks_cells_of_their_own(
     stores: dict[str, Store], seed: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aggregation, "FEW_TASKS", seed % 2 * 1000)
-    for module in (cells, sql):
-        monkeypatch.setattr(module, "MAX_MATCHED_TASKS", most)
+    monkeypatch.setattr(matching, "MAX_MATCHED_TASKS", most)
     rng = random.Random(seed)
     history = history_of(rng)
     for store in stores.values():

@@ -219,17 +219,11 @@ def test_a_request_refused_whatever_is_in_it_is_the_setup(cloud: FakeGoogleCloud
     assert cloud.bigquery.count("/insertAll") < 40
 
 
-def _without(cloud: FakeGoogleCloud, column: str) -> None:
-    fields = cloud.bigquery.tables[TABLE].resource["schema"]["fields"]
-    fields[:] = [f for f in fields if f["name"] != column]
-
-
 @pytest.mark.parametrize("count", [1, 5])
-def test_a_column_that_is_missing_is_the_setup(cloud: FakeGoogleCloud, count: int) -> None:
-    _without(cloud, "difficulty")
-    history = [make_document() for _ in range(count)] + [make_document(difficulty=None)]
+def test_a_required_column_that_is_missing_is_the_setup(cloud: FakeGoogleCloud, count: int) -> None:
+    cloud.bigquery.drop_columns(TABLE, "task_id")
     with pytest.raises(StoreSetupError, match="no such field.*vertex check.*vertex setup"):
-        cloud.store().append(history, fresh=True)
+        cloud.store().append(make_history(count), fresh=True)
 
 
 @pytest.mark.parametrize("count", [1, 5])

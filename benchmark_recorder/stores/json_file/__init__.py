@@ -6,7 +6,8 @@
 - ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others.
 - ``source``: a document as readers see it, and places between its records, for delivery.
 - ``reader``: questions. ``table``: the columns and cells kept for them; ``lines``: lines to arrays; ``derived``:
-  durations in order, and cells where tasks hardly repeat; ``cache``: all of it saved for the next process.
+  durations in order, and cells where tasks hardly repeat; ``cache``: all of it saved for the next process, in a file of
+  ``arrays``.
 - ``rewrite``: pruning, compacting and repairing by rename; what remote stores still need stays.
 - ``inspection``: what ``doctor`` prints.
 

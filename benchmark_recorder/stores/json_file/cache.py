@@ -1,11 +1,8 @@
 """The columns and cells of a document, saved beside it for the first question of the next process.
 
-Derived, and safe to delete: ``columns.npz``, in numpy's format. A cache that does not fit its document, or is damaged,
-is not used, and replaced by the next reader. Its arrays:
-
-- ``head``: JSON: what ties it to the document, vocabularies, cells.
-- the columns of ``table.DTYPES``.
-- ``durations``: the finite ones of each version in rising order, one version after the other.
+Derived, and safe to delete: ``columns``, a file of arrays (see ``arrays``): the columns of ``table.DTYPES``, and the
+finite durations of each version in rising order. The head ties it to the document, and has vocabularies and cells. A
+cache that does not fit its document, or is damaged, is not used, and replaced by the next reader.
 """
 
 from __future__ import annotations
@@ -18,27 +15,19 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
+from benchmark_recorder.stores.json_file.arrays import SavedArrays, UnusableError, save_arrays
 from benchmark_recorder.stores.json_file.derived import Ordered
 from benchmark_recorder.stores.json_file.lines import Key  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.source import Fingerprint  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.table import DTYPES, Table
-from benchmark_recorder.stores.sidefiles import folder_of, new_beside
+from benchmark_recorder.stores.sidefiles import folder_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.stores.json_file.source import Source
 
-_NAME: Final = "columns.npz"
-_FORMER_NAME: Final = "columns"
-"""Of earlier releases; never read."""
-
-_END: Final = b"PK\x05\x06"
-"""How the last 22 bytes of a whole file begin."""
-
-
-class UnusableError(Exception):
-    """A cache turned out to be damaged, or was replaced, while it was used."""
+_NAME: Final = "columns"
 
 
 class _Head(msgspec.Struct):
@@ -50,56 +39,35 @@ class _Head(msgspec.Struct):
     children: int
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
-    durations: list[int] | None  # by version: how many; None where they are not saved
+    versions: int  # whose durations are saved
 
 
 _decode = msgspec.json.Decoder(_Head).decode
 
 
 class _Saved:
-    """The arrays of a cache, each read and checked when it is first asked for."""
+    """The columns of a cache, each read when it is first asked for."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._identity: tuple[int, ...] = ()
-        self._arrays: dict[str, NDArray[Any]] = {}
-        self.head = _decode(self._read("head").tobytes())
+        self._arrays = SavedArrays(path)
+        self._columns: dict[str, NDArray[Any]] = {}
+        self.head = _decode(self._arrays.head)
 
     def column(self, name: str) -> NDArray[Any]:
         """One column."""
-        if name not in self._arrays:
-            found = self._read(name)
-            if found.dtype != DTYPES[name] or found.shape != (self.head.count,):
-                raise UnusableError(self._path)
-            self._arrays[name] = found
-        return self._arrays[name]
+        if name not in self._columns:
+            self._columns[name] = self._arrays.read(name, DTYPES[name])
+        return self._columns[name]
 
     def durations(self, version: int) -> NDArray[np.float64]:
         """A version's, in rising order."""
-        counts = self.head.durations or []
-        if version >= len(counts):  # it came later
+        if version >= self.head.versions:  # it came later
             return np.empty(0)
-        if "durations" not in self._arrays:
-            self._arrays["durations"] = self._read("durations")
-        start = sum(counts[:version])
-        return self._arrays["durations"][start : start + counts[version]]
+        return self._arrays.read(_durations_of(version), "float64")
 
-    def _read(self, name: str) -> NDArray[Any]:
-        """An array of the file that was there when the first one was read."""
-        try:
-            with open(self._path, "rb") as file:
-                status = os.fstat(file.fileno())
-                identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-                file.seek(max(0, status.st_size - 22))
-                if (self._identity or identity) == identity and file.read(len(_END)) == _END:
-                    self._identity = identity
-                    file.seek(0)
-                    with np.load(file, allow_pickle=False) as arrays:
-                        found: NDArray[Any] = arrays[name]
-                        return found
-        except Exception as error:  # damage in a zip file shows as almost any error
-            raise UnusableError(self._path) from error
-        raise UnusableError(self._path)
+
+def _durations_of(version: int) -> str:
+    return f"durations {version}"
 
 
 def load(document: str, source: Source) -> tuple[Fingerprint, Table] | None:
@@ -108,7 +76,7 @@ def load(document: str, source: Source) -> tuple[Fingerprint, Table] | None:
         saved = _Saved(path_of(document))
         head = saved.head
         if head.extent.fits(source):
-            ordered = None if head.durations is None else Ordered(head.count, saved.durations)
+            ordered = Ordered(head.count, saved.durations) if head.versions else None
             parts = [(head.count, saved.column)]
             return head.extent, Table(
                 head.vocabularies,
@@ -125,7 +93,7 @@ def load(document: str, source: Source) -> tuple[Fingerprint, Table] | None:
 
 def save(document: str, extent: Fingerprint, table: Table) -> None:
     """Save the columns of a document; where that fails, the next process reads the document itself."""
-    durations = table.durations_by_version()
+    durations = table.durations_by_version() or ()
     head = _Head(
         extent,
         len(table),
@@ -135,17 +103,11 @@ def save(document: str, extent: Fingerprint, table: Table) -> None:
         table.children,
         {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
         None if table.cells is None else list(table.cells),
-        None if durations is None else [len(times) for times in durations],
+        len(durations),
     )
     arrays = {name: table.column(name) for name in DTYPES}
-    arrays["durations"] = np.concatenate([np.empty(0), *(durations or ())])
-    # Not synced: what a power cut leaves of it is not whole, or has wrong checksums, and is not used.
-    with suppress(OSError):
-        with new_beside(document, sync=False) as file:
-            np.savez(file, head=np.frombuffer(msgspec.json.encode(head), np.uint8), **arrays)  # type: ignore[arg-type]
-        os.replace(file.name, path_of(document))
-        with suppress(FileNotFoundError):
-            os.unlink(os.path.join(folder_of(document), _FORMER_NAME))
+    arrays.update((_durations_of(version), times) for version, times in enumerate(durations))
+    save_arrays(document, path_of(document), msgspec.json.encode(head), arrays)
 
 
 def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind", "stale"]:

@@ -1,16 +1,19 @@
-"""What is made of the columns: each version's durations in rising order, and cells of tasks that hardly repeat."""
+"""What is made of the columns: durations in rising order, cells of single runs, and of tasks that hardly repeat."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from benchmark_recorder.cells import Cell, Coded, are_matched, tabulate
+from benchmark_recorder.cells import Cell, Cells, Coded, Moments, collect, tabulate
+from benchmark_recorder.matching import LISTED, UnmatchedTasks, are_matched, compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,37 +101,87 @@ def _read_only(times: Times) -> Times:
     return times
 
 
+# Cells of single runs -------------------------------------------------------------------------------------------------
+
+
+def cell_of_run(run: Mapping[str, Any]) -> Cell:
+    """What ``tabulate`` makes of one run, without the cost of arrays.
+
+    Args:
+        run: a value for each of ``CELL_FIELDS``, the texts as such.
+    """
+    time, cost, selected, expected = run["execution_time"], run["cost"], run["agent_selected"], run["expected_agent"]
+    routed = selected is not None and expected is not None
+    commit, host, moment = run["git_commit"], run["host"], run["time"]
+    return Cell(
+        version=run["version"],
+        task_id=run["task_id"],
+        success=run["success"],
+        n=1,
+        time=_moments(time),
+        log_time=_log_moments(time),
+        max_time=max(0.0, time) if math.isfinite(time) else 0.0,
+        cost=_moments(cost),
+        log_cost=_log_moments(cost),
+        max_cost=max(0.0, cost) if math.isfinite(cost) else 0.0,
+        routed=int(routed),
+        routed_right=int(routed and selected == expected),
+        git_commit=None if commit is None else (commit, commit),
+        host=None if host is None else (host, host),
+        first=moment,
+        last=moment,
+    )
+
+
+def _moments(value: float) -> Moments:
+    return Moments(1, value, 0.0) if math.isfinite(value) else Moments()
+
+
+def _log_moments(value: float) -> Moments:
+    # By numpy, whose logarithm may differ from the standard library's in the last digit.
+    return Moments(1, float(np.log(value)), 0.0) if math.isfinite(value) and value > 0 else Moments()
+
+
 # Cells, pooled before they are made, not after ------------------------------------------------------------------------
 
 
 def tabulate_pooled(
     columns: Mapping[str, NDArray[np.generic] | Coded], query: Query, groups: Groups | None = None
-) -> list[Cell]:
-    """The same as ``collect`` of ``tabulate`` makes, without a cell for each task that gets none of its own.
+) -> Cells:
+    """The same as ``collect`` of ``tabulate``, without a cell for each task that is not matched.
 
     Args:
         columns: ``CELL_FIELDS``, the texts coded.
         query: what is asked for.
         groups: of the same records, if there are groups.
     """
-    task = cast("Coded", columns["task_id"])
-    matched = _matched(task, cast("Coded", columns["version"]), query.versions)
-    if query.own_cells:
-        matched |= np.fromiter((text in query.own_cells for text in task.vocabulary), np.bool_, len(task.vocabulary))
-    rows = matched[task.codes]
-    if rows.all():
-        return tabulate(columns, groups)
-    own, others = (groups and groups._replace(codes=groups.codes[some]) for some in (rows, ~rows))
-    return tabulate(_rows(columns, rows), own) + _pool(_rows(columns, ~rows), others)
-
-
-def _matched(task: Coded, version: Coded, versions: tuple[str, ...] | None) -> NDArray[np.bool_]:
-    """Whether each task of the vocabulary gets cells of its own."""
+    task, version = cast("Coded", columns["task_id"]), cast("Coded", columns["version"])
     count = len(task.vocabulary)
-    asked = len(np.unique(version.codes)) if versions is None else len(set(versions))
+    asked = len(np.unique(version.codes)) if query.versions is None else len(set(query.versions))
     pairs = np.unique(task.codes.astype(np.int64) * len(version.vocabulary) + version.codes)
-    seen = np.bincount(pairs // len(version.vocabulary), minlength=count)
-    return are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
+    tasks, versions = np.divmod(pairs, len(version.vocabulary))
+    seen = np.bincount(tasks, minlength=count)
+    own, beyond = are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
+    if compared(query.versions):  # else those beyond are not needed one by one
+        own |= beyond
+    if query.own_cells:
+        own |= np.fromiter((text in query.own_cells for text in task.vocabulary), np.bool_, count)
+    rows = own[task.codes]
+    if rows.all():
+        return collect(tabulate(columns, groups), query.versions, query.own_cells)
+    mine, others = (groups and groups._replace(codes=groups.codes[some]) for some in (rows, ~rows))
+    cells = tabulate(_rows(columns, rows), mine) + _pool(_rows(columns, ~rows), others)
+    alone = [
+        _alone(version.vocabulary[code], task.vocabulary, tasks[(versions == code) & ~own[tasks]])
+        for code in np.unique(versions).tolist()
+        if compared(query.versions)
+    ]
+    return collect(cells, query.versions, query.own_cells, unmatched=[one for one in alone if one.tasks])
+
+
+def _alone(version: str, tasks: Sequence[str], codes: NDArray[np.int64]) -> UnmatchedTasks:
+    """The tasks of some codes, which only one version ran."""
+    return UnmatchedTasks(version, len(codes), tuple(nsmallest(LISTED, (tasks[code] for code in codes.tolist()))))
 
 
 def _pool(columns: Mapping[str, NDArray[np.generic] | Coded], groups: Groups | None) -> list[Cell]:

@@ -161,20 +161,13 @@ def _key_of(text: str) -> bytes:
     return key if len(key) == KEY_BYTES else hashlib.blake2b(text.encode(), digest_size=KEY_BYTES).digest()
 
 
-_BLANK: Final = ord(" ")
-"""Also the bit that the digits, the lower-case letters and the blank have, and the upper-case letters have not."""
-
-
 def _hexadecimal(joined: str) -> bytes:
     """Ids of 32 lower-case digits, with a blank between each two; empty where one is not."""
     try:
         keys = bytes.fromhex(joined)
     except ValueError:
         return b""
-    characters = np.frombuffer(joined.encode(), np.uint8)
-    between = characters[2 * KEY_BYTES :: 2 * KEY_BYTES + 1]
-    is_ours = (between == _BLANK).all() and np.bitwise_and.reduce(characters) & _BLANK
-    return keys if is_ours and len(characters) == 2 * len(keys) + len(between) else b""
+    return keys if keys.hex(" ", KEY_BYTES) == joined else b""
 
 
 def keys_in(block: bytes, ids: Sequence[Any]) -> bytes:

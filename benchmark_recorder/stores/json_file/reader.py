@@ -12,16 +12,18 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.cells import Cells, StoreNote, fields_of
+from benchmark_recorder.cells import Cells, StoreNote
 from benchmark_recorder.columns import Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import cache
+from benchmark_recorder.stores.json_file.arrays import UnusableError
 from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.lines import keys_of
 from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
 from benchmark_recorder.stores.json_file.table import KEPT, PIECE, TEXTS, Table
+from benchmark_recorder.tabulation import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -64,6 +66,7 @@ class Reader:
 
     def durations(self, query: Query) -> Durations:
         """See ``Store.durations``."""
+        query.refuse_unit("the list of durations")
 
         def stored() -> NDArray[np.float64]:
             return self.scan(query, ("execution_time",))["execution_time"]
@@ -116,9 +119,9 @@ class Reader:
     ) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.generic]]]:
         """Which records match (``None``: all), and some columns of theirs that are not kept."""
         rows = table.select(query)
-        if not names and query.task is None and not query.metadata and not query.exclude_ids:
-            return rows, {}
         gathering = Projection(query, names)
+        if not names and not gathering.is_narrowed:
+            return rows, {}
         blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
         gathering.gather(blocks, rows)
         return gathering.rows, gathering.columns()
@@ -129,7 +132,7 @@ class Reader:
             try:
                 self._read_on(source)
                 return ask(self._table, source)
-            except cache.UnusableError:
+            except UnusableError:
                 with suppress(OSError):
                     os.unlink(cache.path_of(os.path.realpath(self._path)))
                 self._forget()
@@ -182,12 +185,17 @@ class Projection:
     Args:
         query: which records; what the kept columns can decide of it is decided already.
         names: which columns; none of those that are kept.
+
+    Attributes:
+        is_narrowed: whether the kept columns could not decide all of the query.
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(task=query.task, metadata=query.metadata, exclude_ids=query.exclude_ids)
-        self._is_narrowed = query.task is not None or bool(query.metadata or query.exclude_ids)
-        fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self._is_narrowed else ())))
+        self._query = Query(
+            task=query.task, metadata=query.metadata, exclude_ids=query.exclude_ids, runs="all", units=query.units
+        )
+        self.is_narrowed = self._query != Query(runs="all")
+        fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
         self._values: dict[str, list[Any]] = {name: [] for name in names}
@@ -208,7 +216,7 @@ class Projection:
             records = self._decode(b"[%b]" % block)
             stop = start + len(records)
             mask = np.ones(len(records), np.bool_) if rows is None else rows[start:stop].copy()
-            if self._is_narrowed:
+            if self.is_narrowed:
                 for number in np.flatnonzero(mask).tolist():
                     mask[number] = self._query.matches(_document(records[number]))
             self._masks.append(mask)

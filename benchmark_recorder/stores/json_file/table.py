@@ -15,14 +15,12 @@ from benchmark_recorder.cells import (
     Cells,
     Coded,
     collect,
-    fields_of,
     group_notes,
-    summarize_columns,
     tabulate,
 )
 from benchmark_recorder.grouping import groups_of
 from benchmark_recorder.records import TEXT_FILTERS
-from benchmark_recorder.stores.json_file.derived import Ordered, tabulate_pooled
+from benchmark_recorder.stores.json_file.derived import Ordered, cell_of_run, tabulate_pooled
 from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
     Key,
@@ -34,9 +32,10 @@ from benchmark_recorder.stores.json_file.lines import (
     micros_of_each,
     repeated,
 )
+from benchmark_recorder.tabulation import fields_of, summarize_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,6 +69,9 @@ PIECE: Final = 1 << 18
 PART_ROWS: Final = 50_000
 """Rows counted at a time: enough that numpy's cost per call is nothing."""
 
+FEW_RUNS: Final = 4
+"""Up to this count, cells made one by one cost less than numpy's calls."""
+
 INVALID: Final = -1
 """The code of the version of a record that has a field missing or of another type."""
 
@@ -93,6 +95,10 @@ class Vocabulary(dict[str | None, int]):
         code = self[text] = len(self._texts)
         self._texts.append(text)
         return code
+
+    def text_of(self, code: int) -> str | None:
+        """The text that has a code."""
+        return None if code < 0 else self._texts[code]
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -189,11 +195,14 @@ class Table:
         for row in self._copies(columns):
             columns["version"][row] = COPY
             self.copied.add(keys[KEY_BYTES * row : KEY_BYTES * (row + 1)])
-        sound = columns["version"] >= 0
-        columns["execution_time"][~sound] = np.nan
-        self.children += int(np.count_nonzero(columns["is_child"]))
-        roots = sound & ~columns["is_child"]
-        self._count(columns if roots.all() else {name: column[roots] for name, column in columns.items()})
+        sound, is_child = columns["version"] >= 0, columns["is_child"]
+        counted, children = columns, int(np.count_nonzero(is_child))
+        self.children += children
+        if children or not sound.all():
+            columns["execution_time"][~sound] = np.nan
+            roots = sound & ~is_child
+            counted = {name: column[roots] for name, column in columns.items()}
+        self._count(counted)
         self._parts.append((len(times), columns.__getitem__))
 
     def _copies(self, columns: Mapping[str, NDArray[Any]]) -> list[int]:
@@ -202,12 +211,16 @@ class Table:
         if not len(rows):
             return []
         high, low = columns["id_high"][rows], columns["id_low"][rows]
-        rises = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))
         before, first = self.last, (int(high[0]), int(low[0]))
-        greatest = high.max()
-        self.last = max(before, (int(greatest), int(low[high == greatest].max())))
-        if first > before and rises.all():  # as where one process records: ids rise with time
-            return []
+        rise = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1])) if len(rows) > 1 else np.True_
+        if rise.all():
+            greatest = int(high[-1]), int(low[-1])
+            if first > before:  # as where one process records: ids rise with time
+                self.last = greatest
+                return []
+        else:
+            greatest = int(high.max()), int(low[high == high.max()].max())
+        self.last = max(before, greatest)
         least = high.min()
         earlier = self._where("id_high", lambda ids: ids >= least) & self._where("version", lambda codes: codes >= 0)
         found = repeated(
@@ -236,7 +249,8 @@ class Table:
 
     def _code(self, name: str, texts: Sequence[str | None]) -> NDArray[np.int32]:
         vocabulary = self.vocabularies[name]
-        if texts[0] == texts[-1] and texts.count(texts[0]) == len(texts):  # comparing is cheaper than hashing
+        is_worthwhile = len(texts) > FEW_RUNS and texts[0] == texts[-1]
+        if is_worthwhile and texts.count(texts[0]) == len(texts):  # comparing is cheaper than hashing
             return np.full(len(texts), vocabulary[texts[0]], np.int32)
         return np.fromiter(map(vocabulary.__getitem__, texts), np.int32, len(texts))
 
@@ -247,11 +261,20 @@ class Table:
         if len(self.vocabularies["task_id"]) > MAX_KEPT_CELLS:
             self._cells = None
             return
-        for cell in tabulate(self._coded(columns)):
+        few = len(columns["time"]) <= FEW_RUNS
+        for cell in map(cell_of_run, self._runs(columns)) if few else tabulate(self._coded(columns)):
             there = self._cells.get(label := _label(cell))
             self._cells[label] = cell if there is None else there.merge(cell)
         if len(self._cells) > MAX_KEPT_CELLS:
             self._cells = None
+
+    def _runs(self, columns: Mapping[str, NDArray[np.generic]]) -> Iterator[dict[str, Any]]:
+        """A few records one by one, with what cells need of them."""
+        values = [columns[name].tolist() for name in CELL_FIELDS]
+        for place, name in enumerate(CELL_FIELDS):
+            if name in TEXTS:
+                values[place] = list(map(self.vocabularies[name].text_of, values[place]))
+        return (dict(zip(CELL_FIELDS, run, strict=True)) for run in zip(*values, strict=True))
 
     def _merge_from(self, start: int) -> None:
         """Make one part of all from number ``start`` on."""
@@ -348,10 +371,10 @@ class Table:
         """
         kept = {name: self.column(name, mask) for name in fields_of(query) if name in KEPT}
         columns = {**self._coded(kept), **others}
-        if len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
+        if query.unit is not None or len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
             return summarize_columns(columns, query)
         groups = groups_of(query.by, columns) if query.by else None
-        cells = collect(tabulate_pooled(columns, query, groups), query.versions, query.own_cells)
+        cells = tabulate_pooled(columns, query, groups)
         return cells if groups is None else replace(cells, caveats=group_notes(groups.rest))
 
     def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:

@@ -8,18 +8,21 @@ two is pooled until the next question.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from benchmark_recorder.cells import collect, group_notes
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.matching import LISTED, UnmatchedTasks, compared
 from benchmark_recorder.stores.mongodb.groups import Key, Labels, NotGroupedError, TooManyGroupsError
 from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours
-from benchmark_recorder.stores.mongodb.pipeline import cell_of, cells_of, groups_of, repeated_of
+from benchmark_recorder.stores.mongodb.pipeline import cell_of, cells_of, first_alone, groups_of, repeated_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from benchmark_recorder.cells import Cell
+    from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Query
     from benchmark_recorder.stores.mongodb.pipeline import Stage
 
@@ -52,8 +55,8 @@ class Aggregation:
     name: str
     answers: Callable[[list[Stage]], Iterable[dict[str, Any]]]
 
-    def cells(self, *, few_tasks: bool) -> tuple[list[Cell], Mapping[str, int]]:
-        """Cells that may have to be pooled, and by key how many groups are in the rest; errors as in ``grouped``.
+    def cells(self, *, few_tasks: bool) -> Cells:
+        """See ``Store.summarize``; errors as in ``grouped``.
 
         Args:
             few_tasks: whether the collection has at most ``FEW_TASKS``.
@@ -61,8 +64,23 @@ class Aggregation:
         Raises:
             NotGroupedError: also where more tasks have several records than the server tells apart.
         """
-        own = None if few_tasks else self._repeated() | self.query.own_cells
-        return self.grouped(lambda keys: cells_of(self.query, keys, own), cell_of)
+        query = self.query
+        own = None if few_tasks else self._repeated() | query.own_cells
+        cells, rest = self.grouped(lambda keys: cells_of(query, keys, own), cell_of)
+        alone = () if own is None or not compared(query.versions) else self._alone(cells, own)
+        return replace(collect(cells, query.versions, query.own_cells, unmatched=alone), caveats=group_notes(rest))
+
+    def _alone(self, cells: Sequence[Cell], own: Collection[str]) -> list[UnmatchedTasks]:
+        """What is known of the tasks in pooled cells, each of which has one record."""
+        tasks: Counter[str] = Counter()
+        for cell in cells:
+            if cell.task_id is None:
+                tasks[cell.version] += cell.tasks
+        with ours(self.name):
+            return [UnmatchedTasks(version, n, self._first_alone(version, own)) for version, n in sorted(tasks.items())]
+
+    def _first_alone(self, version: str, own: Collection[str]) -> tuple[str, ...]:
+        return tuple(row["task_id"] for row in self.answers(first_alone(self.query, version, own, LISTED)))
 
     def _repeated(self) -> frozenset[str]:
         """The tasks that have several records."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from benchmark_recorder.fields import METADATA_PREFIX, metadata_key
 from benchmark_recorder.grouping import (
-    METADATA_PREFIX,
     PERIODS,
     REST,
     TEXT_FIELDS,
     keeps_newest,
     label_of,
-    metadata_key,
     most_groups,
     period_label,
     period_shift,

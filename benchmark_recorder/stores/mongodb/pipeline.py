@@ -48,6 +48,9 @@ def filter_of(query: Query) -> Stage:
         conditions.append({"success": {"$eq": query.success}})
     conditions += _moments_within(query)
     conditions += [{"tags": {"$eq": tag(key, value)}} for key, value in query.metadata]
+    if query.units is not None:
+        key, units, inside = query.units
+        conditions.append({"tags": {"$in" if inside else "$nin": [tag(key, value) for _, value in units]}})
     if query.exclude_ids:
         conditions.append({"_id": {"$nin": sorted(query.exclude_ids)}})
     return {"$and": conditions} if conditions else {}
@@ -77,6 +80,17 @@ def repeated_of(query: Query, most: int) -> list[Stage]:
         {"$group": {"_id": "$task_id", "n": {"$sum": 1}}},
         {"$match": {"n": {"$gte": 2}}},
         {"$limit": most},
+    ]
+
+
+def first_alone(query: Query, version: str, others: Collection[str], most: int) -> list[Stage]:
+    """The aggregation that finds the first of a version's tasks that are not among others; each is a ``task_id``."""
+    known = {"$nin": [None, *filter(is_unicode, others)]}
+    return [
+        {"$match": {"$and": [filter_of(query), {"version": {"$eq": version}}, {"task_id": known}]}},
+        {"$sort": {"task_id": 1}},
+        {"$limit": most},
+        {"$project": {"_id": False, "task_id": True}},
     ]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
@@ -170,14 +169,15 @@ class MongoDBStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import collect, fields_of, group_notes, summarize_columns
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
+        if query.unit is not None:
+            return summarize_columns(self.scan(query, fields_of(query)), query)
         try:
-            cells, rest = self._asked(query).cells(few_tasks=self._has_few_tasks())
+            return self._asked(query).cells(few_tasks=self._has_few_tasks())
         except NotGroupedError:
             return summarize_columns(self.scan(query, fields_of(query)), query)
-        return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """See ``Store.histogram``."""
@@ -186,6 +186,7 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
         from benchmark_recorder.stores.mongodb.pipeline import bucket_from, histogram_of
 
+        query.refuse_unit("a histogram")
         if COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
         try:

@@ -29,7 +29,7 @@ from benchmark_recorder.stores.replication.quarantine import Quarantine
 from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from benchmark_recorder.cells import Cell, Cells, StoreNote
     from benchmark_recorder.histogram import Histogram, HistogramKey
@@ -209,29 +209,41 @@ class ReplicatedStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
-        from benchmark_recorder.cells import collect, fields_of, merged, summarize_columns, tabulate_by
+        from benchmark_recorder.cells import Cells, collect, merged
         from benchmark_recorder.columns import columns_of
+        from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_by
 
         try:
             with self._asking(), self._undelivered(query) as here:
+                if query.unit is not None:
+                    return summarize_columns(self._columns(query, here, fields_of(query)), query)
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])
                 tasks = query.own_cells.union(cell.task_id for cell in own if cell.task_id is not None)
-                there: Iterable[Cell]
-                notes: tuple[StoreNote, ...] = ()
-                if len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED:
+                few = len(tasks) <= MOST_NAMED and len(here.ids) <= MOST_NAMED
+                if few:
                     answer = self._asked.summarize(replace(_without(query, here.ids), own_cells=tasks))
-                    there, notes = answer.cells, answer.caveats
                 else:
-                    there = tabulate_by(self._scan_remote(query, here.ids, fields_of(query)), query)
-                found = replace(collect([*there, *own], query.versions, query.own_cells), caveats=notes)
-                if found.has_all_groups(query.by) or (notes and not own):
+                    columns = self._scan_remote(query, here.ids, fields_of(query))
+                    answer = Cells(tuple(tabulate_by(columns, query)))
+                found = collect(
+                    [*answer.cells, *own],
+                    query.versions,
+                    query.own_cells,
+                    beyond=answer.beyond,
+                    unmatched=answer.unmatched,
+                )
+                found = replace(found, caveats=answer.caveats)
+                if not own and answer.caveats:
                     return found
-                # Which groups are kept can only be decided over both sides together.
+                if found.has_all_groups(query.by) and not (own and answer.beyond):
+                    return found
+                # Which groups are kept, and which tasks run most, can only be decided over both sides together.
                 return summarize_columns(self._columns(query, here, fields_of(query)), query)
         except StoreUnavailableError as error:
-            return replace(self.journal.summarize(query), caveats=(self._journal_alone(error),))
+            found = self.journal.summarize(query)
+            return replace(found, caveats=(*found.caveats, self._journal_alone(error)))
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
@@ -239,6 +251,7 @@ class ReplicatedStore(Store):
         from benchmark_recorder.grouping import fields_for
         from benchmark_recorder.histogram import histograms_of
 
+        query.refuse_unit("a histogram")
         try:
             with self._asking(), self._undelivered(query) as here:
                 if len(here.ids) <= MOST_NAMED:

@@ -5,7 +5,9 @@
 - ``rows``: the table's columns; a record as a row, and back.
 - ``sql``: a question as SQL.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
-- ``requests``: how requests are sent and retried, how rows are refused, and what Google's errors mean.
+- ``requests``: how requests are sent and retried, and what Google's errors mean; queries.
+- ``columns``: columns that a table of an older release lacks.
+- ``stream``: rows into the table, and which are refused.
 - ``setup``: creates dataset, table, feature group and features once, and checks them.
 """
 

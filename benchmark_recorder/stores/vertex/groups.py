@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from benchmark_recorder.fields import metadata_key
 from benchmark_recorder.grouping import (
     PERIODS,
     REST,
     TEXT_FIELDS,
     keeps_newest,
     label_of,
-    metadata_key,
     most_groups,
     period_label,
     period_shift,
     text_label,
 )
 from benchmark_recorder.records import is_unicode
-from benchmark_recorder.stores.vertex.rows import metadata_line
+from benchmark_recorder.stores.vertex.rows import metadata_line, metadata_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +31,9 @@ _VALUE: Final = "="
 """How the raw value of a group of its own begins."""
 
 _IN_REST: Final = "rest"
+
+UNIT_PLACE: Final = -1
+"""The place of the key whose values are units, which is not among those that are grouped by."""
 
 LINE_END: Final = {"line_end": ("STRING", "\n")}
 
@@ -77,14 +80,14 @@ class Key(NamedTuple):
         if not is_unicode(key):
             return cls(name, place, "CAST(NULL AS STRING)", {})  # no record holds it
         line = metadata_line(key)
-        begin = f"@group_{place}"
+        begin = f"@{_name(place)}"
         after = f"SUBSTR(metadata, INSTR(metadata, {begin}) + {len(line)})"
         text = f"SUBSTR({after}, 1, INSTR({after}, @line_end) - 1)"
         sql = (
             f"CASE WHEN INSTR(metadata, {begin}) = 0 OR {text} = 'null' THEN NULL "
             f"WHEN SUBSTR({text}, 1, 1) IN ('[', '{{') THEN '{_IN_REST}' ELSE '{_VALUE}' || {text} END"
         )
-        return cls(name, place, sql, {f"group_{place}": ("STRING", line), **LINE_END})
+        return cls(name, place, sql, {_name(place): ("STRING", line), **LINE_END})
 
     @property
     def columns(self) -> frozenset[str]:
@@ -96,7 +99,7 @@ class Key(NamedTuple):
     @property
     def column(self) -> str:
         """What the raw value is called in a query."""
-        return f"group_{self.place}"
+        return _name(self.place)
 
     def label(self, raw: str | None) -> str | None:
         """The label of a raw value."""
@@ -130,6 +133,16 @@ class Key(NamedTuple):
             f"CASE WHEN {self.sql} IN UNNEST(@{name}) THEN {self.sql} WHEN {self.sql} IS NOT NULL THEN '{_IN_REST}' END"
         )
         return self._replace(sql=sql, values=values, rest=len(groups) - len(kept))
+
+
+def _name(place: int) -> str:
+    return "unit" if place == UNIT_PLACE else f"group_{place}"
+
+
+def raws_of(key: str, value: str | float) -> set[str]:
+    """The raw values of all records whose metadata has this value under this key."""
+    start = len(metadata_line(key))
+    return {f"{_VALUE}{line[start:-1]}" for line in metadata_lines(key, value) or ()}
 
 
 class Labels:

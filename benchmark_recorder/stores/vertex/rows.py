@@ -12,7 +12,7 @@ from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.records import is_unicode, known_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from benchmark_recorder.fields import Field
     from benchmark_recorder.records import Document
@@ -36,6 +36,9 @@ class Column(NamedTuple):
     mode: str
     description: str
 
+
+OTHER_FIELDS: Final = "other_fields"
+"""The column of fields that have none, also because the table is older than they are."""
 
 _TYPES: Final = {"number": "FLOAT", "count": "INTEGER", "flag": "BOOLEAN"}
 _CHANGED: Final = {
@@ -71,9 +74,15 @@ SCHEMA: Final = (
     Column("feature_timestamp", "TIMESTAMP", "REQUIRED", "when the execution was recorded"),
     Column("stored_order", "INTEGER", "REQUIRED", "orders rows as they were sent: the writer's clock in nanoseconds"),
     *map(_column, FIELDS),
-    Column("other_fields", "STRING", "NULLABLE", "a JSON object of the record's fields that have no column"),
+    Column(OTHER_FIELDS, "STRING", "NULLABLE", "a JSON object of the record's fields that have no column"),
 )
 """The table's columns, in order; the types by the names that BigQuery's API answers with."""
+
+OPTIONAL: Final = frozenset(column.name for column in SCHEMA if column.mode == "NULLABLE")
+"""Columns that an older table may lack."""
+
+FIELD_OF: Final = {column.name: name for name, column in _CHANGED.items()} | {f.name: f.name for f in FIELDS}
+"""The record's field of each column."""
 
 PARTITIONED_BY: Final = "feature_timestamp"
 CLUSTERED_BY: Final = ("version", "task_id")
@@ -118,8 +127,24 @@ def row_of(document: Document, order: int) -> Row:
         row["cost"] = float(cost)
     row["metadata"] = metadata_text(document.get("metadata") or {})
     if not document.keys() <= _KNOWN:
-        row["other_fields"] = _json({name: value for name, value in document.items() if name not in _KNOWN})
+        row[OTHER_FIELDS] = _json({name: value for name, value in document.items() if name not in _KNOWN})
     return row
+
+
+_DECODED: Final[Mapping[str, Callable[[Any], object]]] = {
+    **dict.fromkeys(of_kind("count"), int),
+    **dict.fromkeys(of_kind("texts"), json.loads),
+}
+
+
+def without_columns(row: Row, absent: Collection[str]) -> Row:
+    """The row for a table that lacks some columns: their values are in ``other_fields``, as the record has them."""
+    moved = {name: value for name, value in row.items() if name in absent}
+    if not moved:
+        return row
+    others = json.loads(row.get(OTHER_FIELDS, "{}"))
+    others |= {FIELD_OF[name]: _DECODED[name](value) if name in _DECODED else value for name, value in moved.items()}
+    return {name: value for name, value in row.items() if name not in moved} | {OTHER_FIELDS: _json(others)}
 
 
 def _utc_text(timestamp: str) -> str:
@@ -141,7 +166,7 @@ def document_of(row: Mapping[str, Any]) -> Document:
     document["cost_estimated"] = 0.0 if cost is None else cost
     document |= {name: row[name] for name in _LEFT_OUT if row.get(name) is not None}
     document |= {name: json.loads(document[name]) for name in JSON_FIELDS if name in document}
-    document |= json.loads(row["other_fields"] or "{}")
+    document |= json.loads(row[OTHER_FIELDS] or "{}")
     return document
 
 

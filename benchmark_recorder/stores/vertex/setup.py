@@ -14,8 +14,17 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1, bigquery
 
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
+from benchmark_recorder.stores.vertex.columns import add_columns, field_of
 from benchmark_recorder.stores.vertex.requests import RAISED, limits, ours, passes, translated
-from benchmark_recorder.stores.vertex.rows import CLUSTERED_BY, ENTITY, FEATURES, PARTITIONED_BY, SCHEMA
+from benchmark_recorder.stores.vertex.rows import (
+    CLUSTERED_BY,
+    ENTITY,
+    FEATURES,
+    OPTIONAL,
+    OTHER_FIELDS,
+    PARTITIONED_BY,
+    SCHEMA,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from google.api_core.operation import Operation
 
     from benchmark_recorder.stores.vertex.place import Clients, Place
-    from benchmark_recorder.stores.vertex.rows import Column
 
 T = TypeVar("T")
 
@@ -186,7 +194,7 @@ class Setup:
         return None if self._get_table() else self._absent()
 
     def _create_table(self, _: tuple[str, ...]) -> None:
-        table = bigquery.Table(self._place.table_id, [_field(column, column.mode) for column in SCHEMA])
+        table = bigquery.Table(self._place.table_id, [field_of(column, column.mode) for column in SCHEMA])
         table.time_partitioning = bigquery.TimePartitioning(
             type_=bigquery.TimePartitioningType.DAY, field=PARTITIONED_BY
         )
@@ -203,15 +211,15 @@ class Setup:
         if wrong:
             return _Problem(f"has columns of other types: {', '.join(wrong)}", _OTHER_TABLE)
         missing = tuple(column.name for column in SCHEMA if column.name not in there)
-        return _Problem(f"has no column {', '.join(missing)}", self._setup_line, missing) if missing else None
+        if not missing:
+            return None
+        what = f"has no column {', '.join(missing)}"
+        if OPTIONAL.issuperset(missing) and OTHER_FIELDS not in missing:
+            what += f"; where recording may not add it, the values are in {OTHER_FIELDS}"
+        return _Problem(what, self._setup_line, missing)
 
     def _add_columns(self, missing: tuple[str, ...]) -> None:
-        table = self._get_table()
-        assert table is not None
-        # BigQuery adds no REQUIRED column to an existing table.
-        added = [_field(column, "NULLABLE") for column in SCHEMA if column.name in missing]
-        table.schema = [*table.schema, *added]
-        self._clients.bigquery().update_table(table, ["schema"], **self._limits)
+        add_columns(self._clients.bigquery(), self._place, missing)
 
     def _look_at_partitions(self) -> _Problem | None:
         table = self._get_table()
@@ -320,7 +328,3 @@ def _existing(get: Callable[[], T]) -> T | None:
         return get()
     except exceptions.NotFound:
         return None
-
-
-def _field(column: Column, mode: str) -> bigquery.SchemaField:
-    return bigquery.SchemaField(column.name, column.kind, mode=mode, description=column.description)

@@ -6,19 +6,30 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder import cells
-from benchmark_recorder.cells import CELL_FIELDS, MAX_MATCHED_TASKS, Cell, Moments
+from benchmark_recorder import cells, matching
+from benchmark_recorder.cells import CELL_FIELDS, Cell, Moments
+from benchmark_recorder.fields import METADATA_PREFIX
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
-from benchmark_recorder.stores.vertex.rows import metadata_lines, moment_of
+from benchmark_recorder.stores.vertex.groups import UNIT_PLACE, Key, raws_of
+from benchmark_recorder.stores.vertex.rows import (
+    FIELD_OF,
+    JSON_FIELDS,
+    OPTIONAL,
+    OTHER_FIELDS,
+    SCHEMA,
+    metadata_lines,
+    moment_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from benchmark_recorder.records import Query
-    from benchmark_recorder.stores.vertex.groups import Key, Labels
+    from benchmark_recorder.stores.vertex.groups import Labels
     from benchmark_recorder.stores.vertex.rows import Column
+    from benchmark_recorder.units import UnitFilter
 
 COLUMN_SOURCES: Final = {
     "time": ("feature_timestamp", "UNIX_MICROS(feature_timestamp)"),
@@ -62,6 +73,8 @@ class Filters:
         if query.until is not None:
             filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
         filters._with_metadata(query.metadata)
+        if query.units is not None:
+            filters._with_units(query.units)
         if query.exclude_ids:
             filters.conditions.append("record_id NOT IN UNNEST(@exclude_ids)")
             filters.values["exclude_ids"] = ("STRING", sorted(query.exclude_ids))
@@ -89,6 +102,42 @@ class Filters:
             self.conditions.append("(" + " OR ".join(f"INSTR(metadata, @{name}) > 0" for name in names) + ")")
             self.values |= {name: ("STRING", line) for name, line in zip(names, lines, strict=True)}
 
+    def _with_units(self, units: UnitFilter) -> None:
+        key = Key.of(f"{METADATA_PREFIX}{units.key}", UNIT_PLACE)
+        self.conditions.append(f"COALESCE({key.sql}, '') {'IN' if units.inside else 'NOT IN'} UNNEST(@units)")
+        raws = {raw for _, value in units.units for raw in raws_of(units.key, value)}
+        self.values |= {**key.values, "units": ("STRING", sorted(raws))}
+
+
+_NUMBERS: Final = {"FLOAT": "FLOAT64", "INTEGER": "INT64"}
+
+
+def _rows_of(table: str, missing: Collection[Column] = ()) -> str:
+    """The rows of a table; values without a column are read from ``other_fields``.
+
+    Also where there is the column, which may have been added after a row was stored.
+    """
+    absent = {column.name for column in missing}
+    others = "CAST(NULL AS STRING)" if OTHER_FIELDS in absent else OTHER_FIELDS
+    shown = ",\n      ".join(_column_sql(column, others, absent) for column in SCHEMA)
+    return f"(\n      SELECT {shown}\n      FROM `{table}`\n    )"
+
+
+def _column_sql(column: Column, others: str, absent: Collection[str]) -> str:
+    if column.name == OTHER_FIELDS:
+        return f"{others} AS {OTHER_FIELDS}"
+    if column.name not in OPTIONAL:
+        return column.name
+    read = "JSON_QUERY" if column.name in JSON_FIELDS else "JSON_VALUE"
+    value = f"{read}({others}, '$.{FIELD_OF[column.name]}')"
+    if column.kind == "BOOLEAN":
+        value += " = 'true'"
+    elif column.kind in _NUMBERS:
+        value = f"CAST({value} AS {_NUMBERS[column.kind]})"
+    return (
+        f"{value} AS {column.name}" if column.name in absent else f"COALESCE({column.name}, {value}) AS {column.name}"
+    )
+
 
 def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -> str:
     """Each matching record once: of several rows with its id the one that was sent first.
@@ -101,7 +150,7 @@ def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -
     return (
         f"SELECT {names} FROM (\n"
         f"    SELECT {names}, ROW_NUMBER() OVER (PARTITION BY record_id ORDER BY stored_order) AS copy_number\n"
-        f"    FROM `{table}`{where}\n"
+        f"    FROM {_rows_of(table)}{where}\n"
         "  ) WHERE copy_number = 1"
     )
 
@@ -163,12 +212,8 @@ SELECT version{groups}, bucket, zero, COUNT(*) AS n FROM (
 
 
 def with_columns(sql: str, table: str, missing: Collection[Column]) -> str:
-    """The same SQL about a table that lacks some columns: they are NULL."""
-    nulls = ", ".join(f"CAST(NULL AS {_SQL_TYPES.get(c.kind, c.kind)}) AS {c.name}" for c in missing)
-    return sql.replace(f"FROM `{table}`", f"FROM (SELECT *, {nulls} FROM `{table}`)")
-
-
-_SQL_TYPES: Final = {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}
+    """The same SQL about a table that lacks some columns."""
+    return sql.replace(_rows_of(table), _rows_of(table, missing))
 
 
 def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key] = ()) -> str:
@@ -202,7 +247,7 @@ tasks AS (
 ),
 matched AS (
   SELECT task_id AS matched_task FROM tasks WHERE {rule}
-  ORDER BY runs DESC, task_id LIMIT {MAX_MATCHED_TASKS}
+  ORDER BY runs DESC, task_id LIMIT {matching.MAX_MATCHED_TASKS}
 ),
 measured AS (
   SELECT version, {own_task} AS own_task, success, task_id, git_commit, host{expressions},

@@ -67,7 +67,7 @@ class VertexStore(Store):
 
     is_remote: ClassVar[bool] = True
     repeats_are_free: ClassVar[bool] = True
-    supports: ClassVar[frozenset[str]] = EXTRAS
+    supports: ClassVar[frozenset[str]] = EXTRAS - {"pairs"}
 
     def __init__(  # noqa: PLR0913 - settings
         self,
@@ -88,6 +88,7 @@ class VertexStore(Store):
         self.timeout, self.deadline = timeout, deadline
         self._clients = Clients(self._place, credentials, bigquery_client, registry_client)
         self._last_order = 0
+        self._absent: set[str] = set()
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -132,10 +133,11 @@ class VertexStore(Store):
         order = self._next_orders(len(unique))
         rows = [row_of(document, order + number) for number, document in enumerate(unique.values())]
         with google():
-            from benchmark_recorder.stores.vertex.requests import Stream, translated
+            from benchmark_recorder.stores.vertex.requests import translated
+            from benchmark_recorder.stores.vertex.stream import Stream
 
         with translated(self._place):
-            Stream(self._clients.bigquery(), self._place).deliver(rows)
+            Stream(self._clients.bigquery(), self._place, self._absent).deliver(rows)
         return len(rows)
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
@@ -174,14 +176,15 @@ class VertexStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``; one query, whose answer holds the cells alone."""
-        from benchmark_recorder.cells import Cells, collect, fields_of, group_notes, summarize_columns
+        from benchmark_recorder.cells import Cells, collect, group_notes
         from benchmark_recorder.stores.vertex.groups import SameGroupError
         from benchmark_recorder.stores.vertex.sql import Filters, cell_of, summarize_sql
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         filters = Filters.of(query)
         if filters.impossible:
             return Cells()
-        if not filters.metadata_here:  # SQL has no equality of JSON
+        if not filters.metadata_here and query.unit is None:  # SQL has no equality of JSON
             with suppress(SameGroupError):
                 cells, rest = self._grouped(
                     query, filters, lambda keys: summarize_sql(self.table_id, query, filters, keys), cell_of
@@ -194,6 +197,7 @@ class VertexStore(Store):
         from benchmark_recorder.histogram import histograms_from
         from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
 
+        query.refuse_unit("a histogram")
         filters = Filters.of(query)
         if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
@@ -286,9 +290,10 @@ class VertexStore(Store):
                 keys[place] = key.narrowed(rows)
 
     def _rows(self, sql: str, values: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
-        """The rows of a query, page by page; columns that an older table lacks are NULL."""
+        """The rows of a query, page by page; columns that an older table lacks are no error."""
         with google():
-            from benchmark_recorder.stores.vertex.requests import answer, is_invalid_query, missing_columns, translated
+            from benchmark_recorder.stores.vertex.columns import missing_columns
+            from benchmark_recorder.stores.vertex.requests import answer, is_invalid_query, translated
             from benchmark_recorder.stores.vertex.sql import with_columns
 
         with translated(self._place):

@@ -1,0 +1,168 @@
+"""The rule of the gate's default policy: limits, evidence, states.
+
+With d the worsening, U its one-sided 95% upper bound and m the limit of a guardrail:
+
+- block: d is beyond m, and the one-sided p of "not worse", adjusted for the guardrails (Holm 1979), is below 0.05;
+- warn: the same with p below 0.10;
+- pass: U is within m, so the candidate is shown to be no worse than that (non-inferiority, CONSORT 2012);
+- inconclusive: anything else.
+
+The gate blocks or warns if any guardrail does, and passes if each required one passes. The others may stay
+inconclusive: few failures take many runs to bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from benchmark_recorder.analysis.metrics import METRICS, metric_named
+from benchmark_recorder.analysis.power import detectable
+from benchmark_recorder.analysis.results import finite, ratio_of
+from benchmark_recorder.errors import InvalidQueryError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from benchmark_recorder.analysis.evidence import Evidence
+    from benchmark_recorder.analysis.metrics import Metric
+
+State = Literal["pass", "warn", "inconclusive", "block", "no_data"]
+CheckState = Literal["pass", "warn", "inconclusive", "block", "missing"]
+
+ALPHA: Final = 0.05
+"""Chance to block an unchanged version, for the whole gate."""
+
+WARN_ALPHA: Final = 0.10
+"""Chance to block it or to warn of it."""
+
+GUARDRAILS: Final[Mapping[str, float]] = {"execution_time": 0.10, "failure_rate": 0.02, "cost": 0.05}
+"""What may not get worse, and by how much it may: 10% slower, 2 points more failures, 5% more expensive."""
+
+REQUIRED: Final = ("execution_time",)
+"""What must be shown to be within its limit for a pass."""
+
+
+def check_margins(margins: object) -> dict[str, float]:
+    """The limit of each guardrail, in the order of the metrics.
+
+    Raises:
+        InvalidQueryError: they are not fractions by the names of metrics.
+    """
+    given = {} if margins is None else margins
+    if not isinstance(given, dict):
+        raise InvalidQueryError(f'margins: expected fractions by metric, {{"time": 0.05}}, got {preview(margins)}')
+    limits = dict(GUARDRAILS)
+    for name, margin in given.items():
+        metric = metric_named(name, "margins")
+        if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
+            raise InvalidQueryError(
+                f"margins: {metric.name}: expected a fraction of at least 0 and below 1 (0.05 is 5%, or 5 points), "
+                f"got {preview(margin)}"
+            )
+        limits[metric.name] = float(margin)
+    return {name: limits[name] for name in METRICS if name in limits}
+
+
+def check_required(require: object, limits: Mapping[str, float]) -> tuple[str, ...]:
+    """The guardrails that must pass.
+
+    Raises:
+        InvalidQueryError: they are not guardrails' names.
+    """
+    if require is None:
+        return REQUIRED
+    if isinstance(require, str) or not isinstance(require, list | tuple | set | frozenset):
+        raise InvalidQueryError(f'require: expected metrics, ["time", "failures"], got {preview(require)}')
+    names = {metric_named(name, "require").name for name in require}
+    if unknown := sorted(names - limits.keys()):
+        raise InvalidQueryError(f"require: {unknown[0]} has no limit; give it one in margins")
+    return tuple(name for name in limits if name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One guardrail under the default policy, on the scale of ``GateCheck.worsening``."""
+
+    state: CheckState
+    worsening: float | None = None
+    bound: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    detectable: float | None = None
+
+
+def rule(evidence: Mapping[str, Evidence | None], limits: Mapping[str, float] = GUARDRAILS) -> dict[str, Ruling]:
+    """Apply the default policy to the evidence on each guardrail's change from baseline to candidate."""
+    p_values = {name: _worse(METRICS[name], found, 0.0) for name, found in evidence.items() if found is not None}
+    adjusted = holm(p_values)
+    return {
+        name: _rule(METRICS[name], found, limits[name], p_values[name], adjusted[name], len(p_values))
+        if found is not None
+        else Ruling("missing")
+        for name, found in evidence.items()
+    }
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P-values adjusted so that the chance of any false one below alpha is at most alpha (Holm 1979)."""
+    adjusted, greatest = {}, 0.0
+    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        greatest = max(greatest, min(1.0, p * (len(p_values) - rank)))
+        adjusted[name] = greatest
+    return adjusted
+
+
+def _rule(  # noqa: PLR0913, PLR0917
+    metric: Metric, evidence: Evidence, margin: float, p: float, p_adjusted: float, guardrails: int
+) -> Ruling:
+    point = _worsening(metric, -metric.better * evidence.estimate)
+    ends = evidence.limits(1 - 2 * ALPHA)
+    bound = _worsening(metric, max(-metric.better * end for end in ends)) if ends else None
+    least = detectable(evidence, _on_scale(metric, margin), ALPHA / guardrails)
+    state: CheckState = "inconclusive"
+    if p_adjusted < WARN_ALPHA and point > margin:
+        state = "block" if p_adjusted < ALPHA else "warn"
+    elif bound <= margin if bound is not None else within_p(metric, evidence, margin) <= ALPHA:
+        state = "pass"
+    return Ruling(
+        state,
+        finite(point),
+        None if bound is None else finite(bound),
+        p,
+        p_adjusted,
+        None if least is None else finite(_worsening(metric, least)),
+    )
+
+
+def _worse(metric: Metric, evidence: Evidence, bound: float) -> float:
+    """One-sided p of "not worse than this", on the evidence's scale."""
+    return evidence.above(bound) if metric.better < 0 else evidence.below(-bound)
+
+
+def within_p(metric: Metric, evidence: Evidence, margin: float) -> float:
+    """One-sided p of "worse by the margin or more"."""
+    bound = _on_scale(metric, margin)
+    return evidence.below(bound) if metric.better < 0 else evidence.above(-bound)
+
+
+def _worsening(metric: Metric, change: float) -> float:
+    return ratio_of(change) - 1 if metric.kind == "ratio" else change
+
+
+def _on_scale(metric: Metric, margin: float) -> float:
+    """A margin on the evidence's scale."""
+    return math.log1p(margin) if metric.kind == "ratio" else margin
+
+
+def overall(states: Mapping[str, str], required: Collection[str], *, alerted: bool) -> State:
+    """The gate's state from its guardrails': the worst one decides, and a pass takes each required one."""
+    found = set(states.values())
+    if "block" in found:
+        return "block"
+    if "warn" in found:
+        return "warn"
+    if any(states[name] != "pass" for name in required):
+        return "inconclusive"
+    return "warn" if alerted else "pass"

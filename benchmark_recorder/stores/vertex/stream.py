@@ -1,0 +1,166 @@
+"""Rows into the table by ``insertAll``, and what is refused of them.
+
+It answers with nothing, with an error for each row (of which only ``invalid`` is about the row itself: the others were
+``stopped`` because of it), or refuses the request as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from google.api_core import exceptions
+
+from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError
+from benchmark_recorder.stores.vertex.columns import make_room
+from benchmark_recorder.stores.vertex.requests import limits, passes
+from benchmark_recorder.stores.vertex.rows import OPTIONAL, OTHER_FIELDS, without_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from google.cloud import bigquery
+
+    from benchmark_recorder.stores.vertex.place import Place
+    from benchmark_recorder.stores.vertex.rows import Row
+
+ROWS_PER_REQUEST: Final = 500
+"""What BigQuery recommends; its limits are 50,000 rows and 10 MB."""
+
+_ALIKE: Final = 8
+"""Rows refused alone, all for one reason and with none taken, after which no more are tried."""
+
+_ABOUT_THE_TABLE: Final = re.compile(
+    r"no such field|cannot convert|could not convert|could not parse|missing required field|is not a record|"
+    r"array specified|schema",
+    re.IGNORECASE,
+)
+"""What BigQuery says about a row when the table's columns are not ours; one record alone cannot cause it."""
+
+
+_NO_SUCH_FIELD: Final = re.compile(r"no such field: (\w+)", re.IGNORECASE)
+
+
+def _is_refusal(error: exceptions.GoogleAPICallError) -> bool:
+    """Whether a request was refused for its content (400, 413)."""
+    return error.code in {400, 413} and not passes(error)
+
+
+@dataclass(slots=True)
+class Stream:
+    """Sends one append's rows in requests of 500, and sorts out which are refused.
+
+    Attributes:
+        client: Google's.
+        place: the table.
+        absent: columns that may not be added to the table; more may come to it.
+        taken: rows that are stored.
+        refused: why, by record id.
+    """
+
+    client: bigquery.Client
+    place: Place
+    absent: set[str]
+    taken: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    _whole: set[str] = field(default_factory=set)
+
+    def deliver(self, rows: Sequence[Row]) -> None:
+        """Store rows.
+
+        Raises:
+            RefusedRecordsError: some are refused; all others are stored.
+            StoreSetupError: all are refused because of the table, not of their content.
+            StoreUnavailableError: not all are stored; to repeat the call is safe.
+        """
+        for start in range(0, len(rows), ROWS_PER_REQUEST):
+            self._request(rows[start : start + ROWS_PER_REQUEST])
+        if not self.refused:
+            return
+        first, why = next(iter(self.refused.items()))
+        # A reason may quote the row's value, so the reasons need not be the same text.
+        if not self.taken and all(map(self._is_about_the_table, self.refused.values())):
+            raise self._setup_error(why)
+        raise RefusedRecordsError(
+            f"{self.place.name} refuses {len(self.refused):,} of {len(rows):,} records; the first, {first}: {why}",
+            reasons=self.refused,
+        )
+
+    def _request(self, rows: Sequence[Row]) -> None:
+        if self.absent:
+            rows = [without_columns(row, self.absent) for row in rows]
+        try:
+            errors = self.client.insert_rows_json(
+                self.place.table_id, rows, row_ids=[row["record_id"] for row in rows], **limits(self.place)
+            )
+        except exceptions.GoogleAPICallError as error:
+            if not _is_refusal(error):
+                raise
+            self._halve(rows, error)
+            return
+        if errors:
+            self._sort_out(rows, errors)
+        else:
+            self.taken += len(rows)
+
+    def _halve(self, rows: Sequence[Row], error: exceptions.GoogleAPICallError) -> None:
+        """A request was refused as a whole: find the rows that are the cause."""
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            self._request(rows[:middle])
+            self._request(rows[middle:])
+            return
+        why = f"{error.code}: {error.message}"[:300]
+        self.refused[rows[0]["record_id"]] = why
+        if error.code != 413:
+            self._whole.add(why)
+        if not self.taken and len(self.refused) >= _ALIKE and set(self.refused.values()) == {why} == self._whole:
+            raise self._setup_error(why) from error
+
+    def _sort_out(self, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the invalid rows' reasons, and send the stopped ones again without them."""
+        invalid: dict[int, str] = {}
+        stopped: set[int] = set()
+        passing: list[str] = []
+        for entry in errors:
+            index = int(entry["index"])
+            for error in entry["errors"]:
+                reason, message = error.get("reason"), error.get("message")
+                if reason == "invalid":
+                    where = error.get("location")
+                    invalid[index] = " ".join(filter(None, (where and f"{where}:", message)))[:300]
+                elif reason == "stopped":
+                    stopped.add(index)
+                else:
+                    passing.append(f"{reason}: {message}"[:300])
+        if unknown := {found[1]: why for why in invalid.values() if (found := _NO_SUCH_FIELD.search(why))}:
+            self._make_room(unknown)
+            self._request(rows)
+            return
+        if passing or not invalid:
+            problem = next(iter(passing), "all were stopped")
+            raise StoreUnavailableError(f"{self.place.name} did not accept all rows: {problem}")
+        self.refused |= {rows[index]["record_id"]: why for index, why in invalid.items()}
+        again = [rows[index] for index in sorted(stopped - invalid.keys())]
+        self.taken += len(rows) - len(again) - len(invalid)
+        if again:
+            self._request(again)
+
+    def _make_room(self, unknown: Mapping[str, str]) -> None:
+        """Do something about columns that the table lacks, given why each is called unknown."""
+        for name, why in unknown.items():
+            if name not in OPTIONAL or name in self.absent:
+                raise self._setup_error(why)
+        self.absent |= make_room(self.client, self.place, frozenset(unknown))
+        if OTHER_FIELDS in self.absent:
+            raise self._setup_error(f"there is no column {OTHER_FIELDS}")
+
+    def _is_about_the_table(self, why: str) -> bool:
+        return why in self._whole or _ABOUT_THE_TABLE.search(why) is not None
+
+    def _setup_error(self, why: str) -> StoreSetupError:
+        return StoreSetupError(
+            f"{self.place.name} does not accept records: {why}; `benchmark-recorder vertex check` shows what is "
+            "wrong with the table, `vertex setup` adds missing columns"
+        )
