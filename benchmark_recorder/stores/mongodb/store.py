@@ -20,13 +20,13 @@ from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours, outcome_o
 
 if TYPE_CHECKING:
     from collections.abc import Collection as SizedIterable
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bson.raw_bson import RawBSONDocument
     from pymongo.collection import Collection
 
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.mongodb.aggregation import Aggregation
     from benchmark_recorder.stores.mongodb.client import Client
@@ -179,7 +179,7 @@ class MongoDBStore(Store):
         except NotGroupedError:
             return summarize_columns(self.scan(query, fields_of(query)), query)
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
         from benchmark_recorder.fields import COLUMNS
         from benchmark_recorder.histogram import histograms_from
@@ -190,7 +190,7 @@ class MongoDBStore(Store):
         if COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
         try:
-            found, _ = self._asked(query).grouped(
+            found, rest = self._asked(query).grouped(
                 lambda keys: histogram_of(query, keys, _FIELD.get(field, field)),
                 lambda row, labels: (
                     (row["_id"]["version"], labels.of(row["_id"].get("group", ()))),
@@ -200,7 +200,7 @@ class MongoDBStore(Store):
             )
         except NotGroupedError:
             return super().histogram(query, field)
-        return histograms_from(found)
+        return histograms_from(found, rest)
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
