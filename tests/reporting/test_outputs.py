@@ -14,6 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from benchmark_recorder.grouping import UNKNOWN
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.ci import append_summary, commands, gate_junit
@@ -154,7 +155,7 @@ def pages(hostile: Hostile) -> list[Page]:
     return [
         gate_page(hostile.recorder.check_gate(v1, v2)),
         gate_page(hostile.recorder.check_gate(v2, v1, policy="literal")),
-        claims_page(hostile.recorder.check_claims(v1, v2)),
+        claims_page(hostile.recorder.check_claims(v1, v2, GUIDE_CLAIMS)),
         selftest_page(hostile.recorder.selftest(v2, splits=10)),
     ]
 
