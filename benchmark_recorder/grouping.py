@@ -10,7 +10,7 @@ import json
 import math
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -60,6 +60,20 @@ TEXT_FIELDS: Final = {
 KEYS: Final = (*PERIODS, *TEXT_FIELDS, f"{METADATA_PREFIX}<key>")
 
 
+class StoreNote(NamedTuple):
+    """Something that readers must know about where an answer comes from; analysis makes a caveat of it.
+
+    Attributes:
+        code: stable, for programs.
+        sentence: for people.
+        figures: the numbers in it.
+    """
+
+    code: str
+    sentence: str
+    figures: Mapping[str, Any]
+
+
 class Groups(NamedTuple):
     """Which group each record belongs to, by some keys at once.
 
@@ -93,6 +107,22 @@ def keeps_newest(key: str) -> bool:
 def most_groups(key: str) -> int:
     """How many groups of a key are kept; ``None`` and ``REST`` are not counted."""
     return MOST_MOMENTS if keeps_newest(key) else MOST_GROUPS
+
+
+def group_notes(rest: Mapping[str, int]) -> tuple[StoreNote, ...]:
+    """That not every group is kept: by key, how many are not."""
+    sentence = "{:,} more groups by {} are together in {}."
+    return tuple(
+        StoreNote("groups_pooled", sentence.format(n, key, REST), {"by": key, "groups": most_groups(key), "pooled": n})
+        for key, n in rest.items()
+    )
+
+
+def all_kept(keys: Sequence[str], groups: Collection[tuple[str | None, ...]], notes: Collection[StoreNote]) -> bool:
+    """Whether no group of an answer was put into the rest for being one too many, by some keys."""
+    labels = (set(own) for own in zip(*groups, strict=True))
+    fit = (len(own) < most_groups(key) for key, own in zip(keys, labels, strict=False))
+    return all(fit) and not any(note.code == "groups_pooled" for note in notes)
 
 
 def fields_for(keys: Collection[str]) -> tuple[str, ...]:
@@ -150,6 +180,19 @@ def period_start(key: str, micros: int) -> int:
     return (micros - start) // length * length + start
 
 
+def period_shift(key: str) -> int:
+    """What makes a moment's remainder by the period's length 0 where a period begins, and never negative on a server.
+
+    In microseconds, to be added to a moment since the year 1.
+    """
+    length, start, _ = PERIODS[key]
+    return -(-_YEAR_1_TO_1970 // length) * length + length - start
+
+
+_YEAR_1_TO_1970: Final = 62_135_596_800_000_000
+"""Microseconds."""
+
+
 def period_label(key: str, micros: int) -> str:
     """The group of a moment in microseconds since 1970: the week's Monday, the day or the hour, in UTC."""
     begin, unit = _EPOCH + timedelta(microseconds=period_start(key, micros)), PERIODS[key][2]
@@ -161,7 +204,8 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
 
     Args:
         keys: as ``check_key`` takes them.
-        columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``.
+        columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``; instead of the metadata the
+            groups by its keys, coded, under ``metadata.<key>``.
     """
     column = next(iter(columns.values()))
     codes = np.zeros(len(column.codes if isinstance(column, Coded) else column), np.int64)
@@ -184,6 +228,8 @@ def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
         numbers, codes = np.unique((columns["time"] - start) // length, return_inverse=True)
         return Coded(codes.astype(np.int32), tuple(period_label(key, n * length + start) for n in numbers.tolist()))
     if (name := metadata_key(key)) is not None:
+        if key in columns:
+            return cast("Coded", columns[key])
         values = [label_of(m.get(name)) if isinstance(m, dict) else None for m in columns["metadata"].tolist()]
         return encode(np.array(values, object))
     column = columns[TEXT_FIELDS[key]]
@@ -195,14 +241,15 @@ def _kept(key: str, coded: Coded, columns: Columns | Mapping[str, Any]) -> tuple
     """The top groups, all others as ``REST``, and how many those are."""
     codes, vocabulary = coded
     here = codes >= 0
-    own = [n for n, label in enumerate(vocabulary) if label != REST]
+    if len(vocabulary) <= most_groups(key):
+        return coded, 0
+    rank = np.bincount(codes[here], minlength=len(vocabulary))
+    own = [n for n, label in enumerate(vocabulary) if label != REST and rank[n]]  # a vocabulary may have more texts
     if len(own) <= most_groups(key):
         return coded, 0
-    rank = np.full(len(vocabulary), np.iinfo(np.int64).min)
     if keeps_newest(key):
+        rank[:] = np.iinfo(np.int64).min
         np.maximum.at(rank, codes[here], columns["time"][here])
-    else:
-        rank[:] = np.bincount(codes[here], minlength=len(vocabulary))
     own.sort(key=lambda n: (-int(rank[n]), vocabulary[n]))
     kept = sorted(own[: most_groups(key)])
     new: NDArray[np.int32] = np.full(len(vocabulary) + 1, len(kept), np.int32)  # the last one is None's
