@@ -229,12 +229,16 @@ def _differ(effect: float, other: float, low: float, high: float) -> bool:
     return not low <= other <= high or (effect * other < 0 and min(abs(effect), abs(other)) > 0.01)
 
 
+SURELY_SLOWER: Final = 0.975
+"""One-sided p-value of "not faster" from which on nobody would claim an improvement of the time."""
+
+
 def _survivorship(measured: Measured) -> Iterator[Caveat]:
     """What failures and timeouts keep out of the times."""
     beside, change = measured.survivorship, measured.change
     if beside is None:
         return
-    if change is not None and beside.doubtful:
+    if change is not None and change.below(0.0) < SURELY_SLOWER and beside.doubtful:
         figures = {"p_value": beside.risen, "ranks_p_value": beside.better, "looked_at": beside.better is not None}
         yield Caveat("failures_rose", figures=figures)
     for version, late, runs in zip(

@@ -173,13 +173,13 @@ def _fast_failures(f: Figures) -> str:
 
 def _failures_rose(f: Figures) -> str:
     ranks = (
-        "with failed runs ranked as the slowest, the candidate is not shown to be faster"
+        "with failed runs ranked as the slowest, the candidate is not shown to be better"
         if f["looked_at"]
-        else "the times of single runs, which would show whether it is faster even so, are not at hand"
+        else "the times of single runs, which would show whether it is better even so, are not at hand"
     )
     return (
-        "More of the candidate's runs may have failed, and slow runs may be among them, so the successful ones look "
-        f"faster than it is; {ranks}. No improvement of the time is claimed."
+        "More of the candidate's runs may have failed, and slow ones among them, which shortens the times of those that "
+        f"succeeded; {ranks}. No improvement of the time is claimed."
     )
 
 
