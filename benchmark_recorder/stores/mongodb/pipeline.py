@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder import cells
 from benchmark_recorder.cells import Cell, Moments
-from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
+from benchmark_recorder.histogram import AT_BOUNDS, SCALE
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
@@ -131,13 +131,17 @@ def histogram_of(query: Query, keys: Sequence[Key], field: str) -> list[Stage]:
     """
     value = f"${field}"
     # One condition, as each takes as long as the logarithm: what is not above 0 stays as it is.
-    shifted = {"$floor": {"$add": [{"$multiply": [{"$ln": value}, BUCKETS_PER_LN]}, SHIFT + AT_BOUNDS]}}
+    shifted = {"$floor": {"$add": [{"$log": [value, _BUCKET]}, SHIFT + AT_BOUNDS]}}
     bucket = {"$cond": [{"$gt": [value, 0]}, shifted, value]}
     return [
         {"$match": filter_of(query)},
         {"$set": {"bucket": bucket}},
         {"$group": {"_id": {"version": "$version", "bucket": "$bucket"} | _group(keys), "n": {"$sum": 1}}},
     ]
+
+
+_BUCKET: Final = 2.0**2.0**-SCALE
+"""The ratio of a bucket's bounds."""
 
 
 def bucket_from(found: float | None) -> float | None:
