@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -296,124 +295,9 @@ def test_a_question_needs_nothing_that_a_server_of_4_4_lacks(
 _STAGES = {"$match", "$set", "$group", "$limit", "$sort", "$project", "$count"}
 _CONDITIONS = {"$and", "$or", "$in", "$nin", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$cond", "$ifNull"}
 _VALUES = {"$let", "$literal", "$filter", "$indexOfBytes", "$arrayElemAt", "$size", "$setIsSubset", "$isNumber"}
-_NUMBERS = {
-    "$sum",
-    "$min",
-    "$max",
-    "$avg",
-    "$stdDevPop",
-    "$add",
-    "$subtract",
-    "$multiply",
-    "$mod",
-    "$ln",
-    "$log",
-    "$floor",
-}
-OPERATORS_OF_4_4 = _STAGES | _CONDITIONS | _VALUES | _NUMBERS
-
-
-def _operators(part: object) -> Iterator[str]:
-    if isinstance(part, dict):
-        for name, inner in part.items():
-            if name.startswith("$"):
-                yield name
-            yield from _operators(inner)
-    elif isinstance(part, list):
-        for inner in part:
-            yield from _operators(inner)
-
-
-@pytest.fixture
-def singles(store: MongoDBStore, monkeypatch: pytest.MonkeyPatch) -> list[Document]:
-    """A history of which most tasks have one record, and the server is to find those that have several."""
-    monkeypatch.setattr(aggregation, "FEW_TASKS", 5)
-    rng = np.random.default_rng(4)
-    history = [
-        make_document(**fields, task_id=f"t{n % 10}" if n % 2 else f"once{n}", metadata={"even": not n % 4})
-        for n, fields in enumerate(_variety(rng, 1500))
-    ]
-    store.append(history)
-    return history
-
-
-def test_tasks_that_one_version_ran_are_listed_also_where_the_server_pools_them(
-    store: MongoDBStore, singles: list[Document]
-) -> None:
-    reference = MemoryStore()
-    reference.append(singles)
-    own = frozenset({"once2", "once4"})
-    queries = [
-        Query.of(version=["v0", "v1"]),
-        Query.of(version=["v0", "no such version"]),
-        Query.of(version=["v1", "v2"], metadata={"even": True}),
-    ]
-    for asked in queries:
-        for query in (asked, replace(asked, own_cells=own), replace(asked, by=("host",))):
-            found = store.summarize(query)
-            assert_same_cells(found, reference.summarize(query))
-            assert len(found.unmatched[0].first) == 100
-
-
-def test_a_record_that_comes_between_two_aggregations_is_in_one_cell(
-    store: MongoDBStore, singles: list[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a task that was pooled, of one that was not, and of a new one."""
-    later = [make_document(version="v1", task_id=task, execution_time=1e6) for task in ("once2", "t1", "new")]
-    repeated = store._aggregated
-
-    def interrupted(*arguments: Any) -> Iterator[dict[str, Any]]:
-        rows = list(repeated(*arguments))
-        if is_asked_for_tasks := not rows or set(rows[0]) == {"_id", "n"}:
-            store.append(later)
-        assert is_asked_for_tasks or len(rows) < len(singles)
-        yield from rows
-
-    monkeypatch.setattr(store, "_aggregated", interrupted)
-    cells = store.summarize(Query.of(version=["v0", "v1"])).cells
-    matching_records = sum(document["version"] in {"v0", "v1"} for document in singles)
-    assert sum(cell.n for cell in cells) == matching_records + len(later)
-    assert [cell.task_id for cell in cells if cell.version == "v1" and cell.success and cell.max_time == 1e6] == [
-        "t1",
-        None,
-    ]
-
-
-def test_records_are_read_as_they_are_stored_only_where_most_of_them_match(
-    store: MongoDBStore, singles: list[Document]
-) -> None:
-    for query, is_natural in (
-        (Query.of(version=["v0", "v1"]), True),
-        (Query.of(version="v0"), False),
-        (Query.of(version=["v0", "v1"], until=START), False),
-        (Query.of(version=["v0", "v1"], task_id="t1"), False),
-        (Query(), False),
-    ):
-        assert bool(store._hint(query)) is is_natural
-        assert sum(cell.n for cell in store.summarize(query).cells) == sum(map(query.matches, singles))
-
-
-def test_a_question_needs_nothing_that_a_server_of_4_4_lacks(
-    store: MongoDBStore, singles: list[Document], mongodb_client: MongoClient[Any], database: str
-) -> None:
-    """By its operators: each is one of those that its manual lists."""
-    del singles
-    mongodb_client[database].command("profile", 2)
-    query = Query.of(version=["v0", "v1"], metadata={"even": True})
-    for key in ((), ("metadata.even", "week"), ("model",)):
-        store.summarize(replace(query, by=key))
-        store.histogram(replace(query, by=key), "cost")
-    mongodb_client[database].command("profile", 0)
-    asked = mongodb_client[database]["system.profile"].find({"command.aggregate": "executions"})
-    used = {operator for row in asked for operator in _operators(row["command"]["pipeline"])}
-    assert {"$group", "$stdDevPop", "$setIsSubset"} <= used <= OPERATORS_OF_4_4
-
-
-OPERATORS_OF_4_4 = frozenset(
-    "$match $set $group $limit $sort $project $count $and $or $in $nin $eq $ne $gt $gte $lt $lte $cond $ifNull $let "
-    "$literal $filter $indexOfBytes $arrayElemAt $size $setIsSubset $isNumber $sum $min $max $avg $stdDevPop $add "
-    "$subtract $multiply $mod $ln $log $floor".split()
-)
+_SUMS = {"$sum", "$min", "$max", "$avg", "$stdDevPop"}
+_NUMBERS = {"$add", "$subtract", "$multiply", "$mod", "$ln", "$log", "$floor"}
+OPERATORS_OF_4_4 = _STAGES | _CONDITIONS | _VALUES | _SUMS | _NUMBERS
 
 
 def _operators(part: object) -> Iterator[str]:
