@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from heapq import nsmallest
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -192,15 +193,16 @@ class BeyondTasks:
             groups=((),),
         )
 
-    def rows(self) -> Iterator[TaskNumbers]:
-        """One by one."""
-        count, *parts, routed, right = (self.numbers[name].tolist() for name in NUMBERS)
+    def rows(self, version: str) -> Iterator[TaskNumbers]:
+        """One version's rows, one by one."""
+        rows = self.version == (self.versions.index(version) if version in self.versions else -1)
+        count, *parts, routed, right = (self.numbers[name][rows].tolist() for name in NUMBERS)
         moments = (map(Moments, map(int, n), mean, m2) for n, mean, m2 in zip(*[iter(parts)] * 3, strict=True))
         return map(
             TaskNumbers,
-            self.task.tolist(),
-            (self.versions[place] for place in self.version.tolist()),
-            self.success.tolist(),
+            self.task[rows].tolist(),
+            repeat(version),
+            self.success[rows].tolist(),
             map(int, count),
             *moments,
             map(int, routed),

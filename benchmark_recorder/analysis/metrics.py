@@ -97,7 +97,6 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
     """
     sides: list[dict[str | int, list[S]]] = []
     totals: list[S] = []
-    beyond = () if cells.beyond is None else tuple(cells.beyond.rows())
     for version in (v1, v2):
         tasks: dict[str | int, list[S]] = {}
         found: list[S] = []
@@ -106,8 +105,8 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
                 found.append(sample)
                 if cell.task_id is not None:
                     tasks.setdefault(cell.task_id, []).append(sample)
-        for row in beyond:
-            if row.version == version and (sample := read(row)).n:
+        for row in cells.beyond.rows(version) if cells.beyond else ():
+            if (sample := read(row)).n:
                 tasks.setdefault(row.task, []).append(sample)
         sides.append(tasks)
         totals.append(empty.together(found))
