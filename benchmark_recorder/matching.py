@@ -42,11 +42,11 @@ def matched_tasks(
         runs: of each task.
         asked: how many versions were asked for; those that are there, where all were.
     """
-    tasks = list(runs)
-    numbers = np.array([(runs[task], len(seen[task])) for task in tasks], np.int64).reshape(-1, 2)
-    masks = are_matched(tasks, numbers[:, 0], numbers[:, 1], asked)
-    own, beyond = ({tasks[place] for place in np.flatnonzero(mask).tolist()} for mask in masks)
-    return own, beyond
+    counts = {task: len(versions) for task, versions in seen.items()} if asked > 1 else runs
+    matched = [task for task, count in counts.items() if count >= 2]
+    if len(matched) > MAX_MATCHED_TASKS:
+        matched.sort(key=lambda task: (-runs[task], task))
+    return set(matched[:MAX_MATCHED_TASKS]), set(matched[MAX_MATCHED_TASKS:])
 
 
 def are_matched(
