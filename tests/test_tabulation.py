@@ -133,7 +133,7 @@ def test_a_unit_in_two_groups_counts_once_in_each() -> None:
 def test_runs_of_no_unit_are_left_out_and_counted() -> None:
     nothing: list[Any] = [{}, {"u": None}, {"u": []}, {"u": {}}, {"u": [1]}]
     documents = [make_document(metadata=own) for own in nothing]
-    assert tabulate_units(columns_for(documents, "metadata.u"), "metadata.u") == ([], 5)
+    assert tabulate_units(columns_for(documents, "metadata.u"), "metadata.u") == [5]
     found = summarize_columns(
         columns_for([*documents, make_document(metadata={"u": ""})], "metadata.u"), Query(unit="metadata.u")
     )

@@ -178,10 +178,10 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
         from benchmark_recorder.tabulation import fields_of, summarize_columns
 
-        if query.unit is not None:
-            return summarize_columns(self.scan(query, fields_of(query)), query)
         several = query.versions is None or len(set(query.versions)) > 1
         try:
+            if query.unit is not None:
+                return self._units(query)
             cells, rest = self._cells(query, across_versions=several)
             if query.versions is None and len({cell.version for cell in cells}) == 1:
                 # There is only one version, which only the server knew.
@@ -287,6 +287,15 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.pipeline import cell_of, pipeline_of
 
         return self._grouped(query, lambda keys: pipeline_of(query, keys, across_versions=across_versions), cell_of)
+
+    def _units(self, query: Query) -> Cells:
+        """Cells of units; errors as in ``_grouped``."""
+        from benchmark_recorder.cells import group_notes
+        from benchmark_recorder.stores.mongodb.units import part_of, units_of
+        from benchmark_recorder.tabulation import cells_of_units
+
+        parts, rest = self._grouped(query, lambda keys: units_of(query, keys), part_of)
+        return cells_of_units(parts, query, group_notes(rest))
 
     def _grouped(
         self,

@@ -216,7 +216,7 @@ class ReplicatedStore(Store):
         try:
             with self._asking(), self._undelivered(query) as here:
                 if query.unit is not None:
-                    return summarize_columns(self._columns(query, here, fields_of(query)), query)
+                    return self._summarize_units(query, here)
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])
@@ -244,6 +244,15 @@ class ReplicatedStore(Store):
         except StoreUnavailableError as error:
             found = self.journal.summarize(query)
             return replace(found, caveats=(*found.caveats, self._journal_alone(error)))
+
+    def _summarize_units(self, query: Query, here: Undelivered) -> Cells:
+        from benchmark_recorder.stores.replication.units import count_units
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
+
+        found = None
+        if len(here.ids) <= MOST_NAMED:
+            found = count_units(self._asked, _without(query, here.ids), list(here.matching()), MOST_NAMED)
+        return found or summarize_columns(self._columns(query, here, fields_of(query)), query)
 
     def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
         """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
