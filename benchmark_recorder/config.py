@@ -15,7 +15,7 @@ from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from benchmark_recorder.stores.base import Store
 
@@ -35,6 +35,7 @@ _CHOICES: Final = {
     "deliver": ("background", "off"),
 }
 _TEXTS: Final = {"store": "a path or a URL", "journal": "a path", "keep_delivered": 'a time such as "30d" or "12h"'}
+_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage")
 _SECONDS: Final = {"d": 86_400, "h": 3600}
 _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
@@ -53,6 +54,7 @@ class Settings:
         journal: the path of the local file in front of a remote store.
         deliver: ``"background"`` or ``"off"``.
         keep_delivered: how long the journal keeps what a remote store has confirmed: ``"30d"``; ``None``: for ever.
+        gate: what ``check_gate`` takes where a call says nothing: margins, require, on_inconclusive, scope, coverage.
         origins: where each setting that is not a default came from.
     """
 
@@ -65,6 +67,7 @@ class Settings:
     journal: str = DEFAULT_PATH
     deliver: Literal["background", "off"] = "background"
     keep_delivered: str | None = None
+    gate: Mapping[str, object] = field(default_factory=dict, compare=False)
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
@@ -127,7 +130,9 @@ def _checked(name: str, value: object, origin: str) -> object:
     known = {f.name: f.type for f in fields(Settings) if f.name != "origins"}
     if name not in known:
         raise ConfigurationError(f"{origin}: unknown setting {name!r}; known are {', '.join(known)}")
-    if name in _CHOICES:
+    if name == "gate":
+        right, expected = isinstance(value, dict) and value.keys() <= set(_GATE), f"a table of {', '.join(_GATE)}"
+    elif name in _CHOICES:
         right, expected = value in _CHOICES[name], " or ".join(map(repr, _CHOICES[name]))
     elif name in _TEXTS:
         right, expected = isinstance(value, str) and bool(value), _TEXTS[name]
@@ -233,7 +238,9 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
     journal = _place(settings.journal)
     if store.is_remote and any(map(os.path.lexists, (journal, f"{journal}.d"))):
         store = _behind_journal(store, replace(settings, deliver="off"))
-    return History(store)
+    history = History(store)
+    history.gate_settings = settings.gate
+    return history
 
 
 def _resolved(
@@ -273,6 +280,7 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
         store_task_text=settings.store_task_text,
         enabled=not settings.disabled,
     )
+    recorder.gate_settings = settings.gate
     atexit.register(recorder.close)
     return recorder
 

@@ -10,7 +10,7 @@ import json
 import math
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -161,7 +161,8 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
 
     Args:
         keys: as ``check_key`` takes them.
-        columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``.
+        columns: at least ``fields_for(keys)``, the texts as object arrays or as ``Coded``; instead of the metadata the
+            groups by its keys, coded, under ``metadata.<key>``.
     """
     column = next(iter(columns.values()))
     codes = np.zeros(len(column.codes if isinstance(column, Coded) else column), np.int64)
@@ -184,6 +185,8 @@ def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
         numbers, codes = np.unique((columns["time"] - start) // length, return_inverse=True)
         return Coded(codes.astype(np.int32), tuple(period_label(key, n * length + start) for n in numbers.tolist()))
     if (name := metadata_key(key)) is not None:
+        if key in columns:
+            return cast("Coded", columns[key])
         values = [label_of(m.get(name)) if isinstance(m, dict) else None for m in columns["metadata"].tolist()]
         return encode(np.array(values, object))
     column = columns[TEXT_FIELDS[key]]
@@ -195,14 +198,15 @@ def _kept(key: str, coded: Coded, columns: Columns | Mapping[str, Any]) -> tuple
     """The top groups, all others as ``REST``, and how many those are."""
     codes, vocabulary = coded
     here = codes >= 0
-    own = [n for n, label in enumerate(vocabulary) if label != REST]
+    if len(vocabulary) <= most_groups(key):
+        return coded, 0
+    rank = np.bincount(codes[here], minlength=len(vocabulary))
+    own = [n for n, label in enumerate(vocabulary) if label != REST and rank[n]]  # a vocabulary may have more texts
     if len(own) <= most_groups(key):
         return coded, 0
-    rank = np.full(len(vocabulary), np.iinfo(np.int64).min)
     if keeps_newest(key):
+        rank[:] = np.iinfo(np.int64).min
         np.maximum.at(rank, codes[here], columns["time"][here])
-    else:
-        rank[:] = np.bincount(codes[here], minlength=len(vocabulary))
     own.sort(key=lambda n: (-int(rank[n]), vocabulary[n]))
     kept = sorted(own[: most_groups(key)])
     new: NDArray[np.int32] = np.full(len(vocabulary) + 1, len(kept), np.int32)  # the last one is None's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
@@ -34,6 +35,9 @@ class History:
         ConfigurationError: it is neither.
         StoreFormatError: the path is a folder.
     """
+
+    gate_settings: Mapping[str, object] = MappingProxyType({})
+    """Of ``check_gate``, where a call says nothing: the table ``[tool.benchmark_recorder.gate]``."""
 
     def __init__(self, store: Store | str | os.PathLike[str]) -> None:
         if isinstance(store, str) and "://" in store:
@@ -237,15 +241,19 @@ class History:
         policy: Literal["default", "guide", "literal"] = "default",
         margins: Mapping[str, float] | None = None,
         require: Collection[str] | None = None,
-        on_inconclusive: Literal["warn", "fail", "pass"] = "warn",
+        on_inconclusive: Literal["warn", "fail", "pass"] | None = None,
         coverage: float | None = None,
         baseline_days: float | None = None,
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
-        scope: Scope = "suite",
+        scope: Scope | None = None,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
         """May the candidate be merged?
+
+        ``margins``, ``require``, ``on_inconclusive``, ``coverage`` and ``scope`` come from
+        ``[tool.benchmark_recorder.gate]`` where they are not given, and then from the defaults; ``settings`` of the
+        result says where each came from.
 
         Args:
             baseline: version.
@@ -254,7 +262,7 @@ class History:
             margins: how much worse each metric may get: ``{"time": 0.05, "failures": 0.01}``; unless given, 10% of
                 the time, 2 points of failures and 5% of the cost.
             require: the metrics that must be shown to be within their margin for a pass; ``["time"]`` unless given.
-            on_inconclusive: what an inconclusive gate does.
+            on_inconclusive: what an inconclusive gate does: ``"warn"`` unless given.
             coverage: test coverage in percent, if known.
             baseline_days: take the baseline's runs from this many days before the candidate's first run.
             baseline_file: take the baseline's runs from this JSON file, pinned when they were good.
@@ -267,10 +275,14 @@ class History:
             InvalidQueryError: an argument is unknown or wrong.
             StoreError: a store cannot be read.
         """
-        from benchmark_recorder.analysis import check_gate
+        from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
         from benchmark_recorder.questions import past_cells, side_by_side, tabulated
         from benchmark_recorder.reporting.decision_views import GateResultView
 
+        given = GateSettings(
+            margins=margins, require=require, on_inconclusive=on_inconclusive, coverage=coverage, scope=scope
+        )
+        settings, origins = settled(given, self.gate_settings)
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
             cells = self._store.summarize(asked)
@@ -283,13 +295,10 @@ class History:
             baseline,
             candidate,
             policy=policy,
-            margins=margins,
-            require=require,
-            on_inconclusive=on_inconclusive,
-            coverage=coverage,
-            scope=scope,
             window=baseline_days,
             target=target,
+            **settings,
+            origins=origins,
         )
         return GateResultView.from_result(found, narrowed=bool(query) or baseline_days is not None)
 

@@ -16,7 +16,7 @@ from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import InvalidRecordError, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
 
 class _Identity:
@@ -113,29 +113,3 @@ def legacy_record_id(document: Mapping[str, Any], ordinal: int) -> str:
     """
     canonical = msgspec.json.encode(document, order="deterministic")
     return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
-
-
-def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Each record with its id, in order; a record whose id came before is left out.
-
-    Args:
-        documents: records of one file, with or without an id.
-        given: all ids in the file.
-    """
-    seen: set[str] = set()
-    ordinals: dict[str, int] = {}
-    for document in documents:
-        record_id = document.get("record_id")
-        if isinstance(record_id, str):
-            if record_id not in seen:
-                seen.add(record_id)
-                yield document
-            continue
-        content = {name: value for name, value in document.items() if name != "record_id"}
-        first = legacy_record_id(content, 0)
-        ordinal = ordinals.get(first, 0)
-        # An identical record may have been converted, and so have this id, before this one was added.
-        while (record_id := legacy_record_id(content, ordinal)) in given:
-            ordinal += 1
-        ordinals[first] = ordinal + 1
-        yield {"record_id": record_id, **content}

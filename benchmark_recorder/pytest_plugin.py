@@ -39,8 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-on-inconclusive",
         choices=("warn", "fail", "pass"),
-        default="warn",
-        help="What an inconclusive gate does (default: warn).",
+        help="What an inconclusive gate does (default: the configured one, or warn).",
     )
 
 

@@ -12,11 +12,11 @@ from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
 from benchmark_recorder.history import History
 from benchmark_recorder.identity import stamp, task_id_of, timestamp_text
 from benchmark_recorder.legacy import LegacyQuestions
+from benchmark_recorder.plain import are_plain, is_plain
 from benchmark_recorder.recording.buffer import WriteBuffer
 from benchmark_recorder.recording.commit import find_commit
 from benchmark_recorder.recording.measurement import Measurement, tracked
 from benchmark_recorder.stores.base import Health, Store
-from benchmark_recorder.validation import admit, admit_execution, are_plain, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,6 +181,8 @@ class BenchmarkRecorder(LegacyQuestions, History):
             return
         fresh_id, _ = stamp()
         try:
+            from benchmark_recorder.validation import admit  # it needs pydantic
+
             document = _document_of(metric)
             given_id = document.setdefault("record_id", fresh_id) is not fresh_id
             document["timestamp"] = timestamp_text(metric.timestamp)
@@ -193,7 +195,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
     def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
         """Raise or log what is wrong, as ``on_invalid`` says.
 
-        Pydantic is imported late, and that may fail: no descriptor is left, or a signal handler records in the middle
+        Validation is imported late, and that may fail: no descriptor is left, or a signal handler records in the middle
         of that import. Then the record is lost, and counted as lost.
         """
         if not isinstance(error, InvalidRecordError):
@@ -310,6 +312,8 @@ def _admit(document: Document, timestamp: datetime | str | None, *, plain: bool)
     """Replace a caller's values by those to be stored; returns what was normalised."""
     notes: tuple[str, ...] = ()
     if not plain:
+        from benchmark_recorder.validation import admit_execution  # it needs pydantic
+
         admitted, notes = admit_execution(document)
         document.update(admitted)
     if timestamp is not None:

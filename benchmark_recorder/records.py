@@ -1,6 +1,6 @@
 """One execution (``BenchmarkMetric``), the document it is stored as, and which executions a question is about.
 
-Stores hold documents; people read ``BenchmarkMetric``. ``validation`` checks what is to become a document.
+Stores hold documents; people read ``BenchmarkMetric``. ``plain`` and ``validation`` check what is to become a document.
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ class Query:
             and (self.success is None or document.get("success") is self.success)
             and (self.since is None or timestamp_micros(document["timestamp"]) >= self.since)
             and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)
-            and (not self.metadata or self._has_metadata(document.get("metadata")))
+            and (not self.metadata or self.has_metadata(document.get("metadata")))
             and document.get("record_id") not in self.exclude_ids
             and (self.units is None or self.units.matches(document.get("metadata")))
         )
@@ -315,7 +315,8 @@ class Query:
             self.task
         )
 
-    def _has_metadata(self, metadata: object) -> bool:
+    def has_metadata(self, metadata: object) -> bool:
+        """Whether a record's metadata is asked for."""
         return isinstance(metadata, dict) and all(
             key in metadata and same_json(metadata[key], value) for key, value in self.metadata
         )

@@ -1,24 +1,20 @@
-"""The one door: every record is validated and normalised here, once.
-
-Most executions are plain: every value is stored as it is. A dozen comparisons find that out in a fraction of the time
-that a schema takes, and a program that records nothing else never imports pydantic. All others pass a schema made of
-``fields.FIELDS``: they are normalised where possible, else refused.
-"""
+"""Validates and normalises a record that is not plain, by a schema made of ``fields.FIELDS``, or refuses it."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
-from math import inf, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, TypeAlias, cast
 
 import msgspec
 
 from benchmark_recorder.errors import InvalidRecordError, preview
-from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT, of_kind
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT
 from benchmark_recorder.fields import Field as RecordField
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import Document, encodable, is_unicode, plain_text
+from benchmark_recorder.plain import is_plain_metadata
+from benchmark_recorder.records import Document, encodable, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,91 +29,7 @@ MAX_METADATA_INT_BITS: Final = 1024
 """Bits of a whole number in metadata: as many as the largest floating-point number has."""
 
 _BY_NAME: Final = {field.name: field for field in FIELDS}
-_COUNTS: Final = of_kind("count")
-_NUMBERS: Final = frozenset(field.name for field in FIELDS if field.kind == "number" and field.most is None)
-_TEXTS: Final = of_kind("name", "text")
 _MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
-
-# Plain values ---------------------------------------------------------------------------------------------------------
-
-
-def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way of each record
-    task: object,
-    duration: object,
-    success: object,
-    version: object,
-    agent_selected: object,
-    cost: object,
-    difficulty: object,
-    metadata: object,
-) -> bool:
-    """Whether all of these would be stored as they are: built-in types, in range, no long texts, no surrogates.
-
-    A subclass is not plain, nor is a whole number where a float is stored.
-    """
-    return (
-        type(task) is str
-        and len(task) <= MAX_TEXT
-        and (task.isascii() or is_unicode(task))
-        and type(duration) is float
-        and 0.0 <= duration < inf
-        and type(success) is bool
-        and type(version) is str
-        and 0 < len(version) <= MAX_TEXT
-        and (version.isascii() or is_unicode(version))
-        and (
-            agent_selected is None
-            or (
-                type(agent_selected) is str
-                and len(agent_selected) <= MAX_TEXT
-                and (agent_selected.isascii() or is_unicode(agent_selected))
-            )
-        )
-        and (cost is None or (type(cost) is float and 0.0 <= cost < inf))
-        and (difficulty is None or (type(difficulty) is float and 0.0 <= difficulty <= 1.0))
-        and (metadata is None or (type(metadata) is dict and is_plain_metadata(metadata)))
-    )
-
-
-def are_plain(optional: Mapping[str, object]) -> bool:
-    """The same for fields that most executions leave out, by name; none is ``None``."""
-    return all(
-        type(value) is int and 0 <= value < 2**63
-        if name in _COUNTS
-        else type(value) is float and 0.0 <= value < inf
-        if name in _NUMBERS
-        else name in _TEXTS
-        and type(value) is str
-        and 0 < len(value) <= MAX_TEXT
-        and (value.isascii() or is_unicode(value))
-        for name, value in optional.items()
-    )
-
-
-def is_plain_metadata(metadata: dict[str, Any]) -> bool:
-    """Whether metadata is of the common kind that needs no walk: flat, small, finite."""
-    size = 0
-    for key, value in metadata.items():
-        kind = type(value)
-        if kind is str:
-            if not (value.isascii() or is_unicode(value)):
-                return False
-            size += len(value)
-        elif kind is float:
-            if not isfinite(value):
-                return False
-        elif kind is int:
-            if not -(2**63) <= value < 2**63:
-                return False
-        elif value is not None and kind is not bool:
-            return False
-        if type(key) is not str or not (key.isascii() or is_unicode(key)):
-            return False
-        size += len(key) + 32
-    return size < MAX_METADATA_BYTES // 8  # an escaped character takes up to 6 bytes
-
-
-# All others -----------------------------------------------------------------------------------------------------------
 
 
 def admit_execution(execution: Document) -> tuple[Document, tuple[str, ...]]:

@@ -201,12 +201,12 @@ def test_the_configuration_page_has_each_setting_with_its_variable_and_default()
     ]
     shown = {row[0]: (row[1], row[2], row[-1]) for row in rows if len(row) == 5}
     defaults = Settings()
-    spelled = {None: "unset", True: "true", False: "false"}
+    spelled: dict[object, object] = {None: "unset", True: "true", False: "false"}
     assert shown == {
         field.name: (
             ENVIRONMENT.get(field.name, ""),
             field.name,
-            spelled.get(getattr(defaults, field.name), getattr(defaults, field.name)),
+            "empty" if (value := getattr(defaults, field.name)) == {} else spelled.get(value, value),
         )
         for field in fields(Settings)
         if field.name != "origins"
@@ -215,7 +215,7 @@ def test_the_configuration_page_has_each_setting_with_its_variable_and_default()
 
 def test_the_configuration_page_names_the_arguments_that_there_are() -> None:
     arguments = inspect.signature(get_benchmark_recorder).parameters
-    settings = {field.name for field in fields(Settings)} - {"origins", "disabled"}
+    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate"}
     assert arguments.keys() - {"enable_vertex_ai", "vertex_project_id"} == settings
 
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmark_recorder import BenchmarkRecorder, InvalidQueryError, MemoryStore, StoreError
+from benchmark_recorder import (
+    BenchmarkRecorder,
+    ConfigurationError,
+    InvalidQueryError,
+    MemoryStore,
+    StoreError,
+    get_benchmark_history,
+    get_benchmark_recorder,
+)
 from benchmark_recorder.analysis import Claim
 
 if TYPE_CHECKING:
@@ -121,3 +129,44 @@ def test_a_version_is_tested_against_itself(recorder: BenchmarkRecorder) -> None
 def test_an_unknown_argument_is_an_error_that_names_it(recorder: BenchmarkRecorder, method: str) -> None:
     with pytest.raises(InvalidQueryError, match="colour"):
         getattr(recorder, method)("v1.0", "v2.0", colour="red")
+
+
+def test_settings_of_the_project_hold_in_every_door_and_the_result_names_them(
+    recorder: BenchmarkRecorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.benchmark_recorder.gate]\n"
+        'margins = {time = 0.6}\nrequire = ["time", "failures"]\non_inconclusive = "fail"\nscope = "tasks"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    assert recorder.check_gate("v1.0", "v3.0").state == "block"
+    for door in (get_benchmark_recorder(recorder.store), get_benchmark_history(recorder.store)):
+        result = door.check_gate("v1.0", "v3.0")
+        assert (result.checks[0].margin, result.checks[0].state, result.exit_code) == (0.6, "pass", 3)
+        assert [check.metric for check in result.checks if check.required] == ["execution_time", "failure_rate"]
+        table = "[tool.benchmark_recorder.gate]"
+        assert result.settings == {
+            **dict.fromkeys(("margins", "require", "on_inconclusive", "scope"), table),
+            "coverage": "default",
+        }
+        own = door.check_gate("v1.0", "v3.0", margins={"time": 0.1}, scope="suite")
+        assert (own.state, own.settings["margins"], own.settings["scope"]) == ("block", "argument", "argument")
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "said"),
+    [
+        ("limits = {time = 0.1}", ConfigurationError, "a table of margins, require, on_inconclusive, scope, coverage"),
+        ('margins = "5%"', InvalidQueryError, "margins: expected fractions by metric"),
+        ("margins = {speed = 0.1}", InvalidQueryError, "margins: expected .*execution_time.*'speed'"),
+        ('require = ["speed"]', InvalidQueryError, "require: expected .*execution_time.*'speed'"),
+        ('on_inconclusive = "block"', InvalidQueryError, "on_inconclusive: expected"),
+    ],
+)
+def test_a_wrong_setting_of_the_projects_gate_is_an_error_that_names_it(
+    table: str, error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.benchmark_recorder.gate]\n{table}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=said):
+        get_benchmark_history(MemoryStore()).check_gate("v1", "v2")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -169,6 +170,63 @@ def test_importing_and_recording_stay_light(program: str, tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
     assert done.stderr == ""
+
+
+def test_a_process_that_only_records_loads_fewer_lines_of_ours_than_promised(tmp_path: Path) -> None:
+    program = (
+        "import inspect, sys\n"
+        "from benchmark_recorder import get_benchmark_recorder as get\n"
+        "def lines():\n"
+        "    ours = [m for name, m in sys.modules.items() if name.split('.')[0] == 'benchmark_recorder']\n"
+        "    return sum(len(inspect.getsource(module).splitlines()) for module in ours)\n"
+        "recorder = get()\n"
+        "recorder.record_execution('a task', 1.0, True, 'v1')\n"
+        "print(lines(), recorder.close() or lines())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    recorded, closed = map(int, done.stdout.split())
+    assert 1000 < recorded == closed < 4500
+
+
+RECORD = (
+    '{"timestamp": "2026-01-01T00:00:00+00:00", "version": "v1", "git_commit": null, "task_id": "t", '
+    '"task_description": "a task", "execution_time": 1.0, "success": true, "agent_selected": null, '
+    '"cost_estimated": 0.0, "difficulty": null, "metadata": {}}'
+)
+FILES = {
+    "none": None,
+    "empty": "",
+    "of our form": '{"schema_version": 1, "metrics": [\n' + RECORD + "\n]}",
+    "cut in a record": '{"schema_version": 1, "metrics": [\n' + RECORD + ',\n{"timestamp": "2026-01',
+    "followed by another program's lines": '{"schema_version": 1, "metrics": [\n' + RECORD + "\n<<<<\n====\n",
+    "of an earlier release": json.dumps({"metrics": [json.loads(RECORD)]}, indent=2),
+    "formatted by another program": json.dumps({"schema_version": 1, "metrics": [json.loads(RECORD)]}),
+}
+
+
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+@pytest.mark.parametrize("remote", [False, True], ids=["alone", "before a remote store"])
+def test_no_append_imports_anything(file: str | None, remote: bool, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    if file is not None:
+        path.write_text(file)
+    program = (
+        "import sys\n"
+        "from benchmark_recorder import BenchmarkRecorder, JSONFileStore, MemoryStore\n"
+        "store = JSONFileStore('metrics.json')\n"
+        f"if {remote}:\n"
+        "    from benchmark_recorder.stores.replication import ReplicatedStore\n"
+        "    store = ReplicatedStore(store, MemoryStore(), beside='metrics.json', deliver='off')\n"
+        "recorder = BenchmarkRecorder(store=store)\n"
+        "before = set(sys.modules)\n"
+        "recorder.record_execution('a task', 1.0, True, 'v1')\n"
+        "with recorder.measure(task='a task', version='v1'): pass\n"
+        "print(*sorted(set(sys.modules) - before))\n"
+        "assert recorder.health().waiting == 0\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert path.read_text().count('"a task"') == (3 if file else 2)
 
 
 def test_a_question_whose_intervals_nobody_looks_at_stays_light(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 - ``results``: what every answer is made of: ``Result``, ``Estimate``, ``Interval``, ``Caveat``.
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
-- ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios.
+- ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
+  of a ratio of sums.
 - ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict, each task on its own,
   and the verdict on all metrics; ``power``: how many more runs would decide.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's

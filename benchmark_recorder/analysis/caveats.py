@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from benchmark_recorder.analysis.evidence import OVER_TASKS, Fixed
+from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed
+from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
 
 if TYPE_CHECKING:
@@ -123,13 +124,25 @@ def _fallback(measured: Measured) -> Iterator[Caveat]:
         yield Caveat("no_spread", figures={"tasks": measured.matched_tasks})
     elif measured.scope == "suite" and measured.change is not None and measured.change.method == OVER_TASKS:
         yield _over_tasks(measured)
+    elif _refused(measured):
+        yield Caveat("tail_too_heavy", figures={"metric": measured.metric.name})
+    if singles := measured.left_out:
+        # Without an id are only tasks beyond the 10,000 with most runs.
+        named = [pair.task_id or "another task" for pair in singles]
+        yield Caveat("singles_not_judged", figures={"tasks": len(singles), "task_ids": named})
+
+
+def _refused(measured: Measured) -> bool:
+    """Whether the costs vary so much that no ratio is refused."""
+    change = measured.change
+    return isinstance(change, Fieller | Both) and measured.metric.name == "cost" and change.limits(0.95) is None
 
 
 def _over_tasks(measured: Measured) -> Caveat:
     """Why the tasks' differences were the sample though these tasks were asked about."""
-    pairs, half = measured.strata.pairs, measured.matched_tasks / 2
-    if sum(pair.left.n > 1 for pair in pairs) >= half and sum(pair.right.n > 1 for pair in pairs) >= half:
-        return Caveat("no_spread", figures={"tasks": len(pairs), "scope": "tasks"})
+    pairs = measured.strata.pairs
+    if any(pair.left.n > 1 and pair.right.n > 1 for pair in pairs):
+        return Caveat("no_spread", figures={"tasks": measured.matched_tasks, "scope": "tasks"})
     return Caveat("single_runs", figures={"tasks": len(pairs)})
 
 

@@ -161,20 +161,17 @@ class Both:
     Attributes:
         first: its estimate is the point.
         second: must agree.
+        method: how both were found.
     """
 
     first: Evidence
     second: Evidence
+    method: str
 
     @property
     def estimate(self) -> float:
         """The first one's."""
         return self.first.estimate
-
-    @property
-    def method(self) -> str:
-        """Both names."""
-        return f"the wider of two: {self.first.method}; {self.second.method}"
 
     @property
     def p_value(self) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from benchmark_recorder.analysis import metrics
 from benchmark_recorder.analysis.caveats import comparison_caveats
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.cells import Cells
+
+REACTIONS: Final = ("warn", "fail", "pass")
+"""What an inconclusive gate does."""
 
 SCHEMA_VERSION: Final = 1
 """Of ``GateResult.to_dict()``: 1 is the first."""
@@ -86,6 +89,33 @@ class GateCheck(Result):
     sentence: str = field(default="", compare=False)
 
 
+class GateSettings(TypedDict, total=False):
+    """What a table of settings may say of a gate; ``None`` is not given. See ``check_gate``."""
+
+    margins: Mapping[str, float] | None
+    require: Collection[str] | None
+    on_inconclusive: str | None
+    coverage: float | None
+    scope: str | None
+
+
+TABLE: Final = "[tool.benchmark_recorder.gate]"
+
+
+def settled(given: GateSettings, table: Mapping[str, object]) -> tuple[GateSettings, dict[str, str]]:
+    """Each setting, and where it came from: a call's argument, the table of settings, or the default.
+
+    Raises:
+        InvalidQueryError: the table says something that cannot be a setting.
+    """
+    found: dict[str, Any] = {name: table.get(name) if value is None else value for name, value in given.items()}
+    origins = {
+        name: "argument" if value is not None else TABLE if name in table else "default"
+        for name, value in given.items()
+    }
+    return cast("GateSettings", found), origins
+
+
 @dataclass(frozen=True, slots=True)
 class GateResult(Result):
     """What CI gets to know.
@@ -101,6 +131,7 @@ class GateResult(Result):
         default_state: under the default policy.
         literal_state: under the guide's literal thresholds.
         on_inconclusive: ``"warn"``, ``"fail"`` or ``"pass"``.
+        settings: where each setting came from: ``"argument"``, ``"default"`` or the name of the table.
         checks: the guardrails.
         literal: the guide's thresholds.
         alerts: the guide's alerts that hold.
@@ -118,6 +149,7 @@ class GateResult(Result):
     default_state: State
     literal_state: State
     on_inconclusive: Literal["warn", "fail", "pass"]
+    settings: Mapping[str, str]
     checks: tuple[GateCheck, ...]
     literal: tuple[LiteralCheck, ...]
     alerts: tuple[Caveat, ...]
@@ -134,11 +166,12 @@ def check_gate(  # noqa: PLR0913
     policy: str = "default",
     margins: Mapping[str, float] | None = None,
     require: Collection[str] | None = None,
-    on_inconclusive: str = "warn",
+    on_inconclusive: str | None = None,
     coverage: float | None = None,
-    scope: str = "suite",
+    scope: str | None = None,
     window: float | None = None,
     target: float | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> GateResult:
     """Decide on a candidate.
 
@@ -151,19 +184,21 @@ def check_gate(  # noqa: PLR0913
         margins: limits by metric, as fractions or differences of rates, in place of ``GUARDRAILS``; a metric that is
             not among these becomes a guardrail, too.
         require: guardrails that must pass for the gate to pass; ``REQUIRED`` unless given.
-        on_inconclusive: what an inconclusive gate does: ``"warn"``, ``"fail"`` or ``"pass"``.
+        on_inconclusive: what an inconclusive gate does: ``"warn"`` (unless given), ``"fail"`` or ``"pass"``.
         coverage: test coverage in percent, where a report is at hand.
-        scope: see ``compare``.
+        scope: see ``compare``; ``"suite"`` unless given.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
         target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
             no alert, but for the guide's 20 with its policy.
+        origins: where the settings came from, for the result.
 
     Raises:
         InvalidQueryError: an unknown policy, metric, reaction or scope, a margin that is not a fraction, a coverage
             outside of 0 to 100 or between 0 and 1, or a target that is not below 100.
     """
     literal_counts = one_of("policy", policy, ("default", "guide", "literal")) != "default"
-    reaction = one_of("on_inconclusive", on_inconclusive, ("warn", "fail", "pass"))
+    reaction = one_of("on_inconclusive", "warn" if on_inconclusive is None else on_inconclusive, REACTIONS)
+    scope = "suite" if scope is None else scope
     check_scope(scope)
     check_coverage(coverage)
     check_target(target)
@@ -176,7 +211,9 @@ def check_gate(  # noqa: PLR0913
     alerted = alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
     states = {check.metric: check.state for check in checks}
-    by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted))
+    untried = _untried(cells, baseline, candidate, measured["execution_time"])
+    states = dict.fromkeys(states, "inconclusive") if untried and untried[0].code == "no_common_task" else states
+    by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not untried)
     points = {check.metric: literal_state(check) for check in literal}
     by_literal = "no_data" if empty else overall(points, GUARDRAILS, alerted=bool(alerted))
     state, exit_code = _react(by_literal if literal_counts else by_default, reaction, alerted=bool(alerted))
@@ -190,10 +227,11 @@ def check_gate(  # noqa: PLR0913
         default_state=by_default,
         literal_state=by_literal,
         on_inconclusive="warn" if reaction == "warn" else "fail" if reaction == "fail" else "pass",
+        settings=origins or {},
         checks=checks,
         literal=literal,
         alerts=alerted,
-        warnings=_warnings(measured, cells, window),
+        warnings=(*untried, *_warnings(measured, cells, window)),
     )
 
 
@@ -250,6 +288,22 @@ def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
         if reaction == "pass":
             return ("warn" if alerted else "pass"), 0
     return state, 0
+
+
+def _untried(cells: Cells, baseline: str, candidate: str, time: Measured) -> tuple[Caveat, ...]:
+    """What the candidate was not tried on: it may be worse there."""
+    sides = {one.version: one for one in cells.unmatched}
+    if None in time.wholes or baseline not in sides:
+        return ()
+    figures = {
+        "version": candidate,
+        "baseline": baseline,
+        "tasks": sides[baseline].tasks,
+        "task_ids": list(sides[baseline].first),
+        "new_tasks": sides[candidate].tasks if candidate in sides else 0,
+        "new_task_ids": list(sides[candidate].first) if candidate in sides else [],
+    }
+    return (Caveat("tasks_not_run" if time.strata.pairs else "no_common_task", figures=figures),)
 
 
 def _warnings(measured: Mapping[str, Measured], cells: Cells, window: float | None) -> tuple[Caveat, ...]:

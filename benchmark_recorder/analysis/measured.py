@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmark_recorder.analysis.evidence import Evidence
-    from benchmark_recorder.analysis.metrics import Counts, Metric, Strata
+    from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
     from benchmark_recorder.cells import Cell, Cells, Moments
 
 
@@ -66,7 +66,12 @@ class Measured:
     @property
     def matched_tasks(self) -> int:
         """Tasks that were compared with themselves."""
-        return len(self.strata.pairs) if self.strata.matched else 0
+        return len(self.strata.pairs) - len(self.left_out) if self.strata.matched else 0
+
+    @property
+    def left_out(self) -> tuple[Pair[Moments], ...]:
+        """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
+        return () if self.moments is None else means.singles_left_out(self.moments, self.scope)
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""

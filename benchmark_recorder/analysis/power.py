@@ -11,7 +11,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import metrics
-from benchmark_recorder.analysis.evidence import Evidence, Student, student_quantile
+from benchmark_recorder.analysis.evidence import Both, Evidence, Student, student_quantile
+from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Result, finite
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def detectable(evidence: Evidence, margin: float, alpha: float, power: float = 0
     """
     if not (evidence.error > 0 and math.isfinite(evidence.error)):
         return None
-    freedom = evidence.freedom if isinstance(evidence, Student) else math.inf
+    first = evidence.first if isinstance(evidence, Both) else evidence
+    freedom = first.freedom if isinstance(first, Student | Fieller) else math.inf
     least = max(margin, student_quantile(freedom, 1 - alpha) * evidence.error)
     return least + student_quantile(freedom, power) * evidence.error
 

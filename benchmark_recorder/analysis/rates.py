@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmark_recorder.analysis.evidence import (
     NO_SPREAD,
+    OVER_TASKS,
     Both,
     Evidence,
     Limits,
@@ -233,14 +234,10 @@ def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Eviden
 
 
 def _over_tasks(pairs: Sequence[Pair[Counts]], within: Evidence) -> Evidence:
-    """The tasks as the sample.
-
-    A side with few runs a task and no hit in any of them differs from the other by nearly the same on each task, which
-    looks like certainty. The runs within the tasks, which know better, must agree.
-    """
+    """The tasks as the sample; few runs without a hit differ by the same everywhere, so those within must agree."""
     found = over_tasks([pair.right.rate - pair.left.rate for pair in pairs])
     if found is not None:
-        return Both(found, within)
+        return Both(found, within, f"{OVER_TASKS}, if the {within.method} agrees")
     # All tasks differ by the same, mostly by nothing: as many pairs as there are tasks, at the mean rates.
     k = len(pairs)
     left, right = fmean(p.left.rate for p in pairs), fmean(p.right.rate for p in pairs)

@@ -128,15 +128,15 @@ def gate(  # noqa: PLR0913 - options
         list[str] | None, typer.Option(metavar="METRIC", help="What must pass, repeatable; default: time.")
     ] = None,
     on_inconclusive: Annotated[
-        Literal["warn", "fail", "pass"], typer.Option(metavar="ACTION", help="warn, fail or pass.")
-    ] = "warn",
+        Literal["warn", "fail", "pass"] | None, typer.Option(metavar="ACTION", help="warn, fail or pass.")
+    ] = None,
     target: Annotated[str, typer.Option(metavar="PERCENT", help="Warn below this speed-up.")] = "none",
     coverage: Annotated[float | None, typer.Option(metavar="PERCENT", help="Test coverage, for its alert.")] = None,
     baseline_days: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Baseline: V1 in so many days before V2.")
     ] = None,
     baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
-    scope: Scope = "suite",
+    scope: Scope | None = None,
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json", "junit"] | None,
         typer.Option(metavar="FORMAT", help="text, markdown, json, junit; default: FILE's ending."),

@@ -9,7 +9,7 @@ from benchmark_recorder.reporting.numbers import given, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmark_recorder.analysis import Caveat
 
@@ -76,13 +76,21 @@ def _no_spread(f: Figures) -> str:
 def _single_runs(f: Figures) -> str:
     if "left_out" not in f:
         return (
-            "Too few tasks were run at least twice in each version to measure chance within a task, so the "
-            "differences between tasks were taken as a sample of all tasks, which is more cautious; run each task at "
-            "least twice."
+            "No task was run at least twice in each version, so chance within a task is unknown and the differences "
+            "between tasks were taken as a sample of all tasks, which is more cautious; run each task at least twice."
         )
     if f["left_out"] == 1:
         return f"1 of {f['runs']:,} runs is of a task that was run once; it is left out."
     return f"{f['left_out']:,} of {f['runs']:,} runs are of tasks that were run once; they are left out."
+
+
+def _singles_not_judged(f: Figures) -> str:
+    several, names = f["tasks"] > 1, f["task_ids"]
+    named = f"{', '.join(names[:-1])} and {names[-1]}" if several else names[0]
+    return (
+        f"{named} ran only once in a version, and so few such tasks do not show how much they vary. The verdict leaves "
+        f"{'them' if several else 'it'} out; run {'them' if several else 'it'} at least twice."
+    )
 
 
 def _other_tasks(f: Figures) -> str:
@@ -95,6 +103,24 @@ def _different_tasks(f: Figures) -> str:
     tasks = f["matched_tasks"]
     common = "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
     return f"{_other_tasks(f)}; only {common} compared."
+
+
+MOST_IDS: Final = 5
+"""Tasks that a sentence names."""
+
+
+def _tasks_not_run(f: Figures) -> str:
+    tasks = "1 task" if f["tasks"] == 1 else f"{f['tasks']:,} tasks"
+    said = f"{f['version']} did not run {tasks} of {f['baseline']}: {_first_of(f['task_ids'], f['tasks'])}"
+    if f["new_tasks"]:
+        new = "1 new task" if f["new_tasks"] == 1 else f"{f['new_tasks']:,} new tasks"
+        said += f"; it ran {new}: {_first_of(f['new_task_ids'], f['new_tasks'])}"
+    return f"{said}."
+
+
+def _first_of(ids: Sequence[str], n: int) -> str:
+    shown = ", ".join(ids[:MOST_IDS])
+    return shown if n <= MOST_IDS else f"{shown} and {n - MOST_IDS:,} more"
 
 
 def _unmatched_tasks(f: Figures) -> str:
@@ -192,8 +218,14 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "too_few_samples": _too_few,
     "no_spread": _no_spread,
     "single_runs": _single_runs,
+    "singles_not_judged": _singles_not_judged,
+    "tail_too_heavy": lambda _: (
+        "The costs vary so much for this number of runs that no interval can be given: a few expensive runs decide."
+    ),
     "different_tasks": _different_tasks,
     "unmatched_tasks": _unmatched_tasks,
+    "tasks_not_run": _tasks_not_run,
+    "no_common_task": lambda f: f"{f['version']} and {f['baseline']} have no task in common.",
     "tasks_not_listed": lambda f: (
         f"All {f['tasks']:,} common tasks are compared; only the {f['listed']:,} with the most runs are "
         "listed one by one."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.analysis.thresholds import literal_state
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, given, limits, number, signed
 from benchmark_recorder.reporting.page import (
+    Block,
     Bullets,
     Footnotes,
     Heading,
@@ -54,11 +55,34 @@ def gate_page(result: GateResult) -> Page:
         _gate_table(result),
         Paragraph((f"({bound}pt: percentage points)",)),
         Bullets(tuple((Prose(check.sentence),) for check in checks)),
+        *_untried(result),
         *_literal(result),
         *((Heading(("Alerts",)), Bullets(tuple((Prose(a.sentence),) for a in result.alerts))) if result.alerts else ()),
         *((Paragraph((f"Caveats: see{caveats}.",)),) if caveats else ()),
         *footnotes.notes(),
     )
+
+
+MOST_TASKS: Final = 20
+"""Tasks that a gate's page lists of those that one version did not run."""
+
+
+def _untried(result: GateResult) -> Page:
+    """The tasks that only one version ran."""
+    page: list[Block] = []
+    for caveat in result.warnings:
+        if caveat.code not in {"tasks_not_run", "no_common_task"}:
+            continue
+        for version, tasks, ids in (
+            (result.candidate, caveat.figures["tasks"], caveat.figures["task_ids"]),
+            (result.baseline, caveat.figures["new_tasks"], caveat.figures["new_task_ids"]),
+        ):
+            rows: list[Line] = [(Untrusted(task),) for task in ids[:MOST_TASKS]]
+            if tasks > len(rows):
+                rows.append((f"and {tasks - len(rows):,} more",))
+            if rows:
+                page += [Heading(("Tasks that ", Untrusted(version), " did not run")), Bullets(tuple(rows))]
+    return tuple(page)
 
 
 def _gate_table(result: GateResult) -> Table:

@@ -6,6 +6,8 @@
 - ``json_file``: one JSON document: the default store, and the journal of every remote store.
 - ``replication``: the journal first, then a remote store: outages, catch-up, quarantine.
 - ``mongodb``, ``vertex``: the remote stores.
-- ``sidefiles``: the folder beside a journal, atomic replacement, backups, cursors.
+- ``sidefiles``: the folder beside a journal, atomic replacement, backups.
+- ``cursors``: how far a journal has been delivered; the lease of the one deliverer; the last error.
+- ``quarantine``: records that a remote store refused for their content.
 - ``locking``: ``flock`` with a deadline, and the system's errors in words.
 """

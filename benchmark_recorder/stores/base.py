@@ -265,6 +265,9 @@ class Journal(Store):
     def end(self) -> Position:
         """The place behind the last record."""
 
+    def warm_up(self) -> None:
+        """Import what reading needs: with a remote store the first append asks for the end, and no append imports."""
+
     def count(self, after: Position | None) -> int:
         """How many records are behind a place; errors as in ``read``."""
         return sum(len(batch.documents) for batch in self.batches(after))

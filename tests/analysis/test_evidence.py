@@ -56,7 +56,7 @@ def test_two_methods_that_must_agree_refuse_what_both_refuse(
     one: float, its_error: float, other: float, others_error: float, bound: float
 ) -> None:
     first, second = Student(one, its_error, 5, "t"), normal(other, others_error)
-    both = Both(first, second)
+    both = Both(first, second, "both")
     assert both.above(bound) == max(first.above(bound), second.above(bound))
     assert both.below(bound) == max(first.below(bound), second.below(bound))
     limits = both.limits(0.95)
@@ -66,7 +66,7 @@ def test_two_methods_that_must_agree_refuse_what_both_refuse(
 
 
 def test_two_methods_of_which_one_has_no_interval_have_none() -> None:
-    assert Both(normal(0, 1), Point(0, "too few")).limits(0.95) is None
+    assert Both(normal(0, 1), Point(0, "too few"), "both").limits(0.95) is None
 
 
 def test_a_comparison_never_imports_scipy_stats() -> None:

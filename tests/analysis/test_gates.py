@@ -218,6 +218,38 @@ def test_more_successes_are_better_and_fewer_are_worse() -> None:
         )
 
 
+def test_a_candidate_that_did_not_run_all_tasks_of_the_baseline_passes_nothing() -> None:
+    names = task_names(13, 20)
+    rng = np.random.default_rng(0)
+    old = runs("v1", names, time=rng.lognormal(0, 0.05, 260))
+    part = [name for name in names if name in {"task 0", "task 1", "task 2"}] or names[:60]
+    new = runs("v2", [*part, *["new"] * 20], time=rng.lognormal(-1, 0.05, len(part) + 20))
+    result = worded(check_gate(cells_of(old, new), "v1", "v2", on_inconclusive="fail"))
+    assert (result.state, result.exit_code, result.checks[0].state) == ("inconclusive", 3, "pass")
+    caveat = result.warnings[0]
+    gone = sorted(set(names) - set(part))
+    assert (caveat.code, caveat.figures["tasks"], caveat.figures["task_ids"]) == ("tasks_not_run", len(gone), gone)
+    assert (caveat.figures["new_tasks"], caveat.figures["new_task_ids"]) == (1, ["new"])
+    assert caveat.sentence in result.sentence
+    assert caveat.sentence.startswith(f"v2 did not run {len(gone)} tasks of v1: {gone[0]}, ")
+    assert caveat.sentence.endswith(f" and {len(gone) - 5} more; it ran 1 new task: new.")
+    slow = runs("v2", part, time=rng.lognormal(1, 0.05, len(part)))
+    assert check_gate(cells_of(old, slow), "v1", "v2").state == "block"
+    assert check_gate(cells_of(new, old), "v2", "v1").state != "pass"
+    both = check_gate(cells_of(runs("v1", part), runs("v2", names)), "v1", "v2")
+    assert "tasks_not_run" not in {caveat.code for caveat in both.warnings}
+
+
+@pytest.mark.parametrize("slower", [0.2, 1, 5])
+def test_versions_without_a_common_task_are_not_judged(slower: float) -> None:
+    rng = np.random.default_rng(0)
+    old = runs("v1", [f"a{n % 9}" for n in range(90)], time=rng.lognormal(0, 0.1, 90))
+    new = runs("v2", [f"b{n % 9}" for n in range(90)], time=slower * rng.lognormal(0, 0.1, 90))
+    result = worded(check_gate(cells_of(old, new), "v1", "v2"))
+    assert result.state == "inconclusive"
+    assert "v2 and v1 have no task in common." in result.sentence
+
+
 def test_from_free_to_paid_is_a_rise_beyond_any_limit() -> None:
     names = task_names(13, 5)
     free = runs("v1", names, cost=[0.0] * len(names))

@@ -131,3 +131,18 @@ def test_a_summary_that_cannot_be_written_is_reported_and_the_verdict_stays(stor
     result = run("gate", "v2.0", "v1.0", "--store", store, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "s.md"))
     assert result.exit_code == 1
     assert result.stderr.startswith("benchmark-recorder: GITHUB_STEP_SUMMARY: cannot write ")
+
+
+def test_a_gates_limits_and_what_it_requires_are_options(store: Path) -> None:
+    gate = ("gate", "v1.0", "v2.0", "--store", store, "--json")
+    shown = json.loads(run(*gate, "--margin", "time=5%", "--margin", "cost=0.9", "--require", "cost").stdout)
+    limits = {check["metric"]: (check["margin"], check["required"]) for check in shown["checks"]}
+    assert limits == {"execution_time": (0.05, False), "failure_rate": (0.02, False), "cost": (0.9, True)}
+    assert json.loads(run(*gate, "--policy", "guide").stdout)["policy"] == "literal"
+
+
+@pytest.mark.parametrize("margin", ["time", "time=", "time=fast", "time=5%%", "speed=5%", "time=500%"])
+def test_a_wrong_limit_is_an_error_that_names_the_option(margin: str, store: Path) -> None:
+    result = run("gate", "v1.0", "v2.0", "--margin", margin, "--store", store)
+    assert result.exit_code == 2
+    assert "margin" in one_line(result)

@@ -17,9 +17,9 @@ from typer.testing import CliRunner, Result
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.cli import app
 from benchmark_recorder.records import Query
+from benchmark_recorder.stores.cursors import cursor_files_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
-from benchmark_recorder.stores.sidefiles import cursor_files_of
 from benchmark_recorder.testing import make_document, make_history
 
 if TYPE_CHECKING:

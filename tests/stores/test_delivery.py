@@ -11,10 +11,10 @@ import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.identity import stamp
+from benchmark_recorder.stores.cursors import LOST
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.stores.replication.delivery import Delivery, Prefetch, one_ahead
-from benchmark_recorder.stores.sidefiles import LOST
 from benchmark_recorder.testing import make_document, make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 

@@ -20,10 +20,10 @@ import pytest
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.records import Query
+from benchmark_recorder.stores.cursors import CursorFile
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
 from benchmark_recorder.testing import make_document, make_history
 from tests.stores.proxy import Door
 
@@ -102,7 +102,7 @@ def test_a_kill_around_the_first_append_loses_nothing_that_was_acknowledged_a_hu
 ) -> None:
     url = server.url("bench")
     acknowledged: list[Document] = []
-    places = [(RemoteCursorFile, "write"), (ReplicatedStore, "_never"), (JSONFileStore, "append")]
+    places = [(CursorFile, "write"), (ReplicatedStore, "_never"), (JSONFileStore, "append")]
     for number in range(100):
         path = tmp_path / str(number) / "metrics.json"
         owner, name = places[number % 3]

@@ -14,8 +14,8 @@ from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replication import ReplicatedStore
-from benchmark_recorder.stores.replication.quarantine import Quarantine
 from benchmark_recorder.stores.replication.worker import pause_after
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import StoreContract, make_history

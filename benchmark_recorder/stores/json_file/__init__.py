@@ -1,13 +1,13 @@
 """Records in one JSON document: the default store, and the journal of every remote one.
 
 - ``store``: ``JSONFileStore``, the class that users see.
-- ``format``: the header, one record a line, the closing; where records begin and end, and their ids;
-  pretty-printed files of earlier releases, and cut ones, in our form.
+- ``format``: the header, one record a line, the closing; where records begin and end, and their ids.
+- ``old_formats``: pretty-printed files of earlier releases, and cut ones, in our form; ids for their records.
 - ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others.
 - ``source``: a document as readers see it, and places between its records, for delivery.
-- ``reader``: questions. ``table``: the columns and cells kept for them; ``lines``: lines to arrays; ``derived``:
-  durations in order, and cells where tasks hardly repeat; ``cache``: all of it saved for the next process, in a file of
-  ``arrays``.
+- ``reader``: questions. ``table``: the columns and cells kept for them; ``metadata``: that of all records, once it is
+  asked for; ``lines``: lines to arrays; ``derived``: durations in order, and cells where tasks hardly repeat;
+  ``cache``: all of it saved for the next process, in files of ``arrays``.
 - ``rewrite``: pruning, compacting and repairing by rename; what remote stores still need stays.
 - ``inspection``: what ``doctor`` prints.
 

@@ -2,13 +2,15 @@
 
 Derived, and safe to delete: ``columns``, a file of arrays (see ``arrays``): the columns of ``table.DTYPES``, and the
 finite durations of each version in rising order. The head ties it to the document, and has vocabularies and cells. A
-cache that does not fit its document, or is damaged, is not used, and replaced by the next reader.
+cache that does not fit its document, or is damaged, is not used, and replaced by the next reader. ``metadata`` is
+another such file, for questions about metadata: the codes of the records, and the texts, one after the other.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -18,7 +20,8 @@ from benchmark_recorder.cells import Cell  # noqa: TC001 - decoded to
 from benchmark_recorder.stores.json_file.arrays import SavedArrays, UnusableError, save_arrays
 from benchmark_recorder.stores.json_file.derived import Ordered
 from benchmark_recorder.stores.json_file.lines import Key  # noqa: TC001 - decoded to
-from benchmark_recorder.stores.json_file.source import Fingerprint  # noqa: TC001 - decoded to
+from benchmark_recorder.stores.json_file.metadata import Metadata
+from benchmark_recorder.stores.json_file.source import Fingerprint
 from benchmark_recorder.stores.json_file.table import DTYPES, Table
 from benchmark_recorder.stores.sidefiles import folder_of
 
@@ -43,6 +46,7 @@ class _Head(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Head).decode
+_decode_extent = msgspec.json.Decoder(Fingerprint).decode
 
 
 class _Saved:
@@ -108,6 +112,34 @@ def save(document: str, extent: Fingerprint, table: Table) -> None:
     arrays = {name: table.column(name) for name in DTYPES}
     arrays.update((_durations_of(version), times) for version, times in enumerate(durations))
     save_arrays(document, path_of(document), msgspec.json.encode(head), arrays)
+
+
+def load_metadata(document: str, source: Source) -> Metadata | None:
+    """The saved metadata of a document, where it fits it; ``None`` where not."""
+    with suppress(UnusableError, msgspec.DecodeError):
+        saved = SavedArrays(_metadata_path(document))
+        extent = _decode_extent(saved.head)
+        if extent.fits(source):
+            joined, ends = saved.read("texts", "uint8").tobytes(), saved.read("ends", "int64").tolist()
+            texts = (joined[start:end] for start, end in pairwise([0, *ends]))
+            return Metadata(extent.offset, texts, saved.read("codes", "int32"))
+    return None
+
+
+def save_metadata(document: str, extent: Fingerprint, metadata: Metadata) -> None:
+    """Save the metadata of a document, where it is kept."""
+    texts = metadata.texts
+    if texts is not None:
+        arrays: dict[str, NDArray[Any]] = {
+            "texts": np.frombuffer(b"".join(texts), np.uint8),
+            "ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
+            "codes": metadata.codes,
+        }
+        save_arrays(document, _metadata_path(document), msgspec.json.encode(extent), arrays)
+
+
+def _metadata_path(document: str) -> str:
+    return os.path.join(folder_of(document), "metadata")
 
 
 def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind", "stale"]:

@@ -7,26 +7,22 @@
     {"record_id": ...}
     ]}                                      the closing: a newline and two bytes, and nothing behind them
 
-History: schema 1 is the first; before it, files had ``"metrics"`` alone, pretty-printed, without ``record_id``. These,
-files that somebody else formatted, and cut ones are converted to our form.
+Schema 1 is the first; ``old_formats`` has what came before it.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import identified, legacy_record_id
-from benchmark_recorder.validation import plain_json
+from benchmark_recorder.identity import legacy_record_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from benchmark_recorder.records import Document
 
@@ -226,123 +222,3 @@ class Identities:
             self._ids.update(ids_of(block))
         self._offset = end
         return self._ids
-
-
-# Older documents ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """An older document in our form.
-
-    Attributes:
-        content: the whole new document.
-        layout: of the new document; ``torn`` counts the characters of the old one that hold no whole record.
-        duplicates: records of the old one that were left out, because an earlier one has their id.
-    """
-
-    content: bytes
-    layout: Layout
-    duplicates: int
-
-
-def header_of(top: dict[str, Any]) -> bytes:
-    """The header line of a document with these top-level keys."""
-    others = b"".join(
-        encode(key) + b": " + encode(value) + b", "
-        for key, value in top.items()
-        if key not in {"schema_version", "metrics"}
-    )
-    return HEADER if not others else b'{"schema_version": 1, ' + others + b'"metrics": ['
-
-
-def assemble(header: bytes, lines: Iterable[bytes]) -> bytes:
-    """A whole document."""
-    body = JOINT.join(lines)
-    return header + (b"\n" + body if body else b"") + CLOSING
-
-
-def convert(content: bytes, path: str) -> Converted:
-    """An older document, or one that somebody else formatted, in our form; nothing in it is left out.
-
-    Raises:
-        StoreFormatError: it holds something else.
-    """
-    top, documents, torn = _parse(content, path)
-    _check(top, documents, path)
-    header = header_of(top)
-    given = {document["record_id"] for document in documents if isinstance(document.get("record_id"), str)}
-    lines = [encode(document) for document in identified(documents, given)]
-    whole = assemble(header, lines)
-    return Converted(whole, Layout(len(header), len(whole) - len(CLOSING), torn), len(documents) - len(lines))
-
-
-def _parse(content: bytes, path: str) -> tuple[dict[str, Any], list[Any], int]:
-    """Top-level keys, records, and how many characters at the end are a record that was cut."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(content) - 4:
-            raise not_ours(path, "it is not UTF-8 text") from error
-        text = content[: error.start].decode("utf-8-sig")
-    try:
-        top = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        return _salvage(text, path, error)
-    if not isinstance(top, dict) or not isinstance(top.get("metrics"), list):
-        raise not_ours(path, 'it has no list of "metrics"')
-    return plain_json(top), plain_json(top["metrics"]), 0
-
-
-def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], list[Any], int]:
-    """The whole records of a document that was cut."""
-    opening = re.match(r'\s*\{(?:[^\[\]{}]*,)?\s*"metrics"\s*:\s*\[', text)
-    if opening is None:
-        raise not_ours(path, "it is not JSON") from error
-    try:
-        top = json.loads(opening.group() + "]}")
-    except json.JSONDecodeError:
-        raise not_ours(path, "it is not JSON") from error
-    decoder = json.JSONDecoder()
-    records: list[Any] = []
-    place = whole = opening.end()
-    separator = re.compile(r"[\s,]*")
-    while True:
-        place = separator.match(text, place).end()  # type: ignore[union-attr]  # it matches nothing, too
-        try:
-            record, place = decoder.raw_decode(text, place)
-        except json.JSONDecodeError as cut:
-            if not _is_cut(text, whole, cut):
-                raise StoreFormatError(
-                    f"{path} is damaged at character {cut.pos:,} ({cut.msg}), and more follows; nothing was "
-                    "touched. Mend it by hand, or move it away to begin a new one."
-                ) from cut
-            return plain_json(top), plain_json(records), len(text) - whole
-        records.append(record)
-        whole = place
-
-
-def _is_cut(text: str, whole: int, error: json.JSONDecodeError) -> bool:
-    """Whether a text just ends, rather than goes on wrongly, behind its last whole record."""
-    rest = text[error.pos :].strip("\0 \n")
-    return (
-        re.fullmatch(r"\s*\]?\s*", text[whole:]) is not None
-        or error.msg.startswith("Unterminated string")
-        or any(literal.startswith(rest) for literal in ("true", "false", "null", "NaN", "-Infinity", "Infinity"))
-        or re.fullmatch(r"[.eE+\-\d]*|\\?u?[0-9a-fA-F]{0,4}", rest) is not None
-    )
-
-
-def _check(top: dict[str, Any], documents: list[Any], path: str) -> None:
-    version = top.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise StoreFormatError(
-            f"{path} has schema_version {version!r}, and this release reads {SCHEMA_VERSION}; nothing was touched. "
-            "Update benchmark-recorder, or choose another file."
-        )
-    for number, document in enumerate(documents, 1):
-        if not isinstance(document, dict):
-            raise not_ours(path, f"entry {number} of its metrics is not a record")
-        for name in ("timestamp", "version", "execution_time", "success"):
-            if name not in document:
-                raise not_ours(path, f"entry {number} of its metrics has no {name}")

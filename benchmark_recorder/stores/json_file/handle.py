@@ -8,17 +8,25 @@ import stat
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, Identities, Layout, find_layout, not_ours
-from benchmark_recorder.stores.json_file.rewrite import convert_in_place, is_retired, repair_tail
+from benchmark_recorder.stores.json_file.format import (
+    CLOSING,
+    HEADER,
+    JOINT,
+    Identities,
+    Layout,
+    find_layout,
+    not_ours,
+    read_at,
+)
 from benchmark_recorder.stores.locking import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores.sidefiles import sync_folder
+from benchmark_recorder.stores.sidefiles import back_up, is_retired, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
@@ -64,6 +72,7 @@ class Handle(ABC):
         self._patience = LOCK_SECONDS
         self._fd = -1
         self._begin_anew()
+        _foresee_take_over(path)
         _handles.add(self)
         in_child(self._forget_parent)
 
@@ -184,7 +193,9 @@ class Handle(ABC):
             except OSError as error:
                 raise unavailable(error, self.path, "read") from error
             if not found:
-                convert_in_place(self._fd, self._document, self.path)
+                from benchmark_recorder.stores.json_file.old_formats import take_over  # see _foresee_take_over
+
+                take_over(self._fd, self._document, self.path)
                 self._let_go()
                 continue
             if self._adrift:
@@ -292,6 +303,39 @@ class Handle(ABC):
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""
         self._let_go()
         self._begin_anew()
+
+
+def _foresee_take_over(path: str) -> None:
+    """Import what the first append to an older document needs: no append should wait for an import."""
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if find_layout(fd, os.fstat(fd).st_size) is None:
+                from benchmark_recorder.stores.json_file import old_formats  # noqa: F401 - only imported
+        finally:
+            os.close(fd)
+
+
+def repair_tail(fd: int, document: str, layout: Layout) -> None:
+    """Cut a document behind its last whole record.
+
+    Args:
+        fd: of the document.
+        document: its real path.
+        layout: where its records are.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    size = os.fstat(fd).st_size
+    torn = read_at(fd, layout.end, size)
+    if b"\n" in torn.strip(b",\n \0"):
+        # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
+        back_up(document, [read_at(fd, 0, size)])
+    os.ftruncate(fd, layout.end)
+    if layout.header:
+        os.pwrite(fd, CLOSING, layout.end)
+    logger.warning("%s ended in a cut record (%d bytes), which was removed", document, layout.torn)
 
 
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)

@@ -1,4 +1,4 @@
-"""The state of a document, for people: what ``doctor`` prints, and what ``repair`` removes."""
+"""The state of a document, for people: what ``doctor`` prints, and ``repair``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.json_file.format import id_of
+from benchmark_recorder.stores.json_file.rewrite import rewriting
 from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.sidefiles import backups_of
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmark_recorder.stores.json_file.source import Source
+    from benchmark_recorder.stores.json_file.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,21 @@ def inspect(path: str) -> Inspection:
         return Inspection(path, exists=True, form="not ours", size=size, backups=backups, problem=str(error))
     except StoreError as error:
         return Inspection(path, exists=os.path.lexists(path), writable=False, backups=backups, problem=str(error))
+
+
+def repair(path: str, writer: Writer) -> Repair:
+    """See ``JSONFileStore.repair``."""
+    before = inspect(path)
+    if not before.exists:
+        return Repair()
+    with rewriting(path, writer) as rewrite:
+        stock = take_stock(rewrite.source)
+        if not stock.damaged and not stock.duplicates:
+            return Repair(torn=before.torn)
+        backup = rewrite.back_up()
+        # Invalid lines are never delivered, so nothing needs to keep them.
+        rewrite.keep(is_sound, unconfirmed=True)
+    return Repair(before.torn, stock.damaged, stock.duplicates, backup)
 
 
 def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:

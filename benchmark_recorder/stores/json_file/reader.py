@@ -13,14 +13,15 @@ import numpy as np
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import Cells, StoreNote
-from benchmark_recorder.columns import Durations, column_of
+from benchmark_recorder.columns import Coded, Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.fields import COLUMNS
+from benchmark_recorder.fields import COLUMNS, metadata_key
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.arrays import UnusableError
 from benchmark_recorder.stores.json_file.format import ids_of
 from benchmark_recorder.stores.json_file.lines import keys_of
+from benchmark_recorder.stores.json_file.metadata import Metadata
 from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
 from benchmark_recorder.stores.json_file.table import KEPT, PIECE, TEXTS, Table
 from benchmark_recorder.tabulation import fields_of
@@ -59,6 +60,8 @@ class Reader:
         self._extent: Fingerprint | None = None
         self._table = Table()
         self._saved = 0
+        self._metadata: Metadata | None = None
+        self._saved_metadata = 0
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""
@@ -100,8 +103,10 @@ class Reader:
     def _summarize(self, table: Table, source: Source | None, query: Query) -> Cells:
         if query == Query(versions=query.versions) and (kept := table.summarize_kept(query.versions)) is not None:
             return kept
-        rows, others = self._gather(table, source, query, [name for name in fields_of(query) if name not in KEPT])
-        return table.summarize(query, rows, others)
+        names = [name for name in fields_of(query) if name not in KEPT and (query.unit or name != "metadata")]
+        rows, others = self._gather(table, source, query, names)
+        labels = {key: self._labels(name, source, rows) for key in query.by if (name := metadata_key(key)) is not None}
+        return table.summarize(query, rows, {**others, **labels})
 
     def _with_caveat(self, table: Table, cells: Cells) -> Cells:
         if not table.invalid:
@@ -119,12 +124,36 @@ class Reader:
     ) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.generic]]]:
         """Which records match (``None``: all), and some columns of theirs that are not kept."""
         rows = table.select(query)
+        if query.metadata and source is not None:
+            matching = self._metadata_of(source).matching(query, source)
+            rows = matching if rows is None else rows & matching
         gathering = Projection(query, names)
         if not names and not gathering.is_narrowed:
             return rows, {}
         blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
         gathering.gather(blocks, rows)
         return gathering.rows, gathering.columns()
+
+    def _labels(self, key: str, source: Source | None, rows: NDArray[np.bool_] | None) -> Coded:
+        """The groups of some records (``None``: of all) by a key of the metadata."""
+        if source is None:
+            return Coded(np.empty(0, np.int32), ())
+        codes, vocabulary = self._metadata_of(source).labels(key, source)
+        return Coded(codes if rows is None else codes[rows], vocabulary)
+
+    def _metadata_of(self, source: Source) -> Metadata:
+        """The metadata of the records in the columns."""
+        document = os.path.realpath(self._path)
+        if self._metadata is None:
+            saved = cache.load_metadata(document, source) if source.converted is None else None
+            self._metadata = saved or Metadata(source.layout.header)
+            self._saved_metadata = len(self._metadata)
+        self._metadata.read_on(source)
+        unsaved = len(self._metadata) - self._saved_metadata
+        if source.converted is None and unsaved > max(WORTH_SAVING, self._saved_metadata // 20):
+            cache.save_metadata(document, Fingerprint.at_end(source), self._metadata)
+            self._saved_metadata = len(self._metadata)
+        return self._metadata
 
     def _answer(self, ask: Callable[[Table, Source | None], T]) -> T:
         """Ask of the columns as they are now."""
@@ -183,7 +212,7 @@ class Projection:
     """Some columns of the records that match a query, gathered block by block.
 
     Args:
-        query: which records; what the kept columns can decide of it is decided already.
+        query: which records; what kept columns and metadata can decide of it is decided already.
         names: which columns; none of those that are kept.
 
     Attributes:
@@ -191,9 +220,7 @@ class Projection:
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(
-            task=query.task, metadata=query.metadata, exclude_ids=query.exclude_ids, runs="all", units=query.units
-        )
+        self._query = Query(task=query.task, exclude_ids=query.exclude_ids, runs="all", units=query.units)
         self.is_narrowed = self._query != Query(runs="all")
         fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)

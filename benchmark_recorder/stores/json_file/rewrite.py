@@ -1,70 +1,92 @@
-"""Replacing a document by rename: with some records left out, or with other content."""
+"""Rewriting a document with some records left out; what remote stores still need stays."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace as with_changes
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import PlaceLostError, Position
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, convert, id_of, read_at
-from benchmark_recorder.stores.json_file.source import find_place, lines
-from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import back_up, folder_of, sync_folder, write_beside
+from benchmark_recorder.stores.cursors import cursors_held
+from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
+from benchmark_recorder.stores.json_file.source import Source, find_place, lines
+from benchmark_recorder.stores.locking import REWRITE_SECONDS, unavailable
+from benchmark_recorder.stores.quarantine import Quarantine
+from benchmark_recorder.stores.sidefiles import back_up, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from benchmark_recorder.stores.json_file.format import Layout
-    from benchmark_recorder.stores.json_file.source import Source
-    from benchmark_recorder.stores.sidefiles import Cursor, CursorFile
+    from benchmark_recorder.stores.cursors import Cursor, CursorFile
+    from benchmark_recorder.stores.json_file.writer import Writer
 
 
-def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
-    """Put new content in a document's place, atomically, so that everybody who has the old one open notices.
+@contextmanager
+def rewriting(path: str, writer: Writer) -> Iterator[Rewrite]:
+    """A document, locked, with all its cursors held; the lease is not needed.
 
     Args:
-        document: its real path.
-        fd: the old document, open and locked by the caller.
-        content: of the new one, in parts.
+        path: of the document.
+        writer: this process's; it opens the document anew afterwards.
 
     Raises:
-        StoreUnavailableError: it could not be written; the old document is as it was.
+        StoreError: the document or a cursor cannot be locked or read.
     """
-    old = os.fstat(fd)
-    try:
-        new = write_beside(document, content)
-    except OSError as error:
-        raise unavailable(error, folder_of(document), "write to") from error
-    try:
-        os.chmod(new, old.st_mode & 0o7777)
-        with suppress(PermissionError):
-            os.chown(new, old.st_uid, old.st_gid)
-        os.replace(new, document)
-    except OSError as error:
-        os.unlink(new)
-        raise unavailable(error, document, "replace") from error
-    os.pwrite(fd, RETIRED, old.st_size)
-    sync_folder(os.path.dirname(document))
+    document = os.path.realpath(path)
+    with cursors_held(document) as cursors, writer.held(REWRITE_SECONDS) as held:
+        source = Source(held.fd, held.layout, (0, 0), 0, 0)
+        yield Rewrite(source, held.document, writer, Retention(source, path, cursors, Quarantine(document).ids()))
 
 
-RETIRED: Final = b" \n"
-"""Blanks behind the closing of a document that was replaced by one of ours.
+class Rewrite:
+    """A locked document that is to be rewritten.
 
-It stays valid JSON (it may be somebody's hard link), but is not as its writers left it, so that their next look at its
-tail notices; and they know that what they wrote to it was taken along, or left out on purpose.
-"""
+    Args:
+        source: the document as it is.
+        document: its real path.
+        writer: which holds it.
+        retention: what must be kept.
+    """
 
+    def __init__(self, source: Source, document: str, writer: Writer, retention: Retention) -> None:
+        self.source = source
+        self._document, self._writer, self._retention = document, writer, retention
 
-def is_retired(fd: int) -> bool:
-    """Whether a document was replaced by one of ours, rather than moved away or deleted by others."""
-    size = os.fstat(fd).st_size
-    return os.pread(fd, len(RETIRED), max(0, size - len(RETIRED))) == RETIRED
+    def back_up(self) -> Path:
+        """Make a backup of the document as it is; the backup's path.
+
+        Raises:
+            StoreUnavailableError: it could not be written.
+        """
+        try:
+            return Path(back_up(self._document, self.source.whole()))
+        except OSError as error:
+            raise unavailable(error, self._writer.path, "back up") from error
+
+    def keep(self, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
+        """Rewrite the document with the lines that are kept, and move the cursors; how many lines were not kept.
+
+        Args:
+            keep: whether a line is kept.
+            unconfirmed: leave out also what a remote store has not confirmed; otherwise that stays.
+
+        Raises:
+            StoreUnavailableError: it could not be written; the document is as it was.
+        """
+        selection = Selection(self.source, keep, self._retention, only_follow=unconfirmed)
+        replace(self._document, self.source.fd, selection)
+        self._writer.forget()
+        self._retention.move(os.stat(self._document).st_ino, selection.found)
+        return selection.removed
+
+    def keep_since(self, moment: int, *, unconfirmed: bool = False) -> int:
+        """The same for the records of a moment (microseconds since 1970) or later, and lines that are no records."""
+        return self.keep(lambda line: _is_since(line, moment), unconfirmed=unconfirmed)
 
 
 class Retention:
@@ -181,56 +203,8 @@ class _Timed(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Timed).decode
 
 
-def is_since(line: bytes, moment: int) -> bool:
-    """Whether a record is of a moment (microseconds since 1970) or later, or not a record at all."""
+def _is_since(line: bytes, moment: int) -> bool:
     try:
         return timestamp_micros(_decode(line).timestamp) >= moment
     except (msgspec.DecodeError, ValueError, OverflowError):
         return True
-
-
-# Repair ---------------------------------------------------------------------------------------------------------------
-
-
-def repair_tail(fd: int, document: str, layout: Layout) -> None:
-    """Cut a document behind its last whole record.
-
-    Args:
-        fd: of the document.
-        document: its real path.
-        layout: where its records are.
-
-    Raises:
-        OSError: it cannot be read or written.
-    """
-    size = os.fstat(fd).st_size
-    torn = read_at(fd, layout.end, size)
-    if b"\n" in torn.strip(b",\n \0"):
-        # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
-        back_up(document, [read_at(fd, 0, size)])
-    os.ftruncate(fd, layout.end)
-    if layout.header:
-        os.pwrite(fd, CLOSING, layout.end)
-    logger.warning("%s ended in a cut record (%d bytes), which was removed", document, layout.torn)
-
-
-def convert_in_place(fd: int, document: str, path: str) -> None:
-    """Replace an older document by the same one in our form.
-
-    Args:
-        fd: of the document.
-        document: its real path.
-        path: what to call it in an error.
-
-    Raises:
-        StoreFormatError: it holds something else; it was not touched.
-        StoreUnavailableError: it cannot be read, backed up or replaced.
-    """
-    content = read_at(fd, 0, os.fstat(fd).st_size)
-    converted = convert(content, path)
-    try:
-        if converted.layout.torn:
-            back_up(document, [content])
-    except OSError as error:
-        raise unavailable(error, path, "back up") from error
-    replace(document, fd, [converted.content])

@@ -21,7 +21,6 @@ from benchmark_recorder.stores.json_file.format import (
     JOINT,
     Layout,
     blocks,
-    convert,
     find_layout,
     id_of,
     ids_of,
@@ -30,6 +29,7 @@ from benchmark_recorder.stores.json_file.format import (
     read_at,
 )
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
+from benchmark_recorder.stores.sidefiles import copy_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,8 @@ def _source(fd: int, path: str) -> Source:
     inode = status.st_dev, status.st_ino
     if layout is not None:
         return Source(fd, layout, inode, status.st_size, status.st_mtime_ns)
+    from benchmark_recorder.stores.json_file.old_formats import convert
+
     converted = convert(read_at(fd, 0, status.st_size), path)
     return Source(
         fd, converted.layout, inode, status.st_size, status.st_mtime_ns, converted.content, converted.duplicates
@@ -240,53 +242,71 @@ def damaged(path: str, error: Exception) -> StoreFormatError:
     )
 
 
-def read_batch(source: Source, after: Position | None, limit: int, path: str) -> Batch:
-    """Up to ``limit`` records behind a place.
+class Places:
+    """Places between the records of a document, which is opened anew for each question.
 
-    Raises:
-        StoreFormatError: the place is not in this document, or a record is damaged.
+    Args:
+        path: of the document; it need not exist.
     """
-    header = source.layout.header
-    offset = header if after is None else find_place(source, after, path)
-    documents: list[Document] = []
-    for line in lines(source, offset, BATCH_PIECE):
-        if len(documents) == limit:
-            break
-        documents.append(document_of(line, path))
-        offset += len(line) + (1 if offset == header else len(JOINT))
-    last = documents[-1]["record_id"] if documents else after.record_id if after else ""
-    return Batch(tuple(documents), Position(source.inode[1], offset if last else 0, last))
 
+    def __init__(self, path: str) -> None:
+        self._path = path
 
-def count_behind(source: Source, after: Position | None, path: str) -> int:
-    """How many records are behind a place; they are counted, not read.
+    def read(self, after: Position | None, limit: int) -> Batch:
+        """See ``Journal.read``."""
+        documents: list[Document] = []
+        with opened(self._path) as source:
+            if source is None:
+                return Batch((), Position(0, 0, ""))
+            header = source.layout.header
+            offset = self._offset(source, after)
+            for line in lines(source, offset, BATCH_PIECE):
+                if len(documents) == limit:
+                    break
+                documents.append(document_of(line, self._path))
+                offset += len(line) + (1 if offset == header else len(JOINT))
+        last = documents[-1]["record_id"] if documents else after.record_id if after else ""
+        return Batch(tuple(documents), Position(source.inode[1], offset if last else 0, last))
 
-    Raises:
-        PlaceLostError: the place is not in this document.
-    """
-    offset = source.layout.header if after is None else find_place(source, after, path)
-    return sum(block.count(JOINT) + 1 for block in source.blocks(offset))
+    def end(self) -> Position:
+        """See ``Journal.end``."""
+        with opened(self._path) as source:
+            if source is None:
+                return Position(0, 0, "")
+            end = source.layout.end
+            if end == source.layout.header:
+                return Position(source.inode[1], 0, "")
+            return Position(source.inode[1], end, _id_before(source, end))
 
+    def count(self, after: Position | None) -> int:
+        """See ``Journal.count``; the records are counted, not read."""
+        with opened(self._path) as source:
+            if source is None:
+                return 0
+            return sum(block.count(JOINT) + 1 for block in source.blocks(self._offset(source, after)))
 
-def ids_between(source: Source, since: Position, until: Position, path: str) -> Iterator[str]:
-    """The ids of the records between two places, from the beginning where the first place is lost.
+    def ids_between(self, since: Position, until: Position) -> list[str]:
+        """The ids of the records between two places, from the beginning where the first place is lost.
 
-    Raises:
-        PlaceLostError: the second place is not in this document.
-    """
-    start, end = source.layout.header, find_place(source, until, path)
-    with suppress(PlaceLostError):
-        start = find_place(source, since, path)
-    for block in replace(source, layout=replace(source.layout, end=end)).blocks(start):
-        yield from ids_of(block)
+        Raises:
+            PlaceLostError: the second place is not in this document.
+        """
+        with opened(self._path) as source:
+            if source is None:
+                return []
+            start, end = source.layout.header, self._offset(source, until)
+            with suppress(PlaceLostError):
+                start = self._offset(source, since)
+            part = replace(source, layout=replace(source.layout, end=end))
+            return [record_id for block in part.blocks(start) for record_id in ids_of(block)]
 
+    def copy(self, target: str) -> None:
+        """See ``JSONFileStore.snapshot``."""
+        with opened(self._path) as source:
+            copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
 
-def end_of(source: Source) -> Position:
-    """The place behind the last record."""
-    end = source.layout.end
-    if end == source.layout.header:
-        return Position(source.inode[1], 0, "")
-    return Position(source.inode[1], end, _id_before(source, end))
+    def _offset(self, source: Source, place: Position | None) -> int:
+        return source.layout.header if place is None else find_place(source, place, self._path)
 
 
 def find_place(source: Source, after: Position, path: str) -> int:

@@ -6,29 +6,28 @@ What is promised, and what not, is in ``docs/json-store.md``.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
-from benchmark_recorder.stores.base import EXTRAS, Batch, Journal, Position
-from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode
-from benchmark_recorder.stores.json_file.rewrite import Retention, Selection, is_since, replace
-from benchmark_recorder.stores.json_file.source import Source, count_behind, end_of, ids_between, opened, read_batch
+from benchmark_recorder.stores.base import EXTRAS, Journal
+from benchmark_recorder.stores.json_file.format import JOINT, encode
 from benchmark_recorder.stores.json_file.writer import Writer
-from benchmark_recorder.stores.locking import REWRITE_SECONDS, check_platform, unavailable
-from benchmark_recorder.stores.sidefiles import back_up, copy_to, cursors_held, quarantined_ids
+from benchmark_recorder.stores.locking import check_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.records import Columns, Document, Query
-    from benchmark_recorder.stores.json_file.handle import Held
+    from benchmark_recorder.stores.base import Batch, Position
     from benchmark_recorder.stores.json_file.inspection import Inspection, Repair
     from benchmark_recorder.stores.json_file.reader import Reader
+    from benchmark_recorder.stores.json_file.rewrite import Rewrite
+    from benchmark_recorder.stores.json_file.source import Places
 
 
 class JSONFileStore(Journal):
@@ -112,23 +111,15 @@ class JSONFileStore(Journal):
 
     def read(self, after: Position | None, limit: int) -> Batch:
         """See ``Journal.read``."""
-        self._writer.confirm()
-        with opened(self._path) as source:
-            if source is None:
-                return Batch((), Position(0, 0, ""))
-            return read_batch(source, after, limit, self._path)
+        return self._places().read(after, limit)
 
     def end(self) -> Position:
         """See ``Journal.end``."""
-        self._writer.confirm()
-        with opened(self._path) as source:
-            return Position(0, 0, "") if source is None else end_of(source)
+        return self._places().end()
 
     def count(self, after: Position | None) -> int:
         """See ``Journal.count``."""
-        self._writer.confirm()
-        with opened(self._path) as source:
-            return 0 if source is None else count_behind(source, after, self._path)
+        return self._places().count(after)
 
     def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
         """See ``Journal.distinct``."""
@@ -141,7 +132,7 @@ class JSONFileStore(Journal):
             for batch in chain([first], batches):
                 yield from batch.documents
             return
-        seen = set(filter(is_copied, self._ids_between(since, after))) if after and since else set()
+        seen = set(filter(is_copied, self._places().ids_between(since, after))) if after and since else set()
         for document in chain.from_iterable(batch.documents for batch in chain([first], batches)):
             record_id = document["record_id"]
             if record_id not in seen:
@@ -155,9 +146,15 @@ class JSONFileStore(Journal):
         except StoreFormatError:  # a damaged line; reading it raises that again
             return None
 
-    def _ids_between(self, since: Position, until: Position) -> list[str]:
-        with opened(self._path) as source:
-            return [] if source is None else list(ids_between(source, since, until, self._path))
+    def _places(self) -> Places:
+        self._writer.confirm()
+        from benchmark_recorder.stores.json_file.source import Places
+
+        return Places(self._path)
+
+    def warm_up(self) -> None:
+        """See ``Journal.warm_up``."""
+        from benchmark_recorder.stores.json_file import source  # noqa: F401 - only imported
 
     # Maintenance ------------------------------------------------------------------------------------------------------
 
@@ -170,9 +167,9 @@ class JSONFileStore(Journal):
         Raises:
             StoreError: the records could not be moved; nothing was changed.
         """
-        with self._rewriting() as (held, retention):
-            backup = self._back_up(held)
-            self._select(held, retention, lambda _: False, unconfirmed=unconfirmed)
+        with self._rewriting() as rewrite:
+            backup = rewrite.back_up()
+            rewrite.keep(lambda _: False, unconfirmed=unconfirmed)
         return backup
 
     def prune(self, before: int, *, unconfirmed: bool = False) -> int:
@@ -187,8 +184,8 @@ class JSONFileStore(Journal):
         """
         if not os.path.exists(self._path):
             return 0
-        with self._rewriting() as (held, retention):
-            return self._select(held, retention, lambda line: is_since(line, before), unconfirmed=unconfirmed)
+        with self._rewriting() as rewrite:
+            return rewrite.keep_since(before, unconfirmed=unconfirmed)
 
     def compact(self) -> int:
         """Rewrite the file with each id once; how many records were removed.
@@ -198,8 +195,8 @@ class JSONFileStore(Journal):
         """
         if not os.path.exists(self._path):
             return 0
-        with self._rewriting() as (held, retention):
-            return self._select(held, retention, lambda _: True)
+        with self._rewriting() as rewrite:
+            return rewrite.keep(lambda _: True)
 
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Copy the document as it is at one moment, for readers that take no lock: the copy appears whole.
@@ -210,9 +207,7 @@ class JSONFileStore(Journal):
         target = os.path.abspath(os.fspath(path))
         if os.path.realpath(target) == os.path.realpath(self._path):
             raise StoreError(f"{target} is the document itself; name another path for the snapshot")
-        self._writer.confirm()
-        with opened(self._path) as source:
-            copy_to(target, iter([HEADER, CLOSING]) if source is None else source.whole())
+        self._places().copy(target)
 
     def inspect(self) -> Inspection:
         """The state of the file, for people; changes nothing."""
@@ -229,44 +224,11 @@ class JSONFileStore(Journal):
             StoreFormatError: the file holds something else; it was not touched.
             StoreUnavailableError: it could not be written; nothing was changed.
         """
-        from benchmark_recorder.stores.json_file.inspection import Repair, inspect, is_sound, take_stock
+        from benchmark_recorder.stores.json_file.inspection import repair
 
-        before = inspect(self._path)
-        if not before.exists:
-            return Repair()
-        with self._rewriting() as (held, retention):
-            _, damaged, duplicates, _ = take_stock(_source(held))
-            if not damaged and not duplicates:
-                return Repair(torn=before.torn)
-            backup = self._back_up(held)
-            # Invalid lines are never delivered, so nothing needs to keep them.
-            self._select(held, retention, is_sound, unconfirmed=True)
-        return Repair(before.torn, damaged, duplicates, backup)
+        return repair(self._path, self._writer)
 
-    def _back_up(self, held: Held) -> Path:
-        try:
-            return Path(back_up(held.document, _source(held).whole()))
-        except OSError as error:
-            raise unavailable(error, self._path, "back up") from error
+    def _rewriting(self) -> AbstractContextManager[Rewrite]:
+        from benchmark_recorder.stores.json_file.rewrite import rewriting
 
-    @contextmanager
-    def _rewriting(self) -> Iterator[tuple[Held, Retention]]:
-        """The document, locked, and what must be kept of it: cursors are held before it, the lease is not needed."""
-        document = os.path.realpath(self._path)
-        with cursors_held(document) as cursors, self._writer.held(REWRITE_SECONDS) as held:
-            yield held, Retention(_source(held), self._path, cursors, quarantined_ids(document))
-
-    def _select(
-        self, held: Held, retention: Retention, keep: Callable[[bytes], bool], *, unconfirmed: bool = False
-    ) -> int:
-        """Rewrite the file with the lines that are kept, and move the cursors; how many lines were not kept."""
-        selection = Selection(_source(held), keep, retention, only_follow=unconfirmed)
-        replace(held.document, held.fd, selection)
-        self._writer.forget()
-        retention.move(os.stat(held.document).st_ino, selection.found)
-        return selection.removed
-
-
-def _source(held: Held) -> Source:
-    """A locked document to read from."""
-    return Source(held.fd, held.layout, (0, 0), 0, 0)
+        return rewriting(self._path, self._writer)

@@ -360,14 +360,14 @@ class Table:
         return self._where(name, lambda column: np.isin(column, codes))
 
     def summarize(
-        self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic]]
+        self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic] | Coded]
     ) -> Cells:
         """The cells of the records in ``mask`` (``None``: all).
 
         Args:
             query: what is asked for.
             mask: which records.
-            others: of ``fields_of(query)`` those that are not kept, of the same records.
+            others: what ``groups_of`` needs beside, of the same records.
         """
         kept = {name: self.column(name, mask) for name in fields_of(query) if name in KEPT}
         columns = {**self._coded(kept), **others}

@@ -6,10 +6,8 @@
 - ``delivery``: from the journal to the remote store, batch by batch; what happens after a kill or a rewrite; reading
   ahead; copies one store into another (``sync --from``).
 - ``worker``: the thread that delivers in the background, and retries.
-- ``cursor``: how far a journal is delivered, the lease of the one deliverer, and the last error.
-- ``quarantine``: records that the remote store refused for their content.
 
-The files beside the journal, and their locks, are in ``stores.sidefiles``.
+How far a journal is delivered is in ``stores.cursors``, what the remote store refused in ``stores.quarantine``.
 """
 
 from benchmark_recorder.stores.replication.store import Prunable, ReplicatedStore

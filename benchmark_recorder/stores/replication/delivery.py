@@ -19,15 +19,15 @@ from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import PlaceLostError, Position
-from benchmark_recorder.stores.sidefiles import DAMAGED, LOST, Cursor
+from benchmark_recorder.stores.cursors import DAMAGED, LOST, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Batch, Journal, Store
-    from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
-    from benchmark_recorder.stores.replication.quarantine import Quarantine
+    from benchmark_recorder.stores.cursors import CursorFile
+    from benchmark_recorder.stores.quarantine import Quarantine
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Delivery:
         quarantine: keeps those that the remote store refuses.
     """
 
-    def __init__(self, journal: Journal, remote: Store, cursor_file: RemoteCursorFile, quarantine: Quarantine) -> None:
+    def __init__(self, journal: Journal, remote: Store, cursor_file: CursorFile, quarantine: Quarantine) -> None:
         self._journal, self._remote = journal, remote
         self._cursor_file, self._quarantine = cursor_file, quarantine
         self._is_attached = False

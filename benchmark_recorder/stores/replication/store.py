@@ -23,9 +23,9 @@ from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
-from benchmark_recorder.stores.replication.cursor import RemoteCursorFile
+from benchmark_recorder.stores.cursors import CursorFile
+from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
-from benchmark_recorder.stores.replication.quarantine import Quarantine
 from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.histogram import Histogram, HistogramKey
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Journal
-    from benchmark_recorder.stores.sidefiles import Cursor
+    from benchmark_recorder.stores.cursors import Cursor
 
 
 MOST_NAMED: Final = 5000
@@ -89,8 +89,9 @@ class ReplicatedStore(Store):
         if keep_delivered is not None and not isinstance(journal, Prunable):
             raise ConfigurationError(f"keep_delivered: {journal.name} cannot be pruned")
         self._keep_delivered, self._next_prune = keep_delivered, 0.0
+        journal.warm_up()
         path = os.path.realpath(beside)
-        self._cursor_file = RemoteCursorFile.of(path, remote.name)
+        self._cursor_file = CursorFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
         self._silence: _Silence | None = None
         self.delivery = Delivery(journal, remote, self._cursor_file, self._quarantine)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_recorder.identity import identified
+from benchmark_recorder.stores.json_file.old_formats import identified
 
 documents = st.lists(st.dictionaries(st.sampled_from("ab"), st.integers(0, 1)), max_size=8)
 

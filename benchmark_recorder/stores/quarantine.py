@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.stores.cursors import CURSOR_SECONDS, locked
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import CursorFile, quarantine_of, quarantined, write_beside
+from benchmark_recorder.stores.sidefiles import folder_of, write_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from benchmark_recorder.records import Document
+
+T = TypeVar("T")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -43,7 +48,16 @@ class Entry(msgspec.Struct, frozen=True):
         return str(self.document["record_id"])
 
 
+class _Identified(msgspec.Struct):
+    record_id: str
+
+
+class _Refused(msgspec.Struct):
+    document: _Identified
+
+
 _decode = msgspec.json.Decoder(Entry).decode
+_decode_id = msgspec.json.Decoder(_Refused).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,8 +70,7 @@ class Quarantine:
 
     def __init__(self, journal: str) -> None:
         self._journal = journal
-        self.path = quarantine_of(journal)
-        self._lock = CursorFile(journal, "quarantine")
+        self.path = os.path.join(folder_of(journal), "quarantine.jsonl")
 
     def of(self, remote: str) -> dict[str, Entry]:
         """One store's entries by the record's id.
@@ -65,7 +78,11 @@ class Quarantine:
         Raises:
             StoreUnavailableError: they cannot be read.
         """
-        return {entry.record_id: entry for entry in quarantined(self.path, _decode) if entry.remote == remote}
+        return {entry.record_id: entry for entry in self._read(_decode) if entry.remote == remote}
+
+    def ids(self) -> set[str]:
+        """The ids of all entries; errors as in ``of``."""
+        return {refused.document.record_id for refused in self._read(_decode_id)}
 
     def add(self, remote: str, documents: Iterable[Document], reasons: Mapping[str, str]) -> None:
         """Keep the documents that a store gave a reason against; existing entries stay as they are.
@@ -73,7 +90,7 @@ class Quarantine:
         Raises:
             StoreUnavailableError: they cannot be written.
         """
-        with self._lock.held():
+        with self._held():
             there = self.of(remote)
             at = datetime.now(UTC).isoformat(timespec="microseconds")
             new = {
@@ -82,7 +99,7 @@ class Quarantine:
                 if (record_id := document["record_id"]) in reasons and record_id not in there
             }
             if new:
-                self._write([*quarantined(self.path, _decode), *new.values()])
+                self._write([*self._read(_decode), *new.values()])
 
     def remove(self, remote: str, ids: Collection[str]) -> None:
         """Remove the entries of delivered records.
@@ -90,10 +107,26 @@ class Quarantine:
         Raises:
             StoreUnavailableError: the file cannot be written.
         """
-        with self._lock.held():
+        with self._held():
             gone = set(ids)
-            entries = quarantined(self.path, _decode)
+            entries = self._read(_decode)
             self._write([e for e in entries if e.remote != remote or e.record_id not in gone])
+
+    def _held(self) -> AbstractContextManager[None]:
+        return locked(self._journal, "quarantine.lock", shared=False, seconds=CURSOR_SECONDS)
+
+    def _read(self, decode: Callable[[bytes], T]) -> list[T]:
+        try:
+            with open(self.path, "rb") as file:
+                return [decode(line) for line in file]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unavailable(error, self.path, "read") from error
+        except msgspec.DecodeError as error:
+            raise StoreUnavailableError(
+                f"{self.path} has a line that is not a refused record: {error}; correct or remove it"
+            ) from error
 
     def _write(self, entries: list[Entry]) -> None:
         try:

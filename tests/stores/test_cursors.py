@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.stores.replication.cursor import LONGEST_ERROR, RemoteCursorFile
-from benchmark_recorder.stores.sidefiles import cursor_files_of
+from benchmark_recorder.stores.cursors import LONGEST_ERROR, CursorFile, cursor_files_of
 from benchmark_recorder.testing import make_history
 from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replicated
 
@@ -60,7 +59,7 @@ def test_a_damaged_cursor_does_not_stop_recording_and_means_that_everything_is_d
 def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores.sidefiles.CURSOR_SECONDS", 0.1)
+    monkeypatch.setattr("benchmark_recorder.stores.cursors.CURSOR_SECONDS", 0.1)
     store.append(make_history(5))
     with store.delivery._cursor_file.held(shared=True), replicated(tmp_path, remote, "off") as other:
         other.append(make_history(5, seed=2))
@@ -70,7 +69,7 @@ def test_a_recorder_that_begins_does_not_wait_for_a_question_that_takes_long(
 def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
     tmp_path: Path, store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores.sidefiles.CURSOR_SECONDS", 0.1)
+    monkeypatch.setattr("benchmark_recorder.stores.cursors.CURSOR_SECONDS", 0.1)
     scan = remote.scan
 
     def take_long(query: Query, fields: Collection[str]) -> Columns:
@@ -89,11 +88,11 @@ def test_a_first_record_does_not_wait_for_a_question_that_was_asked_before(
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> RemoteCursorFile:
-    return RemoteCursorFile(str(tmp_path / "metrics.json"), "0123")
+def file(tmp_path: Path) -> CursorFile:
+    return CursorFile(str(tmp_path / "metrics.json"), "0123")
 
 
-def test_the_last_error_says_since_when_delivery_fails_and_why(file: RemoteCursorFile) -> None:
+def test_the_last_error_says_since_when_delivery_fails_and_why(file: CursorFile) -> None:
     assert file.read_error() is None
     file.note_error(ValueError("one"))
     first = file.read_error()
@@ -108,7 +107,7 @@ def test_the_last_error_says_since_when_delivery_fails_and_why(file: RemoteCurso
     assert file.read_error() is None
 
 
-def test_secrets_and_long_texts_are_not_kept(file: RemoteCursorFile) -> None:
+def test_secrets_and_long_texts_are_not_kept(file: CursorFile) -> None:
     file.note_error(ValueError(f"cannot reach mydb://alice:s3cret@host/x?password=s3cret&a=b {'x' * 5000}"))
     found = file.read_error()
     assert found is not None
@@ -121,7 +120,7 @@ def test_secrets_and_long_texts_are_not_kept(file: RemoteCursorFile) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"since": "yesterday", "error": ""}'])
-def test_a_damaged_last_error_is_ignored_and_replaced(file: RemoteCursorFile, content: bytes) -> None:
+def test_a_damaged_last_error_is_ignored_and_replaced(file: CursorFile, content: bytes) -> None:
     file.note_error(ValueError("one"))
     Path(file.error_path).write_bytes(content)
     assert file.read_error() is None
@@ -129,7 +128,7 @@ def test_a_damaged_last_error_is_ignored_and_replaced(file: RemoteCursorFile, co
     assert file.read_error() is not None
 
 
-def test_a_last_error_that_cannot_be_written_raises_nothing(tmp_path: Path, file: RemoteCursorFile) -> None:
+def test_a_last_error_that_cannot_be_written_raises_nothing(tmp_path: Path, file: CursorFile) -> None:
     (tmp_path / "metrics.json.d").write_text("a file in the folder's place")
     file.note_error(ValueError("one"))
     file.note_error(ValueError("\udcff"))

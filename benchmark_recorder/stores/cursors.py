@@ -1,0 +1,266 @@
+"""How far a journal has been delivered to each remote store, in files beside it that outlive the processes.
+
+For each remote store, named by 12 hex digits, the folder beside the journal (``sidefiles``) holds:
+
+- ``.mark``: its cursor. What is renamed cannot be locked, hence the next two.
+- ``.lock``: the cursor's lock: shared while a question merges both sides, exclusive while the cursor moves.
+- ``.turn``: the lease, held by the one deliverer of all processes for as long as it delivers.
+- ``.trouble``: the last error of a delivery, for other processes.
+
+Locks are taken in the order lease, cursor, journal. A rewrite of a journal holds all cursors, keeps what they have not
+confirmed, and moves them: ``cursors_held``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from benchmark_recorder._fork import in_child
+from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.log import logger
+from benchmark_recorder.stores.base import Position, without_secrets
+from benchmark_recorder.stores.locking import lock, unavailable, unlock
+from benchmark_recorder.stores.sidefiles import folder_of, make_folders, names_in, write_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CURSOR_SECONDS: Final = 150.0
+"""How long to wait for a cursor: longer than the longest question, which holds it shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a journal has been delivered to one remote store.
+
+    Attributes:
+        remote: the store's name.
+        attached: the place from which on records are delivered.
+        attached_at: microseconds since 1970 of that moment.
+        delivered: behind the last record that the store has confirmed.
+        attempted: the end of the batch that is being sent, and may be there already; ``None`` between batches.
+        confirmed_at: microseconds since 1970 of the last confirmation; ``None`` before the first.
+    """
+
+    remote: str
+    attached: Position
+    attached_at: int
+    delivered: Position
+    attempted: Position | None = None
+    confirmed_at: int | None = None
+
+
+LOST: Final = Position(0, 0, "lost")
+"""A place that no journal has."""
+
+DAMAGED: Final = Cursor("", Position(0, 0, ""), 0, LOST)
+"""What is read of a cursor that cannot be decoded: its place is lost, and nothing counts as confirmed."""
+
+LONGEST_ERROR: Final = 1000
+"""Characters of an error that are kept."""
+
+
+class LastError(msgspec.Struct, frozen=True):
+    """Why delivery fails at present, for other processes to read.
+
+    Attributes:
+        since: when it began to fail.
+        error: the latest error, without secrets.
+    """
+
+    since: datetime
+    error: str
+
+
+_decode = msgspec.json.Decoder(Cursor).decode
+_decode_error = msgspec.json.Decoder(LastError).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class CursorFile:
+    """Where the cursor of a journal for one remote store is kept, with the lease and the last error beside it.
+
+    Args:
+        journal: the path of the journal's file; the cursor is in the folder beside it.
+        stem: what its file names begin with.
+    """
+
+    def __init__(self, journal: str, stem: str) -> None:
+        self._journal = journal
+        self._stem = stem
+
+    @classmethod
+    def of(cls, journal: str, remote: str) -> CursorFile:
+        """The cursor of a journal for a remote store, by the store's name."""
+        return cls(journal, hashlib.sha256(remote.encode(), usedforsecurity=False).hexdigest()[:12])
+
+    @property
+    def path(self) -> str:
+        """Of the cursor."""
+        return os.path.join(folder_of(self._journal), f"{self._stem}.mark")
+
+    def read(self) -> Cursor | None:
+        """The cursor; ``None`` where there is none, ``DAMAGED`` where it is not one. The lock should be held.
+
+        Raises:
+            StoreUnavailableError: it cannot be read.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                return _decode(file.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unavailable(error, self.path, "read") from error
+        except ValueError:  # msgspec's errors, and a text that is not UTF-8: a power cut may leave an empty file
+            return DAMAGED
+
+    def write(self, cursor: Cursor) -> None:
+        """Replace the cursor. The lock must be held, alone.
+
+        Raises:
+            StoreUnavailableError: it cannot be written; it is as it was.
+        """
+        try:
+            make_folders(self._journal)
+            os.replace(write_beside(self._journal, [_encode(cursor)], sync=False), self.path)
+        except OSError as error:
+            raise unavailable(error, self.path, "write to") from error
+
+    @contextmanager
+    def held(self, *, shared: bool = False) -> Iterator[None]:
+        """Keep the cursor where it is (shared), or from others (alone).
+
+        Raises:
+            StoreUnavailableError: it cannot be locked.
+        """
+        with locked(self._journal, f"{self._stem}.lock", shared=shared, seconds=CURSOR_SECONDS):
+            yield
+
+    @contextmanager
+    def lease(self, seconds: float = 0.0) -> Iterator[bool]:
+        """Be the only deliverer; ``False`` if another one does not finish within some seconds.
+
+        Raises:
+            StoreUnavailableError: the folder cannot be written.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self._journal, f"{self._stem}.turn", shared=False, seconds=seconds))
+            except StoreUnavailableError as error:
+                if error.__cause__ is not None:
+                    raise
+                yield False
+            else:
+                yield True
+
+    # The last error: information for people, so none of these methods raises ------------------------------------------
+
+    @property
+    def error_path(self) -> str:
+        """Of the last error; the file exists as long as delivery fails."""
+        return f"{self.path.removesuffix('.mark')}.trouble"
+
+    def read_error(self) -> LastError | None:
+        """The last error; ``None`` if there is none, or none that can be read."""
+        try:
+            with open(self.error_path, "rb") as file:
+                return _decode_error(file.read())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+            logger.debug("%s cannot be read: %s", self.error_path, error)
+            return None
+
+    def note_error(self, error: Exception) -> None:
+        """Delivery has failed, again or for the first time."""
+        last, text = self.read_error(), without_secrets(str(error) or type(error).__name__)[:LONGEST_ERROR]
+        if last is not None and last.error == text:
+            return
+        since = datetime.now(UTC) if last is None else last.since
+        try:
+            os.replace(write_beside(self._journal, [_encode(LastError(since, text))], sync=False), self.error_path)
+        except (OSError, UnicodeError) as failure:
+            logger.debug("%s cannot be written: %s", self.error_path, failure)
+
+    def clear_error(self) -> None:
+        """Delivery works."""
+        with suppress(OSError):
+            os.unlink(self.error_path)
+
+
+def cursor_files_of(journal: str) -> list[CursorFile]:
+    """Where each cursor of a journal is kept."""
+    names = names_in(folder_of(journal))
+    return [CursorFile(journal, name.removesuffix(".mark")) for name in names if name.endswith(".mark")]
+
+
+@contextmanager
+def cursors_held(journal: str) -> Iterator[list[tuple[CursorFile, Cursor]]]:
+    """All cursors of a journal, kept from others while the journal is rewritten.
+
+    Raises:
+        StoreUnavailableError: one cannot be locked or read.
+    """
+    with ExitStack() as stack:
+        files = cursor_files_of(journal)
+        for file in files:
+            stack.enter_context(file.held())
+        yield [(file, cursor) for file in files if (cursor := file.read()) is not None]
+
+
+# Locks ----------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterator[None]:
+    """Hold the lock of a file in the folder beside a document; both are made if they do not exist.
+
+    Args:
+        document: the path.
+        name: of the file that is locked.
+        shared: with other readers; alone otherwise.
+        seconds: how long to wait.
+
+    Raises:
+        StoreUnavailableError: another process holds it, or (with a cause) the file cannot be made or locked.
+    """
+    path = os.path.join(folder_of(document), name)
+    try:
+        make_folders(document)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise unavailable(error, path, "lock") from error
+    held = _Held(fd)
+    try:
+        lock(fd, path, shared=shared, seconds=seconds)
+        try:
+            yield
+        finally:
+            held.release()
+    finally:
+        held.close()
+
+
+class _Held:
+    """A descriptor with a lock on it. A forked child closes its copy, or the lock would outlive its holder."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        in_child(self.close)
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            unlock(self._fd)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
