@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -29,7 +29,9 @@ from benchmark_recorder.columns import (
     ranges_by,
     routings,
 )
-from benchmark_recorder.grouping import REST, Groups, most_groups
+from benchmark_recorder.grouping import Groups, all_kept
+from benchmark_recorder.grouping import StoreNote as StoreNote
+from benchmark_recorder.grouping import group_notes as group_notes
 from benchmark_recorder.matching import NUMBERS, compared, matched_tasks
 from benchmark_recorder.matching import BeyondTasks as BeyondTasks
 from benchmark_recorder.matching import UnmatchedTasks as UnmatchedTasks
@@ -110,29 +112,6 @@ class Cell:
         return cast("Cell", total((self, other)))
 
 
-class StoreNote(NamedTuple):
-    """Something that readers must know about where cells come from; analysis makes a caveat of it.
-
-    Attributes:
-        code: stable, for programs.
-        sentence: for people.
-        figures: the numbers in it.
-    """
-
-    code: str
-    sentence: str
-    figures: Mapping[str, Any]
-
-
-def group_notes(rest: Mapping[str, int]) -> tuple[StoreNote, ...]:
-    """That not every group is kept: by key, how many are not."""
-    sentence = "{:,} more groups by {} are together in {}."
-    return tuple(
-        StoreNote("groups_pooled", sentence.format(n, key, REST), {"by": key, "groups": most_groups(key), "pooled": n})
-        for key, n in rest.items()
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Cells:
     """What ``Store.summarize`` returns.
@@ -182,9 +161,7 @@ class Cells:
 
     def has_all_groups(self, keys: Sequence[str]) -> bool:
         """Whether no group was put into the rest for being one too many, by some keys."""
-        labels = (set(labels) for labels in zip(*self.groups, strict=True))
-        fit = (len(own) < most_groups(key) for key, own in zip(keys, labels, strict=False))
-        return all(fit) and not any(note.code == "groups_pooled" for note in self.caveats)
+        return all_kept(keys, self.groups, self.caveats)
 
     def within(self, group: tuple[str | None, ...]) -> Cells:
         """One group's cells, as a question about its runs alone would give them."""
@@ -281,7 +258,7 @@ def collect(
     others -= own
     pair = compared(versions)
     if pair and beyond is None:
-        beyond = _beyond([cell for cell in together if cell.task_id in others])
+        beyond = beyond_of([cell for cell in together if cell.task_id in others])
     alone = (
         UnmatchedTasks(version, 1, (task,))
         for task, (version, *more) in seen.items()
@@ -292,8 +269,8 @@ def collect(
     return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together([*unmatched, *alone]))
 
 
-def _beyond(cells: Sequence[Cell]) -> BeyondTasks | None:
-    """The cells of matched tasks that get none of their own, as bare numbers."""
+def beyond_of(cells: Sequence[Cell]) -> BeyondTasks | None:
+    """The cells of matched tasks that get none of their own, as bare numbers; ``None`` for no cells."""
     labels = ((c.version, cast("str", c.task_id), c.success, c.group) for c in cells)
     rows = [(c.n, *c.log_time, *c.cost, *c.log_cost, c.routed, c.routed_right) for c in cells]
     return BeyondTasks.of(labels, dict(zip(NUMBERS, zip(*rows, strict=True), strict=True))) if rows else None

@@ -60,6 +60,20 @@ TEXT_FIELDS: Final = {
 KEYS: Final = (*PERIODS, *TEXT_FIELDS, f"{METADATA_PREFIX}<key>")
 
 
+class StoreNote(NamedTuple):
+    """Something that readers must know about where an answer comes from; analysis makes a caveat of it.
+
+    Attributes:
+        code: stable, for programs.
+        sentence: for people.
+        figures: the numbers in it.
+    """
+
+    code: str
+    sentence: str
+    figures: Mapping[str, Any]
+
+
 class Groups(NamedTuple):
     """Which group each record belongs to, by some keys at once.
 
@@ -93,6 +107,22 @@ def keeps_newest(key: str) -> bool:
 def most_groups(key: str) -> int:
     """How many groups of a key are kept; ``None`` and ``REST`` are not counted."""
     return MOST_MOMENTS if keeps_newest(key) else MOST_GROUPS
+
+
+def group_notes(rest: Mapping[str, int]) -> tuple[StoreNote, ...]:
+    """That not every group is kept: by key, how many are not."""
+    sentence = "{:,} more groups by {} are together in {}."
+    return tuple(
+        StoreNote("groups_pooled", sentence.format(n, key, REST), {"by": key, "groups": most_groups(key), "pooled": n})
+        for key, n in rest.items()
+    )
+
+
+def all_kept(keys: Sequence[str], groups: Collection[tuple[str | None, ...]], notes: Collection[StoreNote]) -> bool:
+    """Whether no group of an answer was put into the rest for being one too many, by some keys."""
+    labels = (set(own) for own in zip(*groups, strict=True))
+    fit = (len(own) < most_groups(key) for key, own in zip(keys, labels, strict=False))
+    return all(fit) and not any(note.code == "groups_pooled" for note in notes)
 
 
 def fields_for(keys: Collection[str]) -> tuple[str, ...]:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 import numpy as np
 
 from benchmark_recorder.columns import encode
-from benchmark_recorder.grouping import groups_of
+from benchmark_recorder.grouping import group_notes, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
+    from benchmark_recorder.grouping import StoreNote
     from benchmark_recorder.records import Columns, Query
 
 HistogramKey: TypeAlias = tuple[str, tuple[str | None, ...]]
@@ -142,6 +143,18 @@ class Histogram:
         return Quantile(2 * low * (high / (low + high)), low, high)  # the same relative error on both sides
 
 
+class Histograms(dict[HistogramKey, Histogram]):
+    """What ``Store.histogram`` returns: the histogram of each version and group that has records.
+
+    Attributes:
+        caveats: what readers must know about their origin, as in ``cells.Cells``.
+    """
+
+    def __init__(self, found: Mapping[HistogramKey, Histogram], caveats: Iterable[StoreNote] = ()) -> None:
+        super().__init__(found)
+        self.caveats = tuple(caveats)
+
+
 def bucket_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """The bucket of each value at scale 5; exact at powers of two, elsewhere at most one off.
 
@@ -161,14 +174,13 @@ def bounds_of(bucket: int, scale: int = SCALE) -> tuple[float, float]:
     return math.exp2(bucket * width), math.exp2(edge) if edge < 1024 else sys.float_info.max
 
 
-def histograms_from(
-    rows: Iterable[tuple[HistogramKey, float | None, int]],
-) -> dict[HistogramKey, Histogram]:
+def histograms_from(rows: Iterable[tuple[HistogramKey, float | None, int]], rest: Mapping[str, int]) -> Histograms:
     """What ``Store.histogram`` returns, of a server's rows.
 
     Args:
         rows: a version with a group, a bucket, and how many values are in it. The bucket is ``True`` for values of 0,
             and ``None``, or infinite, for values that are left out.
+        rest: by key, how many groups are not kept.
     """
     found: dict[HistogramKey, tuple[Counter[int], list[int]]] = {}
     for label, bucket, n in rows:
@@ -177,10 +189,11 @@ def histograms_from(
             zeros.append(n)
         elif bucket is not None and math.isfinite(bucket):
             counts[int(bucket)] += n
-    return {label: Histogram(dict(counts), sum(zeros)) for label, (counts, zeros) in found.items()}
+    histograms = {label: Histogram(dict(counts), sum(zeros)) for label, (counts, zeros) in found.items()}
+    return Histograms(histograms, group_notes(rest))
 
 
-def histograms_of(columns: Columns, query: Query, field: str) -> dict[HistogramKey, Histogram]:
+def histograms_of(columns: Columns, query: Query, field: str) -> Histograms:
     """What ``Store.histogram`` returns, of records that match a query already.
 
     Args:
@@ -191,7 +204,7 @@ def histograms_of(columns: Columns, query: Query, field: str) -> dict[HistogramK
     version, values = encode(columns["version"]), columns[field]
     groups = groups_of(query.by, columns)
     keys = version.codes * np.int64(max(1, len(groups.labels))) + groups.codes
-    found: dict[HistogramKey, Histogram] = {}
+    found = Histograms({}, group_notes(groups.rest))
     if not len(keys):
         return found
     order = np.argsort(keys, kind="stable")

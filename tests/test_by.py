@@ -114,6 +114,20 @@ def test_percentiles_of_very_many_runs_by_group_come_from_histograms(
         assert "percentiles_from_histogram" in {one.code for one in found.warnings}
 
 
+def test_percentiles_from_histograms_say_that_groups_were_pooled(
+    recorder: BenchmarkRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(recorder, {"a": 0.5, "b": 2.0, "c": 1.0, None: 2.0})
+    monkeypatch.setattr("benchmark_recorder.questions.MOST_DURATIONS", 5)
+    monkeypatch.setattr("benchmark_recorder.grouping.MOST_GROUPS", 1)
+    groups = recorder.get_historical_metrics("v2", by="model")
+    assert [*groups] == [REST, "a", None]
+    for found in groups.values():
+        assert {"percentiles_from_histogram", "groups_pooled"} <= {one.code for one in found.warnings}
+        assert found.p95 > 0
+    assert str(groups).count("2 more groups by model are together in (rest).") == 1
+
+
 def test_a_report_also_tells_of_the_groups(recorder: BenchmarkRecorder) -> None:
     record(recorder, {"a": 0.5, None: 2.0})
     for form in ("text", "markdown", "html"):

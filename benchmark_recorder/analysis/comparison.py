@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Pair
     from benchmark_recorder.analysis.power import Needed
-    from benchmark_recorder.cells import Cells, Moments
+    from benchmark_recorder.cells import Cells, Moments, UnmatchedTasks
 
 Verdict = Literal["improved", "regressed", "equivalent", "inconclusive"]
 
@@ -97,6 +97,7 @@ class Comparison(Result):
         alternatives: other views of the change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
         tasks: each task on its own. Exploratory: see ``TaskRow.q_value``.
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
+        unmatched: for each version that ran tasks that the other one did not: how many, and the first hundred by id.
         warnings: caveats that the reader must know.
     """
 
@@ -124,6 +125,7 @@ class Comparison(Result):
     alternatives: dict[str, Estimate] = field(metadata={"key": "beside"})
     tasks: tuple[TaskRow, ...]
     needed: Needed | None
+    unmatched: tuple[UnmatchedTasks, ...] = field(default=(), kw_only=True)
     warnings: tuple[Caveat, ...]
 
     @property
@@ -194,6 +196,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         alternatives=alternatives,
         tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
+        unmatched=cells.unmatched,
         warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
     )
 

@@ -74,6 +74,8 @@ def _plain(value: object) -> Any:  # noqa: ANN401
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping | Result):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value

@@ -19,6 +19,7 @@ from benchmark_recorder.reporting.page import (
     Table,
     Untrusted,
     absences,
+    joined,
     readable,
 )
 from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, sentence, short_unit, unit
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
+    from benchmark_recorder.cells import UnmatchedTasks
     from benchmark_recorder.reporting.numbers import Unit
 
 MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
 MOST_TASKS: Final = 3
 """Tasks that are named for each metric; the whole list is in the result."""
+MOST_UNMATCHED: Final = 5
+"""Tasks that are named for each version that ran tasks alone; the result has the first hundred."""
 
 
 def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:
@@ -47,6 +51,7 @@ def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = No
         *(comparison_table([comparison]) if both else ()),
         *((Paragraph((f"Method: {comparison.method}.",)),) if both else ()),
         *_tasks_section([comparison], texts or {}),
+        *_unmatched_section([comparison], texts or {}),
         *footnotes.notes(),
     )
 
@@ -78,6 +83,7 @@ def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapp
         Bullets(bullets),
         *comparison_table([c for c in compared if c.v1_count and c.v2_count]),
         *_tasks_section(compared, texts),
+        *_unmatched_section(compared[:1], texts),
     )
 
 
@@ -86,6 +92,23 @@ def _tasks_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) 
     if not lines:
         return ()
     return Paragraph(("Tasks that stand out (! worse, * better; with many tasks, some do by chance):",)), Bullets(lines)
+
+
+def _unmatched_section(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> Page:
+    """The tasks that only one version ran, which no comparison by task covers."""
+    return tuple(
+        Paragraph(_unmatched_line(own, comparison.v2 if own.version == comparison.v1 else comparison.v1, texts))
+        for comparison in comparisons
+        for own in comparison.unmatched
+    )
+
+
+def _unmatched_line(own: UnmatchedTasks, other: str, texts: Mapping[str, str]) -> Line:
+    named = joined(task_name(task_id, texts) for task_id in own.first[:MOST_UNMATCHED])
+    more = own.tasks - MOST_UNMATCHED
+    tasks = "1 task" if own.tasks == 1 else f"{own.tasks:,} tasks"
+    which = (f"{tasks} of ", Untrusted(own.version), " that ", Untrusted(other), " did not run: ")
+    return *which, *named, f", and {more:,} more." if more > 0 else "."
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Page:

@@ -10,6 +10,7 @@ from benchmark_recorder.analysis import Comparison, JointComparison, SlicedCompa
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import Query
+from benchmark_recorder.reporting.comparison_pages import MOST_UNMATCHED
 from benchmark_recorder.reporting.views import Plotted, View
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def task_texts(
     versions, made = set(), set()
     for comparison in comparisons:
         named = {row.task_id for row in comparison.tasks if row.stands_out or row.turn}
+        named.update(task_id for own in comparison.unmatched for task_id in own.first[:MOST_UNMATCHED])
         if found := {task_id for task_id in named if _MADE.fullmatch(task_id)}:
             versions |= {comparison.v1, comparison.v2}
             made |= found

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 from benchmark_recorder.errors import StoreFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
 
 
@@ -125,7 +125,7 @@ class Store(ABC):
         query.refuse_unit("the list of durations")
         return Durations.of(self.scan(query, ("execution_time",))["execution_time"])
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """The histogram of a field's values for each version and group (see ``Query.by``) that has records.
 
         Args:

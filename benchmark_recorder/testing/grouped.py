@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.histogram import Histogram
+    from benchmark_recorder.histogram import Histogram, Histograms
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
 
@@ -140,6 +140,7 @@ class GroupsContract:
         for key in ("model", "metadata.m"):
             _assert_grouped(store, Query(by=(key,)), history)
             _assert_grouped(store, Query(by=(key,), versions=("v0", "v1")), history)
+            _assert_counted(store, Query(by=(key,)), history)
             assert len(completed(store).summarize(Query(by=(key,))).groups) == MOST_GROUPS + 2
 
     def test_the_newest_periods_and_commits_are_kept(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +150,7 @@ class GroupsContract:
         store.append(history)
         for by in (("hour",), ("day",), ("commit",), ("day", "commit")):
             _assert_grouped(store, Query(by=by), history)
+            _assert_counted(store, Query(by=by), history)
 
     def test_periods_begin_where_the_calendar_says_also_at_the_turn_of_a_year(self, store: Store) -> None:
         """A microsecond before and at each beginning, in UTC, whatever the record's own offset."""
@@ -194,12 +196,17 @@ def _assert_grouped(store: Store, query: Query, history: Sequence[Document]) -> 
     assert found.caveats == expected.caveats
 
 
-def _histograms(
-    store: Store, query: Query, field: str, history: Sequence[Document]
-) -> tuple[dict[Any, Histogram], dict[Any, Histogram]]:
+def _assert_counted(store: Store, query: Query, history: Sequence[Document]) -> None:
+    """The same groups in histograms, the same number of values in each, and the same notes."""
+    found, expected = _histograms(store, query, "execution_time", history)
+    assert {label: own.count for label, own in found.items()} == {label: own.count for label, own in expected.items()}
+    assert found.caveats == expected.caveats
+
+
+def _histograms(store: Store, query: Query, field: str, history: Sequence[Document]) -> tuple[Histograms, Histograms]:
     """A store's, and the reference."""
     columns = columns_of([d for d in history if query.matches(d)], {"version", field, *fields_for(query.by)})
-    return dict(completed(store).histogram(query, field)), histograms_of(columns, query, field)
+    return completed(store).histogram(query, field), histograms_of(columns, query, field)
 
 
 def _buckets(histogram: Histogram) -> NDArray[np.int64]:

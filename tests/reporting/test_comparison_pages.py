@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from benchmark_recorder.analysis import Comparison, Interval
+from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.reporting.comparison_pages import comparison_table
+from benchmark_recorder.reporting.comparison_pages import comparison_page, comparison_table
 from benchmark_recorder.reporting.decision_pages import claims_page
+from benchmark_recorder.reporting.html import render_html
+from benchmark_recorder.reporting.markdown import render_markdown
 from benchmark_recorder.reporting.text import render_text
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
@@ -79,3 +82,38 @@ def test_a_claims_interval_may_be_open(
     report = recorder.check_claims("v1.0", "v2.0")
     first = replace(report.results[0], interval=Interval(*ends), equivalence_interval=None)
     assert shown in render_text(claims_page(replace(report, results=(first,))))
+
+
+@pytest.fixture
+def apart() -> BenchmarkRecorder:
+    """Seven tasks of the first version alone, one of the second, and one common task."""
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    alone = {"v1.0": ["<b>first</b>", *(f"Task {number}" for number in range(6))], "v2.0": ["one | new"]}
+    for version, tasks in alone.items():
+        for task in ["common", "common", *tasks]:
+            recorder.record_execution(task=task, duration=1.5, success=True, version=version)
+    return recorder
+
+
+def test_tasks_that_one_version_did_not_run_are_named_by_their_texts(apart: BenchmarkRecorder) -> None:
+    compared = apart.compare_versions("v1.0", "v2.0")
+    (left, right) = compared.unmatched
+    assert (left.version, left.tasks, len(left.first)) == ("v1.0", 7, 7)
+    assert compared.to_dict()["unmatched"][1] == {"version": "v2.0", "tasks": 1, "first": [task_id_of("one | new")]}
+    texts = {task_id_of(task): task for task in ("<b>first</b>", *(f"Task {number}" for number in range(6)))}
+    first = ", ".join(f"{texts[task_id]} ({task_id})" for task_id in left.first[:5])
+    for shown in (str(compared), str(apart.compare_all("v1.0", "v2.0"))):
+        flat = " ".join(shown.split())
+        assert flat.count(f"7 tasks of v1.0 that v2.0 did not run: {first}, and 2 more.") == 1
+        assert f"1 task of v2.0 that v1.0 did not run: one | new ({right.first[0]})." in flat
+    page = comparison_page(compared, texts | {task_id_of("one | new"): "one | new"})
+    for render, quoted in ((render_markdown, "`<b>first</b>`"), (render_html, "&lt;b&gt;first&lt;/b&gt;")):
+        shown = render(page)
+        assert "did not run: " in shown
+        assert quoted in shown
+
+
+def test_where_all_tasks_are_common_none_is_named(recorder: BenchmarkRecorder) -> None:
+    compared = recorder.compare_versions("v1.0", "v2.0")
+    assert compared.unmatched == ()
+    assert "did not run" not in str(compared)

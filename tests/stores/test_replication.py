@@ -169,6 +169,18 @@ def test_an_answer_from_the_journal_alone_says_so_and_since_when(store: Replicat
     assert caveat.figures["last_confirmed"] is not None
     assert "10 records wait" in caveat.sentence
     assert ids(store) == ids_of(history)
+    assert [note.code for note in store.histogram(Query()).caveats] == ["store_out_of_reach"]
+
+
+def test_an_answer_from_the_journal_alone_also_says_what_the_journal_says(
+    store: ReplicatedStore, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark_recorder.grouping.MOST_GROUPS", 1)
+    store.append(make_history(40))
+    remote.is_down = True
+    query = Query(by=("model",))
+    for answer in (store.summarize(query), store.histogram(query)):
+        assert [note.code for note in answer.caveats] == ["groups_pooled", "store_out_of_reach"]
 
 
 def test_an_outage_costs_a_report_one_wait_and_one_line_in_the_log(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
 
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.mongodb.client import Client
     from benchmark_recorder.stores.mongodb.groups import Key, Labels
@@ -176,12 +176,14 @@ class MongoDBStore(Store):
         """See ``Store.summarize``."""
         from benchmark_recorder.cells import collect, group_notes
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
-        from benchmark_recorder.tabulation import fields_of, summarize_columns
+        from benchmark_recorder.stores.mongodb.units import part_of, units_of
+        from benchmark_recorder.tabulation import cells_of_units, fields_of, summarize_columns
 
         several = query.versions is None or len(set(query.versions)) > 1
         try:
             if query.unit is not None:
-                return self._units(query)
+                parts, rest = self._grouped(query, lambda keys: units_of(query, keys), part_of)
+                return cells_of_units(parts, query, group_notes(rest))
             cells, rest = self._cells(query, across_versions=several)
             if query.versions is None and len({cell.version for cell in cells}) == 1:
                 # There is only one version, which only the server knew.
@@ -190,7 +192,7 @@ class MongoDBStore(Store):
             return summarize_columns(self.scan(query, fields_of(query)), query)
         return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
         from benchmark_recorder.fields import COLUMNS
         from benchmark_recorder.histogram import histograms_from
@@ -201,7 +203,7 @@ class MongoDBStore(Store):
         if COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
         try:
-            found, _ = self._grouped(
+            found, rest = self._grouped(
                 query,
                 lambda keys: histogram_of(query, keys, _FIELD.get(field, field)),
                 lambda row, labels: (
@@ -212,7 +214,7 @@ class MongoDBStore(Store):
             )
         except NotGroupedError:
             return super().histogram(query, field)
-        return histograms_from(found)
+        return histograms_from(found, rest)
 
     def documents(self, query: Query) -> Iterator[Document]:
         """See ``Store.documents``."""
@@ -287,15 +289,6 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.pipeline import cell_of, pipeline_of
 
         return self._grouped(query, lambda keys: pipeline_of(query, keys, across_versions=across_versions), cell_of)
-
-    def _units(self, query: Query) -> Cells:
-        """Cells of units; errors as in ``_grouped``."""
-        from benchmark_recorder.cells import group_notes
-        from benchmark_recorder.stores.mongodb.units import part_of, units_of
-        from benchmark_recorder.tabulation import cells_of_units
-
-        parts, rest = self._grouped(query, lambda keys: units_of(query, keys), part_of)
-        return cells_of_units(parts, query, group_notes(rest))
 
     def _grouped(
         self,

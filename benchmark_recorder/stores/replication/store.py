@@ -29,10 +29,10 @@ from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, docu
 from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from benchmark_recorder.cells import Cell, Cells, StoreNote
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.base import Journal
     from benchmark_recorder.stores.cursors import Cursor
@@ -212,12 +212,14 @@ class ReplicatedStore(Store):
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
         from benchmark_recorder.cells import Cells, collect, merged
         from benchmark_recorder.columns import columns_of
+        from benchmark_recorder.stores.replication.units import count_units
         from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_by
 
         try:
             with self._asking(), self._undelivered(query) as here:
                 if query.unit is not None:
-                    return self._summarize_units(query, here)
+                    counted = count_units(self._asked, query, here, MOST_NAMED)
+                    return counted or summarize_columns(self._columns(query, here, fields_of(query)), query)
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])
@@ -246,33 +248,28 @@ class ReplicatedStore(Store):
             found = self.journal.summarize(query)
             return replace(found, caveats=(*found.caveats, self._journal_alone(error)))
 
-    def _summarize_units(self, query: Query, here: Undelivered) -> Cells:
-        from benchmark_recorder.stores.replication.units import count_units
-        from benchmark_recorder.tabulation import fields_of, summarize_columns
-
-        found = None
-        if len(here.ids) <= MOST_NAMED:
-            found = count_units(self._asked, _without(query, here.ids), list(here.matching()), MOST_NAMED)
-        return found or summarize_columns(self._columns(query, here, fields_of(query)), query)
-
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
-        """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone."""
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
+        """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone, with a note."""
         from benchmark_recorder.columns import columns_of
-        from benchmark_recorder.grouping import fields_for
-        from benchmark_recorder.histogram import histograms_of
+        from benchmark_recorder.grouping import all_kept, fields_for
+        from benchmark_recorder.histogram import Histograms, histograms_of
 
         query.refuse_unit("a histogram")
         try:
             with self._asking(), self._undelivered(query) as here:
                 if len(here.ids) <= MOST_NAMED:
-                    found = dict(self._asked.histogram(_without(query, here.ids), field))
+                    there = self._asked.histogram(_without(query, here.ids), field)
+                    found = Histograms(there, there.caveats)
                     for documents in here.parts():
                         columns = columns_of(documents, {"version", field, *fields_for(query.by)})
                         for label, own in histograms_of(columns, query, field).items():
                             found[label] = found[label].merge(own) if label in found else own
-                    return found
-        except StoreUnavailableError:
-            return self.journal.histogram(query, field)
+                    if found == there or all_kept(query.by, {group for _, group in found}, found.caveats):
+                        return found
+        except StoreUnavailableError as error:
+            alone = self.journal.histogram(query, field)
+            return Histograms(alone, (*alone.caveats, self._journal_alone(error)))
+        # Which groups are kept can only be decided over both sides together.
         return super().histogram(query, field)
 
     def documents(self, query: Query) -> Iterator[Document]:

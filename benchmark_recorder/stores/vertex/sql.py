@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder import cells, matching
-from benchmark_recorder.cells import CELL_FIELDS, Cell, Moments
+from benchmark_recorder.cells import CELL_FIELDS, Cell, Moments, UnmatchedTasks
 from benchmark_recorder.fields import METADATA_PREFIX
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
@@ -216,8 +217,42 @@ def with_columns(sql: str, table: str, missing: Collection[Column]) -> str:
     return sql.replace(_rows_of(table), _rows_of(table, missing))
 
 
-def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key] = ()) -> str:
-    """The SQL of the cells: a row for each; unmatched tasks are pooled under NULL."""
+def unmatched_sql(table: str, query: Query, filters: Filters) -> str:
+    """The SQL of the tasks that only one of two versions ran: ids of the first by id, each with how many there are."""
+    columns = ("record_id", "stored_order", *sorted({"task_id", "version"}))
+    return f"""WITH picked AS (
+  {picked_sql(table, columns, filters.conditions)}
+),
+alone AS (
+  SELECT task_id, MIN(version) AS version FROM picked{_unless_named(query)}
+  GROUP BY task_id HAVING COUNT(DISTINCT version) = 1
+)
+SELECT version, task_id, tasks FROM (
+  SELECT version, task_id, COUNT(*) OVER (PARTITION BY version) AS tasks,
+    ROW_NUMBER() OVER (PARTITION BY version ORDER BY task_id) AS place
+  FROM alone
+) WHERE place <= {matching.LISTED} ORDER BY version, task_id"""
+
+
+def unmatched_from(rows: Iterable[Mapping[str, Any]]) -> list[UnmatchedTasks]:
+    """The rows of that SQL, together."""
+    return [
+        UnmatchedTasks(version, own[0]["tasks"], tuple(row["task_id"] for row in own))
+        for version, group in groupby(rows, lambda row: str(row["version"]))
+        for own in [list(group)]
+    ]
+
+
+def _unless_named(query: Query) -> str:
+    """The condition that a task is not named; ``summarize_sql`` gives the parameter its value."""
+    return " WHERE task_id NOT IN UNNEST(@own_cells)" if query.own_cells else ""
+
+
+def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key] = (), *, beyond: bool = False) -> str:
+    """The SQL of the cells: a row for each; unmatched tasks are pooled under NULL.
+
+    With ``beyond``, instead the cells of those matched tasks that are among the pooled ones.
+    """
     if query.versions is None:
         rule = "CASE WHEN (SELECT COUNT(DISTINCT version) FROM picked) <= 1 THEN runs >= 2 ELSE versions >= 2 END"
     else:
@@ -226,6 +261,8 @@ def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key
     if query.own_cells:
         filters.values["own_cells"] = ("STRING", sorted(filter(is_unicode, query.own_cells)))
         own_task = "CASE WHEN task_id IN UNNEST(@own_cells) THEN task_id ELSE matched_task END"
+    most = matching.MAX_MATCHED_TASKS
+    limit, join = (f"LIMIT {sys.maxsize} OFFSET {most}", "JOIN") if beyond else (f"LIMIT {most}", "LEFT JOIN")
     groups = "".join(f", {key.column}" for key in keys)
     expressions = "".join(f",\n    {key.sql} AS {key.column}" for key in keys)
     columns = dict.fromkeys([*CELL_COLUMNS, *sorted(frozenset().union(*(key.columns for key in keys)))])
@@ -237,7 +274,7 @@ tasks AS (
 ),
 matched AS (
   SELECT task_id AS matched_task FROM tasks WHERE {rule}
-  ORDER BY runs DESC, task_id LIMIT {matching.MAX_MATCHED_TASKS}
+  ORDER BY runs DESC, task_id {limit}
 ),
 measured AS (
   SELECT version, {own_task} AS own_task, success, task_id, git_commit, host{expressions},
@@ -245,7 +282,7 @@ measured AS (
     execution_time AS time, LN(CASE WHEN execution_time > 0 THEN execution_time END) AS log_time,
     cost, LN(CASE WHEN cost > 0 THEN cost END) AS log_cost,
     CASE WHEN expected_agent = agent_selected THEN 1 WHEN expected_agent <> agent_selected THEN 0 END AS routed_right
-  FROM picked LEFT JOIN matched ON picked.task_id = matched.matched_task
+  FROM picked {join} matched ON picked.task_id = matched.matched_task{_unless_named(query) if beyond else ""}
 ),
 centred AS (
   SELECT *, {centres_sql(_MEASURES)}

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1, bigquery
 
-    from benchmark_recorder.cells import Cells
-    from benchmark_recorder.histogram import Histogram, HistogramKey
+    from benchmark_recorder.cells import Cell, Cells, UnmatchedTasks
+    from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
     from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
@@ -67,7 +67,7 @@ class VertexStore(Store):
 
     is_remote: ClassVar[bool] = True
     repeats_are_free: ClassVar[bool] = True
-    supports: ClassVar[frozenset[str]] = EXTRAS - {"pairs"}
+    supports: ClassVar[frozenset[str]] = EXTRAS
 
     def __init__(  # noqa: PLR0913 - settings
         self,
@@ -175,10 +175,10 @@ class VertexStore(Store):
                 yield document
 
     def summarize(self, query: Query) -> Cells:
-        """See ``Store.summarize``; one query, whose answer holds the cells alone."""
-        from benchmark_recorder.cells import Cells, collect, group_notes
+        """See ``Store.summarize``; one query for the cells, and where two versions are compared, at most two more."""
+        from benchmark_recorder.cells import Cells
         from benchmark_recorder.stores.vertex.groups import SameGroupError
-        from benchmark_recorder.stores.vertex.sql import Filters, cell_of, summarize_sql
+        from benchmark_recorder.stores.vertex.sql import Filters
         from benchmark_recorder.tabulation import fields_of, summarize_columns
 
         filters = Filters.of(query)
@@ -186,15 +186,34 @@ class VertexStore(Store):
             return Cells()
         if not filters.metadata_here:  # SQL has no equality of JSON
             with suppress(SameGroupError):
-                if query.unit is not None:
-                    return self._units(query, filters)
-                cells, rest = self._grouped(
-                    query, filters, lambda keys: summarize_sql(self.table_id, query, filters, keys), cell_of
-                )
-                return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
+                return self._cells(query, filters) if query.unit is None else self._units(query, filters)
         return summarize_columns(self.scan(query, fields_of(query)), query)
 
-    def histogram(self, query: Query, field: str = "execution_time") -> Mapping[HistogramKey, Histogram]:
+    def _cells(self, query: Query, filters: Filters) -> Cells:
+        """The cells; errors as in ``_grouped``."""
+        from benchmark_recorder import matching
+        from benchmark_recorder.cells import beyond_of, collect, group_notes
+        from benchmark_recorder.stores.vertex.sql import cell_of, summarize_sql, unmatched_from, unmatched_sql
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
+
+        def ask(*, beyond: bool) -> tuple[list[Cell], Mapping[str, int]]:
+            return self._grouped(
+                query, filters, lambda keys: summarize_sql(self.table_id, query, filters, keys, beyond=beyond), cell_of
+            )
+
+        cells, rest = ask(beyond=False)
+        others: list[Cell] = []
+        unmatched: list[UnmatchedTasks] = []
+        if matching.compared(query.versions) and any(cell.task_id is None for cell in cells):
+            unmatched = unmatched_from(self._rows(unmatched_sql(self.table_id, query, filters), filters.values))
+            if len({cell.task_id for cell in cells}) > matching.MAX_MATCHED_TASKS:
+                if rest:  # another question might keep other groups
+                    return summarize_columns(self.scan(query, fields_of(query)), query)
+                others, _ = ask(beyond=True)
+        found = collect(cells, query.versions, query.own_cells, beyond=beyond_of(others), unmatched=unmatched)
+        return replace(found, caveats=group_notes(rest))
+
+    def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
         from benchmark_recorder.histogram import histograms_from
         from benchmark_recorder.stores.vertex.sql import Filters, histogram_sql
@@ -203,14 +222,14 @@ class VertexStore(Store):
         filters = Filters.of(query)
         if filters.impossible or filters.metadata_here or COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
-        found, _ = self._grouped(
+        found, rest = self._grouped(
             query,
             filters,
             lambda keys: histogram_sql(self.table_id, keys, field, filters),
             lambda row, labels: ((row["version"], labels.of(row)), True if row["zero"] else row["bucket"], row["n"]),
             mergeable=True,
         )
-        return histograms_from(found)
+        return histograms_from(found, rest)
 
     def close(self) -> None:
         """See ``Store.close``; clients that were given stay open."""
