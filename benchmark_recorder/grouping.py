@@ -180,6 +180,19 @@ def period_start(key: str, micros: int) -> int:
     return (micros - start) // length * length + start
 
 
+def period_shift(key: str) -> int:
+    """What makes a moment's remainder by the period's length 0 where a period begins, and never negative on a server.
+
+    In microseconds, to be added to a moment since the year 1.
+    """
+    length, start, _ = PERIODS[key]
+    return -(-_YEAR_1_TO_1970 // length) * length + length - start
+
+
+_YEAR_1_TO_1970: Final = 62_135_596_800_000_000
+"""Microseconds."""
+
+
 def period_label(key: str, micros: int) -> str:
     """The group of a moment in microseconds since 1970: the week's Monday, the day or the hour, in UTC."""
     begin, unit = _EPOCH + timedelta(microseconds=period_start(key, micros)), PERIODS[key][2]

@@ -208,7 +208,7 @@ class History:
         self,
         v1: str,
         v2: str,
-        claims: Sequence[Claim] | None = None,
+        claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
         **query: Unpack[QueryArguments],
@@ -218,19 +218,19 @@ class History:
         Args:
             v1: the baseline.
             v2: the candidate.
-            claims: the guide's four unless given.
+            claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
             **query: which executions; not ``version``.
 
         Raises:
-            InvalidQueryError: the scope or an argument is unknown or wrong.
+            InvalidQueryError: a claim, the scope or an argument is unknown or wrong.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.analysis import DEFAULT_CLAIMS, check_claims
+        from benchmark_recorder.analysis import check_claims
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = self._store.summarize(self._pair(v1, v2, query))
-        found = check_claims(cells, v1, v2, DEFAULT_CLAIMS if claims is None else claims, scope=scope)
+        found = check_claims(cells, v1, v2, claims, scope=scope)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings

@@ -13,7 +13,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this file is run by its path
 
 from benchmark_recorder import get_benchmark_recorder
-from benchmark_recorder.harness import BenchmarkHarness
+from benchmark_recorder.harness import GUIDE_CLAIMS, BenchmarkHarness
 from examples.simulation.orchestrator import orchestrator_v1, orchestrator_v2
 
 REPEATS: Final = 10
@@ -29,7 +29,7 @@ def main() -> None:
     result = harness.run()
     print(f"{len(result.executions)} executions in {result.seconds:.0f} s, recorded in {recorder.store.name}\n")
     print(recorder.generate_report(result.versions, **result.query))
-    claims = recorder.check_claims("v1.0", "v2.0", **result.query)
+    claims = recorder.check_claims("v1.0", "v2.0", GUIDE_CLAIMS, **result.query)
     print(f"\nClaims\n------\n\n{claims.sentence}\n")
     for claim in claims.results:
         print(f"- {claim.sentence}{f' {claim.needed.sentence}' if claim.needed else ''}")

@@ -16,6 +16,7 @@ from benchmark_recorder import (
     get_benchmark_recorder,
 )
 from benchmark_recorder.analysis import Claim
+from benchmark_recorder.harness import GUIDE_CLAIMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def recorder() -> BenchmarkRecorder:
 
 
 def test_claims_are_held_against_what_was_recorded(recorder: BenchmarkRecorder) -> None:
-    report = recorder.check_claims("v1.0", "v2.0")
+    report = recorder.check_claims("v1.0", "v2.0", GUIDE_CLAIMS)
     assert [result.claim.metric for result in report.results] == [
         "execution_time",
         "routing_accuracy",
@@ -125,10 +126,12 @@ def test_a_version_is_tested_against_itself(recorder: BenchmarkRecorder) -> None
     assert recorder.selftest("v9").runs == 0
 
 
-@pytest.mark.parametrize("method", ["check_claims", "check_gate"])
-def test_an_unknown_argument_is_an_error_that_names_it(recorder: BenchmarkRecorder, method: str) -> None:
+@pytest.mark.parametrize(("method", "claims"), [("check_claims", [GUIDE_CLAIMS]), ("check_gate", [])])
+def test_an_unknown_argument_is_an_error_that_names_it(
+    recorder: BenchmarkRecorder, method: str, claims: list[object]
+) -> None:
     with pytest.raises(InvalidQueryError, match="colour"):
-        getattr(recorder, method)("v1.0", "v2.0", colour="red")
+        getattr(recorder, method)("v1.0", "v2.0", *claims, colour="red")
 
 
 def test_settings_of_the_project_hold_in_every_door_and_the_result_names_them(

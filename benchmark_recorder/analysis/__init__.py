@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis.claims import DEFAULT_CLAIMS, Claim, ClaimReport, ClaimResult, check_claims
+    from benchmark_recorder.analysis.claims import Claim, ClaimReport, ClaimResult, check_claims
     from benchmark_recorder.analysis.comparison import Comparison, JointComparison, TaskRow, compare, compare_all
     from benchmark_recorder.analysis.diagnostics import (
         FAILURE_FIELDS,
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.grouping import WEEK
 
 __all__ = [
-    "DEFAULT_CLAIMS",
     "FAILURE_FIELDS",
     "METRICS",
     "ROUTE_FIELDS",
@@ -102,7 +101,7 @@ _HOMES: Final = {
         ("FAILURE_FIELDS", "ROUTE_FIELDS", "Attention", "Confusion", "FailureClass", "WorstTask", "what_to_look_at"),
         "diagnostics",
     ),
-    **dict.fromkeys(("DEFAULT_CLAIMS", "Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
+    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims", "DEFAULT_CLAIMS"), "claims"),
     **dict.fromkeys(("Comparison", "JointComparison", "TaskRow", "compare", "compare_all"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),

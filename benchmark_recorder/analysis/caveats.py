@@ -168,6 +168,23 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
     yield Caveat("different_tasks" if there.matched else "unmatched_tasks", figures=figures)
 
 
+def untried(cells: Cells, measured: Measured) -> tuple[Caveat, ...]:
+    """What the candidate was not tried on, so that nothing can be said of it as a whole."""
+    sides = {one.version: one for one in cells.unmatched}
+    if None in measured.wholes or measured.v1 not in sides:
+        return ()
+    gone, new = sides[measured.v1], sides.get(measured.v2)
+    figures = {
+        "version": measured.v2,
+        "baseline": measured.v1,
+        "tasks": gone.tasks,
+        "task_ids": list(gone.first),
+        "new_tasks": new.tasks if new else 0,
+        "new_task_ids": list(new.first) if new else [],
+    }
+    return (Caveat("tasks_not_run" if measured.strata.pairs else "no_common_task", figures=figures),)
+
+
 def unlisted_tasks(measured: Measured) -> Iterator[Caveat]:
     """That not every matched task is listed by itself."""
     listed = sum(pair.task_id is not None for pair in measured.strata.pairs)

@@ -1,17 +1,20 @@
-"""A target ("at least 30% faster", "within 1%") against what the runs show."""
+"""A target ("time 30% lower", "cost within 1%") against what the runs show."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis.caveats import comparison_caveats
+from benchmark_recorder._lazy import warn_renamed
+from benchmark_recorder.analysis.caveats import comparison_caveats, untried
 from benchmark_recorder.analysis.measured import Measured, interval_on, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.power import what_would_decide
 from benchmark_recorder.analysis.results import Caveat, Interval, Result, finite
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,11 +34,12 @@ class Claim(Result):
     Changes are relative, of rates too: from 60% to 75% right is 25%, from 10% to 5% failures is 50%.
 
     Attributes:
-        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
+        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy, or their short forms.
         at_least: the improvement that is claimed.
         within: or the change in either direction that is not exceeded.
         acceptable: a point outside of this range of improvements is worth a warning.
         failure_threshold: an improvement surely below this refutes the claim; the target itself unless given.
+        hints: where to look if the claim is not met.
 
     Raises:
         InvalidQueryError: not exactly one of ``at_least`` and ``within``, or a figure that cannot be.
@@ -46,9 +50,34 @@ class Claim(Result):
     within: float | None = None
     acceptable: tuple[float, float] | None = None
     failure_threshold: float | None = None
+    hints: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Claim:
+        """The claim that a text makes: ``"time 30% lower"``, ``"routing 25% higher"``, ``"cost within 1%"``.
+
+        Args:
+            text: a metric, percent, and ``lower``, ``higher`` or ``within``.
+
+        Raises:
+            InvalidQueryError: the text is no such claim, or says that the metric gets worse.
+        """
+        found = _CLAIM.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            raise InvalidQueryError(
+                f'claim: expected "time 30% lower", "routing 25% higher" or "cost within 1%", got {preview(text)}'
+            )
+        metric = metric_named(found["metric"], "claim")
+        if found["within"] is not None:
+            return cls(metric.name, within=float(found["within"]))
+        if (found["direction"] == "higher") != (metric.better > 0):
+            better = "higher" if metric.better > 0 else "lower"
+            raise InvalidQueryError(f"claim: {found['metric']}: {better} is better; a claim is an improvement")
+        return cls(metric.name, at_least=float(found["percent"]))
 
     def __post_init__(self) -> None:
         metric = metric_named(self.metric)
+        object.__setattr__(self, "metric", metric.name)
         if (self.at_least is None) == (self.within is None):
             raise InvalidQueryError("claim: give either at_least or within, in percent")
         if self.within is not None:
@@ -72,17 +101,24 @@ class Claim(Result):
     @property
     def text(self) -> str:
         """The claim in words."""
-        noun = METRICS[self.metric].noun
+        metric = METRICS[self.metric]
         if self.within is not None:
-            return f"{noun} within {self.within:g}%"
+            return f"{metric.noun} within {self.within:g}%"
         assert self.at_least is not None
-        return f"{noun} at least {self.at_least:g}% better"
+        return f"{metric.noun} at least {self.at_least:g}% {'higher' if metric.better > 0 else 'lower'}"
 
     @property
     def rival(self) -> float:
         """The improvement, in percent, that further runs must distinguish the target from."""
         other = self.failure_threshold
         return 0.0 if other is None or other == self.at_least else other
+
+
+_PERCENT: Final = r"\d+(?:\.\d+)?"
+_CLAIM: Final = re.compile(
+    rf"\s*(?P<metric>[\w.]+)\s+"
+    rf"(?:within\s+(?P<within>{_PERCENT})\s*%|(?P<percent>{_PERCENT})\s*%\s+(?P<direction>lower|higher))\s*"
+)
 
 
 def _number(name: str, value: object) -> float:
@@ -98,15 +134,6 @@ def _check_improvement(name: str, value: float, metric: Metric) -> None:
         raise InvalidQueryError(f"{name}: nothing can fall by {-value:g}%; expected more than -100")
 
 
-DEFAULT_CLAIMS: Final = (
-    Claim("execution_time", at_least=30, acceptable=(20, 50), failure_threshold=20),
-    Claim("routing_accuracy", at_least=25),
-    Claim("failure_rate", at_least=50),
-    Claim("cost", within=1),
-)
-"""The guide's four."""
-
-
 @dataclass(frozen=True, slots=True)
 class ClaimResult(Result):
     """One claim against the runs.
@@ -120,13 +147,14 @@ class ClaimResult(Result):
         met: whether it is proven or supported.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
-        improvement: the point in percent, positive where the candidate is better; ``None`` where undefined.
+        change: the point in percent of the baseline's value, as it is shown: -33 is a third less; ``None`` where
+            undefined.
+        improvement: the same with the sign that is positive where the candidate is better.
         interval: 95%, of the improvement, in percent.
         equivalence_interval: 90%, for ``within``.
         method: of both.
         sentence: the finding in words; empty until ``reporting.views`` words it.
-        hints: where to look, for a claim on one of the guide's metrics that is not met though both versions have runs;
-            empty like ``sentence``.
+        hints: the claim's, if it is not met though both versions have runs.
         needed: what would settle it, for a claim that is not shown; ``None`` where unknown.
         warnings: caveats that the reader must know.
     """
@@ -137,12 +165,13 @@ class ClaimResult(Result):
     met: bool
     v1_value: float
     v2_value: float
+    change: float | None
     improvement: float | None
     interval: Interval | None
     equivalence_interval: Interval | None
     method: str
     sentence: str = field(default="", compare=False, kw_only=True)
-    hints: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
+    hints: tuple[str, ...]
     needed: Needed | None
     warnings: tuple[Caveat, ...]
 
@@ -168,25 +197,24 @@ class ClaimReport(Result):
     warnings: tuple[Caveat, ...]
 
 
-def check_claims(
-    cells: Cells, v1: str, v2: str, claims: Sequence[Claim] = DEFAULT_CLAIMS, *, scope: str = "suite"
-) -> ClaimReport:
+def check_claims(cells: Cells, v1: str, v2: str, claims: Sequence[Claim | str], *, scope: str = "suite") -> ClaimReport:
     """Hold claims against the runs.
 
     Args:
         cells: of both versions.
         v1: the baseline.
         v2: the candidate.
-        claims: the guide's four unless given.
+        claims: or texts that ``Claim.parse`` reads.
         scope: see ``compare``.
 
     Raises:
-        InvalidQueryError: an unknown scope, or something that is not a ``Claim``.
+        InvalidQueryError: an unknown scope, or something that is no claim.
     """
     check_scope(scope)
-    if not all(isinstance(claim, Claim) for claim in claims):
-        raise InvalidQueryError("claims: expected Claim objects")
-    results = tuple(_check(claim, cells, v1, v2, scope) for claim in claims)
+    if isinstance(claims, str) or not isinstance(claims, Iterable):
+        raise InvalidQueryError(f'claims: expected a list of claims, such as ["time 30% lower"], got {preview(claims)}')
+    said = [claim if isinstance(claim, Claim) else Claim.parse(claim) for claim in claims]
+    results = tuple(_check(claim, cells, v1, v2, scope) for claim in said)
     met = bool(results) and all(result.met for result in results)
     return ClaimReport(v1, v2, results, met, tuple(caveat for result in results for caveat in result.warnings))
 
@@ -198,7 +226,12 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
     def percent(log_ratio: float) -> float:
         return 100 * measured.relative(log_ratio)
 
+    gone = untried(cells, measured)
     status = _status(claim, ratio, percent)
+    if gone and status in {"PROVEN", "SUPPORTED"}:
+        status = "NOT SHOWN"
+    warnings = (*gone, *comparison_caveats(measured, cells, {}))
+    known = not any(caveat.code == "unknown_version" for caveat in warnings)
     met = status in {"PROVEN", "SUPPORTED"}
     point = finite(percent(ratio.estimate)) if ratio else None
     return ClaimResult(
@@ -208,12 +241,14 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
         met=met,
         v1_value=measured.left[0],
         v2_value=measured.right[0],
+        change=None if point is None else measured.metric.better * point,
         improvement=point,
         interval=interval_on(ratio, percent),
         equivalence_interval=interval_on(ratio, percent, 0.90) if claim.within is not None else None,
         method=ratio.method if ratio else "none: there is no ratio",
+        hints=claim.hints if known and not met else (),
         needed=what_would_decide(measured, _reach(claim, measured)) if status == "NOT SHOWN" else None,
-        warnings=(*comparison_caveats(measured, cells, {}), *_beyond_acceptable(claim, point)),
+        warnings=(*warnings, *_beyond_acceptable(claim, point)),
     )
 
 
@@ -271,3 +306,16 @@ def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Caveat, ...]:
     low, high = claim.acceptable
     figures = {"metric": claim.metric, "improvement": point, "low": low, "high": high}
     return (Caveat("beyond_acceptable", figures=figures),)
+
+
+def __getattr__(name: str) -> tuple[Claim, ...]:  # Python looks for this one
+    """``DEFAULT_CLAIMS``, for one release: the guide's, which are ``harness.GUIDE_CLAIMS``."""
+    if name != "DEFAULT_CLAIMS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warn_renamed("analysis.DEFAULT_CLAIMS", "harness.GUIDE_CLAIMS")
+    return (
+        Claim("execution_time", at_least=30, acceptable=(20, 50), failure_threshold=20),
+        Claim("routing_accuracy", at_least=25),
+        Claim("failure_rate", at_least=50),
+        Claim("cost", within=1),
+    )

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from benchmark_recorder.analysis import metrics
-from benchmark_recorder.analysis.caveats import comparison_caveats
+from benchmark_recorder.analysis.caveats import comparison_caveats, untried
 from benchmark_recorder.analysis.evidence import Fixed
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
@@ -211,9 +211,9 @@ def check_gate(  # noqa: PLR0913
     alerted = alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
     states = {check.metric: check.state for check in checks}
-    untried = _untried(cells, baseline, candidate, measured["execution_time"])
-    states = dict.fromkeys(states, "inconclusive") if untried and untried[0].code == "no_common_task" else states
-    by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not untried)
+    gone = untried(cells, measured["execution_time"])
+    states = dict.fromkeys(states, "inconclusive") if gone and gone[0].code == "no_common_task" else states
+    by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not gone)
     points = {check.metric: literal_state(check) for check in literal}
     by_literal = "no_data" if empty else overall(points, GUARDRAILS, alerted=bool(alerted))
     state, exit_code = _react(by_literal if literal_counts else by_default, reaction, alerted=bool(alerted))
@@ -231,7 +231,7 @@ def check_gate(  # noqa: PLR0913
         checks=checks,
         literal=literal,
         alerts=alerted,
-        warnings=(*untried, *_warnings(measured, cells, window)),
+        warnings=(*gone, *_warnings(measured, cells, window)),
     )
 
 
@@ -288,22 +288,6 @@ def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
         if reaction == "pass":
             return ("warn" if alerted else "pass"), 0
     return state, 0
-
-
-def _untried(cells: Cells, baseline: str, candidate: str, time: Measured) -> tuple[Caveat, ...]:
-    """What the candidate was not tried on: it may be worse there."""
-    sides = {one.version: one for one in cells.unmatched}
-    if None in time.wholes or baseline not in sides:
-        return ()
-    figures = {
-        "version": candidate,
-        "baseline": baseline,
-        "tasks": sides[baseline].tasks,
-        "task_ids": list(sides[baseline].first),
-        "new_tasks": sides[candidate].tasks if candidate in sides else 0,
-        "new_task_ids": list(sides[candidate].first) if candidate in sides else [],
-    }
-    return (Caveat("tasks_not_run" if time.strata.pairs else "no_common_task", figures=figures),)
 
 
 def _warnings(measured: Mapping[str, Measured], cells: Cells, window: float | None) -> tuple[Caveat, ...]:

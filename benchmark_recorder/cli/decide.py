@@ -29,17 +29,27 @@ FORMS: Final[dict[str, Literal["markdown", "json", "junit"]]] = {".md": "markdow
 """A verdict's form by the ending of its file."""
 
 
-@app.command(epilog="Example: benchmark-recorder claims v1.0 v2.0")
+@app.command(epilog='Example: benchmark-recorder claims v1.0 v2.0 --claim "time 30% lower" --claim "cost within 1%"')
 @resolved
-def claims(history: History, v1: Baseline, v2: Candidate, query: dict[str, Any], *, scope: Scope = "suite") -> Answer:
-    """Check four claims against recorded runs.
-
-    They are the guide's: 30% faster, 25% better routing, half the failures, same cost.
-    """
+def claims(  # noqa: PLR0913 - options
+    history: History,
+    v1: Baseline,
+    v2: Candidate,
+    query: dict[str, Any],
+    *,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="time 30% lower, routing 25% higher, cost within 1%. May be repeated."),
+    ] = None,
+    scope: Scope = "suite",
+) -> Answer:
+    """Check claims about a new version against recorded runs."""
     from benchmark_recorder.reporting.decision_pages import claims_page
 
     check_different(v1, v2)
-    report = history.check_claims(v1, v2, scope=scope, **query)
+    if not claim:
+        raise InvalidQueryError('name what was claimed: --claim "time 30% lower" --claim "cost within 1%"')
+    report = history.check_claims(v1, v2, claim, scope=scope, **query)
     return Answer({"claims": report}, lambda: claims_page(report), [v1, v2], knows_versions(report))
 
 
@@ -122,10 +132,10 @@ def gate(  # noqa: PLR0913 - options
     ] = "default",
     margin: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=SHARE", help="A limit, repeatable: time=5%, failures=1%, cost=0.02."),
+        typer.Option(metavar="METRIC=SHARE", help="A limit, such as time=5%. May be repeated."),
     ] = None,
     require: Annotated[
-        list[str] | None, typer.Option(metavar="METRIC", help="What must pass, repeatable; default: time.")
+        list[str] | None, typer.Option(metavar="METRIC", help="What must pass; default: time. May be repeated.")
     ] = None,
     on_inconclusive: Annotated[
         Literal["warn", "fail", "pass"] | None, typer.Option(metavar="ACTION", help="warn, fail or pass.")

@@ -3,6 +3,7 @@
 - ``runner``: ``BenchmarkHarness``, the order of a run, its records and its progress bar; ``tasks``: the suite of tasks.
 - ``execution``: one execution, its clock (real or virtual) and its timeout.
 - ``orchestrators``: a function or a command line as an orchestrator.
+- ``claims``: the guide's four claims.
 - ``result``: what an orchestrator returned, and what a run did.
 
 ::
@@ -13,6 +14,7 @@
     result = harness.run(tasks=BenchmarkTasks.SIMPLE_TASKS)
 """
 
+from benchmark_recorder.harness.claims import GUIDE_CLAIMS
 from benchmark_recorder.harness.execution import Clock, Orchestrator, RealClock, VirtualClock
 from benchmark_recorder.harness.orchestrators import CommandError, CommandOrchestrator, FunctionOrchestrator
 from benchmark_recorder.harness.result import Execution, RunResult, VersionCount
@@ -20,6 +22,7 @@ from benchmark_recorder.harness.runner import BenchmarkHarness
 from benchmark_recorder.harness.tasks import BenchmarkTasks, Task
 
 __all__ = [
+    "GUIDE_CLAIMS",
     "BenchmarkHarness",
     "BenchmarkTasks",
     "Clock",

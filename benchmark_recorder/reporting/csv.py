@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypedDict
 
 from benchmark_recorder.fields import METRIC_FIELDS, of_kind
+from benchmark_recorder.grouping import UNKNOWN
 from benchmark_recorder.reporting.escaping import csv_cell, terminal
 from benchmark_recorder.reporting.json import json_text, plain
 from benchmark_recorder.reporting.numbers import day
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import (
         Attention,
+        Caveat,
         Change,
         Comparison,
         Estimate,
         Interval,
+        Pooled,
         Summary,
         TaskRow,
         Trend,
@@ -84,8 +87,9 @@ class Row(TypedDict, total=False):
     Attributes:
         kind: ``"version"``: a figure of a version; ``"comparison"``: a version against the one before it; ``"week"``: a
             figure of a version in a week; ``"week_change"``: a week against an earlier one; ``"task"``: one that stands
-            out in a comparison; ``"worst_task"``, ``"failure_class"``, ``"confusion"``: what to look at in a version;
-            ``"warning"``: of the report; ``"basis"``: what it rests on.
+            out in a comparison; ``"group"``: a figure of a group of a version's runs; ``"slice"``: a comparison of the
+            runs of one group; ``"pooled_slices"``: of all slices together; ``"worst_task"``, ``"failure_class"``,
+            ``"confusion"``: what to look at in a version; ``"warning"``: of the report; ``"basis"``: what it rests on.
         version: whose figure; the candidate of a comparison.
         baseline: the version that it is compared with.
         week: the Monday of the week, ISO 8601.
@@ -104,7 +108,8 @@ class Row(TypedDict, total=False):
         effect_high: upper end.
         p_value: two-sided, of no change.
         margin: a smaller change does not matter; in the unit of ``effect``.
-        verdict: ``"improved"``, ``"regressed"``, ``"equivalent"`` or ``"inconclusive"``.
+        verdict: ``"improved"``, ``"regressed"``, ``"equivalent"`` or ``"inconclusive"``; ``"differs"`` where
+            slices do not share one effect.
         flag: ``"worse"`` or ``"better"`` of a week that changed by more than 10% where the runs bear it out, and of a
             task that stands out; ``"begins_to_fail"`` or ``"repaired"`` of a task that does.
         method: of the interval, or of the effect where there is one.
@@ -113,6 +118,8 @@ class Row(TypedDict, total=False):
         agent_selected: where they went.
         error_type: of failed runs.
         text: a task's text where its id was made from it, a warning's sentence, a place's name.
+        by: the key of the groups.
+        group: a group's label; ``"(none)"`` for runs that say nothing.
     """
 
     kind: str
@@ -142,6 +149,8 @@ class Row(TypedDict, total=False):
     agent_selected: str
     error_type: str | None
     text: str | None
+    by: str
+    group: str
 
 
 COLUMNS: Final = tuple(Row.__annotations__)
@@ -179,7 +188,7 @@ def _report_cell(value: object) -> object:
 
 def _rows(report: Report) -> Iterator[Row]:
     for summary in {summary.version: summary for summary in report.summaries}.values():
-        yield from _of_version(summary)
+        yield from _of_summary(summary, Row(kind="version"))
     for joint in report.comparisons:
         for comparison in joint.comparisons.values():
             yield _of_comparison(comparison)
@@ -191,13 +200,15 @@ def _rows(report: Report) -> Iterator[Row]:
             yield from (
                 _of_task(comparison, row, report.texts) for row in comparison.tasks if row.stands_out or row.turn
             )
+    yield from _of_groups(report)
     for attention in {attention.version: attention for attention in report.attention}.values():
         yield from _of_attention(attention, report.texts)
     yield from _of_warnings(report)
     yield from _of_basis(report)
 
 
-def _of_version(summary: Summary) -> Iterator[Row]:
+def _of_summary(summary: Summary, place: Row) -> Iterator[Row]:
+    place = Row(version=summary.version) | place
     for metric, unit, value in (
         ("count", "1", summary.count),
         ("tasks", "1", summary.tasks),
@@ -206,9 +217,9 @@ def _of_version(summary: Summary) -> Iterator[Row]:
         ("std", "s", summary.std),
         ("total_cost", "USD", summary.total_cost),
     ):
-        yield Row(kind="version", version=summary.version, metric=metric, unit=unit, n=summary.count, value=value)
+        yield place | Row(metric=metric, unit=unit, n=summary.count, value=value)
     for metric, estimate in summary.estimates.items():
-        yield Row(kind="version", version=summary.version, metric=metric) | _estimated(metric, estimate)
+        yield place | Row(metric=metric) | _estimated(metric, estimate)
 
 
 def _estimated(metric: str, estimate: Estimate) -> Row:
@@ -243,7 +254,7 @@ def _sides(comparison: Comparison, counted: Comparison | TaskRow) -> Row:
     )
 
 
-def _changed(found: Comparison | TaskRow | Change) -> Row:
+def _changed(found: Comparison | TaskRow | Change | Pooled) -> Row:
     low, high = _ends(found.interval)
     return Row(effect=found.effect, effect_low=low, effect_high=high, p_value=found.p_value)
 
@@ -271,6 +282,27 @@ def _of_week(trend: Trend, week: Week) -> Iterator[Row]:
         yield place | weeks | _changed(change) | decided
 
 
+def _of_groups(report: Report) -> Iterator[Row]:
+    """What ``by=`` adds; nothing without it."""
+    by = report.by or ""
+    for groups in {
+        summary.version: own for summary, own in zip(report.summaries, report.groups, strict=False)
+    }.values():
+        for group, summary in groups.items():
+            yield from _of_summary(summary, Row(kind="group", by=by, group=_label(group)))
+    for sliced in report.slices:
+        for one in sliced.slices:
+            yield _of_comparison(one.comparison) | Row(kind="slice", by=by, group=_label(one.group))
+        if (pooled := sliced.pooled) is not None:
+            sides = Row(version=sliced.v2, baseline=sliced.v1, metric=sliced.metric, by=by)
+            decided = Row(verdict=pooled.verdict, method=pooled.method)
+            yield Row(kind="pooled_slices") | sides | _changed(pooled) | decided
+
+
+def _label(group: str | None) -> str:
+    return UNKNOWN if group is None else group
+
+
 def _of_attention(attention: Attention, texts: Mapping[str, str]) -> Iterator[Row]:
     place = Row(version=attention.version)
     for task in attention.worst_tasks:
@@ -288,16 +320,24 @@ def _of_attention(attention: Attention, texts: Mapping[str, str]) -> Iterator[Ro
 def _of_warnings(report: Report) -> Iterator[Row]:
     """Each sentence once, under the first that it belongs to."""
     seen: set[str] = set()
+    of_groups = (found for own in report.groups for found in own.values())
     places = [
         *((Row(version=joint.v2, baseline=joint.v1), joint.warnings) for joint in report.comparisons),
         *((Row(version=summary.version), summary.warnings) for summary in report.summaries),
         *((Row(version=trend.version), trend.warnings) for trend in report.trends),
+        *((Row(version=sliced.v2, baseline=sliced.v1), sliced.warnings) for sliced in report.slices),
+        *((Row(version=one.version), _about_groups(one.warnings)) for one in of_groups),
     ]
     for place, warnings in places:
         for caveat in warnings:
             if caveat.sentence not in seen:
                 seen.add(caveat.sentence)
                 yield Row(kind="warning", metric=caveat.code, text=caveat.sentence) | place
+
+
+def _about_groups(warnings: tuple[Caveat, ...]) -> tuple[Caveat, ...]:
+    """Those that are not about one group alone."""
+    return tuple(caveat for caveat in warnings if caveat.code == "groups_pooled")
 
 
 def _of_basis(report: Report) -> Iterator[Row]:

@@ -144,7 +144,7 @@ def claims_page(report: ClaimReport) -> Page:
         heading,
         Paragraph((Prose(report.sentence), footnotes.mark(report.warnings))),
         _claims_table(report.results),
-        Paragraph(("(improvement in percent of the first version's value; positive is better)",)),
+        Paragraph(("(change in percent of the first version's value)",)),
         *(block for result in unmet for block in _advice(result)),
         *footnotes.notes(),
     )
@@ -155,7 +155,7 @@ def _claims_table(results: Sequence[ClaimResult]) -> Table:
     rows = tuple(
         (
             (result.text,),
-            (signed(None if result.improvement is None else result.improvement / 100, "%"),),
+            (signed(None if result.change is None else result.change / 100, "%"),),
             (_interval(result),),
             (result.status,),
         )
@@ -166,7 +166,8 @@ def _claims_table(results: Sequence[ClaimResult]) -> Table:
 
 def _interval(result: ClaimResult) -> str:
     interval = result.equivalence_interval or result.interval
-    return f"{limits(interval, '%', scale=0.01)} ({given(interval.confidence, '%')})" if interval else UNDEFINED
+    better = METRICS[result.claim.metric].better
+    return f"{limits(interval, '%', better, 0.01)} ({given(interval.confidence, '%')})" if interval else UNDEFINED
 
 
 def _advice(result: ClaimResult) -> Page:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from benchmark_recorder.analysis import (
     METRICS,
@@ -39,7 +39,7 @@ def decision_words(
             return {**words, "warnings": each_once(result.warnings)}
         case ClaimResult(needed=needed):
             needed = needed and replace(needed, sentence=needed_sentence(needed, claim_aim(result.claim)))
-            return {"sentence": claim_sentence(result), "hints": claim_hints(result), "needed": needed}
+            return {"sentence": claim_sentence(result), "needed": needed}
         case ClaimReport():
             return {"sentence": claims_sentence(result), "warnings": each_once(result.warnings)}
         case SelfTest():
@@ -154,44 +154,19 @@ def _why_not(check: GateCheck) -> str:
 
 # Claims --------------------------------------------------------------------------------------------------------------
 
-HINTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "execution_time": (
-        "Check that decomposition is enabled (HTDAG)",
-        "Verify parallel execution working",
-        "Profile slow components",
-    ),
-    "failure_rate": (
-        "Verify that plans are validated before they run (AOP)",
-        "Check validation logic (solvability, completeness)",
-        "Review failure logs for patterns",
-    ),
-    "routing_accuracy": (
-        "Verify that the routing rules are correct (HALO)",
-        "Check ground truth agent assignments",
-        "Review routing logic for edge cases",
-    ),
-    "cost": (
-        "Verify that the router of models is integrated (DAAO)",
-        "Check model tier assignments",
-        "Review cost estimation logic",
-    ),
-}
-"""The guide's troubleshooting for its four claims, by metric; in brackets the part of the guide's own system."""
-
 
 def claim_sentence(result: ClaimResult) -> str:
-    """One claim."""
-    if result.improvement is None:
+    """One claim, and the change that was found: candidate against baseline."""
+    if result.change is None or result.improvement is None:
         return f"{result.status}: {result.text}; the runs give no ratio."
     interval = result.equivalence_interval or result.interval
-    ends = f"{level(interval)} {limits(interval, '%', scale=0.01)}" if interval else "no interval"
-    return f"{result.status}: {result.text}; found {signed(result.improvement / 100, '%')}, {ends}."
-
-
-def claim_hints(result: ClaimResult) -> tuple[str, ...]:
-    """Where to look, unless the claim is met or a version has no runs."""
-    unknown = any(caveat.code == "unknown_version" for caveat in result.warnings)
-    return () if result.met or unknown else HINTS.get(result.claim.metric, ())
+    metric = METRICS[result.claim.metric]
+    ends = f"{level(interval)} {limits(interval, '%', metric.better, 0.01)}" if interval else "no interval"
+    found = f"{signed(result.change / 100, '%')}, {ends}"
+    if result.claim.within is not None and result.status == "REFUTED":
+        change = f"{size(result.change / 100, '%')} {'higher' if result.change > 0 else 'lower'}"
+        return f"REFUTED: {metric.noun} is not the same: {change} (claimed: within {result.claim.within:g}%); {ends}."
+    return f"{result.status}: {result.text}; found {found}."
 
 
 def claim_aim(claim: Claim) -> str:

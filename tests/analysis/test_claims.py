@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark_recorder.analysis import DEFAULT_CLAIMS, Claim, check_claims
+from benchmark_recorder.analysis import Claim, check_claims
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import cells_of, runs, task_names
 
@@ -24,7 +25,7 @@ def timed(factor: float, spread: float = 0.05, repeats: int = 5, seed: int = 0) 
     return cells_of(runs("v1", names, time=old), runs("v2", names, time=new * factor))
 
 
-FASTER = Claim("execution_time", at_least=30, acceptable=(20, 50), failure_threshold=20)
+FASTER = GUIDE_CLAIMS[0]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ FASTER = Claim("execution_time", at_least=30, acceptable=(20, 50), failure_thres
 def test_a_claim_is_as_good_as_the_interval(factor: float, spread: float, status: str) -> None:
     (result,) = check_claims(timed(factor, spread), "v1", "v2", [FASTER]).results
     assert result.status == status
-    assert worded(result).sentence.startswith(f"{status}: execution time at least 30% better; found ")
+    assert worded(result).sentence.startswith(f"{status}: execution time at least 30% lower; found ")
     assert result.met == (status in {"PROVEN", "SUPPORTED"})
 
 
@@ -65,7 +66,9 @@ def test_an_unmet_claim_brings_the_guides_hints_and_the_runs_that_would_settle_i
 
 
 def test_hints_fit_any_orchestrator_and_name_the_guides_parts_in_brackets() -> None:
-    hints = [hint for result in worded(check_claims(timed(1.5), "v1", "v2")).results for hint in result.hints]
+    hints = [
+        hint for result in worded(check_claims(timed(1.5), "v1", "v2", GUIDE_CLAIMS)).results for hint in result.hints
+    ]
     for part in ("HTDAG", "AOP", "HALO", "DAAO"):
         (named,) = [hint for hint in hints if part in hint]
         assert named.endswith(f" ({part})")
@@ -110,8 +113,8 @@ def test_costs_that_never_vary_are_proven_to_be_maintained() -> None:
 
 def outcomes(v1_failures: int, v2_failures: int, n: int = 230) -> Cells:
     return cells_of(
-        runs("v1", [f"a{i}" for i in range(n)], success=[i >= v1_failures for i in range(n)]),
-        runs("v2", [f"b{i}" for i in range(n)], success=[i >= v2_failures for i in range(n)]),
+        runs("v1", ["a task"] * n, success=[i >= v1_failures for i in range(n)]),
+        runs("v2", ["a task"] * n, success=[i >= v2_failures for i in range(n)]),
     )
 
 
@@ -145,8 +148,8 @@ def test_routing_on_thirteen_tasks_is_too_little_for_a_relative_claim() -> None:
 
 
 def test_the_guides_four_claims_are_the_default() -> None:
-    report = check_claims(timed(0.6), "v1", "v2")
-    assert [result.claim for result in report.results] == list(DEFAULT_CLAIMS)
+    report = check_claims(timed(0.6), "v1", "v2", GUIDE_CLAIMS)
+    assert [result.claim for result in report.results] == list(GUIDE_CLAIMS)
     assert [result.status for result in report.results] == ["PROVEN", "NOT SHOWN", "NOT SHOWN", "NOT SHOWN"]
     assert not report.all_met
     assert worded(report).sentence == "Of 4 claims: 1 proven, 3 not shown."
@@ -154,7 +157,7 @@ def test_the_guides_four_claims_are_the_default() -> None:
 
 
 def test_without_runs_nothing_is_shown_and_the_version_is_named() -> None:
-    report = check_claims(Cells(), "v1", "v9")
+    report = check_claims(Cells(), "v1", "v9", GUIDE_CLAIMS)
     assert {result.status for result in report.results} == {"NOT SHOWN"}
     assert all(math.isnan(result.v1_value) for result in report.results)
     assert not any(result.hints for result in worded(report).results)
@@ -184,8 +187,8 @@ def test_a_claim_that_cannot_be_is_an_error_that_names_the_argument(arguments: d
 
 
 def test_something_that_is_no_claim_is_an_error() -> None:
-    with pytest.raises(InvalidQueryError, match="Claim"):
-        check_claims(Cells(), "v1", "v2", ["30% faster"])  # type: ignore[list-item]
+    with pytest.raises(InvalidQueryError, match="claim: expected"):
+        check_claims(Cells(), "v1", "v2", [30])  # type: ignore[list-item]
 
 
 @settings(max_examples=60, deadline=None)
@@ -197,3 +200,71 @@ def test_a_proven_claim_stays_proven_for_a_lower_target(seed: int, target: float
         check_claims(cells, "v1", "v2", [Claim("execution_time", at_least=t)]).results[0] for t in (target, target - 5)
     )
     assert order.index(low.status) >= order.index(high.status)
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("time 30% lower", Claim("execution_time", at_least=30)),
+        ("execution_time 30 % lower", Claim("execution_time", at_least=30)),
+        ("routing 25% higher", Claim("routing_accuracy", at_least=25)),
+        ("failures 50% lower", Claim("failure_rate", at_least=50)),
+        ("  cost   within 1%", Claim("cost", within=1)),
+        ("success 2.5% higher", Claim("success_rate", at_least=2.5)),
+    ],
+)
+def test_a_text_makes_a_claim(text: str, claim: Claim) -> None:
+    assert Claim.parse(text) == claim
+    (result,) = check_claims(timed(0.5), "v1", "v2", [text]).results
+    assert result.claim == claim
+    assert Claim.parse(claim.text.replace("at least ", "").replace(" rate", "_rate").replace("execution t", "t"
+        ).replace("routing accuracy", "routing")) == claim  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("30% faster", 'expected "time 30% lower"'),
+        ("time 30 lower", "expected"),
+        ("time 30% higher", "time: lower is better"),
+        ("routing 25% lower", "routing: higher is better"),
+        ("speed 30% lower", "claim: expected"),
+        ("time 100% lower", "nothing can fall by 100%"),
+        ("cost within 0%", "within"),
+        ("", "expected"),
+        (30, "expected"),
+    ],
+)
+def test_a_text_that_makes_none_is_an_error_that_shows_one(text: Any, said: str) -> None:
+    with pytest.raises(InvalidQueryError, match=said):
+        Claim.parse(text)
+    with pytest.raises(InvalidQueryError, match=said):
+        check_claims(Cells(), "v1", "v2", [text])
+
+
+@pytest.mark.parametrize("claims", ["time 30% lower", None, 5])
+def test_claims_are_a_list(claims: Any) -> None:
+    with pytest.raises(InvalidQueryError, match="claims: expected a list of claims"):
+        check_claims(Cells(), "v1", "v2", claims)
+
+
+def test_what_was_not_tried_on_all_tasks_is_not_proven() -> None:
+    names = task_names(13, 10)
+    rng = np.random.default_rng(0)
+    old = runs("v1", names, time=rng.lognormal(0, 0.1, 130))
+    part = names[:50]
+    cells = cells_of(old, runs("v2", part, time=rng.lognormal(-1, 0.1, 50)))
+    (result,) = check_claims(cells, "v1", "v2", ["time 30% lower"]).results
+    assert (result.status, result.met, result.warnings[0].code) == ("NOT SHOWN", False, "tasks_not_run")
+    slow = cells_of(old, runs("v2", part, time=rng.lognormal(1, 0.1, 50)))
+    assert check_claims(slow, "v1", "v2", ["time 30% lower"]).results[0].status == "REFUTED"
+
+
+def test_a_sentence_has_the_change_of_the_figure_and_says_what_is_not_the_same() -> None:
+    (faster,) = worded(check_claims(timed(0.5), "v1", "v2", ["time 30% lower"])).results
+    assert faster.improvement is not None
+    assert faster.change == -faster.improvement
+    assert faster.sentence.startswith("PROVEN: execution time at least 30% lower; found -5")
+    (cheaper,) = worded(check_claims(priced(0.64, 0.01), "v1", "v2", ["cost within 1%"])).results
+    assert cheaper.sentence.startswith("REFUTED: cost is not the same: 3")
+    assert "% lower (claimed: within 1%); 90% interval -3" in cheaper.sentence

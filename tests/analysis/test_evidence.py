@@ -80,7 +80,8 @@ for version in ("v1", "v2"):
 assert "scipy" not in sys.modules
 for metric in ("execution_time", "success_rate", "failure_rate", "cost", "routing_accuracy"):
     recorder.compare_versions("v1", "v2", metric)
-recorder.check_gate("v1", "v2"), recorder.check_claims("v1", "v2"), recorder.selftest("v1", splits=2)
+recorder.check_gate("v1", "v2"), recorder.check_claims("v1", "v2", ["time 30% lower"])
+recorder.selftest("v1", splits=2)
 assert "scipy.special" in sys.modules
 assert "scipy.stats" not in sys.modules
 """

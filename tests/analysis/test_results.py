@@ -27,6 +27,7 @@ from benchmark_recorder.analysis import (
 )
 from benchmark_recorder.analysis.results import deferred, defers, fields_as_they_are
 from benchmark_recorder.columns import Durations
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.reporting.json import json_text
 from benchmark_recorder.reporting.views import SummaryView, worded
 from tests.analysis.histories import Columns, cells_of, runs
@@ -158,7 +159,7 @@ def test_no_history_makes_an_error_a_warning_or_an_infinity(seed: int) -> None:
     results = [
         *(compare(cells, "v1", "v2", metric, scope=scope, margin=margin) for metric in METRICS for scope in SCOPES),
         compare_all(cells, "v1", "v2"),
-        check_claims(cells, "v1", "v2"),
+        check_claims(cells, "v1", "v2", GUIDE_CLAIMS),
         check_gate(cells, "v1", "v2"),
         check_gate(cells, "v1", "v2", scope="tasks", policy="literal"),
         summarize_version("v1", cells_of(old), Durations.of(old["execution_time"])),

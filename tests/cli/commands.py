@@ -27,12 +27,13 @@ COMMANDS = [
     "show",
     "sync",
 ]
+CLAIMED = ["--claim", "time 30% lower", "--claim", "cost within 1%"]
 READING = {
     "list": ["list"],
     "show": ["show", "v1.0"],
     "compare": ["compare", "v1.0", "v2.0"],
     "report": ["report", "v1.0", "v2.0"],
-    "claims": ["claims", "v1.0", "v2.0"],
+    "claims": ["claims", "v1.0", "v2.0", *CLAIMED],
     "gate": ["gate", "v1.0", "v2.0"],
     "selftest": ["selftest", "v1.0", "--splits", "50"],
     "doctor": ["doctor"],

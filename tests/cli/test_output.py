@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmark_recorder.recorder import BenchmarkRecorder
-from tests.cli.commands import READING, one_line, process, run
+from tests.cli.commands import CLAIMED, READING, one_line, process, run
 from tests.hostile import HOSTILE
 from tests.pages import ROOT
 from tests.runs import record_runs
@@ -73,7 +73,8 @@ def test_a_missing_store_is_reported_with_exit_4_and_not_created(command: str) -
 
 @pytest.mark.parametrize("command", ["compare", "claims", "gate", "show", "selftest"])
 def test_an_unknown_version_is_reported_with_exit_4(command: str, store: Path) -> None:
-    result = run(command, *(["v9"] if command in {"show", "selftest"} else ["v1.0", "v9"]), "--store", store)
+    versions = ["v9"] if command in {"show", "selftest"} else ["v1.0", "v9"]
+    result = run(command, *versions, *(CLAIMED if command == "claims" else []), "--store", store)
     assert result.exit_code == 4
     assert "v9" in result.stdout
     assert "nan" not in result.stdout
@@ -81,7 +82,7 @@ def test_an_unknown_version_is_reported_with_exit_4(command: str, store: Path) -
 
 @pytest.mark.parametrize("command", ["compare", "claims", "gate", "report"])
 def test_an_unknown_version_is_named_with_the_known_ones(command: str, store: Path) -> None:
-    result = run(command, "v1", "v2.0", "--store", store)
+    result = run(command, "v1", "v2.0", *(CLAIMED if command == "claims" else []), "--store", store)
     assert "There are no runs of version v1." in result.stdout
     if command != "report":  # which has something to tell about the other version
         assert one_line(result) == (
@@ -152,8 +153,8 @@ def test_a_hostile_text_in_every_field_breaks_no_command(text: str, tmp_path: Pa
     github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     commands = (["list"], ["show", versions[0]], *([c, *versions] for c in ("compare", "report", "claims", "gate")))
     for name, *given in (*commands, ["selftest", versions[0]]):
-        fewer = ["--splits", "20"] if name == "selftest" else []
-        result = run("--store", "h.json", name, *fewer, "--", *given, **github)
+        options = {"selftest": ["--splits", "20"], "claims": CLAIMED}.get(name, [])
+        result = run("--store", "h.json", name, *options, "--", *given, **github)
         assert result.exit_code in {0, 1}, result.output
         assert all(line.isprintable() for line in result.stdout.split("\n"))
         assert not re.search(r"^\s*::", result.stdout, re.MULTILINE)

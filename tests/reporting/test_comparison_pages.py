@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark_recorder.analysis import Comparison, Interval
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.comparison_pages import comparison_page, comparison_table
@@ -71,15 +72,15 @@ def test_no_comparison_is_no_table() -> None:
 @pytest.mark.parametrize(
     ("ends", "shown"),
     [
-        ((10.0, 20.0), "+10.0% to +20.0% (95%)"),
-        ((None, 20.0), "below +20.0% (95%)"),
-        ((10.0, None), "above +10.0% (95%)"),
+        ((10.0, 20.0), "-20.0% to -10.0% (95%)"),
+        ((None, 20.0), "above -20.0% (95%)"),
+        ((10.0, None), "below -10.0% (95%)"),
     ],
 )
 def test_a_claims_interval_may_be_open(
     recorder: BenchmarkRecorder, ends: tuple[float | None, float | None], shown: str
 ) -> None:
-    report = recorder.check_claims("v1.0", "v2.0")
+    report = recorder.check_claims("v1.0", "v2.0", GUIDE_CLAIMS)
     first = replace(report.results[0], interval=Interval(*ends), equivalence_interval=None)
     assert shown in render_text(claims_page(replace(report, results=(first,))))
 

@@ -39,7 +39,7 @@ def test_the_columns_have_their_names_and_their_order(recorder: BenchmarkRecorde
     assert ",".join(COLUMNS) == (
         "kind,version,baseline,week,baseline_week,metric,unit,n,value,value_low,value_high,baseline_n,baseline_value,"
         "effect_kind,effect,effect_low,effect_high,p_value,margin,verdict,flag,method,task,expected_agent,agent_selected,"
-        "error_type,text"
+        "error_type,text,by,group"
     )
     text = recorder.generate_report(["v1.0", "v2.0"], "csv")
     assert text.startswith(",".join(COLUMNS) + "\r\n")
@@ -163,3 +163,45 @@ def test_warnings_and_what_the_report_rests_on_have_rows_once_each() -> None:
         "query_success": "True",
         **dict.fromkeys(("waiting", "lost", "invalid", "pending", "quarantined"), "0"),
     }
+
+
+def test_each_group_and_each_slice_has_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for model in ("a", "=b|'x'!A0", None):
+        for version in ("v1", "v2"):
+            for run in range(10):
+                time = (1 + run / 100) * (0.5 if version == "v2" else 1.0)
+                recorder.record_execution("t", time, True, version, model=model)
+    monkeypatch.setattr("benchmark_recorder.grouping.MOST_GROUPS", 2)
+    recorder.record_execution("t", 1.0, True, "v2", model="one too many")
+    text = recorder.generate_report(["v1", "v2"], "csv", by="model")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert list(rows[0]) == list(COLUMNS)
+    summaries = recorder.get_historical_metrics("v2", by="model")
+    shown = dict(zip(summaries, ["(rest)", "'=b|'x'!A0", "a", "(none)"], strict=True))
+    for group, summary in summaries.items():
+        found = of(rows, "group", version="v2", by="model", group=shown[group])
+        plain = {row["metric"]: number(row["value"]) for row in found}
+        assert (plain["count"], plain["mean"]) == (summary.count, summary.estimates["mean"].value)
+        assert plain.keys() == {row["metric"] for row in of(rows, "version", version="v2")}
+    sliced = recorder.compare_versions("v1", "v2", by="model")
+    for one in sliced.slices:
+        (row,) = of(rows, "slice", metric="execution_time", group=shown[one.group])
+        assert (row["baseline"], row["version"], row["verdict"]) == ("v1", "v2", one.comparison.verdict)
+        assert number(row["effect"]) == one.comparison.effect
+    assert sliced.pooled is not None
+    (pooled,) = of(rows, "pooled_slices", metric="execution_time")
+    assert (number(pooled["effect"]), pooled["verdict"], pooled["by"]) == (
+        sliced.pooled.effect,
+        sliced.pooled.verdict,
+        "model",
+    )
+    assert len(of(rows, "slice", metric="failure_rate")) == 3
+    (note,) = of(rows, "warning", metric="groups_pooled")
+    assert note["text"] == "1 more groups by model are together in (rest)."
+
+
+def test_a_report_without_groups_leaves_their_columns_empty(recorder: BenchmarkRecorder) -> None:
+    rows = table(recorder, "v1.0", "v2.0")
+    assert {(row["by"], row["group"]) for row in rows} == {("", "")}
+    assert not {"group", "slice", "pooled_slices"} & {row["kind"] for row in rows}

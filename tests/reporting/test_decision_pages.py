@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmark_recorder.analysis import GateResult
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.ci import append_summary, commands, gate_junit
 from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page
@@ -139,7 +140,7 @@ def test_the_summary_is_appended_only_inside_github(recorder: BenchmarkRecorder,
 
 
 def test_each_claim_has_a_row_and_advice_where_it_is_not_met(recorder: BenchmarkRecorder) -> None:
-    report = recorder.check_claims("v1.0", "v2.0")
+    report = recorder.check_claims("v1.0", "v2.0", GUIDE_CLAIMS)
     text = render_text(claims_page(report))
     for result in report.results:
         assert any(line.startswith(result.text) and line.endswith(result.status) for line in text.splitlines())
@@ -153,7 +154,7 @@ def test_each_claim_has_a_row_and_advice_where_it_is_not_met(recorder: Benchmark
 @pytest.mark.parametrize("scope", ["suite", "tasks"])
 def test_what_got_worse_is_never_said_to_have_improved(recorder: BenchmarkRecorder, scope: Any) -> None:
     gate = recorder.check_gate("v2.0", "v1.0", scope=scope, target=20)
-    claims = recorder.check_claims("v2.0", "v1.0", scope=scope)
+    claims = recorder.check_claims("v2.0", "v1.0", GUIDE_CLAIMS, scope=scope)
     for text in (flat(str(gate)), flat(str(claims)), *commands(gate)):
         assert "improved by" not in text
     assert "Execution time got worse by " in flat(str(gate))
@@ -161,7 +162,7 @@ def test_what_got_worse_is_never_said_to_have_improved(recorder: BenchmarkRecord
 
 
 def test_claims_about_an_unknown_version_name_it(recorder: BenchmarkRecorder) -> None:
-    text = render_text(claims_page(recorder.check_claims("v1.0", "v9")))
+    text = render_text(claims_page(recorder.check_claims("v1.0", "v9", GUIDE_CLAIMS)))
     assert "There are no runs of version v9." in text
     assert "nan" not in text
 

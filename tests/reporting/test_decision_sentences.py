@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import METRICS, GateCheck, LiteralCheck, check_gate
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.decision_sentences import check_sentence
 from benchmark_recorder.reporting.numbers import signed
@@ -24,7 +25,7 @@ RATIOS = [1.0004, 0.9996, 1.004, 1.0, 1.15]
 ANSWERS: dict[str, Callable[[BenchmarkRecorder], Any]] = {
     "gate": lambda recorder: recorder.check_gate("v1", "v2"),
     "literal gate": lambda recorder: recorder.check_gate("v1", "v2", policy="literal"),
-    "claims": lambda recorder: recorder.check_claims("v1", "v2"),
+    "claims": lambda recorder: recorder.check_claims("v1", "v2", GUIDE_CLAIMS),
     "comparison": lambda recorder: recorder.compare_versions("v1", "v2"),
     "cost": lambda recorder: recorder.compare_versions("v1", "v2", "cost"),
     "joint": lambda recorder: recorder.compare_all("v1", "v2"),
@@ -86,7 +87,7 @@ STATES = ("pass", "block", "inconclusive", "missing")
 
 @pytest.mark.parametrize("ratio", [0.5, 0.6, *RATIOS])
 def test_a_claims_sentence_has_the_figures_of_its_row(ratio: float) -> None:
-    report = history(ratio).check_claims("v1", "v2")
+    report = history(ratio).check_claims("v1", "v2", GUIDE_CLAIMS)
     for result in report.results:
         row = next(line for line in str(report).splitlines() if line.startswith(f"{result.text}  "))
         assert sizes(result.sentence) == sizes(row)

@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from markdown_it import MarkdownIt
 
+from benchmark_recorder.grouping import UNKNOWN
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.ci import append_summary, commands, gate_junit
@@ -134,12 +136,26 @@ def test_the_csv_report_has_a_harmless_cell_for_each_name(hostile: Hostile) -> N
     assert {csv_cell(terminal(version, 4096)) for version in hostile.versions} <= {row["version"] for row in rows}
 
 
+def test_the_csv_report_has_a_harmless_cell_for_each_group(hostile: Hostile) -> None:
+    csv.field_size_limit(sys.maxsize)
+    text = hostile.recorder.generate_report(hostile.versions, "csv", by="agent")
+    check_log(text.replace("\r\n", "\n"))
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert text.count("\r\n") == text.count("\n") == len(rows) + 1
+    groups = hostile.recorder.get_historical_metrics(hostile.versions[0], by="agent")
+    version = csv_cell(terminal(hostile.versions[0], 4096))
+    shown = {row["group"] for row in rows if (row["kind"], row["version"]) == ("group", version)}
+    assert shown == {csv_cell(terminal(UNKNOWN if group is None else group, 4096)) for group in groups}
+    assert not any(row["group"].startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")) for row in rows)
+    assert {row["by"] for row in rows} == {"", "agent"}
+
+
 def pages(hostile: Hostile) -> list[Page]:
     v1, v2 = hostile.versions
     return [
         gate_page(hostile.recorder.check_gate(v1, v2)),
         gate_page(hostile.recorder.check_gate(v2, v1, policy="literal")),
-        claims_page(hostile.recorder.check_claims(v1, v2)),
+        claims_page(hostile.recorder.check_claims(v1, v2, GUIDE_CLAIMS)),
         selftest_page(hostile.recorder.selftest(v2, splits=10)),
     ]
 

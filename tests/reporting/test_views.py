@@ -10,6 +10,7 @@ import pytest
 
 from benchmark_recorder.analysis import Comparison, Result, compare
 from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import Query
@@ -27,7 +28,7 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Result]] = {
     "summary": lambda recorder, v1, _: recorder.get_historical_metrics(v1),
     "comparison": lambda recorder, v1, v2: recorder.compare_versions(v1, v2),
     "joint": lambda recorder, v1, v2: recorder.compare_all(v1, v2),
-    "claims": lambda recorder, v1, v2: recorder.check_claims(v1, v2),
+    "claims": lambda recorder, v1, v2: recorder.check_claims(v1, v2, GUIDE_CLAIMS),
     "gate": lambda recorder, v1, v2: recorder.check_gate(v1, v2),
     "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -12,10 +13,10 @@ from benchmark_recorder import matching
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Query
+from benchmark_recorder.records import Document, Query
 from benchmark_recorder.stores.memory import MemoryStore
-from benchmark_recorder.stores.mongodb import MongoDBStore, pipeline
-from benchmark_recorder.testing import StoreContract, assert_same_cells, make_document, make_history
+from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation, pipeline
+from benchmark_recorder.testing import START, StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 
 
 class TestMongoDBStoreContract(StoreContract):
-    @pytest.fixture
-    def store(self, mongodb_uri: str, database: str) -> Iterator[MongoDBStore]:
+    @pytest.fixture(params=["few tasks", "many tasks", "too many tasks"])
+    def store(
+        self, mongodb_uri: str, database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[MongoDBStore]:
+        """Each way to an answer: the server tells all tasks apart, those with several records, or none."""
+        few, most = {"few tasks": (1000, 1000), "many tasks": (0, 1000), "too many tasks": (0, 0)}[request.param]
+        monkeypatch.setattr(aggregation, "FEW_TASKS", few)
+        monkeypatch.setattr(aggregation, "MOST_OWN_TASKS", most)
         with MongoDBStore(mongodb_uri, database=database) as store:
             yield store
 
@@ -162,11 +169,12 @@ def test_a_large_offset_costs_no_digits(store: MongoDBStore) -> None:
             assert mine.m2 == pytest.approx(theirs.m2, rel=1e-9)
 
 
+@pytest.mark.parametrize("few", [0, 1000])
 def test_tasks_beyond_the_most_frequent_ones_are_pooled_as_everywhere(
-    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(matching, "MAX_MATCHED_TASKS", 20)
-    monkeypatch.setattr(pipeline, "POOLED_AT_ONCE", 7)
+    monkeypatch.setattr(aggregation, "FEW_TASKS", few)
     rng = np.random.default_rng(2)
     history = [make_document(**fields, task_id=f"t{int(rng.zipf(1.3)) % 90}") for fields in _variety(rng, 900)]
     store.append(history)
@@ -205,6 +213,102 @@ def test_a_comparison_moves_cells_and_not_records(
     assert moved < 100_000
 
 
+@pytest.fixture
+def singles(store: MongoDBStore, monkeypatch: pytest.MonkeyPatch) -> list[Document]:
+    """A history of which most tasks have one record, and the server is to find those that have several."""
+    monkeypatch.setattr(aggregation, "FEW_TASKS", 5)
+    rng = np.random.default_rng(4)
+    history = [
+        make_document(**fields, task_id=f"t{n % 10}" if n % 2 else f"once{n}", metadata={"even": not n % 4})
+        for n, fields in enumerate(_variety(rng, 1500))
+    ]
+    store.append(history)
+    return history
+
+
+def test_tasks_that_one_version_ran_are_listed_also_where_the_server_pools_them(
+    store: MongoDBStore, singles: list[Document]
+) -> None:
+    reference = MemoryStore()
+    reference.append(singles)
+    own = frozenset({"once2", "once4"})
+    queries = [
+        Query.of(version=["v0", "v1"]),
+        Query.of(version=["v0", "no such version"]),
+        Query.of(version=["v1", "v2"], metadata={"even": True}),
+    ]
+    for asked in queries:
+        for query in (asked, replace(asked, own_cells=own), replace(asked, by=("host",))):
+            found = store.summarize(query)
+            assert_same_cells(found, reference.summarize(query))
+            assert len(found.unmatched[0].first) == 100
+
+
+def test_a_record_that_comes_between_two_aggregations_is_in_one_cell(
+    store: MongoDBStore, singles: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a task that was pooled, of one that was not, and of a new one."""
+    later = [make_document(version="v1", task_id=task, execution_time=1e6) for task in ("once2", "t1", "new")]
+
+    def interrupted(*arguments: Any) -> list[dict[str, Any]]:
+        store.append(later)
+        return pipeline.cells_of(*arguments)
+
+    monkeypatch.setattr(aggregation, "cells_of", interrupted)
+    cells = store.summarize(Query.of(version=["v0", "v1"])).cells
+    matching_records = sum(document["version"] in {"v0", "v1"} for document in singles)
+    assert sum(cell.n for cell in cells) == matching_records + len(later)
+    assert [cell.task_id for cell in cells if cell.max_time == 1e6] == ["t1", None]
+
+
+def test_records_are_read_as_they_are_stored_only_where_most_of_them_match(
+    store: MongoDBStore, singles: list[Document]
+) -> None:
+    for query, is_natural in (
+        (Query.of(version=["v0", "v1"]), True),
+        (Query.of(version="v0"), False),
+        (Query.of(version=["v0", "v1"], until=START), False),
+        (Query.of(version=["v0", "v1"], task_id="t1"), False),
+        (Query(), False),
+    ):
+        assert bool(store._hint(query)) is is_natural
+        assert sum(cell.n for cell in store.summarize(query).cells) == sum(map(query.matches, singles))
+
+
+def test_a_question_needs_nothing_that_a_server_of_4_4_lacks(
+    store: MongoDBStore, singles: list[Document], mongodb_client: MongoClient[Any], database: str
+) -> None:
+    """By its operators: each is one of those that its manual lists."""
+    del singles
+    mongodb_client[database].command("profile", 2)
+    query = Query.of(version=["v0", "v1"], metadata={"even": True})
+    for key in ((), ("metadata.even", "week"), ("model",)):
+        store.summarize(replace(query, by=key))
+        store.histogram(replace(query, by=key), "cost")
+    mongodb_client[database].command("profile", 0)
+    asked = mongodb_client[database]["system.profile"].find({"command.aggregate": "executions"})
+    used = {operator for row in asked for operator in _operators(row["command"]["pipeline"])}
+    assert {"$group", "$stdDevPop", "$setIsSubset"} <= used <= OPERATORS_OF_4_4
+
+
+_STAGES = {"$match", "$set", "$group", "$limit", "$sort", "$project", "$count"}
+_CONDITIONS = {"$and", "$or", "$in", "$nin", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$cond", "$ifNull"}
+_VALUES = {"$let", "$literal", "$filter", "$indexOfBytes", "$arrayElemAt", "$size", "$setIsSubset", "$isNumber"}
+_NUMBERS = {"$sum", "$min", "$max", "$avg", "$stdDevPop", "$add", "$subtract", "$multiply", "$mod", "$ln", "$floor"}
+OPERATORS_OF_4_4 = _STAGES | _CONDITIONS | _VALUES | _NUMBERS
+
+
+def _operators(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            if name.startswith("$"):
+                yield name
+            yield from _operators(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _operators(inner)
+
+
 # Groups ---------------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +322,8 @@ def test_groups_and_histograms_take_one_aggregation_that_moves_no_records(
     monkeypatch.setattr(store, "_aggregated", aggregated)
     assert store.summarize(Query(by=by)).groups
     assert store.histogram(Query(by=by), "cost")
-    assert aggregated.call_count == 2
+    read = [call for call in aggregated.call_args_list if "$match" in call.args[1][0]]
+    assert len(read) == 2
 
 
 def test_a_long_value_elsewhere_in_the_metadata_keeps_no_group_from_the_server(
@@ -259,7 +364,8 @@ def test_thousands_of_groups_of_one_task_are_more_than_a_document_holds_and_answ
     expected = store.summarize(query)
     with pytest.raises(StoreUnavailableError) as refused, store._talking():
         raise OperationFailure("too large", 10334)
-    monkeypatch.setattr(store, "_aggregated", lambda _: (_ for _ in ()).throw(refused.value))
+    monkeypatch.setattr(aggregation, "cells_of", Mock(side_effect=refused.value))
+    monkeypatch.setattr(pipeline, "histogram_of", Mock(side_effect=refused.value))
     assert_same_cells(store.summarize(query), expected)
     assert store.histogram(query).keys() == {(cell.version, cell.group) for cell in expected.cells}
     with pytest.raises(StoreUnavailableError):

@@ -97,7 +97,7 @@ def test_a_row_that_needs_no_missing_column_alters_nothing(cloud: FakeGoogleClou
 
 def test_rows_wait_while_bigquery_does_not_accept_a_column_that_was_just_added(cloud: FakeGoogleCloud) -> None:
     cloud.bigquery.drop_columns(TABLE, "parent_id")
-    cloud.bigquery.late_inserts = 3
+    cloud.bigquery.late_inserts = 4
     store, history = cloud.store(), [*make_history(3), whole()]
     for _ in range(2):
         with pytest.raises(StoreUnavailableError, match="new column parent_id yet.*some minutes") as caught:

@@ -3,6 +3,7 @@
 - ``store``: ``MongoDBStore``, the store's contract: inserts, scans, cells, and the driver's errors.
 - ``client``: what a URL says, the driver's settings, and the collection's indexes, which make questions fast.
 - ``documents``: a record as a document, and back.
+- ``aggregation``: in which steps the server is asked, and what is made of its answers.
 - ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
 - ``units``: the aggregation that counts units.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.

@@ -18,6 +18,7 @@ from benchmark_recorder.grouping import (
     label_of,
     most_groups,
     period_label,
+    period_shift,
     text_label,
 )
 from benchmark_recorder.records import is_unicode
@@ -31,9 +32,6 @@ IN_REST: Final = True
 
 HIDDEN: Final = False
 """The raw value where the server may have the value's hash alone."""
-
-_POSITIVE: Final = 62_135_596_800_000_000
-"""Microseconds from the year 1 to 1970."""
 
 
 class NotGroupedError(Exception):
@@ -93,8 +91,8 @@ class Key(NamedTuple):
             (-row[by], label, row["_id"]) for row in found if (label := self.label(row["_id"])) not in {None, REST}
         ]
         groups.sort()
-        kept = sorted(raw for _, _, raw in groups[: most_groups(self.name)])
-        known = {"$cond": [{"$lte": ["$$raw", None]}, None, {"$cond": [_is_one_of(kept), "$$raw", IN_REST]}]}
+        kept = [raw for _, _, raw in groups[: most_groups(self.name)]]
+        known = {"$cond": [{"$lte": ["$$raw", None]}, None, {"$cond": [is_one_of("$$raw", kept), "$$raw", IN_REST]}]}
         raw = {"$let": {"vars": {"raw": self.raw}, "in": known}}
         return self._replace(raw=raw, rest=max(0, len(groups) - len(kept)))
 
@@ -137,10 +135,7 @@ class Labels:
 
 def _begin(period: str) -> dict[str, Any]:
     """The beginning of a record's period, in whole numbers, so that no moment is rounded."""
-    length, start, _ = PERIODS[period]
-    # The remainder of a negative number would be negative.
-    shift = -(-_POSITIVE // length) * length + length - start
-    return {"$subtract": ["$time", {"$mod": [{"$add": ["$time", shift]}, length]}]}
+    return {"$subtract": ["$time", {"$mod": [{"$add": ["$time", period_shift(period)]}, PERIODS[period][0]]}]}
 
 
 def _tag_of(key: str) -> Any:  # noqa: ANN401 - an expression
@@ -165,16 +160,12 @@ def _tag_of(key: str) -> Any:  # noqa: ANN401 - an expression
     return {"$let": {"vars": {"own": {"$arrayElemAt": [own, 0]}}, "in": found}}
 
 
+def is_one_of(value: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Whether a value is one of some constants, which the server looks up in a set; ``$in`` would compare with each."""
+    return {"$setIsSubset": [[value], {"$literal": values}]}
+
+
 def _begins(text: str, beginning: str) -> dict[str, Any]:
     """Whether a text begins so; two comparisons, as the server has no expression for it."""
     end = beginning[:-1] + chr(ord(beginning[-1]) + 1)
     return {"$and": [{"$gte": [text, {"$literal": beginning}]}, {"$lt": [text, {"$literal": end}]}]}
-
-
-def _is_one_of(values: Sequence[Any]) -> dict[str, Any]:
-    """Whether ``$$raw`` is one of some sorted values; by halving, as ``$in`` would compare it with each."""
-    if len(values) < 2:
-        return {"$eq": ["$$raw", {"$literal": values[0] if values else IN_REST}]}
-    middle = len(values) // 2
-    left, right = _is_one_of(values[:middle]), _is_one_of(values[middle:])
-    return {"$cond": [{"$lt": ["$$raw", {"$literal": values[middle]}]}, left, right]}

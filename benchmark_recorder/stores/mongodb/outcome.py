@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from pymongo.errors import BulkWriteError
 
+TOO_LARGE: Final = 10334
+"""The code for a document that is larger than the server allows."""
+
 _DUPLICATE_KEY: Final = 11000
 _BY_ID: Final = {"_id": 1}
 

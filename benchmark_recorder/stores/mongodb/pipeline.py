@@ -3,8 +3,8 @@
 Values reach the server only behind ``$eq``, ``$in``, ``$nin`` and ranges, so no text of a record or a caller is ever
 an operator or a path.
 
-The aggregation never subtracts large sums: within a task the server's ``$stdDevPop`` is Welford's update (1962), and
-tasks are pooled by two passes over their moments (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
+The aggregation never subtracts large sums: the server's ``$stdDevPop`` is Welford's update (1962), so a large offset
+costs no digits.
 """
 
 from __future__ import annotations
@@ -12,35 +12,33 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from benchmark_recorder import cells, matching
+from benchmark_recorder import cells
 from benchmark_recorder.cells import Cell, Moments
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
+from benchmark_recorder.stores.mongodb.groups import is_one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from benchmark_recorder.records import Query
     from benchmark_recorder.stores.mongodb.groups import Key, Labels
 
 Stage: TypeAlias = "dict[str, Any]"
 
-MOMENTS: Final = ("time", "log_time", "cost", "log_cost")
-
 SHIFT: Final = 40_000
 """Added to buckets, so that all of them are above 0."""
 
-POOLED_AT_ONCE: Final = 2000
-"""Tasks whose moments are pooled in one document: some 500 kB of the 100 MB that a stage may hold."""
+CLASSIC: Final[Stage] = {"$set": {"engine": {"$literal": "classic"}}}
+"""Nothing reads it. Where ``$group`` comes first, a server of 6.0 hands it to another engine, which takes half as long
+again."""
 
 
 def filter_of(query: Query) -> Stage:
     """The filter for the documents of a query; see ``Query.matches``."""
-    conditions: list[Stage] = []
-    for field, names in query.texts.items():
-        conditions.append({field: {"$in": [name for name in names if is_unicode(name)]}})  # no record holds any other
+    conditions = [_one_of(field, names) for field, names in query.texts.items()]
     if query.task is not None:
         text = plain_text(query.task)[0]
         conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
@@ -48,10 +46,7 @@ def filter_of(query: Query) -> Stage:
         conditions.append({"parent_id": {"$eq" if query.runs == "roots" else "$ne": None}})  # or left out
     if query.success is not None:
         conditions.append({"success": {"$eq": query.success}})
-    if query.since is not None:
-        conditions.append({"time": {"$gte": query.since}})
-    if query.until is not None:
-        conditions.append({"time": {"$lt": query.until}})
+    conditions += _moments_within(query)
     conditions += [{"tags": {"$eq": tag(key, value)}} for key, value in query.metadata]
     if query.units is not None:
         key, units, inside = query.units
@@ -61,39 +56,60 @@ def filter_of(query: Query) -> Stage:
     return {"$and": conditions} if conditions else {}
 
 
-def pipeline_of(query: Query, keys: Sequence[Key] = (), *, across_versions: bool) -> list[Stage]:
-    """The aggregation whose documents ``cell_of`` takes: one for each cell of ``cells.Cells``.
+def index_filter_of(query: Query) -> Stage | None:
+    """What the index by version and time knows of a query; ``None`` where another index serves it, or none."""
+    if query.versions is None or query.task_ids is not None:
+        return None
+    return {"$and": [_one_of("version", query.versions), *_moments_within(query)]}
+
+
+def _one_of(field: str, names: Collection[str]) -> Stage:
+    return {field: {"$in": [name for name in names if is_unicode(name)]}}  # no record holds any other
+
+
+def _moments_within(query: Query) -> list[Stage]:
+    bounds = {"$gte": query.since, "$lt": query.until}
+    return [{"time": {operator: bound}} for operator, bound in bounds.items() if bound is not None]
+
+
+def repeated_of(query: Query, most: int) -> list[Stage]:
+    """The aggregation that finds the tasks with several records, at most so many of them; each is an ``_id``."""
+    return [
+        {"$match": filter_of(query)},
+        CLASSIC,
+        {"$group": {"_id": "$task_id", "n": {"$sum": 1}}},
+        {"$match": {"n": {"$gte": 2}}},
+        {"$limit": most},
+    ]
+
+
+def first_alone(query: Query, version: str, others: Collection[str], most: int) -> list[Stage]:
+    """The aggregation that finds the first of a version's tasks that are not among others; each is a ``task_id``."""
+    known = {"$nin": [None, *filter(is_unicode, others)]}
+    return [
+        {"$match": {"$and": [filter_of(query), {"version": {"$eq": version}}, {"task_id": known}]}},
+        {"$sort": {"task_id": 1}},
+        {"$limit": most},
+        {"$project": {"_id": False, "task_id": True}},
+    ]
+
+
+def cells_of(query: Query, keys: Sequence[Key] = (), own: Collection[str] | None = None) -> list[Stage]:
+    """The aggregation whose documents ``cell_of`` takes: one for each version, task, success and group.
 
     Args:
         query: which records.
         keys: what they are grouped by.
-        across_versions: whether a task needs two versions to get cells of its own; otherwise two runs.
+        own: the tasks that are told apart, with all that have several records among them; all others are pooled. Each
+            task is told apart where this is ``None``.
     """
-    most = matching.MAX_MATCHED_TASKS
-    group = {"group": "$cells.group"} if keys else {}
-    same_group = {"group": "$_id.group"} if keys else {}
     return [
         {"$match": filter_of(query)},
-        {"$set": {"log_time": _log_of("$execution_time"), "log_cost": _log_of("$cost")}},
-        {"$group": _by_task(keys)},
-        {"$group": _tasks(same_group)},
-        {"$set": {"matched": _is_matched(across_versions=across_versions)}},
-        # A rank needs a single field: a document of three, which are compared one after the other.
-        {"$set": {"place": {"rest": {"$not": "$matched"}, "runs": {"$multiply": [-1, "$runs"]}, "task": "$_id"}}},
-        {"$setWindowFields": {"sortBy": {"place": 1}, "output": {"rank": {"$documentNumber": {}}}}},
-        {"$set": {"own": {"$or": [{"$and": ["$matched", {"$lte": ["$rank", most]}]}, _is_named(query)]}}},
-        {"$unwind": "$cells"},
-        *_pooled(
-            {
-                "version": "$cells.version",
-                "task_id": {"$cond": ["$own", "$_id", None]},
-                "success": "$cells.success",
-                "part": {"$floor": {"$divide": ["$rank", POOLED_AT_ONCE]}},
-            }
-            | group,
-            "$cells.",
-        ),
-        *_pooled({"version": "$_id.version", "task_id": "$_id.task_id", "success": "$_id.success"} | same_group, "$"),
+        {"$set": {"log_time": log_of("$execution_time"), "log_cost": log_of("$cost")}},
+        {
+            "$group": {"_id": {"version": "$version", "task_id": _task(own), "success": "$success"} | group_of(keys)}
+            | _CELL
+        },
     ]
 
 
@@ -119,7 +135,8 @@ def histogram_of(query: Query, keys: Sequence[Key], field: str) -> list[Stage]:
     bucket = {"$cond": [{"$gt": [value, 0]}, shifted, value]}
     return [
         {"$match": filter_of(query)},
-        {"$group": {"_id": {"version": "$version", "bucket": bucket} | _group(keys), "n": {"$sum": 1}}},
+        {"$set": {"bucket": bucket}},
+        {"$group": {"_id": {"version": "$version", "bucket": "$bucket"} | group_of(keys), "n": {"$sum": 1}}},
     ]
 
 
@@ -130,126 +147,84 @@ def bucket_from(found: float | None) -> float | None:
     return found - SHIFT if found > 0 else None
 
 
-def _group(keys: Sequence[Key]) -> Stage:
+def group_of(keys: Sequence[Key]) -> Stage:
+    """The part of an id that tells groups apart."""
     return {"group": [key.raw for key in keys]} if keys else {}
 
 
-def _by_task(keys: Sequence[Key]) -> Stage:
-    """One document for each version, task, success and group."""
-    group: Stage = {
-        "_id": {"version": "$version", "task_id": "$task_id", "success": "$success"} | _group(keys),
-        "n": {"$sum": 1},
-        "max_time": {"$max": "$execution_time"},
-        "max_cost": {"$max": "$cost"},
-        "routed": {"$sum": {"$cond": [_ROUTED, 1, 0]}},
-        "routed_right": {
-            "$sum": {"$cond": [{"$and": [_ROUTED, {"$eq": ["$expected_agent", "$agent_selected"]}]}, 1, 0]}
-        },
-        "first": {"$min": "$time"},
-        "last": {"$max": "$time"},
-    }
-    for name in ("git_commit", "host"):
-        group[f"least_{name}"] = {"$min": f"${name}"}
-        group[f"greatest_{name}"] = {"$max": f"${name}"}
-    for name in MOMENTS:
-        value = "$execution_time" if name == "time" else f"${name}"
-        group[f"{name}_n"] = {"$sum": {"$cond": [{"$isNumber": value}, 1, 0]}}
-        group[f"{name}_mean"] = {"$avg": value}
-        group[f"{name}_deviation"] = {"$stdDevPop": value}
-    return group
+def _task(own: Collection[str] | None) -> Any:  # noqa: ANN401 - an expression
+    """A record's task, or ``_POOLED``."""
+    if own is None:
+        return "$task_id"
+    known = [None, *filter(is_unicode, own)]
+    return {"$cond": [is_one_of("$task_id", known), "$task_id", {"$literal": _POOLED}]}
 
 
-def _log_of(value: str) -> Stage:
+_POOLED: Final = True
+"""The task of the records that are pooled: not a text, so that it is no task's id."""
+
+
+def log_of(value: str) -> Stage:
+    """The logarithm of what is above 0."""
     return {"$cond": [{"$gt": [value, 0]}, {"$ln": value}, None]}
 
 
 # Absent and null sort before every text.
-_ROUTED: Final = {"$and": [{"$gt": ["$expected_agent", None]}, {"$gt": ["$agent_selected", None]}]}
+ROUTED: Final = {"$and": [{"$gt": ["$expected_agent", None]}, {"$gt": ["$agent_selected", None]}]}
+ROUTED_RIGHT: Final = {"$and": [ROUTED, {"$eq": ["$expected_agent", "$agent_selected"]}]}
 
-_LEAST: Final = ("first", "least_git_commit", "least_host")
-_GREATEST: Final = ("last", "greatest_git_commit", "greatest_host", "max_time", "max_cost")
-_SUMS: Final = ("n", "routed", "routed_right", "tasks")
+_MOMENTS: Final = {"time": "execution_time", "log_time": "log_time", "cost": "cost", "log_cost": "log_cost"}
+"""By what they are called in a cell: the fields that moments are made of."""
 
 
-def _tasks(group: Stage) -> Stage:
-    """One document for each task, with its cells in it."""
-    cell: Stage = {"version": "$_id.version", "success": "$_id.success", "tasks": {"$literal": 1}} | group
-    cell |= {name: f"${name}" for name in (*_LEAST, *_GREATEST, *_SUMS) if name != "tasks"}
-    for name in MOMENTS:
-        deviation = f"${name}_deviation"
-        cell[name] = {
-            "n": f"${name}_n",
-            "mean": f"${name}_mean",
-            "m2": {"$multiply": [f"${name}_n", deviation, deviation]},
-        }
+def moments_of(name: str, field: str) -> Stage:
+    """What ``moments_from`` takes, of a field's values."""
     return {
-        "_id": "$_id.task_id",
-        "runs": {"$sum": "$n"},
-        "least": {"$min": "$_id.version"},
-        "greatest": {"$max": "$_id.version"},
-        "cells": {"$push": cell},
+        f"{name}_n": {"$sum": {"$cond": [{"$isNumber": f"${field}"}, 1, 0]}},
+        f"{name}_mean": {"$avg": f"${field}"},
+        f"{name}_deviation": {"$stdDevPop": f"${field}"},
     }
 
 
-def _is_matched(*, across_versions: bool) -> Stage:
-    enough = {"$ne": ["$least", "$greatest"]} if across_versions else {"$gte": ["$runs", 2]}
-    return {"$and": [{"$ne": ["$_id", None]}, enough]}
+def range_of(field: str) -> Stage:
+    """Least and greatest text."""
+    return {f"least_{field}": {"$min": f"${field}"}, f"greatest_{field}": {"$max": f"${field}"}}
 
 
-def _is_named(query: Query) -> Stage:
-    # A literal, so that no task's id is read as a path.
-    return {"$in": ["$_id", {"$literal": sorted(filter(is_unicode, query.own_cells))}]}
-
-
-def _pooled(key: Stage, prefix: str) -> list[Stage]:
-    """Merge documents that have cells' fields behind ``prefix``."""
-    group: Stage = {"_id": key}
-    group |= {name: {"$sum": prefix + name} for name in _SUMS}
-    group |= {name: {"$min": prefix + name} for name in _LEAST}
-    group |= {name: {"$max": prefix + name} for name in _GREATEST}
-    group |= {name: {"$push": prefix + name} for name in MOMENTS}
-    return [{"$group": group}, {"$set": {name: _merged(f"${name}") for name in MOMENTS}}]
-
-
-def _merged(parts: str) -> Stage:
-    """The moments of all parts together: their mean first, then the deviations from it."""
-    together = {
-        "$let": {
-            "vars": {
-                "n": {"$sum": f"{parts}.n"},
-                "sum": {"$sum": {"$map": {"input": parts, "in": {"$multiply": ["$$this.n", "$$this.mean"]}}}},
-            },
-            "in": {
-                "$let": {
-                    "vars": {"mean": {"$cond": [{"$gt": ["$$n", 0]}, {"$divide": ["$$sum", "$$n"]}, 0]}},
-                    "in": {
-                        "n": "$$n",
-                        "mean": "$$mean",
-                        "m2": {"$sum": {"$map": {"input": parts, "in": _M2_AROUND_MEAN}}},
-                    },
-                }
-            },
-        }
-    }
-    # A task with cells of its own has one part in each, and there are thousands of them.
-    return {"$cond": [{"$eq": [{"$size": parts}, 1]}, {"$arrayElemAt": [parts, 0]}, together]}
-
-
-_M2_AROUND_MEAN: Final = {
-    "$add": ["$$this.m2", {"$multiply": ["$$this.n", {"$pow": [{"$subtract": ["$$this.mean", "$$mean"]}, 2]}]}]
+_CELL: Final[Stage] = {
+    "n": {"$sum": 1},
+    "max_time": {"$max": "$execution_time"},
+    "max_cost": {"$max": "$cost"},
+    "routed": {"$sum": {"$cond": [ROUTED, 1, 0]}},
+    "routed_right": {"$sum": {"$cond": [ROUTED_RIGHT, 1, 0]}},
+    "first": {"$min": "$time"},
+    "last": {"$max": "$time"},
+    **range_of("git_commit"),
+    **range_of("host"),
+    **{name: how for field in _MOMENTS.items() for name, how in moments_of(*field).items()},
 }
+"""What is made of the records of a cell."""
 
 
 def cell_of(row: dict[str, Any], labels: Labels) -> Cell:
     """A document of the aggregation as a cell; errors as in ``Labels.of``."""
     own = row["_id"]
-    group = labels.of(own.get("group", ()))
-    return cells.cell_of(row | own | {"group": group}, {name: _moments(row[name]) for name in MOMENTS})
+    task = own.get("task_id")
+    is_pooled = task is _POOLED
+    labelled = {
+        "version": own["version"],
+        "success": own["success"],
+        "task_id": None if is_pooled else task,
+        "tasks": row["n"] if is_pooled else 1,  # each has one record
+        "group": labels.of(own.get("group", ())),
+    }
+    return cells.cell_of(row | labelled, {name: moments_from(row, name) for name in _MOMENTS})
 
 
-def _moments(parts: Mapping[str, Any]) -> Moments:
-    n, mean, m2 = parts["n"], parts["mean"], parts["m2"]
+def moments_from(row: Mapping[str, Any], name: str) -> Moments:
+    """The moments of what ``moments_of`` calls so."""
+    n, mean, deviation = row[f"{name}_n"], row[f"{name}_mean"], row[f"{name}_deviation"]
     if not n:
         return Moments()
     assert math.isfinite(mean)
-    return Moments(n, mean, m2)
+    return Moments(n, mean, n * deviation * deviation)

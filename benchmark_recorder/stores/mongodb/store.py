@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.mongodb.client import address, check_names, connect, hosts_of, require_driver
-from benchmark_recorder.stores.mongodb.outcome import ours, outcome_of, reason_of
+from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours, outcome_of, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Collection as SizedIterable
+    from collections.abc import Iterator, Sequence
 
     from bson.raw_bson import RawBSONDocument
     from pymongo.collection import Collection
 
-    from benchmark_recorder.cells import Cell, Cells
+    from benchmark_recorder.cells import Cells
     from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.stores.mongodb.aggregation import Aggregation
     from benchmark_recorder.stores.mongodb.client import Client
-    from benchmark_recorder.stores.mongodb.groups import Key, Labels
     from benchmark_recorder.stores.mongodb.pipeline import Stage
-
-Made = TypeVar("Made")
-
 
 WRITE_SECONDS: Final = 10.0
 """How long one batch may wait for the majority: many times what a healthy replica set needs."""
@@ -51,13 +48,11 @@ each."""
 WHOLE_AT_ONCE: Final = 10_000
 """Whole documents in one reply: some 10 MB. For single fields the server chooses, up to 16 MB."""
 
-_TOO_LARGE: Final = 10334
-_TOO_MUCH: Final = frozenset({_TOO_LARGE, 146, 292, 17419, 17420})
-"""Codes for a document, or a stage of an aggregation, that is larger than the server allows."""
+Hint: TypeAlias = "dict[str, Any]"
 
 
 class MongoDBStore(Store):
-    """A collection of a MongoDB database (server 5.0 or newer). Safe to use from any thread, and after a fork.
+    """A collection of a MongoDB database (server 4.4 or newer). Safe to use from any thread, and after a fork.
 
     Nothing is sent before the first question or append, so the constructor never waits for a server.
 
@@ -73,7 +68,7 @@ class MongoDBStore(Store):
     """
 
     is_remote: ClassVar[bool] = True
-    supports: ClassVar[frozenset[str]] = EXTRAS - {"pairs"}
+    supports: ClassVar[frozenset[str]] = EXTRAS
 
     def __init__(
         self,
@@ -151,7 +146,7 @@ class MongoDBStore(Store):
                 _BY_ID,
                 collation=_SIMPLE,
                 batch_size=len(ids) + 1,  # one reply
-                max_time_ms=int(READ_SECONDS * 1000),
+                max_time_ms=_READ_MILLISECONDS,
             )
             return frozenset(row["_id"] for row in rows)
 
@@ -174,23 +169,14 @@ class MongoDBStore(Store):
 
     def summarize(self, query: Query) -> Cells:
         """See ``Store.summarize``."""
-        from benchmark_recorder.cells import collect, group_notes
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
-        from benchmark_recorder.stores.mongodb.units import part_of, units_of
-        from benchmark_recorder.tabulation import cells_of_units, fields_of, summarize_columns
+        from benchmark_recorder.tabulation import fields_of, summarize_columns
 
-        several = query.versions is None or len(set(query.versions)) > 1
+        asked = self._asked(query)
         try:
-            if query.unit is not None:
-                parts, rest = self._grouped(query, lambda keys: units_of(query, keys), part_of)
-                return cells_of_units(parts, query, group_notes(rest))
-            cells, rest = self._cells(query, across_versions=several)
-            if query.versions is None and len({cell.version for cell in cells}) == 1:
-                # There is only one version, which only the server knew.
-                cells, rest = self._cells(replace(query, versions=(cells[0].version,)), across_versions=False)
+            return asked.cells(few_tasks=self._has_few_tasks()) if query.unit is None else asked.units()
         except NotGroupedError:
             return summarize_columns(self.scan(query, fields_of(query)), query)
-        return replace(collect(cells, query.versions, query.own_cells), caveats=group_notes(rest))
 
     def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``."""
@@ -203,8 +189,7 @@ class MongoDBStore(Store):
         if COLUMNS.get(field) not in {"float64", "int64"}:
             return super().histogram(query, field)
         try:
-            found, rest = self._grouped(
-                query,
+            found, rest = self._asked(query).grouped(
                 lambda keys: histogram_of(query, keys, _FIELD.get(field, field)),
                 lambda row, labels: (
                     (row["_id"]["version"], labels.of(row["_id"].get("group", ()))),
@@ -248,7 +233,7 @@ class MongoDBStore(Store):
         except BulkWriteError as error:
             return outcome_of(error, reasons)
         except (DocumentTooLarge, OperationFailure) as error:
-            if isinstance(error, OperationFailure) and error.code != _TOO_LARGE:
+            if isinstance(error, OperationFailure) and error.code != TOO_LARGE:
                 raise
             if len(rows) == 1:
                 reasons[rows[0]["_id"]] = str(error)
@@ -274,7 +259,7 @@ class MongoDBStore(Store):
                 sort=sort,
                 collation=_SIMPLE,
                 batch_size=WHOLE_AT_ONCE if fields is None else 0,
-                max_time_ms=int(READ_SECONDS * 1000),
+                max_time_ms=_READ_MILLISECONDS,
             )
         with cursor:
             while True:
@@ -284,47 +269,40 @@ class MongoDBStore(Store):
                     return
                 yield rows
 
-    def _cells(self, query: Query, *, across_versions: bool) -> tuple[list[Cell], Mapping[str, int]]:
-        """Cells, and by key how many groups are in the rest; errors as in ``_grouped``."""
-        from benchmark_recorder.stores.mongodb.pipeline import cell_of, pipeline_of
+    def _asked(self, query: Query) -> Aggregation:
+        from benchmark_recorder.stores.mongodb.aggregation import Aggregation
 
-        return self._grouped(query, lambda keys: pipeline_of(query, keys, across_versions=across_versions), cell_of)
+        return Aggregation(query, self.name, partial(self._aggregated, self._hint(query)))
 
-    def _grouped(
-        self,
-        query: Query,
-        pipeline_of: Callable[[Sequence[Key]], list[Stage]],
-        made: Callable[[dict[str, Any], Labels], Made],
-    ) -> tuple[list[Made], Mapping[str, int]]:
-        """What is made of the documents of an aggregation, and by key how many groups are in the rest.
+    def _hint(self, query: Query) -> Hint:
+        """How the records are best found, where the server would choose another way; empty where it would not.
 
-        One aggregation, unless there are more groups than are kept.
-
-        Raises:
-            NotGroupedError: the server does not have some record's group, or cannot hold all groups of a task.
+        It always takes an index, and fetching most records in an index's order takes it longer than reading all.
         """
-        from benchmark_recorder.stores.mongodb.groups import Key, Labels, NotGroupedError, TooManyGroupsError
-        from benchmark_recorder.stores.mongodb.pipeline import groups_of
+        from benchmark_recorder.stores.mongodb.pipeline import index_filter_of
 
-        keys = [Key.of(name) for name in query.by]
-        while True:
-            labels = Labels(keys)
-            try:
-                with ours(self.name):
-                    return [made(row, labels) for row in self._aggregated(pipeline_of(keys))], labels.rest
-            except TooManyGroupsError as error:
-                (place,) = error.args
-                with ours(self.name):
-                    keys[place] = keys[place].narrowed(self._aggregated(groups_of(query, keys[place])))
-            except StoreUnavailableError as error:
-                if query.by and getattr(error.__cause__, "code", None) in _TOO_MUCH:
-                    raise NotGroupedError from error
-                raise
-
-    def _aggregated(self, pipeline: list[Stage]) -> Iterator[dict[str, Any]]:
-        seconds = int(READ_SECONDS * 1000)
+        if (condition := index_filter_of(query)) is None:
+            return {}
         with self._talking():
-            cursor = self._collection().aggregate(pipeline, allowDiskUse=True, collation=_SIMPLE, maxTimeMS=seconds)
+            collection = self._collection()
+            half = collection.estimated_document_count() // 2
+            if not half:
+                return {}
+            seen = collection.count_documents(condition, limit=half, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS)
+        return _AS_STORED if seen == half else {}
+
+    def _has_few_tasks(self) -> bool:
+        """Whether the collection has few tasks: a walk over the index that skips from task to task."""
+        from benchmark_recorder.stores.mongodb.aggregation import FEW_TASKS
+
+        distinct: list[Stage] = [{"$group": {"_id": "$task_id"}}, {"$limit": FEW_TASKS + 1}, {"$count": "n"}]
+        return all(row["n"] <= FEW_TASKS for row in self._aggregated({}, distinct))
+
+    def _aggregated(self, hint: Hint, pipeline: list[Stage]) -> Iterator[dict[str, Any]]:
+        with self._talking():
+            cursor = self._collection().aggregate(
+                pipeline, allowDiskUse=True, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS, **hint
+            )
         with cursor:
             while True:
                 with self._talking():
@@ -394,6 +372,8 @@ _SIMPLE: Final = {"locale": "simple"}
 """Texts are equal if their bytes are, whatever the collection's own collation."""
 
 _BY_ID: Final = {"_id": 1}
+_AS_STORED: Final = {"hint": {"$natural": 1}}
+_READ_MILLISECONDS: Final = int(READ_SECONDS * 1000)
 
 _FIELD: Final = {"record_id": "_id"}
 _SHOWS_ORDER: Final = frozenset({"_id", "time", "timestamp"})

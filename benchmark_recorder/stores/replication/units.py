@@ -33,11 +33,12 @@ def count_units(remote: Store, query: Query, here: Undelivered, most_named: int)
         ``None`` where this needs the records of both sides: there are too many units here, or too many groups.
     """
     assert query.unit is not None
+    unit = query.unit
     if query.units is not None or len(here.ids) > most_named:
         return None
     query = replace(query, exclude_ids=query.exclude_ids | here.ids)
-    key, documents = unit_key(query.unit), list(here.matching())
-    units = frozenset(unit for own in documents if (unit := unit_of(own.get("metadata"), key)) is not None)
+    key, documents = unit_key(unit), list(here.matching())
+    units = frozenset(one for own in documents if (one := unit_of(own.get("metadata"), key)) is not None)
     if len(units) > most_named:
         return None
     answer = remote.summarize(replace(query, units=UnitFilter(key, units, inside=False)) if units else query)
@@ -47,7 +48,7 @@ def count_units(remote: Store, query: Query, here: Undelivered, most_named: int)
     if units:
         theirs = remote.scan(replace(query, units=UnitFilter(key, units, inside=True)), fields_of(query))
         columns = {name: np.concatenate([theirs[name], column]) for name, column in columns.items()}
-    own = tabulate_units(columns, query.unit, groups_of(query.by, columns) if query.by else None)
+    own = tabulate_units(columns, unit, groups_of(query.by, columns) if query.by else None)
     together = merged([*answer.cells, *(part for part in own if isinstance(part, Cell))])
     left_out = [part for part in own if isinstance(part, int)]
     left_out += [note.figures["runs"] for note in answer.caveats if note.code == NO_UNIT]

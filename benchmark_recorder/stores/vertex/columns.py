@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.vertex.requests import limits, passes
 from benchmark_recorder.stores.vertex.rows import SCHEMA
@@ -67,7 +66,6 @@ def make_room(client: bigquery.Client, place: Place, needed: frozenset[str]) -> 
         The columns that may not be added.
 
     Raises:
-        StoreUnavailableError: the columns are there, but rows cannot use them yet.
         google.api_core.exceptions.GoogleAPIError: and all others of ``requests.RAISED``.
     """
     lacking = needed
@@ -75,6 +73,7 @@ def make_room(client: bigquery.Client, place: Place, needed: frozenset[str]) -> 
         lacking = frozenset(column.name for column in missing_columns(client, place))
         if not lacking.isdisjoint(needed):
             add_columns(client, place, lacking)
+            logger.info("%s has new columns: %s", place.name, ", ".join(sorted(lacking)))
     except (exceptions.Forbidden, exceptions.BadRequest) as error:
         if passes(error):
             raise
@@ -85,10 +84,4 @@ def make_room(client: bigquery.Client, place: Place, needed: frozenset[str]) -> 
             *(place.name, ", ".join(sorted(lacking)), place.project, error.message),
         )
         return lacking
-    if not lacking.isdisjoint(needed):
-        logger.info("%s has new columns: %s", place.name, ", ".join(sorted(lacking)))
-        return frozenset()
-    raise StoreUnavailableError(
-        f"{place.name} does not accept rows with the new column {', '.join(sorted(needed))} yet: after a "
-        "column was added, BigQuery may take some minutes"
-    )
+    return frozenset()

@@ -18,6 +18,7 @@ from benchmark_recorder.grouping import (
     label_of,
     most_groups,
     period_label,
+    period_shift,
     text_label,
 )
 from benchmark_recorder.records import is_unicode
@@ -30,9 +31,6 @@ _VALUE: Final = "="
 """How the raw value of a group of its own begins."""
 
 _IN_REST: Final = "rest"
-
-_POSITIVE: Final = 62_135_596_800_000_000
-"""Microseconds from the year 1 to 1970."""
 
 UNIT_PLACE: Final = -1
 """The place of the key whose values are units, which is not among those that are grouped by."""
@@ -69,10 +67,8 @@ class Key(NamedTuple):
     def of(cls, name: str, place: int) -> Key:
         """The key, with every group kept."""
         if name in PERIODS:
-            length, start, _ = PERIODS[name]
-            shift = -(-_POSITIVE // length) * length + length - start  # no remainder of a negative number
             moment = "UNIX_MICROS(feature_timestamp)"
-            begin = f"{moment} - MOD({moment} + {shift}, {length})"
+            begin = f"{moment} - MOD({moment} + {period_shift(name)}, {PERIODS[name][0]})"
             return cls(name, place, f"'{_VALUE}' || CAST({begin} AS STRING)", {})
         if (key := metadata_key(name)) is not None:
             return cls._of_metadata(name, place, key)

@@ -65,6 +65,7 @@ class Stream:
     taken: int = 0
     refused: dict[str, str] = field(default_factory=dict)
     _whole: set[str] = field(default_factory=set)
+    _there: set[str] = field(default_factory=set)
 
     def deliver(self, rows: Sequence[Row]) -> None:
         """Store rows.
@@ -152,7 +153,13 @@ class Stream:
         for name, why in unknown.items():
             if name not in OPTIONAL or name in self.absent:
                 raise self._setup_error(why)
+        if self._there.issuperset(unknown):
+            raise StoreUnavailableError(
+                f"{self.place.name} does not accept rows with the new column {', '.join(sorted(unknown))} yet: after a "
+                "column was added, BigQuery may take some minutes"
+            )
         self.absent |= make_room(self.client, self.place, frozenset(unknown))
+        self._there |= unknown.keys() - self.absent
         if OTHER_FIELDS in self.absent:
             raise self._setup_error(f"there is no column {OTHER_FIELDS}")
 
