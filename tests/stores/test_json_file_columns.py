@@ -171,7 +171,7 @@ def test_a_cache_of_an_earlier_release_is_replaced(path: Path) -> None:
     assert JSONFileStore(path).inspect().sidecar == "stale"
     assert_right(path, history)
     assert JSONFileStore(path).inspect().sidecar == "fresh"
-    assert sorted(file.name for file in columns_file(path).parent.iterdir()) == [".gitignore", "columns"]
+    assert sorted(file.name for file in columns_file(path).parent.iterdir()) == [".gitignore", "columns", "metadata"]
 
 
 def test_a_cache_that_is_replaced_while_it_is_used_is_not_mixed_with_the_new_one(path: Path) -> None:
