@@ -172,10 +172,9 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
         from benchmark_recorder.tabulation import fields_of, summarize_columns
 
-        if query.unit is not None:
-            return summarize_columns(self.scan(query, fields_of(query)), query)
+        asked = self._asked(query)
         try:
-            return self._asked(query).cells(few_tasks=self._has_few_tasks())
+            return asked.cells(few_tasks=self._has_few_tasks()) if query.unit is None else asked.units()
         except NotGroupedError:
             return summarize_columns(self.scan(query, fields_of(query)), query)
 
