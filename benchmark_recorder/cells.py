@@ -265,14 +265,11 @@ def collect(
     pair = compared(versions)
     if pair and beyond is None:
         beyond = beyond_of([cell for cell in together if cell.task_id in others])
-    alone = (
-        UnmatchedTasks(version, 1, (task,))
-        for task, (version, *more) in seen.items()
-        if pair and not more and task not in own_cells
-    )
+    alone = seen.keys() - own - others if pair else ()
+    parts = [*unmatched, *(UnmatchedTasks(version, 1, (task,)) for task in alone for version in seen[task])]
     cells = [cell for cell in together if cell.task_id in own]
     pooled = _pooled(cell for cell in together if cell.task_id not in own)
-    return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together([*unmatched, *alone]))
+    return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together(parts))
 
 
 def beyond_of(cells: Sequence[Cell]) -> BeyondTasks | None:

@@ -91,11 +91,12 @@ class Reader:
 
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in KEPT])
+        places = None if rows is None else table.places(rows)
 
         def column(name: str) -> NDArray[np.generic]:
             if name in others:
                 return others[name]
-            kept = table.column(name, rows)
+            kept = table.column(name, places)
             return table.texts(name, kept) if name in TEXTS else kept
 
         return {name: column(name) for name in fields}
