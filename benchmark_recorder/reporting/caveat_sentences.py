@@ -178,8 +178,8 @@ def _failures_rose(f: Figures) -> str:
         else "the times of single runs, which would show whether it is better even so, are not at hand"
     )
     return (
-        "More of the candidate's runs may have failed, and slow ones among them, which shortens the times of those that "
-        f"succeeded; {ranks}. No improvement of the time is claimed."
+        "More of the candidate's runs may have failed, and slow ones among them, which shortens the times of the "
+        f"successful ones; {ranks}. No improvement of the time is claimed."
     )
 
 
