@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import app, complain
+from benchmark_recorder.cli.app import app, complain, say_aside
 from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
@@ -111,7 +111,7 @@ def _annotate(result: "GateResult") -> None:
 
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for command in commands(result):
-            typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
+            say_aside(command)  # stdout may be a file's content; the runner reads both
     try:
         append_summary(result, os.environ)
     except OSError as error:
