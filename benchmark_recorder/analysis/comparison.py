@@ -94,7 +94,7 @@ class Comparison(Result):
         method: of ``effect``, interval and p-value.
         ratio: v2 over v1 with its interval: of the means as ``effect`` has them, or of the two rates.
         matched_tasks: tasks compared with themselves; 0 where all runs were compared whatever their task.
-        alternatives: other views of the change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
+        alternatives: other views of the change, by name: ``"all_runs"``, ``"geometric_mean"``, ``"pooled"``.
         tasks: each task on its own. Exploratory: see ``TaskRow.q_value``.
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
         unmatched: for each version that ran tasks that the other one did not: how many, and the first hundred by id.
@@ -208,9 +208,9 @@ def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdi
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"
-    if not significant:
-        return "inconclusive"
-    return "improved" if measured.metric.better * change.estimate > 0 else "regressed"
+    better = measured.metric.better * change.estimate > 0
+    withheld = not significant or (better and measured.withheld)
+    return "inconclusive" if withheld else "improved" if better else "regressed"
 
 
 def _within(change: Evidence, kind: str, margin: float) -> bool:
@@ -227,8 +227,8 @@ def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
     v1, v2, scope = measured.v1, measured.v2, measured.scope
     views: dict[str, Evidence | None] = {}
     if measured.metric.name == "execution_time":
-        there = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
-        views["successful_runs"] = means.geometric(there, scope)
+        there = metrics.align(cells, v1, v2, metrics.log_time, metrics.NO_MOMENTS)
+        views |= {"successful_runs": measured.change, "all_runs": means.geometric(there, scope)}
     elif measured.metric.name == "cost":
         there = metrics.align(cells, v1, v2, metrics.log_cost, metrics.NO_MOMENTS)
         views["geometric_mean"] = means.geometric(there, scope)

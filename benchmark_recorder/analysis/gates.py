@@ -246,7 +246,7 @@ def _checks(
     return tuple(
         GateCheck(
             metric=name,
-            state=ruling.state,
+            state="inconclusive" if ruling.state == "pass" and measured[name].withheld else ruling.state,
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
             worsening=ruling.worsening,

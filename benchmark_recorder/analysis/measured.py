@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
+from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
+    from benchmark_recorder.analysis.survivorship import Survivorship
     from benchmark_recorder.cells import Cell, Cells, Moments
 
 
@@ -34,6 +36,7 @@ class Measured:
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
         counts: what a rate was made from.
+        survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
     """
 
     metric: Metric
@@ -47,6 +50,7 @@ class Measured:
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
+    survivorship: Survivorship | None = None
 
     @property
     def improvement(self) -> float:
@@ -72,6 +76,11 @@ class Measured:
     def left_out(self) -> tuple[Pair[Moments], ...]:
         """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
         return () if self.moments is None else means.singles_left_out(self.moments, self.scope)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether an improvement must not be claimed: failures rose, and all runs together do not confirm it."""
+        return self.survivorship is not None and self.survivorship.doubtful
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
@@ -104,7 +113,7 @@ def interval_on(
 
 
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
-    """The plain values, and the evidence by the method that fits."""
+    """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded."""
     wholes = total(cells.of(v1)), total(cells.of(v2))
     if metric.counts is not None:
         counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
@@ -124,11 +133,12 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
         change = means.sums(moments, scope)
     else:
-        moments = metrics.align(cells, v1, v2, metrics.log_time, metrics.NO_MOMENTS)
+        moments = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
         change = means.geometric(moments, scope)
     read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
-    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments)
+    beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
+    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments, survivorship=beside)
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

@@ -10,10 +10,10 @@ from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError, one_of, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.matching import TaskNumbers
+    from benchmark_recorder.matching import BeyondTasks, TaskNumbers
 
 
 class Sample(Protocol):
@@ -95,28 +95,38 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
         read: what to take from a cell.
         empty: a sample of nothing.
     """
-    sides: list[dict[str | int, list[S]]] = []
+    sides: list[dict[str, list[S]]] = []
     totals: list[S] = []
-    beyond = () if cells.beyond is None else tuple(cells.beyond.rows())
     for version in (v1, v2):
-        tasks: dict[str | int, list[S]] = {}
+        tasks: dict[str, list[S]] = {}
         found: list[S] = []
         for cell in cells.cells:
             if cell.version == version and (sample := read(cell)).n:
                 found.append(sample)
                 if cell.task_id is not None:
                     tasks.setdefault(cell.task_id, []).append(sample)
-        for row in beyond:
-            if row.version == version and (sample := read(row)).n:
-                tasks.setdefault(row.task, []).append(sample)
         sides.append(tasks)
         totals.append(empty.together(found))
     left, right = sides
     pairs = tuple(
-        Pair(task if isinstance(task, str) else None, empty.together(left[task]), empty.together(right[task]))
-        for task in sorted(left.keys() & right.keys(), key=lambda task: (isinstance(task, int), task))
+        Pair(task, empty.together(left[task]), empty.together(right[task]))
+        for task in sorted(left.keys() & right.keys())
     )
-    return Strata(pairs, totals[0], totals[1])
+    return Strata((*pairs, *_unnamed(cells.beyond, v1, v2, read, empty)), totals[0], totals[1])
+
+
+def _unnamed(beyond: BeyondTasks | None, v1: str, v2: str, read: Read[S], empty: S) -> Iterator[Pair[S]]:
+    """The pairs of tasks whose ids are not known."""
+    if beyond is None:
+        return
+    sides: list[dict[int, list[S]]] = [{}, {}]
+    for side, version in zip(sides, (v1, v2), strict=True):
+        for row in beyond.rows(version):
+            if (sample := read(row)).n:
+                side.setdefault(row.task, []).append(sample)
+    left, right = sides
+    for task in left.keys() & right.keys():
+        yield Pair(None, empty.together(left[task]), empty.together(right[task]))
 
 
 NO_MOMENTS = Moments()

@@ -106,7 +106,7 @@ def test_twice_the_same_runs_are_equivalent_or_undecided_but_never_a_change(metr
 
 
 def test_a_change_smaller_than_the_margin_is_equivalent_even_where_it_is_significant() -> None:
-    old, new = history("v1", 1, repeats=400), history("v2", 2, repeats=400, slower=0.97)
+    old, new = history("v1", 1, repeats=400, failing=0), history("v2", 2, repeats=400, failing=0, slower=0.97)
     comparison = compare(cells_of(old, new), "v1", "v2")
     assert comparison.significant
     assert comparison.verdict == "equivalent"
@@ -354,14 +354,19 @@ def test_another_unit_changes_no_verdict(metric: str, column: str, scope: str) -
 # Beside, tasks and warnings ----------------------------------------------------------------------------------
 
 
-def test_successful_runs_alone_stand_beside_the_time_of_all() -> None:
+def test_the_time_of_all_runs_stands_beside_that_of_the_successful_ones() -> None:
     old, new = history("v1", 1), history("v2", 2)
     new["execution_time"][~new["success"]] *= 1e-3
     comparison = compare(cells_of(old, new), "v1", "v2")
     successes = [{name: column[c["success"]] for name, column in c.items()} for c in (old, new)]
     alone = compare(cells_of(*successes), "v1", "v2")
-    assert comparison.alternatives["successful_runs"].value == pytest.approx(alone.effect)
-    assert alone.effect != pytest.approx(comparison.effect)
+    assert comparison.effect == pytest.approx(alone.effect)
+    assert comparison.alternatives["successful_runs"].value == comparison.effect
+    for columns in (old, new):
+        columns["success"][:] = True
+    every = compare(cells_of(old, new), "v1", "v2")
+    assert comparison.alternatives["all_runs"].value == pytest.approx(every.effect)
+    assert every.effect != pytest.approx(comparison.effect)
     assert "fast_failures" in codes(comparison)
 
 
@@ -398,7 +403,7 @@ def test_the_geometric_mean_is_an_alternative_to_the_cost() -> None:
 
 
 def test_tasks_that_stand_out_are_those_with_a_small_adjusted_p_value() -> None:
-    old, new = history("v1", 1, repeats=10), history("v2", 2, repeats=10)
+    old, new = history("v1", 1, repeats=10, failing=0), history("v2", 2, repeats=10, failing=0)
     new["execution_time"][:10] *= 4
     comparison = compare(cells_of(old, new), "v1", "v2")
     p_values = [row.p_value for row in comparison.tasks]

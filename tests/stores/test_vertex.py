@@ -32,6 +32,7 @@ from benchmark_recorder.stores.vertex.sql import (
     summarize_sql,
     with_columns,
 )
+from benchmark_recorder.stores.vertex.units import units_sql
 from benchmark_recorder.testing import QUERIES, StoreContract, assert_same_cells, make_document, make_history
 from tests.fakes.google_cloud import TABLE, FakeGoogleCloud, google_cloud
 
@@ -227,6 +228,7 @@ def _grouped_sql(query: Query, filters: Filters) -> Iterator[str]:
     for given in (keys, [key.narrowed([{"raw": None, "n": 1, "last": 1}]) for key in keys]):
         yield summarize_sql(TABLE, query, filters, given)
         yield histogram_sql(TABLE, given, "cost", filters)
+        yield units_sql(TABLE, replace(query, unit="metadata.a"), filters, given)
         yield from (groups_sql(TABLE, key, filters) for key in given)
     missing = [column for column in SCHEMA if column.name in {"model", "input_tokens"}]
     yield with_columns(histogram_sql(TABLE, keys, "input_tokens", filters), TABLE, missing)
