@@ -7,10 +7,10 @@ A comparison needs nothing else, so a store answers it with a few kilobytes howe
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from benchmark_recorder.matching import BeyondTasks as BeyondTasks
 from benchmark_recorder.matching import UnmatchedTasks as UnmatchedTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.records import Columns
 
@@ -112,6 +112,9 @@ class Cell:
         return cast("Cell", total((self, other)))
 
 
+Runs: TypeAlias = "Callable[[Collection[str], bool | None], Columns]"
+
+
 @dataclass(frozen=True, slots=True)
 class Cells:
     """What ``Store.summarize`` returns.
@@ -138,12 +141,14 @@ class Cells:
         caveats: what readers must know about their origin: an unreachable server, records that cannot be read.
         beyond: matched tasks without cells of their own; ``None`` where there are none, or no two versions.
         unmatched: for each version that ran tasks that the other one did not, by version: how many, and the first ids.
+        runs: reads columns of the same runs, of all or of those with one outcome; ``None`` where they are not at hand.
     """
 
     cells: tuple[Cell, ...] = ()
     caveats: tuple[StoreNote, ...] = ()
     beyond: BeyondTasks | None = None
     unmatched: tuple[UnmatchedTasks, ...] = ()
+    runs: Runs | None = field(default=None, compare=False, repr=False)
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -170,6 +175,7 @@ class Cells:
             cells=tuple(replace(cell, group=()) for cell in self.cells if cell.group == group),
             beyond=self.beyond and self.beyond.within(group),
             unmatched=(),
+            runs=None,
         )
 
     def by_task(self, version: str) -> dict[str, tuple[Cell, ...]]:
@@ -259,14 +265,11 @@ def collect(
     pair = compared(versions)
     if pair and beyond is None:
         beyond = beyond_of([cell for cell in together if cell.task_id in others])
-    alone = (
-        UnmatchedTasks(version, 1, (task,))
-        for task, (version, *more) in seen.items()
-        if pair and not more and task not in own_cells
-    )
+    alone = seen.keys() - own - others if pair else ()
+    parts = [*unmatched, *(UnmatchedTasks(version, 1, (task,)) for task in alone for version in seen[task])]
     cells = [cell for cell in together if cell.task_id in own]
     pooled = _pooled(cell for cell in together if cell.task_id not in own)
-    return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together([*unmatched, *alone]))
+    return Cells(ordered([*cells, *pooled]), (), beyond, UnmatchedTasks.together(parts))
 
 
 def beyond_of(cells: Sequence[Cell]) -> BeyondTasks | None:

@@ -207,7 +207,7 @@ def merged_range(left: Range, right: Range) -> Range:
 def moments_by(
     group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
 ) -> list[Moments]:
-    """The moments of each group's values; in two passes, so that a large offset costs no digits.
+    """The moments of each group's values.
 
     Args:
         group: the number of each row's group.
@@ -215,11 +215,18 @@ def moments_by(
         where: the rows that count.
         count: how many groups there are.
     """
+    return list(map(Moments, *(column.tolist() for column in moment_columns_by(group, values, where, count))))
+
+
+def moment_columns_by(
+    group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The same as three columns; in two passes, so that a large offset costs no digits."""
     group, values = group[where], values[where]
     n, mean = _means(group, values, count)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
         m2 = np.bincount(group, (values - mean[group]) ** 2, count)
-    return list(map(Moments, n.tolist(), mean.tolist(), m2.tolist()))
+    return n, mean, m2
 
 
 def means_by(

@@ -6,10 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
-from benchmark_recorder.records import Filters, Query, QueryArguments
 from benchmark_recorder.stores.base import EXTRAS, Health, Store
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmark_recorder.analysis import Claim
-    from benchmark_recorder.records import Names
+    from benchmark_recorder.queries import Filters, Names, Query, QueryArguments
     from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
     from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
@@ -86,7 +85,7 @@ class History:
             by: ``week``, ``day``, ``hour``, ``commit``, ``model``, ``agent``, ``error_type``, ``host``,
                 ``expected_agent`` or ``metadata.<key>``: the figures of each group (``None``: of the runs that say
                 nothing) instead. Beyond the 1,000 largest, or 10,000 newest times or commits, groups are "(rest)".
-            **query: any other argument of ``records.Query.of``.
+            **query: any other argument of ``queries.Query.of``.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
@@ -152,16 +151,15 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
+        from benchmark_recorder.questions import by_key, compared_cells
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
         asked = self._pair(v1, v2, query)
         if by is not None:
-            from benchmark_recorder.questions import by_key
-
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(self._store.summarize(asked), v1, v2, metric, scope=scope, margin=margin)
+        compared = compare(compared_cells(self._store, asked), v1, v2, metric, scope=scope, margin=margin)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -185,9 +183,10 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.questions import compared_cells
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
-        found = compare_all(self._store.summarize(self._pair(v1, v2, query)), v1, v2, scope=scope)
+        found = compare_all(compared_cells(self._store, self._pair(v1, v2, query)), v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -227,9 +226,10 @@ class History:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import check_claims
+        from benchmark_recorder.questions import compared_cells
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
-        cells = self._store.summarize(self._pair(v1, v2, query))
+        cells = compared_cells(self._store, self._pair(v1, v2, query))
         found = check_claims(cells, v1, v2, claims, scope=scope)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
@@ -276,7 +276,7 @@ class History:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
-        from benchmark_recorder.questions import past_cells, side_by_side, tabulated
+        from benchmark_recorder.questions import compared_cells, past_cells, side_by_side, tabulated
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
@@ -285,7 +285,7 @@ class History:
         settings, origins = settled(given, self.gate_settings)
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = self._store.summarize(asked)
+            cells = compared_cells(self._store, asked)
         else:
             there = tabulated(self._store, replace(asked, versions=(candidate,)))
             past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
@@ -388,11 +388,7 @@ class History:
         self.close()
 
 
-_KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)
+def _query(**arguments: Any) -> Query:  # noqa: ANN401 - each is checked there
+    from benchmark_recorder.queries import query_of  # recording never needs it
 
-
-def _query(**arguments: Any) -> Query:  # noqa: ANN401 - Query.of looks at each
-    unknown = [name for name in arguments if name not in _KNOWN_ARGUMENTS]
-    if unknown:
-        raise InvalidQueryError(f"unknown query argument {', '.join(unknown)}; known are {', '.join(_KNOWN_ARGUMENTS)}")
-    return Query.of(**arguments)
+    return query_of(**arguments)

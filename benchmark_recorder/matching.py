@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from heapq import nsmallest
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -41,11 +42,11 @@ def matched_tasks(
         runs: of each task.
         asked: how many versions were asked for; those that are there, where all were.
     """
-    tasks = list(runs)
-    numbers = np.array([(runs[task], len(seen[task])) for task in tasks], np.int64).reshape(-1, 2)
-    masks = are_matched(tasks, numbers[:, 0], numbers[:, 1], asked)
-    own, beyond = ({tasks[place] for place in np.flatnonzero(mask).tolist()} for mask in masks)
-    return own, beyond
+    counts = {task: len(versions) for task, versions in seen.items()} if asked > 1 else runs
+    matched = [task for task, count in counts.items() if count >= 2]
+    if len(matched) > MAX_MATCHED_TASKS:
+        matched.sort(key=lambda task: (-runs[task], task))
+    return set(matched[:MAX_MATCHED_TASKS]), set(matched[MAX_MATCHED_TASKS:])
 
 
 def are_matched(
@@ -192,15 +193,16 @@ class BeyondTasks:
             groups=((),),
         )
 
-    def rows(self) -> Iterator[TaskNumbers]:
-        """One by one."""
-        count, *parts, routed, right = (self.numbers[name].tolist() for name in NUMBERS)
+    def rows(self, version: str) -> Iterator[TaskNumbers]:
+        """One version's rows, one by one."""
+        rows = self.version == (self.versions.index(version) if version in self.versions else -1)
+        count, *parts, routed, right = (self.numbers[name][rows].tolist() for name in NUMBERS)
         moments = (map(Moments, map(int, n), mean, m2) for n, mean, m2 in zip(*[iter(parts)] * 3, strict=True))
         return map(
             TaskNumbers,
-            self.task.tolist(),
-            (self.versions[place] for place in self.version.tolist()),
-            self.success.tolist(),
+            self.task[rows].tolist(),
+            repeat(version),
+            self.success[rows].tolist(),
             map(int, count),
             *moments,
             map(int, routed),

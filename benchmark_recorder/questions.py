@@ -12,11 +12,11 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,6 +35,17 @@ MOST_DURATIONS: Final = 5_000_000
 
 MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
+
+
+def compared_cells(store: Store, asked: Query) -> Cells:
+    """Cells to compare versions by, with a way to look at single runs where a verdict needs it."""
+    if asked.by:
+        return store.summarize(asked)
+
+    def runs(fields: Collection[str], success: bool | None) -> Columns:  # noqa: FBT001 - a value, not a switch
+        return store.scan(asked if success is None else replace(asked, success=success), fields)
+
+    return replace(store.summarize(asked), runs=runs)
 
 
 def report_of(  # noqa: PLR0913
@@ -69,7 +80,7 @@ def report_of(  # noqa: PLR0913
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     joint = [
         JointComparisonView.from_result(
-            compare_all(store.summarize(replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed
+            compare_all(compared_cells(store, replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed
         )
         for v1, v2 in pairwise(names)
     ]

@@ -16,6 +16,7 @@ from benchmark_recorder.cells import (
     Moments,
     StoreNote,
     Units,
+    cell_of,
     collect,
     encode,
     group_notes,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns
 
 
 def fields_of(query: Query) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ def summarize_columns(columns: Columns | Mapping[str, Any], query: Query) -> Cel
     groups = groups_of(query.by, columns) if query.by else None
     notes = () if groups is None else group_notes(groups.rest)
     if query.unit is not None:
-        return cells_of_units(*tabulate_units(columns, query.unit, groups), query, notes)
+        return cells_of_units(tabulate_units(columns, query.unit, groups), query, notes)
     return replace(collect(tabulate(columns, groups), query.versions, query.own_cells), caveats=notes)
 
 
@@ -68,19 +70,36 @@ NO_UNIT: Final = "runs_without_unit"
 """The code of the note about runs that belong to no unit."""
 
 
-def cells_of_units(cells: Iterable[Cell], left_out: int, query: Query, notes: tuple[StoreNote, ...] = ()) -> Cells:
+UNIT_MEANS: Final = ("time", "log_time", "cost", "log_cost", "success_rate", "routing_rate")
+"""What a unit has one value of."""
+
+
+def cell_of_units(row: Mapping[str, Any], means: Mapping[str, Moments]) -> Cell:
+    """A server's row as a cell of units.
+
+    Args:
+        row: as ``cells.cell_of`` takes it, with ``runs`` and ``shared``.
+        means: the moments of ``UNIT_MEANS``.
+    """
+    moments = {**means}
+    units = Units(row["runs"], moments.pop("success_rate"), moments.pop("routing_rate"), row["shared"])
+    return cell_of({**row, "task_id": None, "success": True, "tasks": 0, "units": units}, moments)
+
+
+def cells_of_units(parts: Iterable[Cell | int], query: Query, notes: tuple[StoreNote, ...] = ()) -> Cells:
     """Cells of units as ``Store.summarize`` returns them.
 
     Args:
-        cells: one for each version and group.
-        left_out: runs without a unit.
+        parts: a cell for each version and group; and numbers of runs without a unit, which are added up.
         query: what is asked for.
         notes: what else is said of the answer.
 
     Raises:
         InvalidQueryError: there are too many units.
     """
-    found = ordered(cells)
+    parts = tuple(parts)
+    found = ordered(part for part in parts if isinstance(part, Cell))
+    left_out = sum(part for part in parts if isinstance(part, int))
     if sum(cell.n for cell in found) > MAX_UNITS:
         raise InvalidQueryError(
             f"unit: there are more than {MAX_UNITS:,} units by {query.unit}, the most that one question counts; ask "
@@ -93,10 +112,8 @@ def cells_of_units(cells: Iterable[Cell], left_out: int, query: Query, notes: tu
     return Cells(found, notes)
 
 
-def tabulate_units(
-    columns: Columns | Mapping[str, Any], unit: str, groups: Groups | None = None
-) -> tuple[list[Cell], int]:
-    """One cell for each version, and for each group, if there are groups; and how many runs have no unit.
+def tabulate_units(columns: Columns | Mapping[str, Any], unit: str, groups: Groups | None = None) -> list[Cell | int]:
+    """One cell for each version, and for each group, if there are groups; at the end, how many runs have no unit.
 
     Args:
         columns: ``CELL_FIELDS`` and ``metadata``, the texts as object arrays or as ``Coded``.
@@ -117,8 +134,8 @@ def tabulate_units(
     runs = texts | {name: columns[name][rows] for name in _OTHERS}
     cells = _cells_of(runs, run_own, own_arm, versions[own % count] > 1)
     names = [(version.vocabulary[a // len(labels)], labels[a % len(labels)]) for a in arms.tolist()]
-    labelled = [replace(cell, version=name, group=group) for cell, (name, group) in zip(cells, names, strict=True)]
-    return labelled, left_out
+    labelled = (replace(cell, version=name, group=group) for cell, (name, group) in zip(cells, names, strict=True))
+    return [*labelled, left_out]
 
 
 _TEXTS: Final = ("version", "expected_agent", "agent_selected", "git_commit", "host")

@@ -140,10 +140,8 @@ def test_tasks_without_ids_give_back_the_numbers_they_were_made_from() -> None:
     numbers = {name: [place + 1, place + 2, place + 3] for place, name in enumerate(matching.NUMBERS)}
     found = BeyondTasks.of(iter(labels), numbers)
     assert found.tasks == 2
-    assert [(row.task, row.version, row.success, row.n) for row in found.rows()] == [
-        (0, "v1", True, 1),
-        (1, "v2", False, 2),
-        (0, "v2", True, 3),
-    ]
-    assert [row.cost for row in found.rows()] == [Moments(5, 6, 7), Moments(6, 7, 8), Moments(7, 8, 9)]
-    assert [row.routed_right for row in found.rows()] == [12, 13, 14]
+    assert [(row.task, row.success, row.n) for row in found.rows("v1")] == [(0, True, 1)]
+    assert [(row.task, row.success, row.n) for row in found.rows("v2")] == [(1, False, 2), (0, True, 3)]
+    assert [row.cost for row in found.rows("v2")] == [Moments(6, 7, 8), Moments(7, 8, 9)]
+    assert [row.routed_right for row in found.rows("v2")] == [13, 14]
+    assert list(found.rows("v3")) == []

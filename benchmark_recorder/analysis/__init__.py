@@ -5,8 +5,9 @@
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
   of a ratio of sums.
-- ``measured``: one metric of two versions by the method that fits. ``comparison``: its verdict, each task on its own,
-  and the verdict on all metrics; ``power``: how many more runs would decide.
+- ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
+  times. ``comparison``: its verdict, each task on its own, and the verdict on all metrics; ``power``: how many more
+  runs would decide.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.

@@ -85,6 +85,7 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
         *_fallback(measured),
         *_mix(measured, v1, v2),
         *_disagreement(measured, alternatives),
+        *_survivorship(measured),
         *_fast_failures(measured, cells, v1, v2),
     ]
     for version, cell in present.items():
@@ -104,9 +105,11 @@ def _same(v1: str, v2: str) -> Iterator[Caveat]:
 
 
 def _empty(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
-    for version, (value, n) in ((v1, measured.left), (v2, measured.right)):
+    beside = measured.survivorship
+    failed = (0, 0) if beside is None else (beside.counts.left.hits, beside.counts.right.hits)
+    for version, (value, n), lost in ((v1, measured.left, failed[0]), (v2, measured.right, failed[1])):
         figures = {"version": version, "metric": measured.metric.name}
-        if not n:
+        if n <= lost:
             yield Caveat("nothing_to_compare", figures=figures)
         elif value == 0 and version == v1 and measured.ratio is None and measured.metric.kind == "ratio":
             yield Caveat("zero_baseline", figures=figures)
@@ -163,8 +166,11 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
         "v2_runs": there.right.n,
         "v1": v1,
         "v2": v2,
-        "lacking": {"cost": "cost", "routing_accuracy": "route"}.get(measured.metric.name, "run"),
+        "lacking": {"cost": "cost", "routing_accuracy": "route", "execution_time": "success"}.get(
+            measured.metric.name, "run"
+        ),
     }
+    figures["verdict"] = not measured.unpaired
     yield Caveat("different_tasks" if there.matched else "unmatched_tasks", figures=figures)
 
 
@@ -182,7 +188,9 @@ def untried(cells: Cells, measured: Measured) -> tuple[Caveat, ...]:
         "new_tasks": new.tasks if new else 0,
         "new_task_ids": list(new.first) if new else [],
     }
-    return (Caveat("tasks_not_run" if measured.strata.pairs else "no_common_task", figures=figures),)
+    # A task that only failed was run, though there is no time to compare.
+    there = measured.strata if measured.survivorship is None else measured.survivorship.counts
+    return (Caveat("tasks_not_run" if there.pairs else "no_common_task", figures=figures),)
 
 
 def unlisted_tasks(measured: Measured) -> Iterator[Caveat]:
@@ -202,7 +210,8 @@ def _disagreement(measured: Measured, alternatives: Mapping[str, Estimate]) -> I
     high = interval.high if interval and interval.high is not None else math.inf
     if not math.isfinite(100 * effect):
         return
-    if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
+    mixed = pooled is not None and _proportions_differ(measured)
+    if mixed and pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
         figures = {"within_tasks": effect, "pooled": pooled.value, "kind": measured.metric.kind}
         yield Caveat("simpson", figures=figures)
     points = measured.metric.better * (measured.right[0] - measured.left[0])
@@ -217,9 +226,35 @@ def _disagreement(measured: Measured, alternatives: Mapping[str, Estimate]) -> I
         yield Caveat("plain_differs", figures=figures)
 
 
+def _proportions_differ(measured: Measured) -> bool:
+    """Whether a version ran some of the common tasks more often, in relation, than the other."""
+    pairs = measured.strata.pairs
+    left, right = sum(pair.left.n for pair in pairs), sum(pair.right.n for pair in pairs)
+    return any(pair.left.n * right != pair.right.n * left for pair in pairs)
+
+
 def _differ(effect: float, other: float, low: float, high: float) -> bool:
     """Whether another figure is outside the interval, or in the other direction by more than one in a hundred."""
     return not low <= other <= high or (effect * other < 0 and min(abs(effect), abs(other)) > 0.01)
+
+
+SURELY_SLOWER: Final = 0.975
+"""One-sided p-value of "not faster" from which on nobody would claim an improvement of the time."""
+
+
+def _survivorship(measured: Measured) -> Iterator[Caveat]:
+    """What failures and timeouts keep out of the times."""
+    beside, change = measured.survivorship, measured.change
+    if beside is None:
+        return
+    if change is not None and change.below(0.0) < SURELY_SLOWER and beside.doubtful:
+        figures = {"p_value": beside.risen, "ranks_p_value": beside.better, "looked_at": beside.better is not None}
+        yield Caveat("failures_rose", figures=figures)
+    for version, late, runs in zip(
+        (measured.v1, measured.v2), beside.timeouts, (beside.counts.left, beside.counts.right), strict=True
+    ):
+        if late:
+            yield Caveat("censored_times", figures={"version": version, "timeouts": late, "runs": runs.n})
 
 
 def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Caveat]:

@@ -94,7 +94,7 @@ class Comparison(Result):
         method: of ``effect``, interval and p-value.
         ratio: v2 over v1 with its interval: of the means as ``effect`` has them, or of the two rates.
         matched_tasks: tasks compared with themselves; 0 where all runs were compared whatever their task.
-        alternatives: other views of the change, by name: ``"successful_runs"``, ``"geometric_mean"``, ``"pooled"``.
+        alternatives: other views of the change, by name: ``"all_runs"``, ``"geometric_mean"``, ``"pooled"``.
         tasks: each task on its own. Exploratory: see ``TaskRow.q_value``.
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
         unmatched: for each version that ran tasks that the other one did not: how many, and the first hundred by id.
@@ -204,13 +204,13 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
 def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
     """What the evidence amounts to; equivalence wins: a change surely smaller than the margin does not matter."""
     change = measured.change
-    if change is None:
+    if change is None or measured.unpaired:
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"
-    if not significant:
-        return "inconclusive"
-    return "improved" if measured.metric.better * change.estimate > 0 else "regressed"
+    better = measured.metric.better * change.estimate > 0
+    withheld = not significant or (better and measured.withheld)
+    return "inconclusive" if withheld else "improved" if better else "regressed"
 
 
 def _within(change: Evidence, kind: str, margin: float) -> bool:
@@ -224,14 +224,12 @@ def _within(change: Evidence, kind: str, margin: float) -> bool:
 
 def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
     """Other views of the change; all are effects, positive where the candidate is better."""
-    v1, v2, scope = measured.v1, measured.v2, measured.scope
-    views: dict[str, Evidence | None] = {}
-    if measured.metric.name == "execution_time":
-        there = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
-        views["successful_runs"] = means.geometric(there, scope)
-    elif measured.metric.name == "cost":
-        there = metrics.align(cells, v1, v2, metrics.log_cost, metrics.NO_MOMENTS)
-        views["geometric_mean"] = means.geometric(there, scope)
+    views: dict[str, Evidence | None] = {"successful_runs": measured.change} if measured.survivorship else {}
+    logs = {"execution_time": ("all_runs", metrics.log_time), "cost": ("geometric_mean", metrics.log_cost)}
+    if measured.metric.name in logs:
+        name, read = logs[measured.metric.name]
+        strata = metrics.align(cells, measured.v1, measured.v2, read, metrics.NO_MOMENTS)
+        views[name] = means.geometric(strata, measured.scope)
     if measured.matched_tasks:
         views["pooled"] = _pooled(measured)
     n = measured.left[1] + measured.right[1]
@@ -243,8 +241,7 @@ def _pooled(measured: Measured) -> Evidence | None:
     if measured.counts is not None:
         return rates.independent(measured.counts.left, measured.counts.right)
     assert measured.moments is not None
-    whole = means.sums_of_all if measured.metric.name == "cost" else means.geometric_of_all
-    return whole(measured.moments)
+    return (means.sums_of_all if measured.metric.name == "cost" else means.geometric_of_all)(measured.moments)
 
 
 # Each task on its own: where to look, not what to conclude ----------------------------------------------------------

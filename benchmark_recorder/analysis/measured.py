@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
+from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
+    from benchmark_recorder.analysis.survivorship import Survivorship
     from benchmark_recorder.cells import Cell, Cells, Moments
 
 
@@ -34,6 +37,8 @@ class Measured:
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
         counts: what a rate was made from.
+        unpaired: whether the versions ran different suites, so that nothing can be said of the change.
+        survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
     """
 
     metric: Metric
@@ -47,6 +52,8 @@ class Measured:
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
+    unpaired: bool = False
+    survivorship: Survivorship | None = None
 
     @property
     def improvement(self) -> float:
@@ -72,6 +79,11 @@ class Measured:
     def left_out(self) -> tuple[Pair[Moments], ...]:
         """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
         return () if self.moments is None else means.singles_left_out(self.moments, self.scope)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether an improvement must not be claimed: failures rose, and all runs together do not confirm it."""
+        return self.survivorship is not None and self.survivorship.doubtful
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
@@ -104,7 +116,7 @@ def interval_on(
 
 
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
-    """The plain values, and the evidence by the method that fits."""
+    """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded."""
     wholes = total(cells.of(v1)), total(cells.of(v2))
     if metric.counts is not None:
         counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
@@ -119,16 +131,46 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_difference(counts, scope, once=metric.once),
             rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
+            unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.name == "cost":
         moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
         change = means.sums(moments, scope)
     else:
-        moments = metrics.align(cells, v1, v2, metrics.log_time, metrics.NO_MOMENTS)
+        moments = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
         change = means.geometric(moments, scope)
     read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
-    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments)
+    differ = _suites_differ(cells, moments, v1, v2)
+    beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
+    return Measured(
+        metric,
+        wholes,
+        v1,
+        v2,
+        scope,
+        left,
+        right,
+        change,
+        change,
+        moments=moments,
+        unpaired=differ,
+        survivorship=beside,
+    )
+
+
+REPEATED: Final = 1.5
+"""Runs per task from which on tasks are those of a suite, and not texts that come as they come."""
+
+
+def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: str, v2: str) -> bool:
+    """Whether most runs are of tasks that the other version lacks, and tasks are chosen and repeated."""
+    if strata.matched or v1 == v2:
+        return False
+    tasks = {one.version: one.tasks for one in cells.unmatched}
+    sides = ((v1, strata.left.n), (v2, strata.right.n))
+    repeated = any(n >= REPEATED * tasks[version] for version, n in sides if version in tasks)
+    return repeated or strata.common >= COMMON
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

@@ -10,10 +10,10 @@ from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError, one_of, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.matching import TaskNumbers
+    from benchmark_recorder.matching import BeyondTasks, TaskNumbers
 
 
 class Sample(Protocol):
@@ -51,6 +51,13 @@ Runs: TypeAlias = "Cell | TaskNumbers"
 Read = Callable[[Runs], S]
 
 
+COMMON: Final = 0.1
+"""Part of a side's runs below which common tasks are there by accident."""
+
+ENOUGH_TASKS: Final = 5
+"""Common tasks from which on they decide even where most of the runs are of others."""
+
+
 class Pair(NamedTuple, Generic[S]):
     """One task's runs in both versions, neither empty; the id is ``None`` where it is counted, but not named."""
 
@@ -77,12 +84,20 @@ class Strata(Generic[S]):
     def matched(self) -> bool:
         """Whether tasks are compared with themselves.
 
-        So it is where the matched tasks hold at least half of the runs of one side. In production, where texts hardly
-        repeat, a handful of matched ones would speak for thousands of others; there all runs are compared.
+        So it is where the common tasks hold at least half of the runs of one side, or are at least five and hold a
+        tenth. In production, where texts hardly repeat, a handful of common ones would speak for thousands of others;
+        there all runs are compared.
         """
-        left = sum(pair.left.n for pair in self.pairs)
-        right = sum(pair.right.n for pair in self.pairs)
-        return bool(self.pairs) and (2 * left >= self.left.n or 2 * right >= self.right.n)
+        return bool(self.pairs) and self.common >= (COMMON if len(self.pairs) >= ENOUGH_TASKS else 0.5)
+
+    @property
+    def common(self) -> float:
+        """The part of the runs that common tasks hold, on the side where it is larger."""
+        sides = (
+            (sum(pair.left.n for pair in self.pairs), self.left.n),
+            (sum(pair.right.n for pair in self.pairs), self.right.n),
+        )
+        return max(part / whole if whole else 0.0 for part, whole in sides)
 
 
 def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
@@ -95,28 +110,38 @@ def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:
         read: what to take from a cell.
         empty: a sample of nothing.
     """
-    sides: list[dict[str | int, list[S]]] = []
+    sides: list[dict[str, list[S]]] = []
     totals: list[S] = []
-    beyond = () if cells.beyond is None else tuple(cells.beyond.rows())
     for version in (v1, v2):
-        tasks: dict[str | int, list[S]] = {}
+        tasks: dict[str, list[S]] = {}
         found: list[S] = []
         for cell in cells.cells:
             if cell.version == version and (sample := read(cell)).n:
                 found.append(sample)
                 if cell.task_id is not None:
                     tasks.setdefault(cell.task_id, []).append(sample)
-        for row in beyond:
-            if row.version == version and (sample := read(row)).n:
-                tasks.setdefault(row.task, []).append(sample)
         sides.append(tasks)
         totals.append(empty.together(found))
     left, right = sides
     pairs = tuple(
-        Pair(task if isinstance(task, str) else None, empty.together(left[task]), empty.together(right[task]))
-        for task in sorted(left.keys() & right.keys(), key=lambda task: (isinstance(task, int), task))
+        Pair(task, empty.together(left[task]), empty.together(right[task]))
+        for task in sorted(left.keys() & right.keys())
     )
-    return Strata(pairs, totals[0], totals[1])
+    return Strata((*pairs, *_unnamed(cells.beyond, v1, v2, read, empty)), totals[0], totals[1])
+
+
+def _unnamed(beyond: BeyondTasks | None, v1: str, v2: str, read: Read[S], empty: S) -> Iterator[Pair[S]]:
+    """The pairs of tasks whose ids are not known."""
+    if beyond is None:
+        return
+    sides: list[dict[int, list[S]]] = [{}, {}]
+    for side, version in zip(sides, (v1, v2), strict=True):
+        for row in beyond.rows(version):
+            if (sample := read(row)).n:
+                side.setdefault(row.task, []).append(sample)
+    left, right = sides
+    for task in left.keys() & right.keys():
+        yield Pair(None, empty.together(left[task]), empty.together(right[task]))
 
 
 NO_MOMENTS = Moments()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from benchmark_recorder.analysis import metrics
 from benchmark_recorder.analysis.evidence import Both, Evidence, Student, student_quantile
 from benchmark_recorder.analysis.fieller import Fieller
+from benchmark_recorder.analysis.measured import is_significant
 from benchmark_recorder.analysis.results import Result, finite
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
     Returns:
         ``None`` where the variance is unknown, or the interval is narrow enough.
     """
-    if not (measured.left[1] and measured.right[1]):
+    if not (measured.left[1] and measured.right[1]) or _runs_cannot_decide(measured):
         return None
     by_tasks = measured.matched_tasks > 1 and (measured.scope == "tasks" or _repeats_say_nothing_new(measured))
     per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
@@ -150,6 +151,14 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
         return None
     cost, seconds = _price(measured, runs) if runs else (None, None)
     return Needed(runs, per_task, tasks, cost, seconds)
+
+
+def _runs_cannot_decide(measured: Measured) -> bool:
+    """Whether the tasks differ, or the change is known and no improvement is claimed because failures rose."""
+    change = measured.change
+    return measured.unpaired or (
+        change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    )
 
 
 def reach_of(measured: Measured, margin: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +22,7 @@ from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result
+from benchmark_recorder.analysis.survivorship import CONFIRMED, RISEN, failures_rise, van_elteren
 from benchmark_recorder.analysis.thresholds import THRESHOLDS
 from benchmark_recorder.cells import Moments, encode
 from benchmark_recorder.errors import InvalidQueryError
@@ -108,7 +109,7 @@ class _History(NamedTuple):
     blocks: str
     """Which of them: ``"day"`` or ``"run"``."""
     values: dict[str, NDArray[np.float64]]
-    """By guardrail: logarithm of the duration, whether it failed, cost; NaN where it does not count."""
+    """By guardrail: logarithm of a success's duration, whether it failed, cost; NaN where it does not count."""
     time: NDArray[np.float64]
 
     @property
@@ -165,7 +166,8 @@ def _repeated(columns: Mapping[str, NDArray[Any]]) -> _History:
     _, task = np.unique(codes[rows], return_inverse=True)
     time = np.asarray(columns["execution_time"], dtype=np.float64)[rows]
     block, blocks = _blocks(np.asarray(columns["time"], dtype=np.int64)[rows])
-    logs = np.log(time, out=np.full(len(time), np.nan), where=time > 0)
+    succeeded = np.asarray(columns["success"], dtype=np.bool_)[rows]
+    logs = np.log(time, out=np.full(len(time), np.nan), where=succeeded & (time > 0))
     return _History(
         task=task.astype(np.int64),
         block=block,
@@ -276,13 +278,20 @@ def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterato
             for side in zip(n[split].tolist(), mean[split].tolist(), strict=True)
         ]
         moments = {name: _sides(parts[name], split) for name in ("execution_time", "cost")}
-        yield rule(
+        counts = _count_strata(failures)
+        found = rule(
             {
                 "execution_time": geometric(_moment_strata(moments["execution_time"]), scope),
-                "failure_rate": rate_difference(_count_strata(failures), scope, once=False),
+                "failure_rate": rate_difference(counts, scope, once=False),
                 "cost": sums(_moment_strata(moments["cost"]), scope),
             }
         )
+        time = found["execution_time"]
+        if time.state == "pass" and failures_rise(counts) < RISEN:
+            ranked = np.where(history.values["failure_rate"] > 0, math.inf, history.time)
+            if van_elteren(history.task, ranked, sides[split]) >= CONFIRMED:
+                found["execution_time"] = replace(time, state="inconclusive")
+        yield found
 
 
 _Parts = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.float64]"]

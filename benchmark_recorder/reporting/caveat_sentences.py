@@ -56,9 +56,13 @@ def _several(what: str) -> Callable[[Figures], str]:
 
 
 def _nothing_to_compare(f: Figures) -> str:
-    known = {"cost": "a known cost", "routing_accuracy": "both a selected and an expected agent"}
-    what = known.get(f["metric"], "a value")
-    return f"No run of {f['version']} has {what}, so {METRICS[f['metric']].noun} cannot be compared."
+    known = {
+        "cost": "has a known cost",
+        "routing_accuracy": "has both a selected and an expected agent",
+        "execution_time": "succeeded",
+    }
+    what = known.get(f["metric"], "has a value")
+    return f"No run of {f['version']} {what}, so {METRICS[f['metric']].noun} cannot be compared."
 
 
 def _too_few(f: Figures) -> str:
@@ -94,7 +98,11 @@ def _singles_not_judged(f: Figures) -> str:
 
 
 def _other_tasks(f: Figures) -> str:
-    lacks = {"cost": "has no known cost for", "route": "has no known route for"}.get(f["lacking"], "did not run")
+    lacks = {
+        "cost": "has no known cost for",
+        "route": "has no known route for",
+        "success": "did not run, or never with success",
+    }.get(f["lacking"], "did not run")
     left = f"{f['v1_unmatched_runs']:,} of {runs(f['v1_runs'])} of {f['v1']}"
     return f"{left} and {f['v2_unmatched_runs']:,} of {f['v2_runs']:,} of {f['v2']} are of tasks that the other {lacks}"
 
@@ -126,7 +134,7 @@ def _first_of(ids: Sequence[str], n: int) -> str:
 def _unmatched_tasks(f: Figures) -> str:
     return (
         f"{_other_tasks(f)}, so all runs are compared whatever their task; a different mix of tasks would look like a "
-        "change."
+        f"change{'' if f['verdict'] else ', so no verdict is given: run the same tasks in both versions'}."
     )
 
 
@@ -156,9 +164,22 @@ def _plain_differs(f: Figures) -> str:
 def _fast_failures(f: Figures) -> str:
     return (
         f"Failed runs of {f['version']} take {size(f['ratio'], '%')} of the time of successful ones, so failing more "
-        f"often would look like being faster. {rate(f['v1_failure_rate'])} of the baseline's runs failed, and "
+        "often makes the plain mean of all runs look faster. "
+        f"{rate(f['v1_failure_rate'])} of the baseline's runs failed, and "
         f"{rate(f['v2_failure_rate'])} of the candidate's; the verdict on the failure rate says whether that may be "
-        "chance. See the successful runs alone."
+        "chance. The verdict on time is about the successful runs alone."
+    )
+
+
+def _failures_rose(f: Figures) -> str:
+    ranks = (
+        "with failed runs ranked as the slowest, the candidate is not shown to be better"
+        if f["looked_at"]
+        else "the times of single runs, which would show whether it is better even so, are not at hand"
+    )
+    return (
+        "More of the candidate's runs may have failed, and slow ones among them, which shortens the times of the "
+        f"successful ones; {ranks}. No improvement of the time is claimed."
     )
 
 
@@ -233,6 +254,11 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "simpson": _simpson,
     "plain_differs": _plain_differs,
     "fast_failures": _fast_failures,
+    "failures_rose": _failures_rose,
+    "censored_times": lambda f: (
+        f"{f['timeouts']:,} of {runs(f['runs'])} of {f['version']} ran out of time and would have taken longer; their "
+        "times are not among those that are compared."
+    ),
     "no_trend": lambda _: "There is no trend, as the store could not be asked.",
     "no_repeats": lambda _: (
         "No task was run at least twice, so a split within tasks is impossible; run each task more often."

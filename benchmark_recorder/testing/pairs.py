@@ -11,7 +11,7 @@ from benchmark_recorder import matching
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.matching import LISTED, UnmatchedTasks
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.tabulation import summarize_columns
 from benchmark_recorder.testing.histories import HOSTILE_TEXTS, assert_same_cells, make_document
@@ -81,7 +81,7 @@ class PairsContract:
             )
             assert_same_cells(found, expected)
             assert found.unmatched == expected.unmatched
-            assert _numbers(found) == _numbers(expected)
+            assert numbers_beyond(found) == numbers_beyond(expected)
 
     def test_every_matched_task_is_in_a_cell_or_beyond(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """And in one of the two only."""
@@ -114,14 +114,14 @@ def _history() -> list[Document]:
     ]
 
 
-def _numbers(cells: Cells) -> list[tuple[Any, ...]]:
+def numbers_beyond(cells: Cells) -> list[tuple[Any, ...]]:
     """What is known of the tasks beyond, task by task, in an order that does not depend on their numbers."""
-    if cells.beyond is None:
-        return []
-    tasks: dict[int, list[tuple[Any, ...]]] = {}
-    labels = [cells.beyond.groups[place] for place in cells.beyond.group.tolist()]
-    for row, label in zip(cells.beyond.rows(), labels, strict=True):
-        moments = [round(number, 9) for sample in (row.log_time, row.cost, row.log_cost) for number in sample]
-        counts = (row.n, row.routed, row.routed_right, *moments)
-        tasks.setdefault(row.task, []).append((str(label), row.version, row.success, *counts))
-    return sorted(tuple(sorted(rows)) for rows in tasks.values())
+    tasks: dict[tuple[Any, int], list[tuple[Any, ...]]] = {}
+    for group in cells.beyond.groups if cells.beyond else ():
+        within = cells.beyond and cells.beyond.within(group)
+        for version in ("v1", "v2") if within else ():
+            for row in within.rows(version) if within else ():
+                moments = [round(number, 9) for sample in (row.log_time, row.cost, row.log_cost) for number in sample]
+                counts = (row.n, row.routed, row.routed_right, *moments)
+                tasks.setdefault((str(group), row.task), []).append((version, row.success, *counts))
+    return sorted((group, *sorted(rows)) for (group, _), rows in tasks.items())

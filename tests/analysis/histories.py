@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,20 @@ def cells_of(*columns: Columns) -> Cells:
     """What a store would answer for these versions."""
     versions = tuple(str(c["version"][0]) for c in columns if len(c["version"]))
     return collect([cell for c in columns for cell in tabulate(c)], versions)
+
+
+def known(*columns: Columns) -> Cells:
+    """Cells with a way to look at single runs, as a store's are."""
+    together = {name: np.concatenate([c[name] for c in columns]) for name in columns[0]}
+
+    def read(fields: Collection[str], success: bool | None) -> Mapping[str, NDArray[Any]]:
+        rows = slice(None) if success is None else together["success"] == success
+        return {
+            name: together[name][rows] if name in together else texts([None] * len(together["version"]))[rows]
+            for name in fields
+        }
+
+    return replace(cells_of(*columns), runs=read)
 
 
 def task_names(tasks: int, repeats: int) -> list[str]:

@@ -45,7 +45,7 @@ def test_a_task_begins_to_fail_where_it_never_did_and_is_repaired_where_it_does_
 
 
 def test_time_and_cost_do_not_fail() -> None:
-    assert rows("++", "--", "execution_time").turn is None
+    assert rows("++-", "--+", "execution_time").turn is None
     assert rows("++", "--", "cost").turn is None
 
 

@@ -18,7 +18,7 @@ from benchmark_recorder.analysis.self_test import (
 )
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.views import worded
-from tests.analysis.histories import Columns, cells_of, runs, task_names, texts
+from tests.analysis.histories import Columns, known, runs, task_names, texts
 
 
 def history(repeats: int = 6, *, tasks: int = 13, days: int = 12, seed: int = 0, shared: float = 0.0) -> Columns:
@@ -45,7 +45,7 @@ def test_each_split_is_judged_exactly_as_the_gate_would(repeats: int, scope: str
     (sides,) = _within_tasks(found, 25, np.random.default_rng(3))
     literal = _literal_blocks(found, sides)
     for candidate, rulings, blocked in zip(sides, _rulings(found, sides, scope), literal, strict=True):
-        cells = cells_of(with_version(columns, "a", ~candidate), with_version(columns, "b", candidate))
+        cells = known(with_version(columns, "a", ~candidate), with_version(columns, "b", candidate))
         gate = check_gate(cells, "a", "b", scope=scope)
         for check in gate.checks:
             ruling = rulings[check.metric]

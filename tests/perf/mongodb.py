@@ -19,7 +19,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -29,11 +30,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark_recorder import BenchmarkRecorder, get_benchmark_recorder
+from benchmark_recorder.cells import CELL_FIELDS
 from benchmark_recorder.identity import stamp
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.mongodb.documents import stored
+from benchmark_recorder.stores.mongodb.pipeline import filter_of
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.testing import make_document
 from tests.perf.ratios import ROUNDS, Line, print_table
@@ -81,7 +85,7 @@ def made(path: Path) -> Path:
 
 def make(count: int) -> Iterator[Document]:
     """Half of the records are of 200 tasks that repeat, half of tasks that do not."""
-    rng, template = random.Random(1), make_document(metadata={"run": "r1"})
+    rng, template = random.Random(1), make_document()
     for number in range(count):
         record_id, timestamp = stamp()
         yield template | {
@@ -93,6 +97,9 @@ def make(count: int) -> Iterator[Document]:
             "execution_time": rng.lognormvariate(0, 1),
             "success": rng.random() < 0.9,
             "cost_estimated": rng.random(),
+            "model": f"model-{number % 3}",
+            "git_commit": f"{number % 20:040}",
+            "metadata": {"run": "r1", "region": f"region-{number % 5}"},
         }
 
 
@@ -179,13 +186,45 @@ def reading(server: Mongod, _: Path, count: int, rounds: int) -> list[Line]:
             )
             for of, query, condition, fields in questions
         ]
-        versions = ["v1", "v2"]
+        every = Query.of(version=["v1", "v2"])
+        repeated = replace(every, agents=("one that repeats",))
         for what, query in (
-            ("a comparison of all records, half of them of tasks seen once", Query.of(version=versions)),
-            ("a comparison of half of them, of 200 tasks", Query.of(version=versions, agent="one that repeats")),
+            ("a comparison of all records, half of them of tasks seen once", every),
+            ("a comparison of half of them, of 200 tasks", repeated),
         ):
             lines.append(comparing(store, client, what, query))
+        condition = filter_of(every)
+        find = "over a bare `find` of the columns that it is made of"
+        columns = partial(fetch, collection, condition, CELL_FIELDS)
+        lines.append(
+            against(server, f"the first of these {find}", partial(store.summarize, every), columns, rounds, "<= 2.5")
+        )
+        for key in ("model", "commit", "metadata.region"):
+            grouped = partial(store.summarize, replace(repeated, by=(key,)))
+            plain = partial(store.summarize, repeated)
+            lines.append(against(server, f"the second by `{key}` over that without", grouped, plain, rounds, "<= 1.3"))
+        histogram, scan = partial(store.histogram, every), partial(store.scan, every, ["version", "execution_time"])
+        lines.append(against(server, "histograms over a `scan` of the column", histogram, scan, rounds, "<= 0.8"))
         return lines
+
+
+def fetch(collection: Collection[Any], condition: dict[str, Any], fields: Sequence[str]) -> None:
+    list(collection.find(condition, {"_id": False} | dict.fromkeys(fields, True)))
+
+
+def against(  # noqa: PLR0917
+    server: Mongod, what: str, ours: Callable[[], Any], other: Callable[[], Any], rounds: int, target: str
+) -> Line:
+    """In seconds of the processor that server and client take together, as either may do the other's work."""
+
+    def cost(run: Callable[[], Any]) -> float:
+        start = server.cpu_seconds() + time.process_time()
+        run()
+        return server.cpu_seconds() + time.process_time() - start
+
+    times = [(cost(ours), cost(other)) for _ in range(rounds)]
+    note = "{:.1f} s over {:.1f} s".format(*map(median, zip(*times, strict=True)))
+    return Line(what, [one / two for one, two in times], target, note)
 
 
 def scanning(  # noqa: PLR0917
@@ -227,6 +266,7 @@ import sys
 from pathlib import Path
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
+from benchmark_recorder.stores.mongodb.pipeline import filter_of
 from benchmark_recorder.stores.replication import ReplicatedStore
 path, url = sys.argv[1:]
 with ReplicatedStore(JSONFileStore(path), MongoDBStore(url), beside=path, deliver="off") as store:

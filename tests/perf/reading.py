@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import msgspec
 import numpy as np
 
 from benchmark_recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
-from tests.perf.ratios import EXECUTION, ROUNDS, Line, history, print_table, write_history
+from tests.perf.ratios import EXECUTION, ROUNDS, Line, history, over, print_table, write_history
 
 RECORDS = 1_000_000
 
@@ -43,7 +44,7 @@ print(sum(r.success for r in records) / len(records), sum(r.cost_estimated for r
 
 STORE = """
 import sys
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 store, query = JSONFileStore(sys.argv[1]), Query.of(version="v2.0")
 cells, times = store.summarize(query), store.scan(query, ["execution_time"])["execution_time"]
@@ -79,6 +80,7 @@ def main() -> int:
         write_history(path, count)
         print(f"{count:,} records, {path.stat().st_size / 1e6:,.0f} MB")
         lines = [*cold(path), *memory(path), *warm(path), *lock_free(Path(name, "watched.json"))]
+        lines += metadata(Path(name, "labelled.json"), count)
     print_table("Reading", lines)
     return 0 if all(line.holds for line in lines) else 1
 
@@ -158,6 +160,64 @@ def warm(path: Path) -> list[Line]:
         )
         for name, target in targets.items()
     ]
+
+
+class Peer(msgspec.Struct, gc=False):
+    """What a typed decode reads of a record."""
+
+    version: str
+    execution_time: float
+    success: bool
+    cost_estimated: float
+
+
+class PeerDocument(msgspec.Struct):
+    metrics: list[Peer]
+
+
+def metadata(path: Path, count: int) -> list[Line]:
+    """Filters and groups by metadata, of which each thousand records has three texts; the processor's time."""
+    with JSONFileStore(path) as store:
+        for first in range(0, count, 5000):
+            documents = enumerate(history(min(5000, count - first), first), first)
+            labelled = [d | {"metadata": {"region": ("eu", "us", "ap")[n % 3], "run": n // 1000}} for n, d in documents]
+            store.append(labelled, fresh=True)
+    spans: dict[str, list[float]] = {}
+    for round_number in range(ROUNDS + 1):
+        Path(f"{path}.d", "metadata").unlink(missing_ok=True)
+        for name, repeats in metadata_times(path).items():
+            if round_number:  # the first round saves the columns
+                spans.setdefault(name, []).append(sorted(repeats)[len(repeats) // 2])
+    return [
+        Line(what, over(spans, one, other), target, f"({1000 * min(spans[one]):.1f} ms)")
+        for what, one, other, target in (
+            ("first filter by metadata, over msgspec's typed decode", "first", "decode", "<= 0.6"),
+            ("warm metrics of 500 runs by metadata, over those of a version", "filtered", "unfiltered", "<= 2"),
+            ("warm cells by metadata, over plain ones from columns", "grouped", "plain", "<= 1.3"),
+        )
+    ]
+
+
+def metadata_times(path: Path) -> dict[str, list[float]]:
+    decode = msgspec.json.Decoder(PeerDocument).decode
+    spans: dict[str, list[float]] = {}
+    with BenchmarkRecorder(path) as recorder:
+        recorder.get_historical_metrics(version="v2.0")
+        questions: dict[str, Callable[[], object]] = {
+            "decode": lambda: decode(path.read_bytes()),
+            "first": lambda: recorder.store.scan(Query.of(metadata={"run": 3}), ["execution_time"]),
+            "unfiltered": lambda: recorder.get_historical_metrics(version="v2.0"),
+            "filtered": lambda: recorder.get_historical_metrics(version="v2.0", metadata={"run": 7}),
+            "plain": lambda: recorder.store.summarize(Query(runs="all")),  # not from kept cells
+            "grouped": lambda: recorder.store.summarize(Query(by=("metadata.region",))),
+        }
+        for name, ask in questions.items():
+            spans[name] = []
+            for _ in range(1 if name in {"decode", "first"} else 5):
+                start = time.process_time()
+                ask()
+                spans[name].append(time.process_time() - start)
+    return spans
 
 
 def lock_free(path: Path) -> list[Line]:

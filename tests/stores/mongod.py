@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -77,6 +78,12 @@ class Mongod:
             while not client.admin.command("hello")["isWritablePrimary"]:
                 assert time.monotonic() < deadline, "the server did not become primary"
                 time.sleep(0.02)
+
+    def cpu_seconds(self) -> float:
+        """What the server has taken of the processor so far."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def __enter__(self) -> Self:
         self.start()

@@ -18,7 +18,7 @@ from sqlglot.optimizer.qualify import qualify
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.stores.vertex.groups import Key
@@ -32,6 +32,7 @@ from benchmark_recorder.stores.vertex.sql import (
     summarize_sql,
     with_columns,
 )
+from benchmark_recorder.stores.vertex.units import units_sql
 from benchmark_recorder.testing import QUERIES, StoreContract, assert_same_cells, make_document, make_history
 from tests.fakes.google_cloud import TABLE, FakeGoogleCloud, google_cloud
 
@@ -227,6 +228,7 @@ def _grouped_sql(query: Query, filters: Filters) -> Iterator[str]:
     for given in (keys, [key.narrowed([{"raw": None, "n": 1, "last": 1}]) for key in keys]):
         yield summarize_sql(TABLE, query, filters, given)
         yield histogram_sql(TABLE, given, "cost", filters)
+        yield units_sql(TABLE, replace(query, unit="metadata.a"), filters, given)
         yield from (groups_sql(TABLE, key, filters) for key in given)
     missing = [column for column in SCHEMA if column.name in {"model", "input_tokens"}]
     yield with_columns(histogram_sql(TABLE, keys, "input_tokens", filters), TABLE, missing)
@@ -385,7 +387,7 @@ def test_a_missing_package_is_an_error_that_holds_the_pip_line() -> None:
     program = """
 import sys
 from benchmark_recorder import MissingDependencyError, get_benchmark_recorder
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import make_document
 store = VertexStore("demo-project")
@@ -409,7 +411,7 @@ def test_a_forked_child_has_connections_of_its_own(cloud: FakeGoogleCloud) -> No
     program = """
 import os
 from google.auth.credentials import AnonymousCredentials
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import make_history
 store = VertexStore("demo-project", credentials=AnonymousCredentials())

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 import numpy as np
 
 from benchmark_recorder.cells import Cell, Cells, Coded, Moments, collect, tabulate
-from benchmark_recorder.matching import LISTED, UnmatchedTasks, are_matched, compared
+from benchmark_recorder.columns import logs_of, moment_columns_by, routings
+from benchmark_recorder.matching import LISTED, NUMBERS, BeyondTasks, UnmatchedTasks, are_matched, compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.grouping import Groups
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
 
     Times: TypeAlias = NDArray[np.float64]
 
@@ -162,21 +163,55 @@ def tabulate_pooled(
     tasks, versions = np.divmod(pairs, len(version.vocabulary))
     seen = np.bincount(tasks, minlength=count)
     own, beyond = are_matched(task.vocabulary, np.bincount(task.codes, minlength=count), seen, asked)
-    if compared(query.versions):  # else those beyond are not needed one by one
-        own |= beyond
     if query.own_cells:
         own |= np.fromiter((text in query.own_cells for text in task.vocabulary), np.bool_, count)
     rows = own[task.codes]
     if rows.all():
         return collect(tabulate(columns, groups), query.versions, query.own_cells)
-    mine, others = (groups and groups._replace(codes=groups.codes[some]) for some in (rows, ~rows))
-    cells = tabulate(_rows(columns, rows), mine) + _pool(_rows(columns, ~rows), others)
+    cells = tabulate(*_rows(columns, groups, rows)) + _pool(*_rows(columns, groups, ~rows))
+    if not compared(query.versions):
+        return collect(cells, query.versions, query.own_cells)
     alone = [
-        _alone(version.vocabulary[code], task.vocabulary, tasks[(versions == code) & ~own[tasks]])
+        _alone(version.vocabulary[code], task.vocabulary, tasks[(versions == code) & ~(own | beyond)[tasks]])
         for code in np.unique(versions).tolist()
-        if compared(query.versions)
     ]
-    return collect(cells, query.versions, query.own_cells, unmatched=[one for one in alone if one.tasks])
+    return collect(
+        cells,
+        query.versions,
+        query.own_cells,
+        beyond=_beyond(*_rows(columns, groups, (beyond & ~own)[task.codes])),
+        unmatched=[one for one in alone if one.tasks],
+    )
+
+
+def _beyond(columns: Mapping[str, NDArray[np.generic] | Coded], groups: Groups | None) -> BeyondTasks | None:
+    """The runs of some tasks as bare numbers."""
+    task, version = cast("Coded", columns["task_id"]), cast("Coded", columns["version"])
+    success = cast("NDArray[np.bool_]", columns["success"])
+    if not len(success):
+        return None
+    labels, codes = (((),), np.zeros(len(success), np.int64)) if groups is None else (groups.labels, groups.codes)
+    key = ((task.codes.astype(np.int64) * len(version.vocabulary) + version.codes) * 2 + success) * len(labels) + codes
+    _, first, row = np.unique(key, return_index=True, return_inverse=True)
+    time, cost = (cast("Times", columns[name]) for name in ("execution_time", "cost"))
+    routed, right = routings(cast("Coded", columns["expected_agent"]), cast("Coded", columns["agent_selected"]))
+    parts = [
+        np.bincount(row),
+        *moment_columns_by(row, logs_of(time, time > 0), time > 0, len(first)),
+        *moment_columns_by(row, cost, np.isfinite(cost), len(first)),
+        *moment_columns_by(row, logs_of(cost, cost > 0), cost > 0, len(first)),
+        np.bincount(row[routed], minlength=len(first)),
+        np.bincount(row[right], minlength=len(first)),
+    ]
+    return BeyondTasks(
+        task=task.codes[first].astype(np.int64),
+        version=version.codes[first].astype(np.int64),
+        success=success[first],
+        group=codes[first].astype(np.int64),
+        numbers={name: part.astype(np.float64) for name, part in zip(NUMBERS, parts, strict=True)},
+        versions=version.vocabulary,
+        groups=tuple(labels),
+    )
 
 
 def _alone(version: str, tasks: Sequence[str], codes: NDArray[np.int64]) -> UnmatchedTasks:
@@ -205,9 +240,11 @@ def _pool(columns: Mapping[str, NDArray[np.generic] | Coded], groups: Groups | N
 
 
 def _rows(
-    columns: Mapping[str, NDArray[np.generic] | Coded], rows: NDArray[np.bool_]
-) -> dict[str, NDArray[np.generic] | Coded]:
-    return {
+    columns: Mapping[str, NDArray[np.generic] | Coded], groups: Groups | None, rows: NDArray[np.bool_]
+) -> tuple[dict[str, NDArray[np.generic] | Coded], Groups | None]:
+    """Some rows, and their groups."""
+    some = {
         name: Coded(column.codes[rows], column.vocabulary) if isinstance(column, Coded) else column[rows]
         for name, column in columns.items()
     }
+    return some, groups and groups._replace(codes=groups.codes[rows])

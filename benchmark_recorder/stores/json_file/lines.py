@@ -12,7 +12,7 @@ from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.json_file.format import JOINT, ids_of, is_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,6 +83,33 @@ def _row(line: bytes) -> Row:
         if not is_record(line):
             raise
         return INVALID
+
+
+# Texts ---------------------------------------------------------------------------------------------------------------
+
+
+class Vocabulary(dict[str | None, int]):
+    """The code of each text, in the order of appearance."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        super().__init__({None: -1})
+        self._texts: list[str] = []
+        for text in texts:
+            self[text]  # which gives it a code
+
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self._texts)
+        self._texts.append(text)
+        return code
+
+    def text_of(self, code: int) -> str | None:
+        """The text that has a code."""
+        return None if code < 0 else self._texts[code]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """By code."""
+        return tuple(self._texts)
 
 
 # Times ---------------------------------------------------------------------------------------------------------------

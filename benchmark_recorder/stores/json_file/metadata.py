@@ -7,6 +7,7 @@ question then reads the document, and remembers what it asked of the latest text
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,19 +16,23 @@ import numpy as np
 
 from benchmark_recorder.columns import Coded
 from benchmark_recorder.grouping import label_of
-from benchmark_recorder.stores.json_file.table import PIECE, Vocabulary
+from benchmark_recorder.stores.json_file.lines import Vocabulary
+from benchmark_recorder.stores.json_file.table import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.json_file.source import Source
 
 MAX_TEXTS: Final = 100_000
 MAX_BYTES: Final = 1 << 25
 """Different texts, and their bytes in all, that are kept."""
+
+FEW_TEXTS: Final = 4
+"""Up to this count, comparing all codes with each is faster than looking them up."""
 
 MAX_QUESTIONS: Final = 20
 """Questions whose answers are kept."""
@@ -180,4 +185,7 @@ class Metadata:
             return np.fromiter(map(_Answers(ask).__getitem__, texts), dtype)
         if len(answers) < len(self._codes):
             answers += [ask(_decode(text)) for text in list(self._codes)[len(answers) :]]
-        return np.array(answers, dtype)[self.codes]
+        by_code = np.array(answers, dtype)
+        if dtype is np.bool_ and len(yes := np.flatnonzero(by_code)) <= FEW_TEXTS:
+            return reduce(np.logical_or, (self.codes == code for code in yes), np.zeros(self._count, np.bool_))
+        return by_code.take(self.codes)

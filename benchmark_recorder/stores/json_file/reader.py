@@ -16,7 +16,7 @@ from benchmark_recorder.cells import Cells, StoreNote
 from benchmark_recorder.columns import Coded, Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS, metadata_key
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.arrays import UnusableError
 from benchmark_recorder.stores.json_file.format import ids_of
@@ -91,11 +91,12 @@ class Reader:
 
     def _scan(self, table: Table, source: Source | None, query: Query, fields: Collection[str]) -> Columns:
         rows, others = self._gather(table, source, query, [name for name in fields if name not in KEPT])
+        places = None if rows is None else table.places(rows)
 
         def column(name: str) -> NDArray[np.generic]:
             if name in others:
                 return others[name]
-            kept = table.column(name, rows)
+            kept = table.column(name, places)
             return table.texts(name, kept) if name in TEXTS else kept
 
         return {name: column(name) for name in fields}
@@ -205,7 +206,7 @@ class Reader:
             self._saved = len(self._table)
 
 
-_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")
+_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata", "dropped")
 
 
 class Projection:
@@ -220,7 +221,9 @@ class Projection:
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(task=query.task, exclude_ids=query.exclude_ids, runs="all", units=query.units)
+        self._query = Query(
+            task=query.task, exclude_ids=query.exclude_ids, dropped=query.dropped, runs="all", units=query.units
+        )
         self.is_narrowed = self._query != Query(runs="all")
         fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
@@ -19,12 +21,13 @@ from benchmark_recorder.cells import (
     tabulate,
 )
 from benchmark_recorder.grouping import groups_of
-from benchmark_recorder.records import TEXT_FILTERS
+from benchmark_recorder.queries import TEXT_FILTERS
 from benchmark_recorder.stores.json_file.derived import Ordered, cell_of_run, tabulate_pooled
 from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
     Key,
     Row,
+    Vocabulary,
     decode_each,
     decode_rows,
     keys_in,
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
 
 TEXTS: Final = tuple(TEXT_FILTERS)
 """Columns of texts, kept as codes into a vocabulary; -1 is ``None``."""
@@ -80,30 +83,6 @@ COPY: Final = -2
 
 Part: TypeAlias = "Callable[[str], NDArray[np.generic]]"
 """Some consecutive records: a function from a column's name to its values."""
-
-
-class Vocabulary(dict[str | None, int]):
-    """The code of each text, in the order of appearance."""
-
-    def __init__(self, texts: Iterable[str] = ()) -> None:
-        super().__init__({None: -1})
-        self._texts: list[str] = []
-        for text in texts:
-            self[text]  # which gives it a code
-
-    def __missing__(self, text: str) -> int:
-        code = self[text] = len(self._texts)
-        self._texts.append(text)
-        return code
-
-    def text_of(self, code: int) -> str | None:
-        """The text that has a code."""
-        return None if code < 0 else self._texts[code]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """By code."""
-        return tuple(self._texts)
 
 
 class Table:
@@ -222,12 +201,13 @@ class Table:
             greatest = int(high.max()), int(low[high == high.max()].max())
         self.last = max(before, greatest)
         least = high.min()
-        earlier = self._where("id_high", lambda ids: ids >= least) & self._where("version", lambda codes: codes >= 0)
+        later_ids = self._where("id_high", lambda ids: ids >= least)
+        earlier = self.places(later_ids & self._where("version", lambda codes: codes >= 0))
         found = repeated(
             np.concatenate([self.column("id_high", earlier), high]),
             np.concatenate([self.column("id_low", earlier), low]),
         )
-        start = np.count_nonzero(earlier)
+        start = sum(map(len, earlier))
         return [int(rows[place - start]) for place in found if place >= start]
 
     def _columns_of(self, values: Mapping[str, tuple[Any, ...]]) -> dict[str, NDArray[np.generic]]:
@@ -290,13 +270,18 @@ class Table:
         """Of all records, where they are kept."""
         return None if self._cells is None else tuple(self._cells.values())
 
-    def column(self, name: str, rows: NDArray[np.bool_] | None = None) -> NDArray[np.generic]:
-        """One column of some records (``None``: of all), the texts as codes; read-only."""
+    def places(self, rows: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+        """Where some records are in each part: by number, which each column takes faster than by mask."""
+        found = np.flatnonzero(rows)
+        starts = np.cumsum([0, *(count for count, _ in self._parts)])
+        cuts = pairwise(found.searchsorted(starts).tolist())
+        return [found[first:last] - start for start, (first, last) in zip(starts.tolist(), cuts, strict=False)]
+
+    def column(self, name: str, places: list[NDArray[np.intp]] | None = None) -> NDArray[np.generic]:
+        """One column of the records at some places (``None``: of all), the texts as codes; read-only."""
         parts = [part(name) for _, part in self._parts]
-        if rows is not None:
-            # Part by part, because to join the whole column first takes longer than all the rest.
-            ends = np.cumsum([len(part) for part in parts])
-            parts = [part[rows[end - len(part) : end]] for part, end in zip(parts, ends.tolist(), strict=True)]
+        if places is not None:
+            parts = [part.take(own) for part, own in zip(parts, places, strict=True)]
         column = parts[0].view() if len(parts) == 1 else np.concatenate(parts or [np.empty(0, DTYPES[name])])
         column.flags.writeable = False
         return column
@@ -347,7 +332,7 @@ class Table:
             masks.append(self._where("time", lambda time: time >= query.since))
         if query.until is not None:
             masks.append(self._where("time", lambda time: time < query.until))
-        return np.logical_and.reduce(masks) if masks else None
+        return reduce(np.logical_and, masks) if masks else None
 
     def _where(self, name: str, test: Callable[[NDArray[Any]], NDArray[np.bool_]]) -> NDArray[np.bool_]:
         return np.concatenate([test(part(name)) for _, part in self._parts] or [np.empty(0, np.bool_)])
@@ -369,7 +354,8 @@ class Table:
             mask: which records.
             others: what ``groups_of`` needs beside, of the same records.
         """
-        kept = {name: self.column(name, mask) for name in fields_of(query) if name in KEPT}
+        places = None if mask is None else self.places(mask)
+        kept = {name: self.column(name, places) for name in fields_of(query) if name in KEPT}
         columns = {**self._coded(kept), **others}
         if query.unit is not None or len(self.vocabularies["task_id"]) <= MAX_KEPT_CELLS:
             return summarize_columns(columns, query)

@@ -5,6 +5,7 @@
 - ``documents``: a record as a document, and back.
 - ``aggregation``: in which steps the server is asked, and what is made of its answers.
 - ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
+- ``units``: the aggregation that counts units.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
 - ``outcome``: what became of a batch that the server took in part; the driver's errors in words.
 """

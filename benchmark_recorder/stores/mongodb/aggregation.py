@@ -18,12 +18,14 @@ from benchmark_recorder.matching import LISTED, UnmatchedTasks, compared
 from benchmark_recorder.stores.mongodb.groups import Key, Labels, NotGroupedError, TooManyGroupsError
 from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours
 from benchmark_recorder.stores.mongodb.pipeline import cell_of, cells_of, first_alone, groups_of, repeated_of
+from benchmark_recorder.stores.mongodb.units import part_of, units_of
+from benchmark_recorder.tabulation import cells_of_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from benchmark_recorder.cells import Cell, Cells
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.mongodb.pipeline import Stage
 
 Made = TypeVar("Made")
@@ -69,6 +71,11 @@ class Aggregation:
         cells, rest = self.grouped(lambda keys: cells_of(query, keys, own), cell_of)
         alone = () if own is None or not compared(query.versions) else self._alone(cells, own)
         return replace(collect(cells, query.versions, query.own_cells, unmatched=alone), caveats=group_notes(rest))
+
+    def units(self) -> Cells:
+        """The same of units."""
+        parts, rest = self.grouped(lambda keys: units_of(self.query, keys), part_of)
+        return cells_of_units(parts, self.query, group_notes(rest))
 
     def _alone(self, cells: Sequence[Cell], own: Collection[str]) -> list[UnmatchedTasks]:
         """What is known of the tasks in pooled cells, each of which has one record."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder import cells
 from benchmark_recorder.cells import Cell, Moments
-from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
+from benchmark_recorder.histogram import AT_BOUNDS, SCALE
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.records import is_unicode, plain_text
 from benchmark_recorder.stores.mongodb.documents import tag
@@ -23,7 +23,7 @@ from benchmark_recorder.stores.mongodb.groups import is_one_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.mongodb.groups import Key, Labels
 
 Stage: TypeAlias = "dict[str, Any]"
@@ -44,6 +44,8 @@ def filter_of(query: Query) -> Stage:
         conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
     if query.runs != "all":
         conditions.append({"parent_id": {"$eq" if query.runs == "roots" else "$ne": None}})  # or left out
+    if query.dropped is not None:
+        conditions.append(_one_of("dropped", query.dropped))
     if query.success is not None:
         conditions.append({"success": {"$eq": query.success}})
     conditions += _moments_within(query)
@@ -105,9 +107,9 @@ def cells_of(query: Query, keys: Sequence[Key] = (), own: Collection[str] | None
     """
     return [
         {"$match": filter_of(query)},
-        {"$set": {"log_time": _log_of("$execution_time"), "log_cost": _log_of("$cost")}},
+        {"$set": {"log_time": log_of("$execution_time"), "log_cost": log_of("$cost")}},
         {
-            "$group": {"_id": {"version": "$version", "task_id": _task(own), "success": "$success"} | _group(keys)}
+            "$group": {"_id": {"version": "$version", "task_id": _task(own), "success": "$success"} | group_of(keys)}
             | _CELL
         },
     ]
@@ -131,13 +133,17 @@ def histogram_of(query: Query, keys: Sequence[Key], field: str) -> list[Stage]:
     """
     value = f"${field}"
     # One condition, as each takes as long as the logarithm: what is not above 0 stays as it is.
-    shifted = {"$floor": {"$add": [{"$multiply": [{"$ln": value}, BUCKETS_PER_LN]}, SHIFT + AT_BOUNDS]}}
+    shifted = {"$floor": {"$add": [{"$log": [value, _BUCKET]}, SHIFT + AT_BOUNDS]}}
     bucket = {"$cond": [{"$gt": [value, 0]}, shifted, value]}
     return [
         {"$match": filter_of(query)},
         {"$set": {"bucket": bucket}},
-        {"$group": {"_id": {"version": "$version", "bucket": "$bucket"} | _group(keys), "n": {"$sum": 1}}},
+        {"$group": {"_id": {"version": "$version", "bucket": "$bucket"} | group_of(keys), "n": {"$sum": 1}}},
     ]
+
+
+_BUCKET: Final = 2.0**2.0**-SCALE
+"""The ratio of a bucket's bounds."""
 
 
 def bucket_from(found: float | None) -> float | None:
@@ -147,7 +153,8 @@ def bucket_from(found: float | None) -> float | None:
     return found - SHIFT if found > 0 else None
 
 
-def _group(keys: Sequence[Key]) -> Stage:
+def group_of(keys: Sequence[Key]) -> Stage:
+    """The part of an id that tells groups apart."""
     return {"group": [key.raw for key in keys]} if keys else {}
 
 
@@ -163,18 +170,21 @@ _POOLED: Final = True
 """The task of the records that are pooled: not a text, so that it is no task's id."""
 
 
-def _log_of(value: str) -> Stage:
+def log_of(value: str) -> Stage:
+    """The logarithm of what is above 0."""
     return {"$cond": [{"$gt": [value, 0]}, {"$ln": value}, None]}
 
 
 # Absent and null sort before every text.
-_ROUTED: Final = {"$and": [{"$gt": ["$expected_agent", None]}, {"$gt": ["$agent_selected", None]}]}
+ROUTED: Final = {"$and": [{"$gt": ["$expected_agent", None]}, {"$gt": ["$agent_selected", None]}]}
+ROUTED_RIGHT: Final = {"$and": [ROUTED, {"$eq": ["$expected_agent", "$agent_selected"]}]}
 
 _MOMENTS: Final = {"time": "execution_time", "log_time": "log_time", "cost": "cost", "log_cost": "log_cost"}
 """By what they are called in a cell: the fields that moments are made of."""
 
 
-def _moments_of(name: str, field: str) -> Stage:
+def moments_of(name: str, field: str) -> Stage:
+    """What ``moments_from`` takes, of a field's values."""
     return {
         f"{name}_n": {"$sum": {"$cond": [{"$isNumber": f"${field}"}, 1, 0]}},
         f"{name}_mean": {"$avg": f"${field}"},
@@ -182,7 +192,8 @@ def _moments_of(name: str, field: str) -> Stage:
     }
 
 
-def _range_of(field: str) -> Stage:
+def range_of(field: str) -> Stage:
+    """Least and greatest text."""
     return {f"least_{field}": {"$min": f"${field}"}, f"greatest_{field}": {"$max": f"${field}"}}
 
 
@@ -190,13 +201,13 @@ _CELL: Final[Stage] = {
     "n": {"$sum": 1},
     "max_time": {"$max": "$execution_time"},
     "max_cost": {"$max": "$cost"},
-    "routed": {"$sum": {"$cond": [_ROUTED, 1, 0]}},
-    "routed_right": {"$sum": {"$cond": [{"$and": [_ROUTED, {"$eq": ["$expected_agent", "$agent_selected"]}]}, 1, 0]}},
+    "routed": {"$sum": {"$cond": [ROUTED, 1, 0]}},
+    "routed_right": {"$sum": {"$cond": [ROUTED_RIGHT, 1, 0]}},
     "first": {"$min": "$time"},
     "last": {"$max": "$time"},
-    **_range_of("git_commit"),
-    **_range_of("host"),
-    **{name: how for field in _MOMENTS.items() for name, how in _moments_of(*field).items()},
+    **range_of("git_commit"),
+    **range_of("host"),
+    **{name: how for field in _MOMENTS.items() for name, how in moments_of(*field).items()},
 }
 """What is made of the records of a cell."""
 
@@ -213,10 +224,11 @@ def cell_of(row: dict[str, Any], labels: Labels) -> Cell:
         "tasks": row["n"] if is_pooled else 1,  # each has one record
         "group": labels.of(own.get("group", ())),
     }
-    return cells.cell_of(row | labelled, {name: _moments(row, name) for name in _MOMENTS})
+    return cells.cell_of(row | labelled, {name: moments_from(row, name) for name in _MOMENTS})
 
 
-def _moments(row: Mapping[str, Any], name: str) -> Moments:
+def moments_from(row: Mapping[str, Any], name: str) -> Moments:
+    """The moments of what ``moments_of`` calls so."""
     n, mean, deviation = row[f"{name}_n"], row[f"{name}_mean"], row[f"{name}_deviation"]
     if not n:
         return Moments()

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.mongodb.aggregation import Aggregation
     from benchmark_recorder.stores.mongodb.client import Client
     from benchmark_recorder.stores.mongodb.pipeline import Stage
@@ -172,10 +173,9 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.groups import NotGroupedError
         from benchmark_recorder.tabulation import fields_of, summarize_columns
 
-        if query.unit is not None:
-            return summarize_columns(self.scan(query, fields_of(query)), query)
+        asked = self._asked(query)
         try:
-            return self._asked(query).cells(few_tasks=self._has_few_tasks())
+            return asked.cells(few_tasks=self._has_few_tasks()) if query.unit is None else asked.units()
         except NotGroupedError:
             return summarize_columns(self.scan(query, fields_of(query)), query)
 
@@ -278,7 +278,7 @@ class MongoDBStore(Store):
     def _hint(self, query: Query) -> Hint:
         """How the records are best found, where the server would choose another way; empty where it would not.
 
-        It always takes an index, and fetching most records in an index's order takes it longer than reading all.
+        It always takes an index, but to fetch a third of the records in an index's order takes as long as to read all.
         """
         from benchmark_recorder.stores.mongodb.pipeline import index_filter_of
 
@@ -286,11 +286,11 @@ class MongoDBStore(Store):
             return {}
         with self._talking():
             collection = self._collection()
-            half = collection.estimated_document_count() // 2
-            if not half:
+            third = collection.estimated_document_count() // 3
+            if not third:
                 return {}
-            seen = collection.count_documents(condition, limit=half, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS)
-        return _AS_STORED if seen == half else {}
+            seen = collection.count_documents(condition, limit=third, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS)
+        return _AS_STORED if seen == third else {}
 
     def _has_few_tasks(self) -> bool:
         """Whether the collection has few tasks: a walk over the index that skips from task to task."""

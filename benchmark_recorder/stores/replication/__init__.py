@@ -2,6 +2,7 @@
 
 - ``store``: ``ReplicatedStore``: appends to the journal, asks both sides, and counts each record once.
 - ``undelivered``: the local side of a question.
+- ``units``: units that have runs on both sides.
 - ``delivery``: from the journal to the remote store, batch by batch; what happens after a kill or a rewrite; reading
   ahead; copies one store into another (``sync --from``).
 - ``worker``: the thread that delivers in the background, and retries.

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cell, Cells, StoreNote
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Journal
     from benchmark_recorder.stores.cursors import Cursor
 
@@ -212,12 +213,14 @@ class ReplicatedStore(Store):
         """See ``Store.summarize``; if the remote store cannot be reached, from the journal alone, with a note."""
         from benchmark_recorder.cells import Cells, collect, merged
         from benchmark_recorder.columns import columns_of
+        from benchmark_recorder.stores.replication.units import count_units
         from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_by
 
         try:
             with self._asking(), self._undelivered(query) as here:
                 if query.unit is not None:
-                    return summarize_columns(self._columns(query, here, fields_of(query)), query)
+                    counted = count_units(self._asked, query, here, MOST_NAMED)
+                    return counted or summarize_columns(self._columns(query, here, fields_of(query)), query)
                 own: list[Cell] = []
                 for documents in here.parts():
                     own = merged([*own, *tabulate_by(columns_of(documents, fields_of(query)), query)])

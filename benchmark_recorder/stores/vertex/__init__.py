@@ -4,6 +4,7 @@
 - ``place``: which table, how long to wait, and Google's clients for it.
 - ``rows``: the table's columns; a record as a row, and back.
 - ``sql``: a question as SQL.
+- ``units``: the SQL that counts units.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
 - ``requests``: how requests are sent and retried, and what Google's errors mean; queries.
 - ``columns``: columns that a table of an older release lacks.

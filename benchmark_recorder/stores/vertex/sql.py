@@ -20,6 +20,7 @@ from benchmark_recorder.stores.vertex.rows import (
     OPTIONAL,
     OTHER_FIELDS,
     SCHEMA,
+    list_entries,
     metadata_lines,
     moment_of,
 )
@@ -27,7 +28,7 @@ from benchmark_recorder.stores.vertex.rows import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.vertex.groups import Labels
     from benchmark_recorder.stores.vertex.rows import Column
     from benchmark_recorder.units import UnitFilter
@@ -67,6 +68,8 @@ class Filters:
             filters.values["id_of_task"] = ("STRING", task_id_of(query.task))
         if query.runs != "all":
             filters.conditions.append(f"parent_id IS {'NULL' if query.runs == 'roots' else 'NOT NULL'}")
+        if query.dropped is not None:
+            filters._with_dropped(query.dropped)
         if query.success is not None:
             filters._add("success = @success", "BOOL", query.success)
         if query.since is not None:
@@ -102,6 +105,13 @@ class Filters:
             names = [f"metadata_{number}_{form}" for form in range(len(lines))]
             self.conditions.append("(" + " OR ".join(f"INSTR(metadata, @{name}) > 0" for name in names) + ")")
             self.values |= {name: ("STRING", line) for name, line in zip(names, lines, strict=True)}
+
+    def _with_dropped(self, names: tuple[str, ...]) -> None:
+        entries = [entry for name in filter(is_unicode, names) for entry in list_entries(name)]
+        self.impossible |= not entries
+        found = (f"INSTR(dropped, @dropped_{number}) > 0" for number in range(len(entries)))
+        self.conditions.append(f"({' OR '.join(found)})")
+        self.values |= {f"dropped_{number}": ("STRING", entry) for number, entry in enumerate(entries)}
 
     def _with_units(self, units: UnitFilter) -> None:
         key = Key.of(f"{METADATA_PREFIX}{units.key}", UNIT_PLACE)
@@ -140,7 +150,7 @@ def _column_sql(column: Column, others: str, absent: Collection[str]) -> str:
     )
 
 
-def _picked(table: str, columns: Collection[str], conditions: Collection[str]) -> str:
+def picked_sql(table: str, columns: Collection[str], conditions: Collection[str]) -> str:
     """Each matching record once: of several rows with its id the one that was sent first.
 
     The conditions are applied first, so that partitions and clusters limit what is read; copies of a record are alike,
@@ -165,7 +175,7 @@ def scan_sql(table: str, fields: Collection[str], filters: Filters) -> str:
     columns = sorted({"record_id", "stored_order"} | sources)
     shown = ", ".join(f"{COLUMN_SOURCES[name][1]} AS {name}" if name in COLUMN_SOURCES else name for name in fields)
     order = "" if {"record_id", "time", "timestamp"}.isdisjoint(fields) else " ORDER BY record_id"
-    return f"SELECT {shown} FROM (\n  {_picked(table, columns, filters.conditions)}\n){order}"
+    return f"SELECT {shown} FROM (\n  {picked_sql(table, columns, filters.conditions)}\n){order}"
 
 
 def known_ids_sql(table: str) -> str:
@@ -177,7 +187,7 @@ def known_ids_sql(table: str) -> str:
 
 
 _MEASURES: Final = ("time", "log_time", "cost", "log_cost")
-_CELL_COLUMNS: Final = ("record_id", "stored_order", "feature_timestamp", *(f for f in CELL_FIELDS if f != "time"))
+CELL_COLUMNS: Final = ("record_id", "stored_order", "feature_timestamp", *(f for f in CELL_FIELDS if f != "time"))
 
 
 def groups_sql(table: str, key: Key, filters: Filters) -> str:
@@ -185,7 +195,7 @@ def groups_sql(table: str, key: Key, filters: Filters) -> str:
     columns = sorted({"record_id", "stored_order", "feature_timestamp", *key.columns})
     return f"""SELECT raw, COUNT(*) AS n, MAX(moment) AS last FROM (
   SELECT {key.sql} AS raw, UNIX_MICROS(feature_timestamp) AS moment FROM (
-  {_picked(table, columns, filters.conditions)}
+  {picked_sql(table, columns, filters.conditions)}
   )
 ) GROUP BY raw"""
 
@@ -202,7 +212,7 @@ def histogram_sql(table: str, keys: Sequence[Key], field: str, filters: Filters)
     at = f"LN(CASE WHEN value > 0 AND value <= {sys.float_info.max!r} THEN value END)"
     return f"""WITH measured AS (
   SELECT version, {value} AS value{expressions} FROM (
-  {_picked(table, columns, filters.conditions)}
+  {picked_sql(table, columns, filters.conditions)}
   )
 )
 SELECT version{groups}, bucket, zero, COUNT(*) AS n FROM (
@@ -221,7 +231,7 @@ def unmatched_sql(table: str, query: Query, filters: Filters) -> str:
     """The SQL of the tasks that only one of two versions ran: ids of the first by id, each with how many there are."""
     columns = ("record_id", "stored_order", *sorted({"task_id", "version"}))
     return f"""WITH picked AS (
-  {_picked(table, columns, filters.conditions)}
+  {picked_sql(table, columns, filters.conditions)}
 ),
 alone AS (
   SELECT task_id, MIN(version) AS version FROM picked{_unless_named(query)}
@@ -252,9 +262,6 @@ def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key
     """The SQL of the cells: a row for each; unmatched tasks are pooled under NULL.
 
     With ``beyond``, instead the cells of those matched tasks that are among the pooled ones.
-
-    Mean and M2 are computed in two passes, the second around the first one's mean and corrected for its rounding
-    (Chan, Golub & LeVeque 1983), so a large offset costs no digits.
     """
     if query.versions is None:
         rule = "CASE WHEN (SELECT COUNT(DISTINCT version) FROM picked) <= 1 THEN runs >= 2 ELSE versions >= 2 END"
@@ -268,15 +275,9 @@ def summarize_sql(table: str, query: Query, filters: Filters, keys: Sequence[Key
     limit, join = (f"LIMIT {sys.maxsize} OFFSET {most}", "JOIN") if beyond else (f"LIMIT {most}", "LEFT JOIN")
     groups = "".join(f", {key.column}" for key in keys)
     expressions = "".join(f",\n    {key.sql} AS {key.column}" for key in keys)
-    columns = dict.fromkeys([*_CELL_COLUMNS, *sorted(frozenset().union(*(key.columns for key in keys)))])
-    centres = ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in _MEASURES)
-    moments = ",\n  ".join(
-        f"COUNT({m}) AS {m}_n, MIN({m}_centre) AS {m}_centre, AVG({m} - {m}_centre) AS {m}_left, "
-        f"SUM(({m} - {m}_centre) * ({m} - {m}_centre)) AS {m}_squares"
-        for m in _MEASURES
-    )
+    columns = dict.fromkeys([*CELL_COLUMNS, *sorted(frozenset().union(*(key.columns for key in keys)))])
     return f"""WITH picked AS (
-  {_picked(table, columns, filters.conditions)}
+  {picked_sql(table, columns, filters.conditions)}
 ),
 tasks AS (
   SELECT task_id, COUNT(*) AS runs, COUNT(DISTINCT version) AS versions FROM picked GROUP BY task_id
@@ -294,11 +295,11 @@ measured AS (
   FROM picked {join} matched ON picked.task_id = matched.matched_task{_unless_named(query) if beyond else ""}
 ),
 centred AS (
-  SELECT *, {centres}
+  SELECT *, {centres_sql(_MEASURES)}
   FROM measured WINDOW cell AS (PARTITION BY version, own_task, success{groups})
 )
 SELECT version, own_task, success{groups}, COUNT(*) AS n, COUNT(DISTINCT task_id) AS tasks,
-  {moments},
+  {moments_sql(_MEASURES)},
   MAX(time) AS max_time, COALESCE(MAX(cost), 0.0) AS max_cost,
   COUNT(routed_right) AS routed, COALESCE(SUM(routed_right), 0) AS routed_right,
   MIN(git_commit) AS least_git_commit, MAX(git_commit) AS greatest_git_commit,
@@ -306,13 +307,31 @@ SELECT version, own_task, success{groups}, COUNT(*) AS n, COUNT(DISTINCT task_id
 FROM centred GROUP BY version, own_task, success{groups}"""
 
 
+def centres_sql(measures: Iterable[str]) -> str:
+    """The first of two passes: the mean of each measure over the window ``cell``."""
+    return ", ".join(f"AVG({m}) OVER cell AS {m}_centre" for m in measures)
+
+
+def moments_sql(measures: Iterable[str]) -> str:
+    """The second one, around the first one's mean and corrected for its rounding: a large offset costs no digits.
+
+    See Chan, Golub & LeVeque 1983.
+    """
+    return ",\n  ".join(
+        f"COUNT({m}) AS {m}_n, MIN({m}_centre) AS {m}_centre, AVG({m} - {m}_centre) AS {m}_left, "
+        f"SUM(({m} - {m}_centre) * ({m} - {m}_centre)) AS {m}_squares"
+        for m in measures
+    )
+
+
 def cell_of(row: Mapping[str, Any], labels: Labels) -> Cell:
     """One row of the cells' SQL; errors as in ``Labels.of``."""
     named = {**row, "task_id": row["own_task"], "group": labels.of(row)}
-    return cells.cell_of(named, {name: _moments(row, name) for name in _MEASURES})
+    return cells.cell_of(named, {name: moments_of(row, name) for name in _MEASURES})
 
 
-def _moments(row: Mapping[str, Any], measure: str) -> Moments:
+def moments_of(row: Mapping[str, Any], measure: str) -> Moments:
+    """A measure's moments from the columns of ``moments_sql``."""
     n = row[f"{measure}_n"]
     if not n:
         return Moments()

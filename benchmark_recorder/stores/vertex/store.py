@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import same_json, timestamp_micros
+from benchmark_recorder.queries import same_json
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.vertex.place import (
     DATASET,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cell, Cells, UnmatchedTasks
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
     from benchmark_recorder.stores.vertex.sql import Filters
@@ -184,9 +186,9 @@ class VertexStore(Store):
         filters = Filters.of(query)
         if filters.impossible:
             return Cells()
-        if not filters.metadata_here and query.unit is None:  # SQL has no equality of JSON
+        if not filters.metadata_here:  # SQL has no equality of JSON
             with suppress(SameGroupError):
-                return self._cells(query, filters)
+                return self._cells(query, filters) if query.unit is None else self._units(query, filters)
         return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def _cells(self, query: Query, filters: Filters) -> Cells:
@@ -309,6 +311,17 @@ class VertexStore(Store):
                 key = keys[place]
                 rows = self._rows(groups_sql(self.table_id, key, filters), {**filters.values, **key.values})
                 keys[place] = key.narrowed(rows)
+
+    def _units(self, query: Query, filters: Filters) -> Cells:
+        """Cells of units; errors as in ``_grouped``."""
+        from benchmark_recorder.cells import group_notes
+        from benchmark_recorder.stores.vertex.units import part_of, units_sql
+        from benchmark_recorder.tabulation import cells_of_units
+
+        parts, rest = self._grouped(
+            query, filters, lambda keys: units_sql(self.table_id, query, filters, keys), part_of
+        )
+        return cells_of_units(parts, query, group_notes(rest))
 
     def _rows(self, sql: str, values: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
         """The rows of a query, page by page; columns that an older table lacks are no error."""
