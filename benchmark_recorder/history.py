@@ -9,7 +9,7 @@ from benchmark_recorder.decisions import Decisions, query_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_recorder.records import Filters, Names, QueryArguments
+    from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
 
@@ -43,7 +43,7 @@ class History(Decisions):
             by: ``week``, ``day``, ``hour``, ``commit``, ``model``, ``agent``, ``error_type``, ``host``,
                 ``expected_agent`` or ``metadata.<key>``: the figures of each group (``None``: of the runs that say
                 nothing) instead. Beyond the 1,000 largest, or 10,000 newest times or commits, groups are "(rest)".
-            **query: any other argument of ``records.Query.of``.
+            **query: any other argument of ``queries.Query.of``.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
