@@ -190,6 +190,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         StoreFormatError: the path is a folder.
+        StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     if enable_vertex_ai:
@@ -231,6 +232,7 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         StoreFormatError: the path is a folder.
+        StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     where, settings = _resolved(store)
