@@ -142,7 +142,9 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
     Returns:
         ``None`` where the variance is unknown, or the interval is narrow enough.
     """
-    if not (measured.left[1] and measured.right[1]) or _failures_keep_it_open(measured):
+    if not (measured.left[1] and measured.right[1]) or measured.metric.compared == "quantiles":
+        return None
+    if _failures_keep_it_open(measured):
         return None
     by_tasks = measured.matched_tasks > 1 and (measured.scope == "tasks" or _repeats_say_nothing_new(measured))
     per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
@@ -187,7 +189,7 @@ def _runs_of_a_version(measured: Measured, reach: float) -> int | None:
     if measured.counts is not None:
         return repeats_for_rates(measured.counts, reach)
     assert measured.moments is not None
-    each = repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
+    each = repeats_for_means(measured.moments, reach, relative=measured.metric.compared == "sums")
     return each * max(1, measured.matched_tasks) if each else None
 
 
@@ -223,7 +225,7 @@ def _differences(measured: Measured) -> list[float]:
         return [pair.right.rate - pair.left.rate for pair in measured.counts.pairs]
     assert measured.moments is not None
     pairs = measured.moments.pairs
-    if measured.metric.name != "cost":
+    if measured.metric.compared != "sums":
         return [pair.right.mean - pair.left.mean for pair in pairs]
     left, right = sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs)
     if not (left > 0 and right > 0):
@@ -239,7 +241,7 @@ def _noise(measured: Measured) -> float | None:
         assert measured.moments is not None
         pairs = measured.moments.pairs
         scales = (1.0, 1.0)
-        if measured.metric.name == "cost":
+        if measured.metric.compared == "sums":
             scales = (sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs))
         parts = [
             math.fsum(m.m2 / (m.n - 1) / m.n / scale / scale for m, scale in zip(pair[1:], scales, strict=True))
