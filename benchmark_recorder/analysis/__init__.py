@@ -4,7 +4,7 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
-  of a ratio of sums.
+  of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what they are for.
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
   times. ``comparison``: its verdict, each task on its own, and the verdict on all metrics; ``power``: how many more
   runs would decide.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.quantiles import quantile_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.single_runs import read_runs
@@ -43,6 +44,7 @@ class Measured:
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
         counts: what a rate was made from.
+        unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
     """
 
@@ -57,6 +59,7 @@ class Measured:
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
+    unpaired: bool = False
     survivorship: Survivorship | None = None
 
     @property
@@ -142,6 +145,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_difference(counts, scope, once=metric.once),
             rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
+            unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.moments is None:
         moments, left, right, change = _by_single_runs(cells, v1, v2, metric, scope)
@@ -150,8 +154,34 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         read = metrics.cost if metric.figure == "cost" else metrics.time
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
-    beside = survivorship(cells, v1, v2) if metric.of_successes else None
-    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments, survivorship=beside)
+    return Measured(
+        metric,
+        wholes,
+        v1,
+        v2,
+        scope,
+        left,
+        right,
+        change,
+        change,
+        moments=moments,
+        unpaired=_suites_differ(cells, moments, v1, v2),
+        survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
+    )
+
+
+REPEATED: Final = 1.5
+"""Runs per task from which on tasks are those of a suite, and not texts that come as they come."""
+
+
+def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: str, v2: str) -> bool:
+    """Whether most runs are of tasks that the other version lacks, and tasks are chosen and repeated."""
+    if strata.matched or v1 == v2:
+        return False
+    tasks = {one.version: one.tasks for one in cells.unmatched}
+    sides = ((v1, strata.left.n), (v2, strata.right.n))
+    repeated = any(n >= REPEATED * tasks[version] for version, n in sides if version in tasks)
+    return repeated or strata.common >= COMMON
 
 
 def _by_single_runs(

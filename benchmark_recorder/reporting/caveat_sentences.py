@@ -135,7 +135,7 @@ def _first_of(ids: Sequence[str], n: int) -> str:
 def _unmatched_tasks(f: Figures) -> str:
     return (
         f"{_other_tasks(f)}, so all runs are compared whatever their task; a different mix of tasks would look like a "
-        "change."
+        f"change{'' if f['verdict'] else ', so no verdict is given: run the same tasks in both versions'}."
     )
 
 
@@ -179,8 +179,8 @@ def _failures_rose(f: Figures) -> str:
         else "the times of single runs, which would show whether it is better even so, are not at hand"
     )
     return (
-        "More of the candidate's runs may have failed, and slow ones among them, which shortens the times of those that "
-        f"succeeded; {ranks}. No improvement of the time is claimed."
+        "More of the candidate's runs may have failed, and slow ones among them, which shortens the times of the "
+        f"successful ones; {ranks}. No improvement of the time is claimed."
     )
 
 

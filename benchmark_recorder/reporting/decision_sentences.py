@@ -62,7 +62,7 @@ def check_sentence(check: GateCheck) -> str:
         tail = f"probably worse ({holm}), and beyond {limit}"
     elif check.state == "pass":
         tail = f"within {limit} ({p_value(check.p_margin)})"
-    elif check.p_margin <= 0.05:
+    elif check.bound is not None and check.bound <= check.margin:
         return (
             f"{_change(check)}: within {limit} among the runs that succeeded ({p_value(check.p_margin)}), but failures "
             "may have risen, and slow runs among them."

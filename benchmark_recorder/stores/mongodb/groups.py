@@ -35,7 +35,7 @@ HIDDEN: Final = False
 
 
 class NotGroupedError(Exception):
-    """The server cannot answer by these groups: it has the hash of a value alone, or a task has too many groups."""
+    """The server cannot tell these records apart: it has the hash of a value alone, or there are too many to hold."""
 
 
 class TooManyGroupsError(Exception):
