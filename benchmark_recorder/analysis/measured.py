@@ -204,7 +204,9 @@ def _quantile(values: NDArray[np.float64], share: float) -> tuple[float, int]:
 
 
 def _average(values: NDArray[np.float64]) -> tuple[float, int]:
-    return (float(values.mean()) if len(values) else math.nan), len(values)
+    with np.errstate(over="ignore"):
+        mean = float(values.mean()) if len(values) else math.nan
+    return mean if math.isfinite(mean) else math.nan, len(values)
 
 
 def _rate(counts: Counts) -> tuple[float, int]:
