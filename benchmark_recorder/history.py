@@ -373,6 +373,7 @@ class History:
             pending=condition.pending,
             pending_since=condition.pending_since,
             quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
         )
 
     def close(self) -> None:
