@@ -69,6 +69,7 @@ class Decisions:
             pending=condition.pending,
             pending_since=condition.pending_since,
             quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
         )
 
     def close(self) -> None:
