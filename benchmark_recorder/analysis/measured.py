@@ -6,14 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.metrics import COMMON
+from benchmark_recorder.analysis.quantiles import quantile_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
+from benchmark_recorder.analysis.single_runs import read_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
+from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
@@ -78,7 +85,9 @@ class Measured:
     @property
     def left_out(self) -> tuple[Pair[Moments], ...]:
         """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
-        return () if self.moments is None else means.singles_left_out(self.moments, self.scope)
+        if self.moments is None or self.metric.compared == "quantiles":
+            return ()
+        return means.singles_left_out(self.moments, self.scope)
 
     @property
     def withheld(self) -> bool:
@@ -116,7 +125,12 @@ def interval_on(
 
 
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
-    """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded."""
+    """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded.
+
+    Raises:
+        InvalidQueryError: the metric needs the values of single runs, and they are not at hand; or a quantile is asked
+            about other tasks.
+    """
     wholes = total(cells.of(v1)), total(cells.of(v2))
     if metric.counts is not None:
         counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
@@ -133,16 +147,13 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             counts=counts,
             unpaired=_suites_differ(cells, counts, v1, v2),
         )
-    if metric.name == "cost":
-        moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
-        change = means.sums(moments, scope)
+    if metric.moments is None:
+        moments, left, right, change = _by_single_runs(cells, v1, v2, metric, scope)
     else:
-        moments = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
-        change = means.geometric(moments, scope)
-    read = metrics.cost if metric.name == "cost" else metrics.time
-    left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
-    differ = _suites_differ(cells, moments, v1, v2)
-    beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
+        moments = metrics.align(cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
+        read = metrics.cost if metric.figure == "cost" else metrics.time
+        left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
+        change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
     return Measured(
         metric,
         wholes,
@@ -154,8 +165,8 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         change,
         change,
         moments=moments,
-        unpaired=differ,
-        survivorship=beside,
+        unpaired=_suites_differ(cells, moments, v1, v2),
+        survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
     )
 
 
@@ -171,6 +182,31 @@ def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: s
     sides = ((v1, strata.left.n), (v2, strata.right.n))
     repeated = any(n >= REPEATED * tasks[version] for version, n in sides if version in tasks)
     return repeated or strata.common >= COMMON
+
+
+def _by_single_runs(
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str
+) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], Evidence | None]:
+    """Runs by task, both plain values, and the change."""
+    if metric.compared == "quantiles" and scope == "tasks":
+        raise InvalidQueryError(f'scope: {metric.name} is compared on these tasks alone; omit scope="tasks"')
+    runs = read_runs(cells, v1, v2, metric)
+    moments = runs.strata()
+    if metric.compared == "quantiles":
+        left, right = (_quantile(side.plain, metric.share) for side in (runs.left, runs.right))
+        return moments, left, right, quantile_ratio(runs, metric, matched=moments.matched)
+    left, right = (_average(side.plain) for side in (runs.left, runs.right))
+    return moments, left, right, means.sums(moments, scope)
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> tuple[float, int]:
+    return (float(np.quantile(values, share)) if len(values) else math.nan), len(values)
+
+
+def _average(values: NDArray[np.float64]) -> tuple[float, int]:
+    with np.errstate(over="ignore"):
+        mean = float(values.mean()) if len(values) else math.nan
+    return mean if math.isfinite(mean) else math.nan, len(values)
 
 
 def _rate(counts: Counts) -> tuple[float, int]:
