@@ -230,6 +230,8 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
     status = _status(claim, ratio, percent)
     if status in {"PROVEN", "SUPPORTED"} and (gone or measured.withheld):
         status = "NOT SHOWN"
+    if measured.undecidable:
+        status = "NOT SHOWN"
     warnings = (*gone, *comparison_caveats(measured, cells, {}))
     known = not any(caveat.code == "unknown_version" for caveat in warnings)
     met = status in {"PROVEN", "SUPPORTED"}

@@ -71,6 +71,7 @@ class GateCheck(Result):
         detectable: the smallest true worsening that blocks four times in five; ``None`` where unknown.
         p_margin: one-sided, of "worse by the margin or more": small where that is excluded.
         required: whether the gate passes only if this guardrail does.
+        undecidable: whether nothing can be concluded, because runs were recorded twice.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
@@ -86,6 +87,7 @@ class GateCheck(Result):
     detectable: float | None
     p_margin: float | None
     required: bool
+    undecidable: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
 
 
@@ -246,7 +248,7 @@ def _checks(
     return tuple(
         GateCheck(
             metric=name,
-            state="inconclusive" if ruling.state == "pass" and measured[name].withheld else ruling.state,
+            state=_state(ruling.state, measured[name]),
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
             worsening=ruling.worsening,
@@ -257,10 +259,17 @@ def _checks(
             detectable=ruling.detectable,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
+            undecidable=measured[name].undecidable,
         )
         for name, ruling in rulings.items()
         for change in (changes[name],)
     )
+
+
+def _state(state: CheckState, measured: Measured) -> CheckState:
+    """A guardrail's state, unless the runs cannot bear it."""
+    held = (measured.undecidable and state != "missing") or (measured.withheld and state == "pass")
+    return "inconclusive" if held else state
 
 
 def _change(cells: Cells, measured: Measured) -> Evidence | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
+from benchmark_recorder.analysis.single_runs import single_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
+    from benchmark_recorder.analysis.single_runs import Dependence, SingleRuns
     from benchmark_recorder.analysis.survivorship import Survivorship
     from benchmark_recorder.cells import Cell, Cells, Moments
 
@@ -37,6 +40,7 @@ class Measured:
         moments: what a mean was made from.
         counts: what a rate was made from.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
+        single: both versions' single runs; ``None`` where they are not at hand.
     """
 
     metric: Metric
@@ -51,6 +55,7 @@ class Measured:
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
     survivorship: Survivorship | None = None
+    single: SingleRuns | None = None
 
     @property
     def improvement(self) -> float:
@@ -81,6 +86,16 @@ class Measured:
     def withheld(self) -> bool:
         """Whether an improvement must not be claimed: failures rose, and all runs together do not confirm it."""
         return self.survivorship is not None and self.survivorship.doubtful
+
+    @property
+    def undecidable(self) -> bool:
+        """Whether no verdict can be given at all: the runs are not the evidence that they seem to be."""
+        return self.single is not None and bool(self.single.twice)
+
+    @property
+    def dependence(self) -> Dependence | None:
+        """How runs depend on those before them, where that widens the interval."""
+        return self.single.dependence if self.single and self.metric.name == "execution_time" else None
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
@@ -115,6 +130,7 @@ def interval_on(
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
     """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded."""
     wholes = total(cells.of(v1)), total(cells.of(v2))
+    single = single_runs(cells, v1, v2)
     if metric.counts is not None:
         counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
         return Measured(
@@ -128,17 +144,41 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_difference(counts, scope, once=metric.once),
             rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
+            single=single,
         )
     if metric.name == "cost":
         moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
         change = means.sums(moments, scope)
     else:
         moments = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
-        change = means.geometric(moments, scope)
+        change = _dependent(means.geometric(moments, scope), single)
     read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
     beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
-    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments, survivorship=beside)
+    return Measured(
+        metric,
+        wholes,
+        v1,
+        v2,
+        scope,
+        left,
+        right,
+        change,
+        change,
+        moments=moments,
+        survivorship=beside,
+        single=single,
+    )
+
+
+def _dependent(change: Evidence | None, single: SingleRuns | None) -> Evidence | None:
+    """The evidence with the interval that it has where runs depend on those before them."""
+    if change is None or single is None or single.dependence is None:
+        return change
+    inflation = single.dependence.inflation
+    # So many runs are worth as many independent ones as there are, divided by the inflation.
+    freedom = max(1.0, change.freedom / inflation) if isinstance(change, Student) else math.inf
+    return widened(change, Extra(change.error**2 * (inflation - 1), freedom))
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

@@ -142,7 +142,7 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
     Returns:
         ``None`` where the variance is unknown, or the interval is narrow enough.
     """
-    if not (measured.left[1] and measured.right[1]) or _failures_keep_it_open(measured):
+    if not (measured.left[1] and measured.right[1]) or measured.undecidable or _failures_keep_it_open(measured):
         return None
     by_tasks = measured.matched_tasks > 1 and (measured.scope == "tasks" or _repeats_say_nothing_new(measured))
     per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
