@@ -17,6 +17,7 @@ from benchmark_recorder.analysis.evidence import Fixed
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
     CheckState,
+    Ruling,
     State,
     check_margins,
     check_required,
@@ -71,7 +72,7 @@ class GateCheck(Result):
         detectable: the smallest true worsening that blocks four times in five; ``None`` where unknown.
         p_margin: one-sided, of "worse by the margin or more": small where that is excluded.
         required: whether the gate passes only if this guardrail does.
-        undecidable: whether nothing can be concluded, because runs were recorded twice.
+        recorded_twice: whether nothing can be concluded, because runs were recorded twice.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
@@ -87,7 +88,7 @@ class GateCheck(Result):
     detectable: float | None
     p_margin: float | None
     required: bool
-    undecidable: bool = field(default=False, kw_only=True)
+    recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
 
 
@@ -248,7 +249,7 @@ def _checks(
     return tuple(
         GateCheck(
             metric=name,
-            state=_state(ruling.state, measured[name]),
+            state=_state(ruling, measured[name]),
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
             worsening=ruling.worsening,
@@ -259,17 +260,19 @@ def _checks(
             detectable=ruling.detectable,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
-            undecidable=measured[name].undecidable,
+            recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()
         for change in (changes[name],)
     )
 
 
-def _state(state: CheckState, measured: Measured) -> CheckState:
-    """A guardrail's state, unless the runs cannot bear it."""
-    held = (measured.undecidable and state != "missing") or (measured.withheld and state == "pass")
-    return "inconclusive" if held else state
+def _state(ruling: Ruling, measured: Measured) -> CheckState:
+    """A guardrail's state; what the runs cannot say of a change, they say of none of its sizes."""
+    if ruling.state == "missing":
+        return ruling.state
+    unknown = not measured.strata.matched or measured.recorded_twice or (ruling.state == "pass" and measured.withheld)
+    return "inconclusive" if unknown else ruling.state
 
 
 def _change(cells: Cells, measured: Measured) -> Evidence | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
+from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.single_runs import single_runs
 from benchmark_recorder.analysis.survivorship import survivorship
@@ -39,6 +40,7 @@ class Measured:
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
         counts: what a rate was made from.
+        unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
         single: both versions' single runs; ``None`` where they are not at hand.
     """
@@ -54,6 +56,7 @@ class Measured:
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
+    unpaired: bool = False
     survivorship: Survivorship | None = None
     single: SingleRuns | None = None
 
@@ -88,9 +91,14 @@ class Measured:
         return self.survivorship is not None and self.survivorship.doubtful
 
     @property
-    def undecidable(self) -> bool:
-        """Whether no verdict can be given at all: the runs are not the evidence that they seem to be."""
+    def recorded_twice(self) -> bool:
+        """Whether so many runs were stored twice that nothing can rest on them."""
         return self.single is not None and bool(self.single.twice)
+
+    @property
+    def undecidable(self) -> bool:
+        """Whether no verdict can be given at all, whatever the interval."""
+        return self.unpaired or self.recorded_twice
 
     @property
     def dependence(self) -> Dependence | None:
@@ -145,6 +153,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
             single=single,
+            unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.name == "cost":
         moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
@@ -154,6 +163,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         change = _dependent(means.geometric(moments, scope), single)
     read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
+    differ = _suites_differ(cells, moments, v1, v2)
     beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
     return Measured(
         metric,
@@ -168,6 +178,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         moments=moments,
         survivorship=beside,
         single=single,
+        unpaired=differ,
     )
 
 
@@ -179,6 +190,20 @@ def _dependent(change: Evidence | None, single: SingleRuns | None) -> Evidence |
     # So many runs are worth as many independent ones as there are, divided by the inflation.
     freedom = max(1.0, change.freedom / inflation) if isinstance(change, Student) else math.inf
     return widened(change, Extra(change.error**2 * (inflation - 1), freedom))
+
+
+REPEATED: Final = 1.5
+"""Runs per task from which on tasks are those of a suite, and not texts that come as they come."""
+
+
+def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: str, v2: str) -> bool:
+    """Whether most runs are of tasks that the other version lacks, and tasks are chosen and repeated."""
+    if strata.matched or v1 == v2:
+        return False
+    tasks = {one.version: one.tasks for one in cells.unmatched}
+    sides = ((v1, strata.left.n), (v2, strata.right.n))
+    repeated = any(n >= REPEATED * tasks[version] for version, n in sides if version in tasks)
+    return repeated or strata.common >= COMMON
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

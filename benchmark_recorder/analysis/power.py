@@ -142,7 +142,7 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
     Returns:
         ``None`` where the variance is unknown, or the interval is narrow enough.
     """
-    if not (measured.left[1] and measured.right[1]) or measured.undecidable or _failures_keep_it_open(measured):
+    if not (measured.left[1] and measured.right[1]) or _runs_cannot_decide(measured):
         return None
     by_tasks = measured.matched_tasks > 1 and (measured.scope == "tasks" or _repeats_say_nothing_new(measured))
     per_task, runs = _by_repeats(measured, reach, by_tasks=by_tasks)
@@ -153,10 +153,12 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
     return Needed(runs, per_task, tasks, cost, seconds)
 
 
-def _failures_keep_it_open(measured: Measured) -> bool:
-    """Whether the change is known already, and no improvement is claimed because failures rose."""
+def _runs_cannot_decide(measured: Measured) -> bool:
+    """Whether the runs decide nothing, or the change is known and no improvement is claimed because failures rose."""
     change = measured.change
-    return change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    return measured.undecidable or (
+        change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    )
 
 
 def reach_of(measured: Measured, margin: float) -> float:

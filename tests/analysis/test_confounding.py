@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_runs_that_may_have_been_killed_are_asked_about_where_failures_are_judge
 def history(*sides: tuple[str, str, str, int], seed: int = 0) -> History:
     """Runs by version, model, text and how often each is stored."""
     store, rng = MemoryStore(), np.random.default_rng(seed)
-    documents = []
+    documents: list[dict[str, Any]] = []
     for name, model, text, times in sides:
         once = [(task, float(rng.lognormal(0, 0.3))) for _ in range(5) for task in range(13)]
         for task, duration in once * times:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
@@ -9,6 +11,11 @@ from benchmark_recorder.analysis import summarize_version
 from benchmark_recorder.analysis.single_runs import MOST_CARRIED, SingleRuns, recorded_twice
 from benchmark_recorder.columns import Durations
 from tests.analysis.histories import cells_of, runs, task_names, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 def test_a_batch_that_was_recorded_twice_is_named_wherever_it_is() -> None:
@@ -44,19 +51,25 @@ def test_a_summary_carries_the_caveat() -> None:
 HOUR = 3_600_000_000
 
 
-def single(
-    version: list[str], tasks: list[str], time: np.ndarray[tuple[int], np.dtype[np.float64]], **columns: list[object]
-) -> SingleRuns:
+def single(version: list[str], tasks: list[str], time: NDArray[np.float64], **columns: Sequence[Any]) -> SingleRuns:
     """Runs in their turn, a minute apart, unless ``columns`` say otherwise."""
     n = len(tasks)
     moment = columns.pop("moment", [60_000_000 * i for i in range(n)])
-    given = {"task_description": tasks, "host": ["here"] * n, "model": [None] * n} | columns
-    there = {name: texts([None if v is None else str(v) for v in values]) for name, values in given.items()}
-    there |= {"version": texts(list(version)), "task_id": texts(list(tasks)), "execution_time": time}
-    return SingleRuns("v1", "v2", there | {"success": np.ones(n, bool), "time": np.array(moment, np.int64)})
+    named: dict[str, Sequence[Any]] = {"task_description": tasks, "host": ["here"] * n, "model": [None] * n}
+    named |= {"version": version, "task_id": tasks} | columns
+    return SingleRuns(
+        "v1",
+        "v2",
+        {
+            **{name: texts(list(values)) for name, values in named.items()},
+            "execution_time": time,
+            "success": np.ones(n, bool),
+            "time": np.array(moment, np.int64),
+        },
+    )
 
 
-def carried(n: int, correlation: float, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def carried(n: int, correlation: float, seed: int) -> NDArray[np.float64]:
     """Log-normal times of log-sd 0.3, each correlated with the one before it."""
     own = np.random.default_rng(seed).normal(size=n)
     own[1:] *= np.sqrt(1 - correlation**2)
@@ -126,10 +139,10 @@ def test_days_that_differ_are_not_taken_for_dependence() -> None:
 
 def test_an_id_with_two_texts_is_found_only_where_both_versions_ran_it() -> None:
     version, tasks = ["v1", "v2", "v1", "v2", "v1", "v1"], ["1", "1", "2", "2", "3", "3"]
-    described: list[object] = ["easy", "hard", "same", "same", "old", "new"]
+    described = ["easy", "hard", "same", "same", "old", "new"]
     assert single(version, tasks, np.ones(6), task_description=described).texts == {"1": ["easy", "hard"]}
 
 
 def test_models_are_those_that_are_known() -> None:
-    models: list[object] = ["b", "a", None, "c"]
+    models = ["b", "a", None, "c"]
     assert single(["v1", "v1", "v2", "v2"], ["t"] * 4, np.ones(4), model=models).models == (["a", "b"], ["c"])

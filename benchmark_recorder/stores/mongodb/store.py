@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.mongodb.aggregation import Aggregation
     from benchmark_recorder.stores.mongodb.client import Client
     from benchmark_recorder.stores.mongodb.pipeline import Stage
@@ -231,7 +232,7 @@ class MongoDBStore(Store):
         try:
             collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
-            return outcome_of(error, reasons)
+            return outcome_of(error, len(rows), self.name, reasons)
         except (DocumentTooLarge, OperationFailure) as error:
             if isinstance(error, OperationFailure) and error.code != TOO_LARGE:
                 raise
