@@ -16,6 +16,7 @@ import numpy as np
 from benchmark_recorder.analysis.results import Caveat
 from benchmark_recorder.columns import Durations, encode
 from benchmark_recorder.grouping import HOUR
+from benchmark_recorder.identity import is_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MOST_LOOKED_AT: Final = 200_000
 """Runs of both versions beyond which single ones are not looked at."""
 
-FIELDS: Final = ("version", "task_id", "task_description", "execution_time", "success", "time", "host", "model")
+FIELDS: Final = ("version", "task_id", "execution_time", "success", "time", "host", "model")
 
 GAP: Final = 3 * HOUR
 """Microseconds without a run after which the runs of a host have nothing in common with those before."""
@@ -65,7 +66,8 @@ class SingleRuns:
     Attributes:
         v1: the baseline.
         v2: the candidate.
-        columns: ``FIELDS``, in the order in which the runs were stored.
+        columns: ``FIELDS``, in the order in which the runs were stored; with the tasks' texts, unless every id was
+            made from one.
     """
 
     v1: str
@@ -142,6 +144,8 @@ class SingleRuns:
         found: dict[str, dict[str, None]] = {}
         sides: dict[str, set[str]] = {}
         names = ("version", "task_id", "task_description")
+        if names[-1] not in self.columns:
+            return {}
         for version, task, text in dict.fromkeys(zip(*(self.columns[name].tolist() for name in names), strict=True)):
             sides.setdefault(task, set()).add(version)
             if text:
@@ -159,7 +163,9 @@ def single_runs(cells: Cells, v1: str, v2: str) -> SingleRuns | None:
         return None
     known = _KNOWN.setdefault(cells.runs, {})
     if (v1, v2) not in known:
-        known[v1, v2] = SingleRuns(v1, v2, cells.runs(FIELDS, None))
+        made = all(is_made(cell.task_id) for cell in cells.cells if cell.task_id is not None)
+        fields = FIELDS if made else (*FIELDS, "task_description")
+        known[v1, v2] = SingleRuns(v1, v2, cells.runs(fields, None))
     return known[v1, v2]
 
 
