@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis.confounding import confounding_caveats
-from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed
+from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed, Point
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
 
@@ -25,15 +25,15 @@ def store_caveats(cells: Cells) -> Iterator[Caveat]:
     return (Caveat(*caveat) for caveat in cells.caveats)
 
 
-def version_caveats(version: str, whole: Cell, metric: str | None = None) -> Iterator[Caveat]:
-    """Caveats about one version's runs, for one metric or (``None``) for a summary."""
-    if metric in {None, "cost"} and whole.unknown_cost:
+def version_caveats(version: str, whole: Cell, figure: str | None = None) -> Iterator[Caveat]:
+    """Caveats about one version's runs, for metrics of one figure or (``None``) for a summary."""
+    if figure in {None, "cost"} and whole.unknown_cost:
         figures = {"version": version, "unknown": whole.unknown_cost, "runs": whole.n}
         yield Caveat("unknown_costs", figures=figures)
-    if metric in {None, "execution_time"}:
+    if figure in {None, "execution_time"}:
         yield from _zeros(version, whole)
         yield from _heavy(version, whole.time, whole.max_time, "time")
-    if metric in {None, "cost"}:
+    if figure in {None, "cost"}:
         yield from _heavy(version, whole.cost, whole.max_cost, "cost")
     for what, texts in (("commit", whole.git_commit), ("host", whole.host)):
         if texts is not None and texts[0] != texts[1]:
@@ -86,7 +86,7 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
         *_fast_failures(measured, cells, v1, v2),
     ]
     for version, cell in present.items():
-        found += version_caveats(version, cell, measured.metric.name)
+        found += version_caveats(version, cell, measured.metric.figure)
     return tuple(found)
 
 
@@ -120,7 +120,10 @@ def _few(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
 
 def _fallback(measured: Measured) -> Iterator[Caveat]:
     """Where the usual method had nothing to go by."""
-    if isinstance(measured.change, Fixed):
+    metric = measured.metric
+    if metric.compared == "quantiles" and isinstance(measured.change, Point):
+        yield Caveat("too_few_for_quantile", figures={"metric": metric.name, "needed": metric.fewest})
+    elif isinstance(measured.change, Fixed):
         yield Caveat("no_spread", figures={"tasks": measured.matched_tasks})
     elif measured.scope == "suite" and measured.change is not None and measured.change.method == OVER_TASKS:
         yield _over_tasks(measured)
@@ -135,7 +138,7 @@ def _fallback(measured: Measured) -> Iterator[Caveat]:
 def _refused(measured: Measured) -> bool:
     """Whether the costs vary so much that no ratio is refused."""
     change = measured.change
-    return isinstance(change, Fieller | Both) and measured.metric.name == "cost" and change.limits(0.95) is None
+    return isinstance(change, Fieller | Both) and measured.metric.compared == "sums" and change.limits(0.95) is None
 
 
 def _over_tasks(measured: Measured) -> Caveat:
@@ -164,7 +167,7 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
         "v1": v1,
         "v2": v2,
         "lacking": {"cost": "cost", "routing_accuracy": "route", "execution_time": "success"}.get(
-            measured.metric.name, "run"
+            measured.metric.figure, "run"
         ),
     }
     figures["verdict"] = not measured.unpaired
@@ -255,7 +258,7 @@ def _survivorship(measured: Measured) -> Iterator[Caveat]:
 
 
 def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Caveat]:
-    if measured.metric.name != "execution_time":
+    if not measured.metric.of_successes:
         return
     failed, every = [0, 0], [0, 0]
     # Sums of logarithms of durations and their counts, by version and outcome.

@@ -34,7 +34,7 @@ class Claim(Result):
     Changes are relative, of rates too: from 60% to 75% right is 25%, from 10% to 5% failures is 50%.
 
     Attributes:
-        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy, or their short forms.
+        metric: a name of ``metrics.METRICS``, or a short form.
         at_least: the improvement that is claimed.
         within: or the change in either direction that is not exceeded.
         acceptable: a point outside of this range of improvements is worth a warning.

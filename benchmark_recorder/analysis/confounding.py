@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis.results import Caveat
-from benchmark_recorder.analysis.single_runs import GAP
+from benchmark_recorder.analysis.run_order import GAP
 from benchmark_recorder.grouping import DAY
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def confounding_caveats(measured: Measured) -> tuple[Caveat, ...]:
     assert v2 is not None
     if measured.v1 == measured.v2:
         return ()
-    single = measured.single
+    order = measured.order
     return (
-        *(single.twice if single else ()),
+        *(order.twice if order else ()),
         *_texts(measured),
         *_unit(measured),
         *_dependence(measured),
@@ -68,7 +68,7 @@ def _one_session(v1: Cell, v2: Cell, gap: int) -> bool:
 
 
 def _models(measured: Measured) -> Iterator[Caveat]:
-    left, right = measured.single.models if measured.single else ([], [])
+    left, right = measured.order.models if measured.order else ([], [])
     if left and right and left != right:
         figures = {"v1": measured.v1, "v2": measured.v2, "v1_models": left, "v2_models": right}
         yield Caveat("different_models", figures=figures)
@@ -76,7 +76,7 @@ def _models(measured: Measured) -> Iterator[Caveat]:
 
 def _texts(measured: Measured) -> Iterator[Caveat]:
     """Ids that stand for more than one task."""
-    texts = measured.single.texts if measured.single else {}
+    texts = measured.order.texts if measured.order else {}
     if texts:
         task, own = next(iter(texts.items()))
         figures = {
@@ -97,10 +97,10 @@ def _dependence(measured: Measured) -> Iterator[Caveat]:
 
 def _unit(measured: Measured) -> Iterator[Caveat]:
     """Times or costs that all changed by a factor between units."""
-    if measured.moments is None:
+    if measured.moments is None or measured.metric.compared == "quantiles":
         return
     pairs = [(pair.left.mean, pair.right.mean) for pair in measured.moments.pairs]
-    if measured.metric.name == "cost":
+    if measured.metric.compared == "sums":
         pairs = [(math.log(left), math.log(right)) for left, right in pairs if left > 0 and right > 0]
     factors = [right - left for left, right in pairs]
     for unit in UNITS:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from benchmark_recorder.analysis import metrics
 from benchmark_recorder.analysis.caveats import comparison_caveats, untried
-from benchmark_recorder.analysis.evidence import Fixed
+from benchmark_recorder.analysis.evidence import Fixed, Point
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
     CheckState,
@@ -26,7 +26,7 @@ from benchmark_recorder.analysis.guardrails import (
     within_p,
 )
 from benchmark_recorder.analysis.measured import Measured, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope
+from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers
 from benchmark_recorder.analysis.thresholds import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from benchmark_recorder.analysis.evidence import Evidence
+    from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import Cells
 
 REACTIONS: Final = ("warn", "fail", "pass")
@@ -59,7 +60,8 @@ class GateCheck(Result):
     """One guardrail under the default policy.
 
     Attributes:
-        metric: execution_time, failure_rate, cost, or another one that was given a margin.
+        metric: execution_time, failure_rate, cost, or another one that was given a margin; the mean in place of a
+            quantile that the runs are too few for.
         state: ``"block"``, ``"warn"``, ``"inconclusive"``, ``"missing"`` (no values on a side) or ``"pass"``.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
@@ -207,13 +209,13 @@ def check_gate(  # noqa: PLR0913
     check_target(target)
     limits = check_margins(margins)
     required = check_required(require, limits)
-    measured = {name: measure(cells, baseline, candidate, METRICS[name], scope) for name in limits}
+    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope) for name in limits}
     checks = _checks(cells, measured, limits, required)
     literal = tuple(literal_check(measured[name]) for name in GUARDRAILS)
     target = TARGET if literal_counts and target is None else target
     alerted = alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
-    states = {check.metric: check.state for check in checks}
+    states = {name: check.state for name, check in zip(limits, checks, strict=True)}
     gone = untried(cells, measured["execution_time"])
     states = dict.fromkeys(states, "inconclusive") if gone and gone[0].code == "no_common_task" else states
     by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not gone)
@@ -241,6 +243,14 @@ def check_gate(  # noqa: PLR0913
 # The default policy ------------------------------------------------------------------------------------------------
 
 
+def _measured(cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str) -> Measured:
+    """A guardrail's metric; for a quantile that the runs are too few for, the mean."""
+    found = measure(cells, baseline, candidate, metric, scope)
+    if metric.compared == "quantiles" and isinstance(found.change, Point):
+        return measure(cells, baseline, candidate, metric_named(f"{metric.figure}.mean"), scope)
+    return found
+
+
 def _checks(
     cells: Cells, measured: Mapping[str, Measured], limits: Mapping[str, float], required: Collection[str]
 ) -> tuple[GateCheck, ...]:
@@ -248,7 +258,7 @@ def _checks(
     rulings = rule(changes, limits)
     return tuple(
         GateCheck(
-            metric=name,
+            metric=measured[name].metric.name,
             state=_state(ruling, measured[name]),
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
@@ -278,9 +288,10 @@ def _state(ruling: Ruling, measured: Measured) -> CheckState:
 def _change(cells: Cells, measured: Measured) -> Evidence | None:
     """The evidence on a change; from nothing to something is a rise beyond any limit, tested by how many runs rose."""
     metric = measured.metric
-    if measured.change is not None or metric.kind != "ratio" or measured.left[0] != 0 or not measured.right[0] > 0:
+    from_nothing = measured.left[0] == 0 and measured.right[0] > 0
+    if measured.change is not None or metric.moments is None or not from_nothing:
         return measured.change
-    above = metrics.paid if metric.name == "cost" else metrics.timed
+    above = metrics.paid if metric.figure == "cost" else metrics.timed
     counts = metrics.align(cells, measured.v1, measured.v2, above, metrics.NO_COUNTS)
     risen = rate_difference(counts, measured.scope, once=False)
     return None if risen is None else Fixed(math.inf, risen.above(0.0), "runs above zero")
@@ -302,9 +313,19 @@ def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
     return state, 0
 
 
+def _by_the_mean(name: str, measured: Measured) -> tuple[Caveat, ...]:
+    if measured.metric is METRICS[name]:
+        return ()
+    return (Caveat("mean_guards_tail", figures={"metric": name, "needed": METRICS[name].fewest}),)
+
+
 def _warnings(measured: Mapping[str, Measured], cells: Cells, window: float | None) -> tuple[Caveat, ...]:
     """Of all guardrails; a baseline without runs in the window is said to have none there."""
-    found = tuple(caveat for one in measured.values() for caveat in comparison_caveats(one, cells, {}))
+    found = tuple(
+        caveat
+        for name, one in measured.items()
+        for caveat in (*_by_the_mean(name, one), *comparison_caveats(one, cells, {}))
+    )
     time = measured["execution_time"]
     if window is None or time.wholes[1] is None:
         return found

@@ -22,7 +22,7 @@ from benchmark_recorder.analysis.results import (
     interval_of,
     ratio_of,
 )
-from benchmark_recorder.analysis.single_runs import recorded_twice
+from benchmark_recorder.analysis.run_order import recorded_twice
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:

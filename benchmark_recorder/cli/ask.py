@@ -98,7 +98,8 @@ def compare(  # noqa: PLR0913 - options
         str | None,
         typer.Option(
             metavar="NAME",
-            help="execution_time, success_rate, failure_rate, cost or routing_accuracy; default: four of them.",
+            help="time, success, failures, cost, routing, input_tokens, output_tokens, or a statistic: p95, time.mean, "
+            "cost.median; default: time, failures, cost and routing.",
         ),
     ] = None,
     by: By = None,

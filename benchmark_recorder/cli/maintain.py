@@ -82,13 +82,15 @@ def _shown(value: object) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
+        case dict():
+            return "; ".join(f"{count:,} wait for {name}" for name, count in value.items()) or "none"
         case tuple() | list():
             return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, int | None) else str(value)
+    return value if isinstance(value, int | Mapping | None) else str(value)
 
 
 def _settings(place: str | None) -> dict[str, dict[str, Any]]:

@@ -75,12 +75,17 @@ def _deliver(store: ReplicatedStore, go_on: Callable[[], bool]) -> None:
         delivered = store.deliver(go_on, report)
     if not delivered and go_on():
         typer.echo(f"another process is delivering to {terminal(store.name)}")
+        if (reason := store.condition().last_error) is not None:
+            complain(reason)
     _print_rest(store)
 
 
 def _print_rest(store: ReplicatedStore) -> None:
     condition = store.condition()
     typer.echo(f"{condition.pending:,} pending, {condition.quarantined:,} in quarantine for {terminal(store.name)}")
+    for name, count in condition.elsewhere.items():
+        wait = "waits" if count == 1 else "wait"
+        complain(f"{records(count)} {wait} for {name}; `sync --all` brings them here")
 
 
 def _keep_on(store: ReplicatedStore) -> None:

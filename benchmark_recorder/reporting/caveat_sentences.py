@@ -61,7 +61,8 @@ def _nothing_to_compare(f: Figures) -> str:
         "routing_accuracy": "has both a selected and an expected agent",
         "execution_time": "succeeded",
     }
-    what = known.get(f["metric"], "has a value")
+    known |= {name: f"has a number of {METRICS[name].noun}" for name in ("input_tokens", "output_tokens")}
+    what = known.get(METRICS[f["metric"]].figure, "has a value")
     return f"No run of {f['version']} {what}, so {METRICS[f['metric']].noun} cannot be compared."
 
 
@@ -279,6 +280,8 @@ def _small_improvement(f: Figures) -> str:
     return f"{found}; the alert is below an improvement of {given(f['threshold'], '%')}."
 
 
+_VALUES: Final = {"cost": "costs", "execution_time": "times"}
+
 SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
@@ -311,8 +314,9 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "no_spread": _no_spread,
     "single_runs": _single_runs,
     "singles_not_judged": _singles_not_judged,
-    "tail_too_heavy": lambda _: (
-        "The costs vary so much for this number of runs that no interval can be given: a few expensive runs decide."
+    "tail_too_heavy": lambda f: (
+        f"The {_VALUES.get(METRICS[f['metric']].figure, 'tokens')} vary so much for this number of runs that no "
+        "interval can be given: a few runs decide."
     ),
     "different_tasks": _different_tasks,
     "unmatched_tasks": _unmatched_tasks,
@@ -326,6 +330,14 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "plain_differs": _plain_differs,
     "fast_failures": _fast_failures,
     "failures_rose": _failures_rose,
+    "too_few_for_quantile": lambda f: (
+        f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
+        "do not vary."
+    ),
+    "mean_guards_tail": lambda f: (
+        f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task; instead of it, the mean is "
+        "held to its limit."
+    ),
     "censored_times": lambda f: (
         f"{f['timeouts']:,} of {runs(f['runs'])} of {f['version']} ran out of time and would have taken longer; their "
         "times are not among those that are compared."

@@ -1,148 +1,135 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.signal import lfilter
-from statsmodels.tsa.stattools import acf
+from scipy import stats
 
-from benchmark_recorder.analysis import summarize_version
-from benchmark_recorder.analysis.single_runs import MOST_CARRIED, SingleRuns, recorded_twice
-from benchmark_recorder.columns import Durations
-from tests.analysis.histories import cells_of, runs, task_names, texts
+from benchmark_recorder.analysis import check_claims, check_gate, compare, compare_slices, single_runs
+from benchmark_recorder.errors import InvalidQueryError
+from tests.analysis.histories import Columns, cells_of, known, runs, task_names
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+NEED_RUNS = pytest.mark.parametrize("metric", ["time.mean", "p95", "cost.median", "input_tokens"])
 
 
-def test_a_batch_that_was_recorded_twice_is_named_wherever_it_is() -> None:
-    times = np.random.default_rng(0).lognormal(size=40)
-    for start, stop, at in ((0, 13, 40), (5, 10, 20), (0, 40, 40)):
-        twice = np.insert(times, at, times[start:stop])
-        (caveat,) = recorded_twice("v1", Durations.of(twice))
-        assert caveat.figures["repeated"] == stop - start
-        assert caveat.figures["runs"] == len(twice)
-
-
-@pytest.mark.parametrize(
-    "times",
-    [
-        np.random.default_rng(0).lognormal(size=1000),
-        np.full(50, 0.5),
-        np.random.default_rng(0).permutation(np.repeat(np.random.default_rng(1).lognormal(size=20), 2)),
-        np.array([1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0]),
-        np.empty(0),
-    ],
-    ids=["measured", "one constant", "doubles in another order", "too short", "none"],
-)
-def test_other_runs_are_not(times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-    assert list(recorded_twice("v1", Durations.of(times))) == []
-
-
-def test_a_summary_carries_the_caveat() -> None:
-    times = np.tile(np.random.default_rng(0).lognormal(size=10), 2)
-    summary = summarize_version("v1", cells_of(runs("v1", ["t"] * 20, time=times)), Durations.of(times))
-    assert "recorded_twice" in [caveat.code for caveat in summary.warnings]
-
-
-HOUR = 3_600_000_000
-
-
-def single(version: list[str], tasks: list[str], time: NDArray[np.float64], **columns: Sequence[Any]) -> SingleRuns:
-    """Runs in their turn, a minute apart, unless ``columns`` say otherwise."""
-    n = len(tasks)
-    moment = columns.pop("moment", [60_000_000 * i for i in range(n)])
-    named: dict[str, Sequence[Any]] = {"task_description": tasks, "host": ["here"] * n, "model": [None] * n}
-    named |= {"version": version, "task_id": tasks} | columns
-    return SingleRuns(
-        "v1",
-        "v2",
-        {
-            **{name: texts(list(values)) for name, values in named.items()},
-            "execution_time": time,
-            "success": np.ones(n, bool),
-            "time": np.array(moment, np.int64),
-        },
+def history(version: str, seed: int, repeats: int = 12) -> Columns:
+    rng = np.random.default_rng(seed)
+    n = 5 * repeats
+    scale = np.repeat(np.arange(1.0, 6), repeats)
+    return runs(
+        version,
+        task_names(5, repeats),
+        time=scale * rng.lognormal(0, 0.3, n),
+        cost=scale * rng.lognormal(0, 0.2, n),
+        tokens=np.round(1000 * scale * rng.lognormal(0, 0.2, n)),
     )
 
 
-def carried(n: int, correlation: float, seed: int) -> NDArray[np.float64]:
-    """Log-normal times of log-sd 0.3, each correlated with the one before it."""
-    own = np.random.default_rng(seed).normal(size=n)
-    own[1:] *= np.sqrt(1 - correlation**2)
-    return np.exp(0.3 * lfilter([1], [1, -correlation], own))
+def test_tokens_are_compared_by_the_ratio_of_their_sums_as_costs_are() -> None:
+    old, new = history("v1", 1), history("v2", 2)
+    tokens = compare(known(old, new), "v1", "v2", "input_tokens")
+    priced = [side | {"cost": side["input_tokens"]} for side in (old, new)]
+    cost = compare(cells_of(*priced), "v1", "v2", "cost")
+    assert (tokens.effect, tokens.interval, tokens.p_value) == (cost.effect, cost.interval, cost.p_value)
+    assert tokens.tasks == cost.tasks
+    assert tokens.v1_value == pytest.approx(old["input_tokens"].mean())
 
 
-def test_no_verdict_rests_on_runs_that_were_recorded_twice() -> None:
-    times = np.random.default_rng(0).lognormal(size=26)
-    tasks = task_names(13, 2)
-    both = single(["v1"] * 52 + ["v2"] * 26, tasks * 3, np.r_[times, times, times[::-1]])
-    (caveat,) = both.twice
-    assert caveat.code == "recorded_twice"
-    assert caveat.figures == {"version": "v1", "repeated": 26, "runs": 52, "withheld": True}
+def test_less_is_better_in_tokens() -> None:
+    old, new = history("v1", 1), history("v2", 2)
+    new["input_tokens"] = new["input_tokens"] / 2
+    assert compare(known(old, new), "v1", "v2", "input_tokens").verdict == "improved"
+    assert compare(known(new, old), "v2", "v1", "input_tokens").verdict == "regressed"
 
 
-def test_times_that_are_fixed_by_design_are_not_taken_for_records_that_were_stored_twice() -> None:
-    fixed = np.arange(1.0, 14.0)
-    tasks = task_names(13, 1) * 6
-    assert single(["v1"] * 39 + ["v2"] * 39, tasks, np.tile(fixed, 6)).twice == ()
+def test_runs_whose_tokens_are_not_known_are_left_out() -> None:
+    old, new = history("v1", 1), history("v2", 2)
+    old["output_tokens"][::3] = np.nan
+    found = compare(known(old, new), "v1", "v2", "output_tokens")
+    assert found.v1_count == 40
+    assert found.v1_value == pytest.approx(np.nanmean(old["output_tokens"]))
 
 
-def test_a_small_part_that_was_recorded_twice_is_no_reason_to_withhold_a_verdict() -> None:
-    times = np.random.default_rng(0).lognormal(size=60)
-    tasks = task_names(5, 12)
-    both = single(["v1"] * 60 + ["v1"] * 9 + ["v2"], [*tasks, *tasks[:9], "x"], np.r_[times, times[:9], 1.0])
-    assert both.twice == ()
+def test_the_change_of_the_mean_is_that_of_the_tasks_means() -> None:
+    old, new = history("v1", 1), history("v2", 2)
+    found = compare(known(old, new), "v1", "v2", "time.mean")
+    before, after = (side["execution_time"].reshape(5, 12).mean(axis=1).sum() for side in (old, new))
+    assert found.effect == pytest.approx(1 - after / before)
+    assert found.metric == "execution_time.mean"
 
 
-def test_the_inflation_is_that_of_the_matrix_of_correlations() -> None:
-    both = single(["v1"] * 65 + ["v2"] * 65, ["t"] * 130, carried(130, 0.8, 3))
-    found = both.dependence
+def test_the_interval_of_the_mean_is_about_that_of_the_delta_method() -> None:
+    old, new = history("v1", 1, 400), history("v2", 2, 400)
+    found = compare(known(old, new), "v1", "v2", "time.mean").ratio
+    parts = [side["execution_time"].reshape(5, 400) for side in (old, new)]
+    errors = [stats.sem(part, axis=1) / part.mean(axis=1).sum() for part in parts]
+    reach = 1.96 * np.sqrt(sum((error**2).sum() for error in errors))
     assert found is not None
-    weights = np.r_[np.full(65, -1 / 65), np.full(65, 1 / 65)]
-    inflations = {
-        bound: weights @ bound ** np.abs(np.subtract.outer(range(130), range(130))) @ weights / (weights @ weights)
-        for bound in (found.correlation, MOST_CARRIED)
-    }
-    assert inflations[found.correlation] < found.inflation <= inflations[MOST_CARRIED] * (1 + 1e-12)
+    assert found.interval is not None
+    assert found.value is not None
+    assert found.interval.low == pytest.approx(found.value * np.exp(-reach), rel=1e-3)
+    assert found.interval.high == pytest.approx(found.value * np.exp(reach), rel=1e-3)
 
 
-def test_the_correlation_is_that_of_statsmodels() -> None:
-    times = carried(400, 0.6, 5)
-    found = single(["v1", "v2"] * 200, ["t"] * 400, times)._in_turn()
-    residual, chained = found[1], found[2]
-    assert chained.sum() == 399
-    mine = float((residual[1:] * residual[:-1]).sum() / (residual @ residual))
-    assert mine == pytest.approx(acf(residual, nlags=1, fft=False)[1], rel=1e-9)
+@NEED_RUNS
+def test_a_metric_that_needs_single_runs_says_so_where_there_are_none(metric: str) -> None:
+    with pytest.raises(InvalidQueryError, match="needs the values of single runs, which are not at hand by group"):
+        compare(cells_of(history("v1", 1), history("v2", 2)), "v1", "v2", metric)
 
 
-def test_runs_in_turn_and_independent_runs_widen_nothing() -> None:
-    assert single(["v1", "v2"] * 65, ["t"] * 130, carried(130, 0.8, 1)).dependence is None
-    found = [single(["v1"] * 65 + ["v2"] * 65, ["t"] * 130, carried(130, 0.0, seed)).dependence for seed in range(300)]
-    assert sum(one is not None for one in found) <= 9  # 1% or so; 3% is beyond chance
+@NEED_RUNS
+def test_a_metric_that_needs_single_runs_says_so_where_they_are_too_many(
+    metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_runs, "MOST_ROWS", 119)
+    cells = known(history("v1", 1), history("v2", 2))
+    with pytest.raises(InvalidQueryError, match=r"at most 119, and there are more; narrow the question"):
+        compare(cells, "v1", "v2", metric)
+    monkeypatch.setattr(single_runs, "MOST_ROWS", 120)
+    assert compare(cells, "v1", "v2", metric).effect is not None
 
 
-def test_days_that_differ_are_not_taken_for_dependence() -> None:
-    rng = np.random.default_rng(2)
-    found = []
-    for _ in range(100):
-        day = np.repeat(rng.normal(0, 0.5, 10), 13)
-        times = np.exp(day + rng.normal(0, 0.3, 130))
-        when = [24 * HOUR * (i // 13) + 60_000_000 * i for i in range(130)]
-        both = single(["v1"] * 65 + ["v2"] * 65, ["t"] * 130, times, moment=when)
-        found.append(both.dependence)
-    assert sum(one is not None for one in found) <= 5
+def test_a_quantile_of_a_slice_is_refused() -> None:
+    cells = known(history("v1", 1), history("v2", 2))
+    cells = replace(cells, cells=tuple(replace(cell, group=("monday",)) for cell in cells.cells))
+    with pytest.raises(InvalidQueryError, match="not at hand by group"):
+        compare_slices(cells, "v1", "v2", "p95", by="day")
 
 
-def test_an_id_with_two_texts_is_found_only_where_both_versions_ran_it() -> None:
-    version, tasks = ["v1", "v2", "v1", "v2", "v1", "v1"], ["1", "1", "2", "2", "3", "3"]
-    described = ["easy", "hard", "same", "same", "old", "new"]
-    assert single(version, tasks, np.ones(6), task_description=described).texts == {"1": ["easy", "hard"]}
+def test_a_quantile_of_other_tasks_is_refused_and_both_words_are_named() -> None:
+    with pytest.raises(InvalidQueryError, match=r'execution_time\.p95 .* omit scope="tasks"'):
+        compare(known(history("v1", 1), history("v2", 2)), "v1", "v2", "p95", scope="tasks")
 
 
-def test_models_are_those_that_are_known() -> None:
-    models = ["b", "a", None, "c"]
-    assert single(["v1", "v1", "v2", "v2"], ["t"] * 4, np.ones(4), model=models).models == (["a", "b"], ["c"])
+def test_a_gate_holds_a_quantile_and_tokens_to_a_limit() -> None:
+    old, new = history("v1", 1, 60), history("v2", 2, 60)
+    slower = new | {"execution_time": 1.4 * new["execution_time"], "input_tokens": 1.4 * new["input_tokens"]}
+    margins = {"p95": 0.15, "input_tokens": 0.10}
+    fine = {c.metric: c.state for c in check_gate(known(old, new), "v1", "v2", margins=margins).checks}
+    worse = {c.metric: c.state for c in check_gate(known(old, slower), "v1", "v2", margins=margins).checks}
+    assert fine["execution_time.p95"] == fine["input_tokens"] == "pass"
+    assert worse["execution_time.p95"] == worse["input_tokens"] == "block"
+
+
+def test_the_mean_guards_a_tail_that_the_runs_are_too_few_for() -> None:
+    old, new = history("v1", 1, 5), history("v2", 2, 5)
+    gate = check_gate(known(old, new), "v1", "v2", margins={"p95": 0.5}, require=["p95"])
+    check = gate.checks[-1]
+    alone = compare(known(old, new), "v1", "v2", "time.mean")
+    assert check.metric == "execution_time.mean"
+    assert check.margin == 0.5
+    assert check.required
+    assert check.worsening == pytest.approx(-(alone.effect or 0.0))
+    said = [caveat.figures for caveat in gate.warnings if caveat.code == "mean_guards_tail"]
+    assert said == [{"metric": "execution_time.p95", "needed": 10}]
+    assert gate.state == "pass"
+
+
+def test_a_claim_may_be_about_any_metric() -> None:
+    old, new = history("v1", 1, 60), history("v2", 2, 60)
+    new["execution_time"] = new["execution_time"] / 2
+    claims = ["p95 30% lower", "time.mean 30% lower", "cost.median within 20%", "output_tokens within 10%"]
+    report = check_claims(known(old, new), "v1", "v2", claims)
+    assert [result.status for result in report.results] == ["PROVEN"] * 4
+    assert report.results[0].text == "p95 execution time at least 30% lower"
