@@ -75,6 +75,7 @@ class GateCheck(Result):
         detectable: the smallest true worsening that blocks four times in five; ``None`` where unknown.
         p_margin: one-sided, of "worse by the margin or more": small where that is excluded.
         required: whether the gate passes only if this guardrail does.
+        recorded_twice: whether nothing can be concluded, because runs were recorded twice.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
@@ -90,6 +91,7 @@ class GateCheck(Result):
     detectable: float | None
     p_margin: float | None
     required: bool
+    recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
 
 
@@ -269,6 +271,7 @@ def _checks(
             detectable=ruling.detectable,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
+            recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()
         for change in (changes[name],)
@@ -279,7 +282,7 @@ def _state(ruling: Ruling, measured: Measured) -> CheckState:
     """A guardrail's state; what the runs cannot say of a change, they say of none of its sizes."""
     if ruling.state == "missing":
         return ruling.state
-    unknown = not measured.strata.matched or (ruling.state == "pass" and measured.withheld)
+    unknown = not measured.strata.matched or measured.recorded_twice or (ruling.state == "pass" and measured.withheld)
     return "inconclusive" if unknown else ruling.state
 
 
