@@ -226,9 +226,7 @@ class Handle(ABC):
             if error.__cause__ is not None:
                 raise
             me = get_ident()
-            if any(
-                other._inside == me and other._inode == self._inode for other in tuple(_handles) if other is not self
-            ):
+            if any(other.is_written_by(me, self._inode) for other in tuple(_handles) if other is not self):
                 message = f"{self.path} is being written by the call of another recorder that was interrupted"
                 raise StoreBusyError(message, interrupted=True) from error
             if self._in_vain and seconds <= self._patience:
