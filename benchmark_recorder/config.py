@@ -151,7 +151,7 @@ def _seconds(text: str) -> float | None:
 
 
 _recorders: dict[tuple[Any, ...], BenchmarkRecorder] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may ask for a recorder in the middle of this
 
 
 def get_benchmark_recorder(  # noqa: PLR0913
@@ -216,7 +216,8 @@ def get_benchmark_recorder(  # noqa: PLR0913
     )
     with _lock:
         if key not in _recorders:
-            _recorders[key] = _build(where, settings)
+            recorder = _build(where, settings)
+            _recorders.setdefault(key, recorder)
         return _recorders[key]
 
 
@@ -366,4 +367,4 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
 @in_child
 def _new_lock() -> None:
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()
