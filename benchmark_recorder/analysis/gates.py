@@ -38,6 +38,7 @@ from benchmark_recorder.analysis.thresholds import (
     literal_check,
     literal_state,
 )
+from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import one_of
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def check_gate(  # noqa: PLR0913
         candidate=candidate,
         policy="literal" if literal_counts else "default",
         state=state,
-        exit_code=exit_code,
+        exit_code=int(exit_code),
         default_state=by_default,
         literal_state=by_literal,
         on_inconclusive="warn" if reaction == "warn" else "fail" if reaction == "fail" else "pass",
@@ -300,17 +301,17 @@ def _change(cells: Cells, measured: Measured) -> Evidence | None:
 # The whole gate ------------------------------------------------------------------------------------------------------
 
 
-def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
+def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, Code]:
     if state == "block":
-        return state, 1
+        return state, Code.BLOCKED
     if state == "no_data":
-        return state, 4
+        return state, Code.NO_DATA
     if state == "inconclusive":
         if reaction == "fail":
-            return state, 3
+            return state, Code.INCONCLUSIVE
         if reaction == "pass":
-            return ("warn" if alerted else "pass"), 0
-    return state, 0
+            return ("warn" if alerted else "pass"), Code.FINE
+    return state, Code.FINE
 
 
 def _by_the_mean(name: str, measured: Measured) -> tuple[Caveat, ...]:
