@@ -124,7 +124,9 @@ class Decisions:
         Args:
             v1: the baseline.
             v2: the candidate.
-            metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
+            metric: ``time``, ``success``, ``failures``, ``cost``, ``routing``, ``input_tokens``, ``output_tokens``, or
+                a statistic: ``time.mean``, ``cost.p99`` (mean, median, p95, p99); ``p95`` is that of the time.
+                Statistics and tokens need the values of single runs: no ``by``, at most 5,000,000 runs.
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
             margin: the largest difference that does not matter; each metric's own unless given.
