@@ -9,7 +9,7 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
-from benchmark_recorder.cli.output import print_json, records
+from benchmark_recorder.cli.output import interruptible, print_json, records
 from benchmark_recorder.codes import Code
 from benchmark_recorder.config import Settings, effective_settings
 from benchmark_recorder.errors import InvalidQueryError, StoreError
@@ -19,6 +19,9 @@ from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.base import Store, without_secrets
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
+
+WHOLE: Final = "the file is replaced as a whole or not at all; re-running is safe"
+"""Said where rewriting it is interrupted."""
 
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")
@@ -38,7 +41,8 @@ def doctor(
     Nothing is changed without --repair.
     """
     store = _json_file(recorder.store)
-    repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
+    with interruptible(WHOLE):
+        repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
     inspection = asdict(store.inspect())
     settings = _settings(place)
     condition = recorder.store.condition()
@@ -139,7 +143,9 @@ def prune(
     assert limit is not None
     store = _json_file(recorder.store)
     if yes:
-        confirm(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
+        with interruptible(WHOLE):
+            removed = store.prune(limit)
+        confirm(f"removed {records(removed)} from {terminal(store.name)}")
         return
     old = len(store.scan(Query(until=limit, runs="all"), ("version",))["version"])
     verb, them = ("is", "it") if old == 1 else ("are", "them")
