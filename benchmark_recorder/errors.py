@@ -10,6 +10,7 @@
     └── StoreError
         ├── StoreFormatError                    the file or table is not ours
         ├── StoreUnavailableError               the store cannot be reached, read or written now
+        │   ├── StoreBusyError                  another call of this process is at work on it
         │   └── StoreSetupError                 nor later, until someone acts; says what to do
         └── RefusedRecordsError                 the store refuses some records for their content; says which and why
 
@@ -75,6 +76,18 @@ class StoreUnavailableError(StoreError):
     def __init__(self, message: str, *, unchanged: bool = False) -> None:
         super().__init__(message)
         self.unchanged = unchanged
+
+
+class StoreBusyError(StoreUnavailableError):
+    """Another call of this process is at work on the store; nothing was written.
+
+    Attributes:
+        interrupted: that call is of the same thread, and goes on once the signal handler that made this one is done.
+    """
+
+    def __init__(self, message: str, *, interrupted: bool = False) -> None:
+        super().__init__(message, unchanged=True)
+        self.interrupted = interrupted
 
 
 class StoreSetupError(StoreUnavailableError):

@@ -13,6 +13,8 @@
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
+- ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look
+  like a change of the version but is not.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
 
 The names below are imported on first use: a question about one version needs no comparison.
@@ -104,7 +106,7 @@ _HOMES: Final = {
         ("FAILURE_FIELDS", "ROUTE_FIELDS", "Attention", "Confusion", "FailureClass", "WorstTask", "what_to_look_at"),
         "diagnostics",
     ),
-    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims", "DEFAULT_CLAIMS"), "claims"),
+    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("JointComparison", "compare_all"), "joint"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
@@ -119,4 +121,4 @@ _HOMES: Final = {
     **dict.fromkeys(("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"), "trend"),
 }
 
-__getattr__ = lazy_names(__name__, _HOMES, renamed={"Doubt": "Caveat"})
+__getattr__ = lazy_names(__name__, {**_HOMES, "DEFAULT_CLAIMS": "claims"}, renamed={"Doubt": "Caveat"})

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
+from benchmark_recorder.analysis.confounding import confounding_caveats
 from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed, Point
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
@@ -14,11 +13,8 @@ from benchmark_recorder.analysis.results import Caveat, Estimate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
     from benchmark_recorder.analysis.measured import Measured
     from benchmark_recorder.cells import Cell, Cells, Moments
-    from benchmark_recorder.columns import Durations
 
 HEAVY = 0.20
 """Share of a sum that no single run should make up."""
@@ -80,6 +76,7 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
     if len(present) < len(sides):
         return tuple(found)
     found += [
+        *confounding_caveats(measured),
         *_empty(measured, v1, v2),
         *_few(measured, v1, v2),
         *_fallback(measured),
@@ -282,41 +279,3 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
         if ratio < FAST:
             figures = {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]}
             yield Caveat("fast_failures", figures=figures)
-
-
-FEWEST: Final = 5
-"""Runs in a row that repeat earlier ones before it is reported; measured durations do not repeat even once."""
-
-
-def recorded_twice(version: str, durations: Durations) -> Iterator[Caveat]:
-    """A caveat if a stretch of runs repeats an earlier stretch exactly."""
-    ordered = durations.ordered
-    again = ordered[1:] == ordered[:-1]
-    if np.count_nonzero(again) < FEWEST:  # nearly always, and far faster than what follows
-        return
-    times = durations.stored()
-    if repeated := _repeated(times, np.unique(ordered[1:][again])):
-        figures = {"version": version, "repeated": repeated, "runs": len(times)}
-        yield Caveat("recorded_twice", figures=figures)
-
-
-def _repeated(times: NDArray[np.float64], several: NDArray[np.float64]) -> int:
-    """Runs in stretches of at least ``FEWEST``, with at least three different durations, that occurred before.
-
-    Args:
-        times: durations in the order in which they were stored.
-        several: those that occur more than once, in rising order.
-    """
-    places = np.minimum(several.searchsorted(times), len(several) - 1)
-    rows = np.flatnonzero(several[places] == times)
-    order = rows[np.argsort(times[rows], kind="stable")]
-    equal = times[order[1:]] == times[order[:-1]]
-    earlier, later = order[:-1][equal], order[1:][equal]
-    if len(later) < FEWEST:
-        return 0
-    lag = later - earlier
-    by_lag = np.lexsort((later, lag))
-    later, lag = later[by_lag], lag[by_lag]
-    starts = np.flatnonzero(np.r_[True, (np.diff(later) != 1) | (np.diff(lag) != 0)])
-    stretches = np.split(later, starts[1:])
-    return sum(len(stretch) for stretch in stretches if len(stretch) >= FEWEST and len(np.unique(times[stretch])) >= 3)

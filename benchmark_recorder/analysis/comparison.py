@@ -213,7 +213,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
 def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
     """What the evidence amounts to; equivalence wins: a change surely smaller than the margin does not matter."""
     change = measured.change
-    if change is None or measured.unpaired:
+    if change is None or measured.undecidable:
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"

@@ -38,6 +38,7 @@ from benchmark_recorder.analysis.thresholds import (
     literal_check,
     literal_state,
 )
+from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import one_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class GateCheck(Result):
         detectable: the smallest true worsening that blocks four times in five; ``None`` where unknown.
         p_margin: one-sided, of "worse by the margin or more": small where that is excluded.
         required: whether the gate passes only if this guardrail does.
+        recorded_twice: whether nothing can be concluded, because runs were recorded twice.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
@@ -91,6 +93,7 @@ class GateCheck(Result):
     detectable: float | None
     p_margin: float | None
     required: bool
+    recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
     v1_compared: float | None = None
     v2_compared: float | None = None
@@ -230,7 +233,7 @@ def check_gate(  # noqa: PLR0913
         candidate=candidate,
         policy="literal" if literal_counts else "default",
         state=state,
-        exit_code=exit_code,
+        exit_code=int(exit_code),
         default_state=by_default,
         literal_state=by_literal,
         on_inconclusive="warn" if reaction == "warn" else "fail" if reaction == "fail" else "pass",
@@ -274,6 +277,7 @@ def _checks(
             required=name in required,
             v1_compared=finite(measured[name].levels[0]),
             v2_compared=finite(measured[name].levels[1]),
+            recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()
         for change in (changes[name],)
@@ -284,7 +288,7 @@ def _state(ruling: Ruling, measured: Measured) -> CheckState:
     """A guardrail's state; what the runs cannot say of a change, they say of none of its sizes."""
     if ruling.state == "missing":
         return ruling.state
-    unknown = not measured.strata.matched or (ruling.state == "pass" and measured.withheld)
+    unknown = not measured.strata.matched or measured.recorded_twice or (ruling.state == "pass" and measured.withheld)
     return "inconclusive" if unknown else ruling.state
 
 
@@ -303,17 +307,17 @@ def _change(cells: Cells, measured: Measured) -> Evidence | None:
 # The whole gate ------------------------------------------------------------------------------------------------------
 
 
-def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
+def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, Code]:
     if state == "block":
-        return state, 1
+        return state, Code.BLOCKED
     if state == "no_data":
-        return state, 4
+        return state, Code.NO_DATA
     if state == "inconclusive":
         if reaction == "fail":
-            return state, 3
+            return state, Code.INCONCLUSIVE
         if reaction == "pass":
-            return ("warn" if alerted else "pass"), 0
-    return state, 0
+            return ("warn" if alerted else "pass"), Code.FINE
+    return state, Code.FINE
 
 
 def _by_the_mean(name: str, measured: Measured) -> tuple[Caveat, ...]:

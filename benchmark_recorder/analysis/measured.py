@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.levels import NONE, Levels, levels_of_means, levels_of_rates
 from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.quantiles import mixes, quantile_ratio
 from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
+from benchmark_recorder.analysis.run_order import run_order
 from benchmark_recorder.analysis.single_runs import read_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
+    from benchmark_recorder.analysis.run_order import Dependence, RunOrder
     from benchmark_recorder.analysis.survivorship import Survivorship
     from benchmark_recorder.cells import Cell, Cells, Moments
 
@@ -49,6 +52,7 @@ class Measured:
         counts: what a rate was made from.
         unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
+        order: both versions' runs in their order; ``None`` where they are not at hand.
     """
 
     metric: Metric
@@ -65,6 +69,7 @@ class Measured:
     counts: Strata[Counts] | None = None
     unpaired: bool = False
     survivorship: Survivorship | None = None
+    order: RunOrder | None = None
 
     @property
     def improvement(self) -> float:
@@ -97,6 +102,21 @@ class Measured:
     def withheld(self) -> bool:
         """Whether an improvement must not be claimed: failures rose, and all runs together do not confirm it."""
         return self.survivorship is not None and self.survivorship.doubtful
+
+    @property
+    def recorded_twice(self) -> bool:
+        """Whether so many runs were stored twice that nothing can rest on them."""
+        return self.order is not None and bool(self.order.twice)
+
+    @property
+    def undecidable(self) -> bool:
+        """Whether no verdict can be given at all, whatever the interval."""
+        return self.unpaired or self.recorded_twice
+
+    @property
+    def dependence(self) -> Dependence | None:
+        """How runs depend on those before them, where that widens the interval."""
+        return self.order.dependence if self.order and self.metric.of_successes else None
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
@@ -136,6 +156,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             about other tasks.
     """
     wholes = total(cells.of(v1)), total(cells.of(v2))
+    order = run_order(cells, v1, v2)
     if metric.counts is not None:
         counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
         return Measured(
@@ -150,6 +171,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_difference(counts, scope, once=metric.once),
             rate_ratio(counts, scope, once=metric.once),
             counts=counts,
+            order=order,
             unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.moments is None:
@@ -160,6 +182,8 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
         levels = levels_of_means(moments, scope, logs=metric.compared == "geometric means")
+    if metric.of_successes:
+        change = _dependent(change, order)
     return Measured(
         metric,
         wholes,
@@ -174,7 +198,18 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         moments=moments,
         unpaired=_suites_differ(cells, moments, v1, v2),
         survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
+        order=order,
     )
+
+
+def _dependent(change: Evidence | None, order: RunOrder | None) -> Evidence | None:
+    """The evidence with the interval that it has where runs depend on those before them."""
+    if change is None or order is None or order.dependence is None:
+        return change
+    inflation = order.dependence.inflation
+    # So many runs are worth as many independent ones as there are, divided by the inflation.
+    freedom = max(1.0, change.freedom / inflation) if isinstance(change, Student) else math.inf
+    return widened(change, Extra(change.error**2 * (inflation - 1), freedom))
 
 
 REPEATED: Final = 1.5

@@ -154,13 +154,13 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
 
 
 def _runs_cannot_decide(measured: Measured) -> bool:
-    """Whether the tasks differ, or the change is known and no improvement is claimed because failures rose.
+    """Whether the runs decide nothing, or the change is known and no improvement is claimed because failures rose.
 
     What a quantile needs is not known from sums.
     """
     change = measured.change
     return (
-        measured.unpaired
+        measured.undecidable
         or measured.metric.compared == "quantiles"
         or (change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld)
     )
