@@ -12,7 +12,7 @@ from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import interruptible, print_json, records
 from benchmark_recorder.codes import Code
 from benchmark_recorder.config import Settings, effective_settings
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, StoreError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
@@ -47,6 +47,8 @@ def doctor(
     settings = _settings(place)
     condition = recorder.store.condition()
     delivery = {} if condition is None else {name: _plain(value) for name, value in asdict(condition).items()}
+    if delivery:
+        delivery["question"] = _outcome_of_a_question(recorder.store)
     if as_json:
         print_json(file=inspection, delivery=delivery or None, repaired=repaired or None, settings=settings)
     else:
@@ -62,6 +64,16 @@ def doctor(
         complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
     if inspection["problem"]:
         raise typer.Exit(Code.PROBLEMS)
+
+
+def _outcome_of_a_question(store: Store) -> str:
+    """What comes of a question to the remote store: one whose answer is empty."""
+    remote: Store = getattr(store, "remote", store)
+    try:
+        remote.summarize(Query.of(version="doctor"))
+    except StoreError as error:
+        return str(error)
+    return remote.limitation or "answered"
 
 
 _LABELS: Final = {
