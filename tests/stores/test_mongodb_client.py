@@ -83,7 +83,7 @@ def test_a_missing_driver_is_an_error_with_the_line_that_installs_it() -> None:
         "except MissingDependencyError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == 'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"\n'
+    assert done.stdout == 'the MongoDB store needs pymongo: pip install "pymongo>=4.13"\n'
 
 
 def test_nothing_is_sent_by_the_constructor_and_an_unreachable_server_is_an_error_of_the_first_question() -> None:

@@ -400,7 +400,7 @@ for call in (lambda: VertexStore("demo-project"), lambda: store.append([make_doc
     try:
         call()
     except MissingDependencyError as error:
-        assert 'pip install "benchmark-recorder[vertex]"' in str(error)
+        assert 'pip install "google-cloud-aiplatform' in str(error)
     else:
         raise SystemExit("no error")
 """

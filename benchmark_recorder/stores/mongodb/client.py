@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from benchmark_recorder.errors import ConfigurationError, MissingDependencyError, preview
+from benchmark_recorder.errors import ConfigurationError, missing, preview
 
 if TYPE_CHECKING:
     from pymongo import IndexModel, MongoClient
@@ -33,14 +33,9 @@ def require_driver() -> None:
     try:
         import pymongo
     except ImportError as error:
-        raise MissingDependencyError(
-            'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"'
-        ) from error
+        raise missing("the MongoDB store needs pymongo", "mongodb") from error
     if pymongo.version_tuple < (4, 13):
-        raise MissingDependencyError(
-            f"the MongoDB store needs pymongo 4.13 or newer; {pymongo.version} is installed: "
-            'pip install "benchmark-recorder[mongodb]"'
-        )
+        raise missing(f"the MongoDB store needs pymongo 4.13 or newer; {pymongo.version} is installed", "mongodb")
 
 
 def check_client(client: object) -> None:

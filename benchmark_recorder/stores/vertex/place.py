@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, MissingDependencyError, preview
+from benchmark_recorder.errors import ConfigurationError, missing, preview
 from benchmark_recorder.stores.base import without_secrets
 
 if TYPE_CHECKING:
@@ -197,6 +197,4 @@ def google() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingDependencyError(
-            'the Vertex AI store needs Google\'s packages: pip install "benchmark-recorder[vertex]"'
-        ) from error
+        raise missing("the Vertex AI store needs Google's packages", "vertex") from error
