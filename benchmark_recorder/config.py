@@ -313,14 +313,15 @@ def open_store(place: str, durability: Literal["process", "fsync"] = "process") 
         durability: of a JSON file.
 
     Raises:
-        ConfigurationError: no installed package has a store for this scheme, or the URL is wrong.
+        ConfigurationError: no installed package has a store for this scheme, the URL is wrong, or the name of a new
+            file has the ending of another format.
         MissingDependencyError: the store needs a package that is not installed.
     """
     scheme, separator, _ = place.partition("://")
     if not separator:
         from benchmark_recorder.stores.json_file import JSONFileStore
 
-        return JSONFileStore(place, durability=durability)
+        return JSONFileStore(_json(Path(place), "store"), durability=durability)
     from importlib.metadata import entry_points
 
     found = {point.name: point for point in entry_points(group="benchmark_recorder.stores")}
@@ -333,6 +334,20 @@ def open_store(place: str, durability: Literal["process", "fsync"] = "process") 
     return store
 
 
+def _json(path: Path, setting: str) -> Path:
+    """A path that does not promise another format than JSON; a file that exists is known by its content.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    if path.suffix.lower() not in {"", ".json"} and not path.exists():
+        raise ConfigurationError(
+            f"{setting}: {path}: a file of records is JSON, not {path.suffix}; end its name in .json, or in nothing "
+            "(`benchmark-recorder export` writes .csv, .jsonl, .json and .xml)"
+        )
+    return path
+
+
 def _behind_journal(remote: Store, settings: Settings) -> Store:
     from benchmark_recorder.stores.json_file import JSONFileStore
     from benchmark_recorder.stores.replication import ReplicatedStore
@@ -341,7 +356,7 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
     if not isinstance(path, Path):
         raise ConfigurationError(f"journal: expected the path of a file, got {settings.journal!r}")
     return ReplicatedStore(
-        JSONFileStore(path, durability=settings.durability),
+        JSONFileStore(_json(path, "journal"), durability=settings.durability),
         remote,
         beside=path,
         deliver=settings.deliver,

@@ -162,6 +162,11 @@ class Store(ABC):
         """The state of delivery to a remote store; ``None`` if there is none."""
         return None
 
+    @property
+    def limitation(self) -> str | None:
+        """What the server lacks, as far as is known, so that questions cost more than elsewhere."""
+        return None
+
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
         """Wait until everything is delivered, at most so many seconds (``None``: without limit); whether it is."""
         return True
