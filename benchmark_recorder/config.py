@@ -27,6 +27,8 @@ ENVIRONMENT: Final = {
     "journal": "BENCHMARK_RECORDER_JOURNAL",
     "deliver": "BENCHMARK_RECORDER_DELIVER",
     "keep_delivered": "BENCHMARK_RECORDER_KEEP_DELIVERED",
+    "version": "BENCHMARK_RECORDER_VERSION",
+    "labels": "BENCHMARK_RECORDER_LABELS",
 }
 
 _CHOICES: Final = {
@@ -34,7 +36,12 @@ _CHOICES: Final = {
     "on_invalid": ("raise", "log"),
     "deliver": ("background", "off"),
 }
-_TEXTS: Final = {"store": "a path or a URL", "journal": "a path", "keep_delivered": 'a time such as "30d" or "12h"'}
+_TEXTS: Final = {
+    "store": "a path or a URL",
+    "journal": "a path",
+    "keep_delivered": 'a time such as "30d" or "12h"',
+    "version": "a text that is not blank",
+}
 _GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage")
 _SECONDS: Final = {"d": 86_400, "h": 3600}
 _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
@@ -54,6 +61,8 @@ class Settings:
         journal: the path of the local file in front of a remote store.
         deliver: ``"background"`` or ``"off"``.
         keep_delivered: how long the journal keeps what a remote store has confirmed: ``"30d"``; ``None``: for ever.
+        version: of records that name none; ``None``: each must name one.
+        labels: metadata of every record.
         gate: what ``check_gate`` takes where a call says nothing: margins, require, on_inconclusive, scope, coverage.
         origins: where each setting that is not a default came from.
     """
@@ -67,6 +76,8 @@ class Settings:
     journal: str = DEFAULT_PATH
     deliver: Literal["background", "off"] = "background"
     keep_delivered: str | None = None
+    version: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     gate: Mapping[str, object] = field(default_factory=dict, compare=False)
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
@@ -92,6 +103,9 @@ def _from_environment() -> Iterator[tuple[str, Any, str]]:
             if text.strip().lower() not in _SWITCHES:
                 raise ConfigurationError(f"{variable}: expected 1 or 0, got {text!r}")
             yield name, _SWITCHES[text.strip().lower()], variable
+        elif name == "labels" and text:
+            pairs = (pair.partition("=") for pair in text.split(","))
+            yield name, {key.strip(): value.strip() for key, _, value in pairs}, variable
         elif text:
             yield name, text, variable
 
@@ -132,10 +146,13 @@ def _checked(name: str, value: object, origin: str) -> object:
         raise ConfigurationError(f"{origin}: unknown setting {name!r}; known are {', '.join(known)}")
     if name == "gate":
         right, expected = isinstance(value, dict) and value.keys() <= set(_GATE), f"a table of {', '.join(_GATE)}"
+    elif name == "labels":
+        right = isinstance(value, dict) and all(isinstance(t, str) and t for pair in value.items() for t in pair)
+        expected = "names and texts that are not empty: region=eu,tier=gold, or a table of texts"
     elif name in _CHOICES:
         right, expected = value in _CHOICES[name], " or ".join(map(repr, _CHOICES[name]))
     elif name in _TEXTS:
-        right, expected = isinstance(value, str) and bool(value), _TEXTS[name]
+        right, expected = isinstance(value, str) and bool(value.strip()), _TEXTS[name]
         right = right and (name != "keep_delivered" or _seconds(str(value)) is not None)
     else:
         right, expected = isinstance(value, bool), "true or false"
@@ -166,12 +183,14 @@ def get_benchmark_recorder(  # noqa: PLR0913
     journal: str | os.PathLike[str] | None = None,
     deliver: Literal["background", "off"] | None = None,
     keep_delivered: str | None = None,
+    version: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> BenchmarkRecorder:
     """The recorder for some settings; the same one for the same settings, as long as the process lives.
 
     What is not given comes from ``BENCHMARK_RECORDER_STORE``, ``..._DURABILITY``, ``..._ON_INVALID``,
-    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED`` and ``..._DISABLED=1``, then from
-    ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
+    ``..._JOURNAL``, ``..._DELIVER``, ``..._KEEP_DELIVERED``, ``..._VERSION``, ``..._LABELS`` and ``..._DISABLED=1``,
+    then from ``[tool.benchmark_recorder]`` in ``pyproject.toml``, then from the defaults.
 
     Args:
         store: the path of a JSON file (``benchmarks/metrics.json`` unless given), a URL (``mongodb://host/database``,
@@ -186,6 +205,8 @@ def get_benchmark_recorder(  # noqa: PLR0913
         journal: the path of the local file in front of a remote store; ``benchmarks/metrics.json`` unless given.
         deliver: ``"background"``: a thread brings records to the remote store; ``"off"``: ``benchmark-recorder sync``.
         keep_delivered: how long the journal keeps what the remote store has confirmed: ``"30d"``, ``"12h"``.
+        version: of records that name none.
+        labels: metadata of every record, such as ``{"region": "eu"}``; what a record says itself is stronger.
 
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
@@ -207,11 +228,14 @@ def get_benchmark_recorder(  # noqa: PLR0913
         journal=None if journal is None else os.fspath(journal),
         deliver=deliver,
         keep_delivered=keep_delivered,
+        version=version,
+        labels=labels,
     )
     journal = settings.journal if isinstance(where, Path) else str(_place(settings.journal))
     key = (
         where if isinstance(where, Path | str) else id(where),  # the recorder holds it, so nothing else gets this id
         replace(settings, store="", journal=journal),
+        *sorted(settings.labels.items()),
     )
     with _lock:
         if key not in _recorders:
@@ -278,6 +302,8 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
         strict=settings.strict,
         on_invalid=settings.on_invalid,
         store_task_text=settings.store_task_text,
+        version=settings.version,
+        labels=settings.labels,
         enabled=not settings.disabled,
     )
     recorder.gate_settings = settings.gate

@@ -25,15 +25,30 @@ def record(  # noqa: PLR0913 - options
     fields: dict[str, Any],
     *,
     duration: Annotated[float, typer.Option(metavar="SECONDS", help="How long it took.")],
-    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the orchestrator.")],
+    version: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Version of the orchestrator; default: the configured one.")
+    ] = None,
     success: Annotated[bool | None, typer.Option("--success/--failure", help="How it ended; required.")] = None,
     cost: Annotated[float | None, typer.Option(metavar="USD", help="0 if free; default: unknown.")] = None,
     metadata: MetadataOption = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Record it once for each key, version and task, however often it is run."),
+    ] = None,
 ) -> None:
     """Record one execution."""
     if success is None:
         raise typer.BadParameter("say how it ended: --success or --failure")
-    recorder.record_execution(task, duration, success, version, cost=cost, metadata=parse_metadata(metadata), **fields)
+    recorder.record_execution(
+        task,
+        duration,
+        success,
+        version,
+        cost=cost,
+        metadata=parse_metadata(metadata),
+        idempotency_key=idempotency_key,
+        **fields,
+    )
     if effective_settings().disabled:
         complain("not recorded: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return

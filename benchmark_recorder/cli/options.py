@@ -171,7 +171,14 @@ def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def _json_or_text(value: str) -> Any:  # noqa: ANN401
+    """JSON, unless that would change it: a hash such as ``83e2010``, or ``1.10``, is no number but a text."""
     try:
-        return json.loads(value)
+        found = json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return value
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return value if is_number and json.dumps(found) != value.strip() else found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
