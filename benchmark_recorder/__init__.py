@@ -10,10 +10,11 @@
 
 The modules of this folder, from the caller down:
 
-- ``config``: settings, ``get_benchmark_recorder``, ``get_benchmark_history``. ``recorder``: ``BenchmarkRecorder``;
+- ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
+  what both read. ``recorder``: ``BenchmarkRecorder``;
   ``recording/``: a record's way in.
-- ``history``: ``History``, every question; ``questions``: what gates, reports and groups ask; ``legacy``: former names
-  of some questions.
+- ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what gates, reports
+  and groups ask; ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``. ``identity``: a record's id and
   time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others. ``queries``:
   ``Query``, which executions a question is about.
@@ -23,7 +24,8 @@ The modules of this folder, from the caller down:
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
   ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
-- ``testing``: the conformance suite for stores; ``errors``, ``log``, ``_fork``, ``_lazy``: used by all.
+- ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``log``, ``_lazy``, ``_fork`` with
+  ``_unfinished``: used by all.
 
 Names are imported on first use: pytest imports this package in every run where it is installed.
 PYTEST_DONT_REWRITE: without this line, pytest would warn a program that imported this package before calling it.
@@ -35,7 +37,7 @@ from benchmark_recorder import _lazy
 
 if typing.TYPE_CHECKING:
     from benchmark_recorder.analysis import Claim, Comparison, GateResult, Summary
-    from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
+    from benchmark_recorder.config import get_benchmark_recorder
     from benchmark_recorder.errors import (
         BenchmarkRecorderError,
         ConfigurationError,
@@ -49,6 +51,7 @@ if typing.TYPE_CHECKING:
         StoreUnavailableError,
     )
     from benchmark_recorder.history import History
+    from benchmark_recorder.opening import get_benchmark_history
     from benchmark_recorder.recorder import BenchmarkRecorder
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.records import BenchmarkMetric
@@ -98,7 +101,7 @@ _HOMES: typing.Final = {
     "MemoryStore": "stores.memory",
     "MongoDBStore": "stores.mongodb",
     "VertexStore": "stores.vertex",
-    "get_benchmark_history": "config",
+    "get_benchmark_history": "opening",
     "get_benchmark_recorder": "config",
     **dict.fromkeys(("Claim", "Comparison", "GateResult", "Summary"), "analysis"),
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
+from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, StoreUnavailableError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.identity import stamp
 from benchmark_recorder.recording.admission import Admission
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from benchmark_recorder.recording.measurement import Sink
+    from benchmark_recorder.recording.tracking import Known
     from benchmark_recorder.records import BenchmarkMetric, Document
 
 
@@ -93,7 +93,7 @@ class BenchmarkRecorder(_Questions):
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
         self._enabled = enabled
-        self._admit = Admission(_version("version", version), _labels("labels", labels))
+        self._admit = Admission(version, labels)
         # Two recorders of one file or database are one place: what is measured in one may be a part of the other's run.
         self._place: object = store.name if {"/", os.sep} & set(store.name) else store
 
@@ -169,7 +169,7 @@ class BenchmarkRecorder(_Questions):
             )
             if parent is not None:
                 document["parent_id"] = self._root_id(parent)
-        except (InvalidRecordError, ImportError, OSError) as error:
+        except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
             self._refuse(error)
             return
         self._put(document, notes, fresh=idempotency_key is None)
@@ -198,16 +198,16 @@ class BenchmarkRecorder(_Questions):
             return
         try:
             document, notes, fresh = self._admit.of_metric(metric)
-        except (InvalidRecordError, ImportError, OSError) as error:
+        except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
             self._refuse(error)
             return
         self._put(document, notes, fresh=fresh)
 
-    def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
+    def _refuse(self, error: Exception) -> None:
         """Raise or log what is wrong, as ``on_invalid`` says.
 
-        Validation is imported late, and that may fail: no descriptor is left, or a signal handler records in the middle
-        of that import. Then the record is lost, and counted as lost.
+        Validation is imported late, and that may fail: no descriptor is left, a signal handler records in the middle of
+        that import, or the process was forked there. Then the record is lost, and counted as lost.
         """
         if not isinstance(error, InvalidRecordError):
             self._buffer.count_unwritten(error)
@@ -230,7 +230,7 @@ class BenchmarkRecorder(_Questions):
         *,
         root: bool = False,
         cancelled: Literal["failure", "discard"] = "failure",
-        **known: Unpack[_Known],
+        **known: Unpack[Known],
     ) -> Measurement:
         """Time a block of code and record it: ``with recorder.measure(task=..., version=...) as run:``.
 
@@ -263,7 +263,7 @@ class BenchmarkRecorder(_Questions):
         task: str,
         version: str | None = None,
         *,
-        sink: Sink | None = None,
+        sink: Callable[[Measurement], None] | None = None,
         root: bool = False,
         **known: Any,  # noqa: ANN401
     ) -> Measurement:
@@ -273,7 +273,7 @@ class BenchmarkRecorder(_Questions):
             dropped = [] if version is None else ["version"]
             version = self._admit.known_version()
         return Measurement(
-            sink or self.record_run, Lineage(self._place), task, version, _is_root=root, _dropped=dropped, **known
+            sink or self.record_run, Lineage(self._place), task, version, _is_root=root, dropped=dropped, **known
         )
 
     @overload
@@ -289,7 +289,7 @@ class BenchmarkRecorder(_Questions):
         outcome: Callable[[Any], Mapping[str, Any]] | None = ...,
         root: bool = ...,
         cancelled: Literal["failure", "discard"] = ...,
-        **known: Unpack[_Known],
+        **known: Unpack[Known],
     ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
     def track(
         self,
@@ -375,6 +375,7 @@ class BenchmarkRecorder(_Questions):
             pending=condition.pending,
             pending_since=condition.pending_since,
             quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
         )
 
     def flush(self, timeout: float | None = 10.0) -> bool:
@@ -389,32 +390,3 @@ class BenchmarkRecorder(_Questions):
         """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
         self._store.close()
-
-
-class _Known(TypedDict, total=False):
-    """Fields that may be known before an execution ends."""
-
-    agent_selected: str | None
-    cost: float | None
-    difficulty: float | None
-    metadata: dict[str, Any]
-    task_id: str | None
-    expected_agent: str | None
-    model: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    idempotency_key: str | None
-
-
-def _version(name: str, version: str | None) -> str | None:
-    if version is not None and (not isinstance(version, str) or not version.strip()):
-        raise ConfigurationError(f"{name}: expected a text that is not empty, got {preview(version)}")
-    return version
-
-
-def _labels(name: str, labels: Mapping[str, str] | None) -> Mapping[str, str]:
-    if labels is None:
-        return {}
-    if not isinstance(labels, dict) or not all(isinstance(t, str) and t for pair in labels.items() for t in pair):
-        raise ConfigurationError(f"{name}: expected a dict of texts that are not empty")
-    return labels

@@ -292,7 +292,7 @@ def test_the_version_is_that_of_the_installed_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["recording.tracking", "recording.salvage", "recording.buffer", "stores.json_file", "stores.replication", "harness"]
+    "module", ["recording.tracking", "recording.salvage", "recording.buffer", "stores.json_file", "stores.replication"]
 )
 def test_whatever_is_imported_first_logs_nowhere_by_itself(module: str) -> None:
     program = f"""

@@ -18,8 +18,9 @@ from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, METRIC_FIELDS
 from benchmark_recorder.harness.result import Outcome
 from benchmark_recorder.identity import legacy_record_id, stamp, task_id_of, timestamp_micros, timestamp_text
 from benchmark_recorder.queries import Query
-from benchmark_recorder.recorder import BenchmarkRecorder, _Known
+from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.recording.measurement import RECORDED, Measurement
+from benchmark_recorder.recording.tracking import Known
 from benchmark_recorder.records import BenchmarkMetric, known_cost, plain_text
 from benchmark_recorder.testing import make_document
 
@@ -169,7 +170,7 @@ def test_a_measurement_has_each_of_them_but_the_time_and_what_it_measures() -> N
     assert set(RECORDED) == names | {"idempotency_key"}
     assert kinds_of({n: a for n, a in Measurement.__annotations__.items() if n in names}) == told(names)
     assert all(f"{name}: " in (Measurement.__doc__ or "") for name in RECORDED)
-    assert set(_Known.__annotations__) == {*names, "idempotency_key"} - {
+    assert set(Known.__annotations__) == {*names, "idempotency_key"} - {
         "task",
         "version",
         "success",

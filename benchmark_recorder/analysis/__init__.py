@@ -4,14 +4,16 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
-  of a ratio of sums.
+  of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what they are for.
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
-  times. ``comparison``: its verdict, each task on its own, and the verdict on all metrics; ``power``: how many more
-  runs would decide.
+  times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics; ``power``: how
+  many more runs would decide.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
+- ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look
+  like a change of the version but is not.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
 
 The names below are imported on first use: a question about one version needs no comparison.
@@ -25,7 +27,7 @@ from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.claims import Claim, ClaimReport, ClaimResult, check_claims
-    from benchmark_recorder.analysis.comparison import Comparison, JointComparison, TaskRow, compare, compare_all
+    from benchmark_recorder.analysis.comparison import Comparison, TaskRow, compare
     from benchmark_recorder.analysis.diagnostics import (
         FAILURE_FIELDS,
         ROUTE_FIELDS,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         what_to_look_at,
     )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
+    from benchmark_recorder.analysis.joint import JointComparison, compare_all
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
     from benchmark_recorder.analysis.power import Needed
@@ -102,8 +105,9 @@ _HOMES: Final = {
         ("FAILURE_FIELDS", "ROUTE_FIELDS", "Attention", "Confusion", "FailureClass", "WorstTask", "what_to_look_at"),
         "diagnostics",
     ),
-    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims", "DEFAULT_CLAIMS"), "claims"),
-    **dict.fromkeys(("Comparison", "JointComparison", "TaskRow", "compare", "compare_all"), "comparison"),
+    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
+    **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
+    **dict.fromkeys(("JointComparison", "compare_all"), "joint"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "thresholds",
@@ -116,4 +120,4 @@ _HOMES: Final = {
     **dict.fromkeys(("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"), "trend"),
 }
 
-__getattr__ = lazy_names(__name__, _HOMES, renamed={"Doubt": "Caveat"})
+__getattr__ = lazy_names(__name__, {**_HOMES, "DEFAULT_CLAIMS": "claims"}, renamed={"Doubt": "Caveat"})

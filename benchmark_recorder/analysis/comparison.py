@@ -1,4 +1,4 @@
-"""A baseline against a candidate, on one metric, task by task, or on all: effect, interval, verdict and caveats."""
+"""A baseline against a candidate, on one metric, and task by task: effect, interval, verdict and caveats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmark_recorder.analysis.power import reach_of, what_would_decide
 from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers, finite, ratio_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Pair
@@ -150,12 +150,13 @@ def compare(  # noqa: PLR0913
         cells: of both.
         v1: the baseline.
         v2: the candidate.
-        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
+        metric: a name of ``metrics.METRICS``, or a short form.
         scope: ``"suite"`` (these tasks are all that matters) or ``"tasks"`` (they represent others).
         margin: a smaller change does not matter; by default 5% for time, 1% for cost, 2 points for rates.
 
     Raises:
-        InvalidQueryError: an unknown metric or scope, or a margin that is not a fraction.
+        InvalidQueryError: an unknown metric or scope, a margin that is not a fraction, or a metric that needs what is
+            not at hand.
     """
     spec = metric_named(metric)
     check_scope(scope)
@@ -204,7 +205,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
 def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
     """What the evidence amounts to; equivalence wins: a change surely smaller than the margin does not matter."""
     change = measured.change
-    if change is None or measured.unpaired:
+    if change is None or measured.undecidable:
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"
@@ -230,7 +231,7 @@ def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
         name, read = logs[measured.metric.name]
         strata = metrics.align(cells, measured.v1, measured.v2, read, metrics.NO_MOMENTS)
         views[name] = means.geometric(strata, measured.scope)
-    if measured.matched_tasks:
+    if measured.matched_tasks and measured.metric.compared != "quantiles":
         views["pooled"] = _pooled(measured)
     n = measured.left[1] + measured.right[1]
     return {name: measured.estimate(view, n) for name, view in views.items() if view is not None}
@@ -241,15 +242,16 @@ def _pooled(measured: Measured) -> Evidence | None:
     if measured.counts is not None:
         return rates.independent(measured.counts.left, measured.counts.right)
     assert measured.moments is not None
-    return (means.sums_of_all if measured.metric.name == "cost" else means.geometric_of_all)(measured.moments)
+    whole = means.sums_of_all if measured.metric.compared == "sums" else means.geometric_of_all
+    return whole(measured.moments)
 
 
 # Each task on its own: where to look, not what to conclude ----------------------------------------------------------
 
 
 def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
-    """A row for each matched task that is named, by id; empty where all runs were compared whatever their task."""
-    if not measured.matched_tasks:
+    """A row for each matched task with a name, by id; empty for quantiles, or where none was compared with itself."""
+    if not measured.matched_tasks or measured.metric.compared == "quantiles":
         return ()
     pairs: Sequence[Pair[Counts] | Pair[Moments]] = [pair for pair in measured.strata.pairs if pair.task_id is not None]
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
@@ -289,7 +291,7 @@ def _row(
 def _value(measured: Measured, side: Counts | Moments) -> float | None:
     if isinstance(side, Counts):
         return side.rate
-    return finite(side.mean if measured.metric.name == "cost" else ratio_of(side.mean))
+    return finite(side.mean if measured.metric.compared == "sums" else ratio_of(side.mean))
 
 
 def _turn(
@@ -319,7 +321,7 @@ def _evidence(measured: Measured, left: Counts | Moments, right: Counts | Moment
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
     alone = Strata((), left, right)
-    found = means.sums_of_all(alone) if measured.metric.name == "cost" else means.geometric_of_all(alone)
+    found = means.sums_of_all(alone) if measured.metric.compared == "sums" else means.geometric_of_all(alone)
     return None if isinstance(found, Point) else found
 
 
@@ -328,73 +330,6 @@ def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments)
         return measured.effect(right.rate - left.rate)
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
-    if measured.metric.name == "cost":
+    if measured.metric.compared == "sums":
         return finite(measured.metric.better * (right.mean / left.mean - 1)) if left.mean > 0 else None
     return finite(measured.effect(right.mean - left.mean))
-
-
-# All metrics at once -------------------------------------------------------------------------------------------------
-
-JointVerdict = Literal["better", "worse", "mixed", "equivalent", "inconclusive"]
-
-JOINT_METRICS = ("execution_time", "failure_rate", "cost", "routing_accuracy")
-
-
-@dataclass(frozen=True, slots=True)
-class JointComparison(Result):
-    """Two versions on all four metrics.
-
-    Attributes:
-        v1: the baseline.
-        v2: the candidate.
-        comparisons: by metric: execution_time, failure_rate, cost, routing_accuracy.
-        verdict: ``"better"``: something improved, and nothing is worse or inconclusive; ``"worse"``: something
-            regressed and nothing improved; ``"mixed"``: both; ``"equivalent"``: all changes are smaller than their
-            margins; ``"inconclusive"``: something is inconclusive, and nothing regressed. Metrics without values do
-            not count.
-        sentence: the same for people, empty until ``reporting.views`` words it. Each part is a verdict at its own 5%
-            level.
-        warnings: of the four, in their order.
-    """
-
-    v1: str
-    v2: str
-    comparisons: Mapping[str, Comparison]
-    verdict: JointVerdict
-    sentence: str = field(default="", compare=False, kw_only=True)
-    warnings: tuple[Caveat, ...]
-
-
-def compare_all(
-    cells: Cells,
-    v1: str,
-    v2: str,
-    *,
-    scope: str = "suite",
-    margins: Mapping[str, float] | None = None,
-) -> JointComparison:
-    """Compare two versions on execution time, failures, cost and routing.
-
-    Args:
-        cells: of both.
-        v1: the baseline.
-        v2: the candidate.
-        scope: see ``compare``.
-        margins: by metric, where they differ from the usual ones.
-
-    Raises:
-        InvalidQueryError: an unknown scope, or a margin that is not a fraction.
-    """
-    given = margins or {}
-    found = {metric: compare(cells, v1, v2, metric, scope=scope, margin=given.get(metric)) for metric in JOINT_METRICS}
-    warnings = tuple(caveat for c in found.values() for caveat in c.warnings)
-    return JointComparison(v1, v2, found, _joint_verdict(found), warnings)
-
-
-def _joint_verdict(found: Mapping[str, Comparison]) -> JointVerdict:
-    verdicts = {c.verdict for c in found.values() if c.v1_count and c.v2_count}
-    if "regressed" in verdicts:
-        return "mixed" if "improved" in verdicts else "worse"
-    if "inconclusive" in verdicts or not verdicts:
-        return "inconclusive"
-    return "better" if "improved" in verdicts else "equivalent"

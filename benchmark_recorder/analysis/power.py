@@ -154,10 +154,15 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
 
 
 def _runs_cannot_decide(measured: Measured) -> bool:
-    """Whether the tasks differ, or the change is known and no improvement is claimed because failures rose."""
+    """Whether the runs decide nothing, or the change is known and no improvement is claimed because failures rose.
+
+    What a quantile needs is not known from sums.
+    """
     change = measured.change
-    return measured.unpaired or (
-        change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    return (
+        measured.undecidable
+        or measured.metric.compared == "quantiles"
+        or (change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld)
     )
 
 
@@ -189,7 +194,7 @@ def _runs_of_a_version(measured: Measured, reach: float) -> int | None:
     if measured.counts is not None:
         return repeats_for_rates(measured.counts, reach)
     assert measured.moments is not None
-    each = repeats_for_means(measured.moments, reach, relative=measured.metric.name == "cost")
+    each = repeats_for_means(measured.moments, reach, relative=measured.metric.compared == "sums")
     return each * max(1, measured.matched_tasks) if each else None
 
 
@@ -225,7 +230,7 @@ def _differences(measured: Measured) -> list[float]:
         return [pair.right.rate - pair.left.rate for pair in measured.counts.pairs]
     assert measured.moments is not None
     pairs = measured.moments.pairs
-    if measured.metric.name != "cost":
+    if measured.metric.compared != "sums":
         return [pair.right.mean - pair.left.mean for pair in pairs]
     left, right = sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs)
     if not (left > 0 and right > 0):
@@ -241,7 +246,7 @@ def _noise(measured: Measured) -> float | None:
         assert measured.moments is not None
         pairs = measured.moments.pairs
         scales = (1.0, 1.0)
-        if measured.metric.name == "cost":
+        if measured.metric.compared == "sums":
             scales = (sum(p.left.mean for p in pairs) / len(pairs), sum(p.right.mean for p in pairs) / len(pairs))
         parts = [
             math.fsum(m.m2 / (m.n - 1) / m.n / scale / scale for m, scale in zip(pair[1:], scales, strict=True))

@@ -14,9 +14,10 @@ import typer
 
 from benchmark_recorder.cli.app import StorePath
 from benchmark_recorder.cli.output import Answer, print_answer
-from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
+from benchmark_recorder.config import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
+from benchmark_recorder.opening import get_benchmark_history
 
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
@@ -61,7 +62,7 @@ _QUERY: Final[dict[str, Any]] = {
     ],
     "dropped": Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only where this argument was wrong and left out. May be repeated."),
+        typer.Option(metavar="NAME", help="Only where this field was wrong. May be repeated."),
     ],
     "runs": Annotated[
         Literal["roots", "children", "all"] | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.errors import InvalidRecordError, preview
+from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
 from benchmark_recorder.identity import keyed_record_id, stamp, task_id_of, timestamp_text
 from benchmark_recorder.plain import are_plain, is_plain
@@ -24,11 +24,18 @@ class Admission:
     Args:
         version: of records that name none.
         labels: metadata of every record; what a record says itself is stronger.
+
+    Raises:
+        ConfigurationError: one of them is wrong.
     """
 
-    def __init__(self, version: str | None, labels: Mapping[str, str]) -> None:
+    def __init__(self, version: str | None, labels: Mapping[str, str] | None) -> None:
+        if version is not None and (not isinstance(version, str) or not version.strip()):
+            raise ConfigurationError(f"version: expected a text that is not blank, got {preview(version)}")
         self.version = version
-        self.labels = dict(labels)
+        self.labels = {} if labels is None else labels.copy() if isinstance(labels, dict) else {"": ""}
+        if not all(isinstance(text, str) and text for pair in self.labels.items() for text in pair):
+            raise ConfigurationError("labels: expected a dict of texts that are not empty")
         self.commit = find_commit()
         self.host = os.uname().nodename if hasattr(os, "uname") else None
 

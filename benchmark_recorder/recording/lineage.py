@@ -91,15 +91,10 @@ class Lineage:
 
     def add_part(self, figures: Figures) -> None:
         """Take a part's figures into the sums of this run, or if it has ended, of the first around it that goes on."""
-        taker: Lineage | None = self
-        while taker is not None and taker.ended:
-            taker = taker.parent
-        if taker is not None:
-            taker.take(figures)
-
-    def take(self, figures: Figures) -> None:
-        """Take a part's figures into the sums."""
-        self._parts.append(figures)
+        if not self.ended:
+            self._parts.append(figures)
+        elif self.parent is not None:
+            self.parent.add_part(figures)
 
     def completed(self, own: Figures) -> Figures:
         """A run's figures, where it says nothing the sums of its parts, if each part says something."""

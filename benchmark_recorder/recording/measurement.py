@@ -5,26 +5,20 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from benchmark_recorder.errors import InvalidRecordError
 from benchmark_recorder.identity import keyed_record_id, task_id_of
 from benchmark_recorder.recording.lineage import SUMMED, Lineage, figures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 INVALID_RESULT: Final = "InvalidResult"
 """The class of a failure whose result does not say whether it succeeded."""
 
 CANCELLED: Final = "Cancelled"
-
-
-class Sink(Protocol):
-    """Records a run that has ended."""
-
-    def __call__(self, run: Measurement) -> None: ...  # noqa: D102
 
 
 @dataclass(slots=True, eq=False)
@@ -51,10 +45,12 @@ class Measurement:
         output_tokens: written by the model.
         idempotency_key: a run that is recorded again with the same key, version and task counts once.
         duration: seconds; measured, unless the block sets it.
+        lineage: the runs around it and inside it.
+        dropped: what was said of it wrongly, and left out.
     """
 
-    _sink: Sink
-    _lineage: Lineage
+    _sink: Callable[[Measurement], None]
+    lineage: Lineage
     task: str
     version: str
     success: bool = True
@@ -77,22 +73,12 @@ class Measurement:
     _seconds: float = 0.0
     _began_as: str = ""
     _discarded: bool = False
-    _dropped: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._began_as = self.version
         if isinstance(self.metadata, dict):
             self.metadata = dict(self.metadata)  # a run's additions must not reach the next one
-
-    @property
-    def lineage(self) -> Lineage:
-        """The runs around it and inside it."""
-        return self._lineage
-
-    @property
-    def dropped(self) -> list[str]:
-        """What was said of it wrongly, and left out."""
-        return self._dropped
 
     def discard(self) -> None:
         """Leave no record of this run; its parts keep theirs."""
@@ -110,7 +96,7 @@ class Measurement:
 
     def begin(self) -> None:
         """Start the clock."""
-        self._lineage.begin(is_root=self._is_root)
+        self.lineage.begin(is_root=self._is_root)
         if self.idempotency_key is not None:
             self._settle_id(self.idempotency_key)
         self._started = time.perf_counter()
@@ -119,12 +105,12 @@ class Measurement:
         """Now, so that its parts know it; what is wrong is said when the run is recorded."""
         with suppress(InvalidRecordError, TypeError, AttributeError):
             task_id = task_id_of(self.task) if self.task_id is None else self.task_id
-            self._lineage.settle(keyed_record_id(self.version, task_id, key))
+            self.lineage.settle(keyed_record_id(self.version, task_id, key))
 
     def end(self, error: BaseException | None = None) -> None:
         """Stop the clock and record; a second call does nothing."""
         seconds = time.perf_counter() - self._started
-        lineage = self._lineage
+        lineage = self.lineage
         if lineage.ended:
             return
         self._seconds = seconds
@@ -165,13 +151,13 @@ class Measurement:
 
     def __enter__(self) -> Self:
         self.begin()
-        self._lineage.enter()
+        self.lineage.enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lineage.leave()
+        self.lineage.leave()
         self.end(error)
 
     async def __aenter__(self) -> Self:
@@ -183,7 +169,9 @@ class Measurement:
         self.__exit__(kind, error, trace)
 
 
-RECORDED = tuple(name for name in Measurement.__dataclass_fields__ if not name.startswith("_"))
+RECORDED = tuple(
+    name for name in Measurement.__dataclass_fields__ if not name.startswith("_") and name not in {"lineage", "dropped"}
+)
 
 
 def _causes(error: BaseException) -> Iterator[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
 from benchmark_recorder.log import logger
 from benchmark_recorder.recording.measurement import INVALID_RESULT, RECORDED
-from benchmark_recorder.recording.unfinished import async_streams, awaited, followed, streams
+from benchmark_recorder.recording.streams import async_streams, awaited, followed, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,3 +103,18 @@ def _note(run: Measurement, outcome: Callable[[Any], Mapping[str, Any]], result:
         run.error_type = run.error_type or INVALID_RESULT
         run.dropped.extend(wrong)
         say_dropped(wrong, f"the outcome of the tracked {name}() has no such name, or raised")
+
+
+class Known(TypedDict, total=False):
+    """Fields that may be known before an execution ends."""
+
+    agent_selected: str | None
+    cost: float | None
+    difficulty: float | None
+    metadata: dict[str, Any]
+    task_id: str | None
+    expected_agent: str | None
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    idempotency_key: str | None

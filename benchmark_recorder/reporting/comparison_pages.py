@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.numbers import amount, count, limits, number, signed, size
 from benchmark_recorder.reporting.page import (
+    MOST_UNMATCHED,
     Bullets,
     Card,
     Cards,
@@ -22,7 +23,7 @@ from benchmark_recorder.reporting.page import (
     joined,
     readable,
 )
-from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, sentence, short_unit, unit
+from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, noun_of, sentence, short_unit, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +36,6 @@ MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
 MOST_TASKS: Final = 3
 """Tasks that are named for each metric; the whole list is in the result."""
-MOST_UNMATCHED: Final = 5
-"""Tasks that are named for each version that ran tasks alone; the result has the first hundred."""
 
 
 def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:
@@ -179,11 +178,10 @@ def comparison_cards(joint: JointComparison) -> Page:
 def _card(comparison: Comparison) -> Card:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
-    noun = METRICS[comparison.metric].noun
     interval = limits(comparison.interval, better=better)
     values = f"{amount(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {amount(comparison.v2_value, unit)}"
     return Card(
-        label=f"{noun[0].upper()}{noun[1:]}",
+        label=noun_of(comparison.metric),
         status=Status(comparison.verdict, TONES[comparison.verdict]),
         figure=change_text(comparison, comparison.effect),
         details=((f"95%: {interval}" if comparison.interval else "no interval",), (values,)),

@@ -1,7 +1,7 @@
 """The contract of a store: ``name``, ``append``, ``scan``, ``summarize``, ``documents``.
 
 A journal adds ``read`` and ``end``; ``supports`` names what a store does of ``EXTRAS``. A URL finds its store by an
-entry point (``config.open_store``).
+entry point (``opening.open_store``).
 
 A store holds validated documents (see ``records.Document``), and counts one ``record_id`` once. It knows nothing of
 statistics beyond cells, and nothing of other stores.
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 from benchmark_recorder.errors import StoreFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
+
+REFUSED_ALIKE: Final = 8
+"""Records from which on a refusal of all, for one reason and with none taken, is the server's doing."""
 
 EXTRAS: Final = frozenset(
     {"by", "model", "error_type", "host", "commit", "expected_agent", "dropped", "runs", "pairs", "unit"}
@@ -183,6 +186,7 @@ class Condition:
         quarantined: records that the store refused for their content.
         failing_since: when delivery began to fail, or ``None``.
         last_error: this process's latest error, even a past one; if it had none, another process's present one.
+        elsewhere: records from before the attachment that wait for another store, by its name.
     """
 
     remote: str
@@ -191,6 +195,7 @@ class Condition:
     quarantined: int = 0
     failing_since: datetime | None = None
     last_error: str | None = None
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,7 @@ class Health:
         pending: records in the local journal that the remote store has not confirmed; a killed process keeps these.
         pending_since: the time of the oldest of them as text, or ``None``.
         quarantined: records that the remote store refused for their content; they still count.
+        elsewhere: records that wait for another remote store, by its name; ``sync --all`` brings them here.
     """
 
     store: str
@@ -220,11 +226,13 @@ class Health:
     pending: int = 0
     pending_since: str | None = None
     quarantined: int = 0
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether every record is where it belongs, or on its way."""
-        return not (self.waiting or self.lost or self.invalid or self.quarantined or self.failing_since)
+        troubles = (self.waiting, self.lost, self.invalid, self.quarantined, self.failing_since, self.elsewhere)
+        return not any(troubles)
 
 
 class Position(NamedTuple):
