@@ -11,7 +11,7 @@
 The modules of this folder, from the caller down:
 
 - ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
-  what both read. ``recorder``: ``BenchmarkRecorder``;
+  what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``;
   ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what gates, reports
   and groups ask; ``legacy``: former names of some questions.

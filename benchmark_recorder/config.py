@@ -6,13 +6,14 @@ import atexit
 import os
 import threading
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.settings import Settings, place_of, resolved
+from benchmark_recorder.settings import Settings, json_path, place_of, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.base import Store
 
 _recorders: dict[tuple[Any, ...], BenchmarkRecorder] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may ask for a recorder in the middle of this
 
 
 def get_benchmark_recorder(  # noqa: PLR0913
@@ -92,7 +93,8 @@ def get_benchmark_recorder(  # noqa: PLR0913
     )
     with _lock:
         if key not in _recorders:
-            _recorders[key] = _build(where, settings)
+            recorder = _build(where, settings)
+            _recorders.setdefault(key, recorder)
         return _recorders[key]
 
 
@@ -101,7 +103,7 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
     if isinstance(where, Path):
         from benchmark_recorder.stores.json_file import JSONFileStore
 
-        store = JSONFileStore(where, durability=settings.durability)
+        store = JSONFileStore(json_path(where, "store"), durability=settings.durability)
     else:
         from benchmark_recorder.opening import behind_journal, open_store
 
@@ -124,15 +126,12 @@ def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
 @in_child
 def _new_lock() -> None:
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's
     """What ``opening`` and ``settings`` define, under the names that it had here."""
-    from benchmark_recorder import opening, settings
-
-    if name in {"get_benchmark_history", "open_store"}:
-        return getattr(opening, name)
-    if name == "effective_settings":
-        return settings.effective_settings
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = {"get_benchmark_history": "opening", "open_store": "opening", "effective_settings": "settings"}.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"benchmark_recorder.{home}"), name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.history import History
-from benchmark_recorder.settings import place_of, resolved, seconds_of
+from benchmark_recorder.settings import json_path, place_of, resolved, seconds_of
 
 if TYPE_CHECKING:
     from benchmark_recorder.settings import Settings
@@ -52,14 +52,15 @@ def open_store(place: str, durability: Literal["process", "fsync"] = "process") 
         durability: of a JSON file.
 
     Raises:
-        ConfigurationError: no installed package has a store for this scheme, or the URL is wrong.
+        ConfigurationError: no installed package has a store for this scheme, the URL is wrong, or the name of a new
+            file has the ending of another format.
         MissingDependencyError: the store needs a package that is not installed.
     """
     scheme, separator, _ = place.partition("://")
     if not separator:
         from benchmark_recorder.stores.json_file import JSONFileStore
 
-        return JSONFileStore(place, durability=durability)
+        return JSONFileStore(json_path(Path(place), "store"), durability=durability)
     from importlib.metadata import entry_points
 
     found = {point.name: point for point in entry_points(group="benchmark_recorder.stores")}
@@ -85,7 +86,7 @@ def behind_journal(remote: Store, settings: Settings) -> Store:
     if not isinstance(path, Path):
         raise ConfigurationError(f"journal: expected the path of a file, got {settings.journal!r}")
     return ReplicatedStore(
-        JSONFileStore(path, durability=settings.durability),
+        JSONFileStore(json_path(path, "journal"), durability=settings.durability),
         remote,
         beside=path,
         deliver=settings.deliver,

@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if option.bench_store and "://" not in option.bench_store:
         # A test may change the working directory, and a worker of pytest-xdist may have another one.
         from benchmark_recorder.errors import StoreError
-        from benchmark_recorder.settings import expanded
+        from benchmark_recorder.project import expanded
 
         try:
             option.bench_store = str(config.invocation_params.dir / expanded(option.bench_store))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
@@ -12,14 +11,13 @@ from benchmark_recorder.history import History
 from benchmark_recorder.identity import stamp
 from benchmark_recorder.recording.admission import Admission
 from benchmark_recorder.recording.buffer import WriteBuffer
-from benchmark_recorder.recording.lineage import Lineage, figures_of
-from benchmark_recorder.recording.measurement import Measurement
 from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.recording.tracking import Known
     from benchmark_recorder.records import BenchmarkMetric, Document
 
@@ -174,16 +172,17 @@ class BenchmarkRecorder(_Questions):
             return
         self._put(document, notes, fresh=idempotency_key is None)
         if parent is not None:
-            parent.lineage.add_part(figures_of(cost, input_tokens, output_tokens))
+            parent.lineage.add_values(cost, input_tokens, output_tokens)
 
-    def _root_id(self, parent: object) -> str:
-        if not isinstance(parent, Measurement) or parent.lineage.place != self._place:
+    def _root_id(self, parent: Measurement) -> str:
+        lineage = getattr(parent, "lineage", None)
+        if lineage is None or lineage.place != self._place:
             raise InvalidRecordError(
                 "parent: expected what measure() of a recorder of the same store gave, and got "
-                f"{'a run of another store' if isinstance(parent, Measurement) else preview(parent)}",
+                f"{preview(parent) if lineage is None else 'a run of another store'}",
                 field="parent",
             )
-        return parent.lineage.root.settle(stamp()[0])
+        return lineage.root.settle(stamp()[0])
 
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
@@ -197,7 +196,9 @@ class BenchmarkRecorder(_Questions):
         if not self._enabled:
             return
         try:
-            document, notes, fresh = self._admit.of_metric(metric)
+            from benchmark_recorder.recording.metric import admitted_metric  # it needs pydantic
+
+            document, notes, fresh = admitted_metric(metric, self._admit)
         except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
             self._refuse(error)
             return
@@ -268,6 +269,9 @@ class BenchmarkRecorder(_Questions):
         **known: Any,  # noqa: ANN401
     ) -> Measurement:
         """A measurement for the fixture and the harness: recording it raises errors, unless ``sink`` records it."""
+        from benchmark_recorder.recording.lineage import Lineage  # a program that measures nothing needs neither
+        from benchmark_recorder.recording.measurement import Measurement
+
         dropped = []
         if not isinstance(version, str) or not version.strip():
             dropped = [] if version is None else ["version"]
@@ -365,18 +369,7 @@ class BenchmarkRecorder(_Questions):
 
     def health(self) -> Health:
         """How recording is doing: what waits, what was lost, and why; with a remote store also what is pending."""
-        health, condition = self._buffer.health(), self._store.condition()
-        if condition is None:
-            return health
-        return replace(
-            health,
-            failing_since=min(filter(None, (health.failing_since, condition.failing_since)), default=None),
-            last_error=condition.last_error or health.last_error,
-            pending=condition.pending,
-            pending_since=condition.pending_since,
-            quarantined=condition.quarantined,
-            elsewhere=condition.elsewhere,
-        )
+        return self._buffer.health().with_delivery(self._store.condition())
 
     def flush(self, timeout: float | None = 10.0) -> bool:
         """Write what waits in memory, and deliver what is pending; whether nothing is left.

@@ -120,19 +120,9 @@ def _from_project() -> Iterator[tuple[str, Any, str]]:
         raise ConfigurationError(f"{path}: cannot be read for [tool.benchmark_recorder]: {error.strerror}") from error
     if b"benchmark_recorder" not in text:
         return
-    import tomllib
+    from benchmark_recorder.project import settings_in
 
-    try:
-        tools = tomllib.loads(text.decode("utf-8-sig")).get("tool")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not TOML: {error}") from error
-    table = tools.get("benchmark_recorder", {}) if isinstance(tools, dict) else {}
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: expected a table [tool.benchmark_recorder], got {table!r}")
-    for name, value in table.items():
-        if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
-            value = str(path.parent / expanded(value))  # noqa: PLW2901
-        yield name, value, f"[tool.benchmark_recorder] of {path}"
+    yield from settings_in(text, path)
 
 
 def _checked(name: str, value: object, origin: str) -> object:
@@ -179,8 +169,13 @@ def place_of(place: str) -> Path | str:
     """An absolute path, or a URL."""
     if "://" in place:
         return place
+    path = Path(place)
+    if place.startswith("~"):
+        from benchmark_recorder.project import expanded
+
+        path = expanded(place)
     try:
-        path = expanded(place).absolute()
+        path = path.absolute()
     except FileNotFoundError as error:
         raise StoreSetupError(f"store: the working directory, where {place} begins, is gone") from error
     if path.is_dir():
@@ -188,15 +183,15 @@ def place_of(place: str) -> Path | str:
     return path
 
 
-def expanded(place: str | os.PathLike[str]) -> Path:
-    """A path with the home directory for its ``~``.
+def json_path(path: Path, setting: str) -> Path:
+    """A path that does not promise another format than JSON; a file that exists is known by its content.
 
     Raises:
-        StoreSetupError: that user has none.
+        ConfigurationError: it does.
     """
-    try:
-        return Path(place).expanduser()
-    except RuntimeError as error:
-        raise StoreSetupError(
-            f"store: {os.fspath(place)}: there is no such home directory; name the store by a whole path (--store)"
-        ) from error
+    if path.suffix.lower() not in {"", ".json"} and not path.exists():
+        raise ConfigurationError(
+            f"{setting}: {path}: a file of records is JSON, not {path.suffix}; end its name in .json, or in nothing "
+            "(`benchmark-recorder export` writes .csv, .jsonl, .json and .xml)"
+        )
+    return path

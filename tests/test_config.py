@@ -211,6 +211,16 @@ def test_a_whole_path_needs_no_working_directory(tmp_path: Path, monkeypatch: py
         get_benchmark_recorder("a.json")
 
 
+@pytest.mark.parametrize("name", ["runs.csv", "runs.jsonl", "runs.PARQUET"])
+def test_a_new_file_of_another_format_is_refused_with_what_is_known(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^store: .*runs\.\w+: a file of records is JSON.* in \.json"):
+        get_benchmark_recorder(name)
+    with pytest.raises(ConfigurationError, match=r"^journal: .*runs\.\w+: a file of records is JSON"):
+        get_benchmark_recorder("mongodb://localhost/db", journal=name)
+    (tmp_path / name).write_text("")  # whoever made it has chosen its name
+    record(get_benchmark_recorder(name))
+
+
 @pytest.mark.parametrize("text", ["tool = 3  # benchmark_recorder", "[[tool]]\nbenchmark_recorder = 1"])
 def test_a_project_file_without_tools_has_no_settings(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)

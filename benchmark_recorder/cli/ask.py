@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 
 LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
 """What ``list --json`` says about a version, under the names of ``Summary``; the times as ISO 8601."""
-FORMS: Final = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".csv": "csv"}
+FORMS: Final = {
+    ".txt": "text",
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
+    ".csv": "csv",
+}
 """A report's form by the ending of its file."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain, confirm, say_aside
 from benchmark_recorder.cli.options import AsJSON, MetadataOption, Output, parse_metadata, resolved
-from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, records
+from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, progress, records
 from benchmark_recorder.codes import Code
 from benchmark_recorder.exchange import FIGURES, export_records, import_file
 from benchmark_recorder.history import History
@@ -121,7 +121,8 @@ def import_(
     if settings.disabled:
         complain("not imported: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return
-    done = import_file(path, recorder.store, version=version, keep_text=settings.store_task_text)
+    with progress(None, "were imported") as report:
+        done = import_file(path, recorder.store, version=version, keep_text=settings.store_task_text, report=report)
     for note in done.notes:
         complain(note)
     if as_json:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import GateResult
 
 
-FORMS: Final[dict[str, Literal["markdown", "json", "junit"]]] = {".md": "markdown", ".json": "json", ".xml": "junit"}
+FORMS: Final[dict[str, Literal["text", "markdown", "json", "junit"]]] = {
+    ".txt": "text",
+    ".md": "markdown",
+    ".json": "json",
+    ".xml": "junit",
+}
 """A verdict's form by the ending of its file."""
 
 
@@ -115,7 +120,7 @@ def _annotate(result: "GateResult") -> None:
     try:
         append_summary(result, os.environ)
     except OSError as error:
-        complain(f"GITHUB_STEP_SUMMARY: cannot write {error.filename}: {error.strerror}")
+        complain(f"GITHUB_STEP_SUMMARY: cannot write {os.environ['GITHUB_STEP_SUMMARY']}: {error.strerror}")
 
 
 @app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail")

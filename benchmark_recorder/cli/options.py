@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from benchmark_recorder.cli.app import StorePath
-from benchmark_recorder.cli.output import Answer, print_answer
+from benchmark_recorder.cli.output import Answer, interruptible, print_answer
 from benchmark_recorder.config import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
@@ -116,7 +116,7 @@ def resolved(command: Callable[..., Answer | None]) -> Callable[..., None]:
         if "history" not in own:
             command(**arguments)
             return
-        with get_benchmark_history(place) as history:
+        with interruptible("nothing was changed"), get_benchmark_history(place) as history:
             answer = command(history=history, **arguments)
             if answer is not None:
                 print_answer(answer, history.store, as_json=as_json)

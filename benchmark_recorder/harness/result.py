@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.fields import FIELDS
-from benchmark_recorder.recording.measurement import INVALID_RESULT
+from benchmark_recorder.recording.salvage import INVALID_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

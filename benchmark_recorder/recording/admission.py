@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
-from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
+from benchmark_recorder.fields import FIELDS
 from benchmark_recorder.identity import keyed_record_id, stamp, task_id_of, timestamp_text
 from benchmark_recorder.plain import are_plain, is_plain
 from benchmark_recorder.recording.commit import find_commit
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from benchmark_recorder.records import BenchmarkMetric, Document
+    from benchmark_recorder.records import Document
 
 
 class Admission:
@@ -125,26 +125,6 @@ class Admission:
             )
         return self.version
 
-    def of_metric(self, metric: BenchmarkMetric) -> tuple[Document, tuple[str, ...], bool]:
-        """A metric as it is stored, what was normalised, and whether its id was made here.
-
-        Raises:
-            InvalidRecordError: a field is wrong.
-            ImportError: validation cannot be imported.
-            OSError: the same.
-        """
-        from benchmark_recorder.validation import admit  # it needs pydantic
-
-        fresh_id, _ = stamp()
-        document = _document_of(metric)
-        fresh = document.setdefault("record_id", fresh_id) is fresh_id
-        document["timestamp"] = timestamp_text(metric.timestamp)
-        document["version"] = document["version"] or self.known_version()
-        if self.labels:
-            document["metadata"] = {**self.labels, **(document.get("metadata") or {})}
-        admitted, notes = admit(document)
-        return admitted, notes, fresh
-
 
 _OPTIONAL: Final = tuple(
     f.name for f in FIELDS if f.argument is not None and f.absent in {"made", "left out"} and f.kind != "time"
@@ -162,17 +142,3 @@ def _admit(document: Document, timestamp: datetime | str | None, *, plain: bool)
     if timestamp is not None:
         document["timestamp"] = timestamp_text(timestamp)
     return notes
-
-
-_ALWAYS_THERE: Final = frozenset(f.name for f in FIELDS if f.absent != "left out") - {"record_id"}
-
-
-def _document_of(metric: BenchmarkMetric) -> Document:
-    """The fields of a metric; one of the recorder before this one has fewer."""
-    if not hasattr(metric, "timestamp"):
-        raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {preview(metric)}", field="metric")
-    return {
-        name: value
-        for name in METRIC_FIELDS
-        if (value := getattr(metric, name, None)) is not None or name in _ALWAYS_THERE
-    }

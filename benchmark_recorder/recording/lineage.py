@@ -96,6 +96,10 @@ class Lineage:
         elif self.parent is not None:
             self.parent.add_part(figures)
 
+    def add_values(self, *values: object) -> None:
+        """The same of cost and tokens as a caller gave them."""
+        self.add_part(figures_of(*values))
+
     def completed(self, own: Figures) -> Figures:
         """A run's figures, where it says nothing the sums of its parts, if each part says something."""
         if not self._parts:

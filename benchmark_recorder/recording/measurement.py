@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-INVALID_RESULT: Final = "InvalidResult"
-"""The class of a failure whose result does not say whether it succeeded."""
-
 CANCELLED: Final = "Cancelled"
 
 

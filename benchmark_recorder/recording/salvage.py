@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import InvalidRecordError
 from benchmark_recorder.log import logger
-from benchmark_recorder.recording.measurement import INVALID_RESULT
 from benchmark_recorder.records import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+
+INVALID_RESULT: Final = "InvalidResult"
+"""The class of a failure whose result does not say whether it succeeded."""
 
 INVALID_TASK: Final = "(invalid task)"
 

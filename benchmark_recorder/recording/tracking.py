@@ -7,7 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
 from benchmark_recorder.log import logger
-from benchmark_recorder.recording.measurement import INVALID_RESULT, RECORDED
+from benchmark_recorder.recording.measurement import RECORDED
 from benchmark_recorder.recording.streams import async_streams, awaited, followed, streams
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _note(run: Measurement, outcome: Callable[[Any], Mapping[str, Any]], result:
         if attribute in RECORDED:
             setattr(run, attribute, said[attribute])
     if wrong:
-        from benchmark_recorder.recording.salvage import say_dropped
+        from benchmark_recorder.recording.salvage import INVALID_RESULT, say_dropped
 
         run.success = False
         run.error_type = run.error_type or INVALID_RESULT

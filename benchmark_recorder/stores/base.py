@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 from benchmark_recorder.errors import StoreFormatError
@@ -159,6 +159,11 @@ class Store(ABC):
         """The state of delivery to a remote store; ``None`` if there is none."""
         return None
 
+    @property
+    def limitation(self) -> str | None:
+        """What the server lacks, as far as is known, so that questions cost more than elsewhere."""
+        return None
+
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
         """Wait until everything is delivered, at most so many seconds (``None``: without limit); whether it is."""
         return True
@@ -227,6 +232,20 @@ class Health:
     pending_since: str | None = None
     quarantined: int = 0
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+
+    def with_delivery(self, condition: Condition | None) -> Health:
+        """The same with what a remote store's delivery says; ``None`` if there is none."""
+        if condition is None:
+            return self
+        return replace(
+            self,
+            failing_since=min(filter(None, (self.failing_since, condition.failing_since)), default=None),
+            last_error=condition.last_error or self.last_error,
+            pending=condition.pending,
+            pending_since=condition.pending_since,
+            quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
+        )
 
     @property
     def ok(self) -> bool:

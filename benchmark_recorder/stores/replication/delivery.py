@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError, preview
 from benchmark_recorder.log import logger
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.base import PlaceLostError, Position
@@ -178,9 +178,11 @@ class Delivery:
     def _send(self, documents: Sequence[Document]) -> dict[str, str]:
         """Send records; the reasons of those that were refused, by id."""
         try:
-            self._remote.append(documents, fresh=self._remote.repeats_are_free)
+            new: object = self._remote.append(documents, fresh=self._remote.repeats_are_free)
         except RefusedRecordsError as error:
             return dict(error.reasons)
+        if not isinstance(new, int):  # a third party's coroutine, for example
+            raise StoreSetupError(f"{self._remote.name} did not acknowledge: its append returned {preview(new)}")
         return {}
 
     def _confirm(self, batch: Batch, reasons: dict[str, str], ahead: Prefetch[Batch] | None = None) -> Batch:

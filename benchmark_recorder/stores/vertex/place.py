@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
+from benchmark_recorder.errors import ConfigurationError, missing, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +94,18 @@ def _check_id(name: str, value: object) -> None:
     raise ConfigurationError(f"{name}: expected {expected}, got {value!r}{hint}")
 
 
+def _check_client(argument: str, client: object, module: str, kind: str) -> None:
+    """Check that a client is Google's own and synchronous: the answers of any other acknowledge nothing.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    # Whoever made such a client has imported its module; to import it for others would take seconds.
+    expected = getattr(sys.modules.get(module), kind, None)
+    if client is not None and (expected is None or not isinstance(client, expected)):
+        raise ConfigurationError(f"{argument}: expected a {module}.{kind}, got {preview(client)}")
+
+
 class Clients:
     """Google's clients, made on first use; those that were given belong to the caller and are never closed.
 
@@ -110,6 +123,9 @@ class Clients:
         bigquery_client: bigquery.Client | None,
         registry_client: aiplatform_v1.FeatureRegistryServiceClient | None,
     ) -> None:
+        _check_client("bigquery_client", bigquery_client, "google.cloud.bigquery", "Client")
+        registry = "FeatureRegistryServiceClient"
+        _check_client("registry_client", registry_client, "google.cloud.aiplatform_v1", registry)
         self._place, self._credentials = place, credentials
         self._given_bigquery, self._given_registry = bigquery_client, registry_client
         self._forget_parent()
@@ -180,6 +196,4 @@ def google() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingDependencyError(
-            'the Vertex AI store needs Google\'s packages: pip install "benchmark-recorder[vertex]"'
-        ) from error
+        raise missing("the Vertex AI store needs Google's packages", "vertex") from error
