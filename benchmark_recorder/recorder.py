@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from benchmark_recorder.recording.lineage import Lineage
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.recording.tracking import Known
     from benchmark_recorder.records import BenchmarkMetric, Document
@@ -175,7 +176,7 @@ class BenchmarkRecorder(_Questions):
             parent.lineage.add_values(cost, input_tokens, output_tokens)
 
     def _root_id(self, parent: Measurement) -> str:
-        lineage = getattr(parent, "lineage", None)
+        lineage: Lineage | None = getattr(parent, "lineage", None)
         if lineage is None or lineage.place != self._place:
             raise InvalidRecordError(
                 "parent: expected what measure() of a recorder of the same store gave, and got "
