@@ -14,9 +14,10 @@ import typer
 
 from benchmark_recorder.cli.app import JournalPath, StorePath
 from benchmark_recorder.cli.output import Answer, interruptible, print_answer
-from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
+from benchmark_recorder.config import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
+from benchmark_recorder.opening import get_benchmark_history
 
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
@@ -173,7 +174,14 @@ def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def _json_or_text(value: str) -> Any:  # noqa: ANN401
+    """JSON, unless that would change it: a hash such as ``83e2010``, or ``1.10``, is no number but a text."""
     try:
-        return json.loads(value)
+        found = json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return value
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return value if is_number and json.dumps(found) != value.strip() else found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
