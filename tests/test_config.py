@@ -133,7 +133,7 @@ def test_a_variable_names_the_file_of_settings(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ConfigurationError, match=r"BENCHMARK_RECORDER_CONFIG: ci/settings.toml has no table"):
         effective_settings()
     file.unlink()
-    with pytest.raises(
+    with pytest.raises(ConfigurationError, match=r"settings.toml: cannot be read for BENCHMARK_RECORDER_CONFIG"):
         ConfigurationError, match=r"settings.toml: cannot be read for BENCHMARK_RECORDER_CONFIG: No such"
     ):
         effective_settings()
