@@ -182,6 +182,25 @@ class GroupedSummaries(dict[str | None, SummaryView]):
         return render_html(groups_page(self.version, self.by, self))
 
 
+class VersionSummaries(dict[str, SummaryView]):
+    """Each version's figures, in the order of the first runs; can be printed.
+
+    Args:
+        summaries: by version.
+        future: runs that are dated in the future, and left out.
+    """
+
+    def __init__(self, summaries: Mapping[str, SummaryView], future: int) -> None:
+        super().__init__(summaries)
+        self.future = future
+
+    def __str__(self) -> str:
+        from benchmark_recorder.reporting.text import render_text
+        from benchmark_recorder.reporting.version_pages import list_page
+
+        return render_text(list_page([*self.values()], self.future)).rstrip("\n")
+
+
 WORDS: Final = {
     "Caveat": "caveat_sentences.caveat_words",
     "Comparison": "wording.comparison_words",
