@@ -44,6 +44,9 @@ class BenchmarkRecorder(LegacyQuestions, History):
         on_invalid: ``"raise"`` or ``"log"`` wrong arguments of recording calls.
         store_task_text: ``False`` keeps a task's id, and not its text.
         enabled: ``False`` makes recording calls return at once; questions work as always.
+
+    Raises:
+        StoreUnavailableError: the file system has no locks.
     """
 
     def __init__(  # noqa: PLR0913 - settings
@@ -73,6 +76,8 @@ class BenchmarkRecorder(LegacyQuestions, History):
 
             store = JSONFileStore(Path(storage_path or DEFAULT_PATH).absolute(), durability=durability)
         super().__init__(store)
+        if enabled:
+            store.check_writable()
         self._buffer = WriteBuffer(store, strict=strict)
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
@@ -286,7 +291,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
     def close(self) -> None:
         """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
-        self._store.close()
+        self._buffer.attempt(self._store.close)
 
 
 class _Known(TypedDict, total=False):
