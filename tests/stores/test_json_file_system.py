@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from benchmark_recorder.testing import make_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, 524)
 
@@ -42,7 +42,7 @@ def failing(act: Callable[..., object], error: int, times: list[int]) -> Callabl
 
 def test_more_files_than_descriptors_are_all_written(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, limits[1]))
     try:
         recorders = [BenchmarkRecorder(tmp_path / f"{number}.json") for number in range(60)]
         for _ in range(2):
@@ -83,7 +83,12 @@ def test_after_a_failed_sync_the_bytes_are_written_again(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "pwrite", noting)
     sync = failing(os.fdatasync, errno.EIO, [1, 1])
-    monkeypatch.setattr(os, "fdatasync", lambda fd: calls.append("sync") or sync(fd))
+
+    def syncing(fd: int) -> None:
+        calls.append("sync")
+        sync(fd)
+
+    monkeypatch.setattr(os, "fdatasync", syncing)
     record(recorder)
     assert recorder.health().waiting == 1
     assert recorder.flush() is False
@@ -95,7 +100,12 @@ def test_after_a_failed_sync_the_bytes_are_written_again(tmp_path: Path, monkeyp
 def test_every_folder_that_is_made_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")) or fsync(fd))
+
+    def syncing(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", syncing)
     JSONFileStore(tmp_path / "a" / "b" / "metrics.json", durability="fsync").append([make_document()], fresh=True)
     assert {str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")} <= set(synced)
 
