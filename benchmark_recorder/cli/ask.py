@@ -7,6 +7,7 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import (
+    AllowPartial,
     AsJSON,
     Baseline,
     By,
@@ -179,6 +180,7 @@ def report(  # noqa: PLR0913 - options
     output: Output = "-",
     by: By = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
+    allow_partial: AllowPartial = False,
     as_json: AsJSON = False,
 ) -> None:
     """Report on versions, each compared with the one before it."""
@@ -189,6 +191,6 @@ def report(  # noqa: PLR0913 - options
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
     if gate:
-        result = history.check_gate(versions[-2], versions[-1], **query)
+        result = history.check_gate(versions[-2], versions[-1], allow_partial=allow_partial, **query)
         complain(result.sentence)
         raise typer.Exit(result.exit_code)

@@ -32,6 +32,7 @@ By = Annotated[
         help="Group by week, day, hour, commit, model, agent, error_type, host, expected_agent or metadata.<key>.",
     ),
 ]
+AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Decide although the server is out of reach.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Output = Annotated[str, typer.Option("--output", metavar="FILE", help="File to write; - is the terminal.")]
 MetadataOption = Annotated[

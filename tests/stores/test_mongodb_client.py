@@ -195,6 +195,28 @@ def test_a_forked_child_closes_neither_its_parents_client_nor_waits_for_a_lock_o
     assert collection.count_documents({}) == 2
 
 
+@pytest.mark.parametrize("sign", ["&", ";", "%3F", "%26", "/?x=y?", ","])
+@pytest.mark.parametrize("place", ["h/db", "h", "h:27017", "h/"])
+@pytest.mark.parametrize("option", ["tlsCertificateKeyFilePassword", "proxyPassword", "authMechanismProperties"])
+def test_options_without_their_question_mark_are_an_error_that_shows_no_secret(
+    sign: str, place: str, option: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"mongodb://{place}{sign}{option}=s3cret"
+    seen = ""
+    try:
+        with MongoDBStore(url) as store:
+            seen = f"{store.name} {store!r}"
+    except ConfigurationError as error:
+        seen = str(error)
+    assert seen
+    assert "s3cret" not in seen + caplog.text
+
+
+def test_a_forgotten_question_mark_is_said_to_be_missing() -> None:
+    with pytest.raises(ConfigurationError, match=r"put a \? before the first option"):
+        MongoDBStore("mongodb://h/db&tlsCertificateKeyFilePassword=s3cret")
+
+
 # Clients that are not what they seem ----------------------------------------------------------------------------------
 
 

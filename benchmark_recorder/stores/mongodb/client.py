@@ -68,6 +68,11 @@ def address(uri: str) -> tuple[str, str | None]:
             "the MongoDB URL cannot be read; the form is mongodb://host:27017/database; in its user and its password "
             "write / ? # : @ and % as urllib.parse.quote_plus does"
         )
+    if any(sign in unquote(hosts + parts.path) for sign in "&=?"):  # options, which may hold a password
+        raise ConfigurationError(
+            "the MongoDB URL has options in the name of its host or database: put a ? before the first option, as in "
+            "mongodb://host/database?tls=true"
+        )
     return unquote(hosts), unquote(parts.path.lstrip("/")) or None
 
 

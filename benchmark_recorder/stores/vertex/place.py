@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, missing, preview
+from benchmark_recorder.stores.base import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ def names_in(url: str) -> list[str]:
     parts = urlsplit(url)
     names = [unquote(name) for name in (parts.netloc, *parts.path.strip("/").split("/")) if name]
     if parts.scheme != "vertex" or not 1 <= len(names) <= 4 or parts.query or parts.fragment:
-        raise ConfigurationError(f"store: expected vertex://project/location/dataset, got {url!r}")
+        raise ConfigurationError(f"store: expected vertex://project/location/dataset, got {without_secrets(url)!r}")
     return names
 
 
