@@ -35,12 +35,11 @@ def test_show_gives_the_intervals_of_other_tasks_where_asked(store: Path) -> Non
     for more in ((), ("--by", "host")):
         shown = json.loads(run("show", "v2.0", "--scope", "tasks", *more, "--json", "--store", store).stdout)
         summary = shown["groups"][0]["summary"] if more else shown["summary"]
-        mean, own = summary["estimates"]["mean"]["interval"], history.get_historical_metrics("v2.0").estimates["mean"]
-        other = history.get_historical_metrics("v2.0", scope="tasks").estimates["mean"]
-        assert own.interval is not None
-        assert other.interval is not None
-        assert mean["low"] == pytest.approx(other.interval.low)
-        assert mean["high"] - mean["low"] > own.interval.high - own.interval.low
+        found = summary["estimates"]["mean"]["interval"]
+        other = history.get_historical_metrics("v2.0", scope="tasks").to_dict()["estimates"]["mean"]["interval"]
+        own = history.get_historical_metrics("v2.0").to_dict()["estimates"]["mean"]["interval"]
+        assert found == pytest.approx(other)
+        assert found["high"] - found["low"] > own["high"] - own["low"]
 
 
 def test_compare_shows_all_metrics_or_the_one_asked_for(store: Path) -> None:
