@@ -62,7 +62,7 @@ def mean_estimate(
     method = f"{noun}, t over tasks as clusters" if scope == "tasks" else f"{noun}, t within tasks"
     if not whole.n:
         return Estimate(None, None, 0, method)
-    error = _between(tasks, singles, whole) if scope == "tasks" else _within(tasks, singles, whole.n)
+    error = _between(tasks, singles, whole) if scope == "tasks" else _within(tasks, singles, whole)
     value = ratio_of(whole.mean) if logs else whole.mean
     reach = None if error is None else student_quantile(error.freedom, 0.975) * math.sqrt(error.variance)
     if reach is None or not reach > NO_SPREAD * (1.0 if logs else abs(whole.mean)) or not math.isfinite(reach):
@@ -99,9 +99,8 @@ def rate_estimate(cells: Sequence[Cell], read: Callable[[Cell], tuple[int, int]]
         n = float(len(tasks) + singles.n)
     else:
         # A task that seldom ran, and always ended alike, may yet end otherwise: it borrows two runs from all.
-        shrunk = [(task.n * task.mean + 2 * rate) / (task.n + 2) for task in tasks]
-        variance = math.fsum(task.n * p * (1 - p) for task, p in zip(tasks, shrunk, strict=True))
-        variance += singles.n * singles.mean * (1 - singles.mean)
+        shrunk = [(task.n, (task.n * task.mean + 2 * rate) / (task.n + 2)) for task in (*tasks, singles)]
+        variance = math.fsum(runs * p * (1 - p) for runs, p in shrunk)
         if 0 < rate < 1 and variance > 0:
             n *= max(1.0, n * rate * (1 - rate) / variance)
     return Estimate(rate, interval_of(*wilson(rate * n, n, normal_quantile(0.975))), whole.n, method)
@@ -121,9 +120,12 @@ def _by_task(cells: Sequence[Cell], read: Callable[[Cell], Moments]) -> tuple[li
     return [task for task in tasks if task.n > 1], once
 
 
-def _within(tasks: Sequence[Moments], singles: Moments, n: int) -> Error | None:
+def _within(tasks: Sequence[Moments], singles: Moments, whole: Moments) -> Error | None:
     """Of the mean of all runs, from their variance within tasks; tasks with one run count as repeats of one task."""
+    n = whole.n
     parts = [Error(m.m2 / (m.n - 1) * m.n / n / n, m.n - 1) for m in (*tasks, singles) if m.n > 1]
+    if singles.n == 1 and n > 1:  # alone of its kind, it varies as all runs do
+        parts.append(Error(whole.m2 / (n - 1) / n / n, n - 1))
     variance = math.fsum(part.variance for part in parts)
     if not variance > 0 or not math.isfinite(variance):
         return None
