@@ -59,18 +59,7 @@ class Decisions:
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""
-        condition = self._store.condition()
-        if condition is None:
-            return Health(self._store.name)
-        return Health(
-            self._store.name,
-            failing_since=condition.failing_since,
-            last_error=condition.last_error,
-            pending=condition.pending,
-            pending_since=condition.pending_since,
-            quarantined=condition.quarantined,
-            elsewhere=condition.elsewhere,
-        )
+        return Health(self._store.name).with_delivery(self._store.condition())
 
     def close(self) -> None:
         """Close the store."""

@@ -130,3 +130,17 @@ def legacy_record_id(document: Mapping[str, Any], ordinal: int) -> str:
     """
     canonical = msgspec.json.encode(document, order="deterministic")
     return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
+
+
+def keyed_record_id(version: str, task_id: str, key: object) -> str:
+    """The id of a record whose caller says when two are the same.
+
+    Raises:
+        InvalidRecordError: the key is not a text, or empty.
+    """
+    if not isinstance(key, str) or not key:
+        message = f"idempotency_key: expected a text that is not empty, got {preview(key)}"
+        raise InvalidRecordError(message, field="idempotency_key")
+    sound = key.encode(errors="surrogatepass").decode(errors="replace")
+    named = msgspec.json.encode(["key", version, task_id, sound])
+    return hashlib.sha256(named, usedforsecurity=False).hexdigest()[:32]
