@@ -6,8 +6,9 @@
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
   of a ratio of sums.
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
-  times. ``comparison``: its verdict, each task on its own, and the verdict on all metrics; ``power``: how many more
-  runs would decide.
+  times. ``comparison``: its verdict, each task on its own, and the verdict on all metrics.
+- ``planning``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how often a test
+  decides.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
-    from benchmark_recorder.analysis.power import Needed
+    from benchmark_recorder.analysis.planning import Needed, RunPlan, plan_runs
     from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
@@ -76,6 +77,7 @@ __all__ = [
     "Pooled",
     "Repeats",
     "Result",
+    "RunPlan",
     "SelfTest",
     "Slice",
     "SlicedComparison",
@@ -90,6 +92,7 @@ __all__ = [
     "compare_all",
     "compare_slices",
     "distributions_of",
+    "plan_runs",
     "selftest",
     "summarize_version",
     "trend_of",
@@ -108,7 +111,7 @@ _HOMES: Final = {
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "thresholds",
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
-    "Needed": "power",
+    **dict.fromkeys(("Needed", "RunPlan", "plan_runs"), "planning"),
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
     **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -20,8 +19,10 @@ from benchmark_recorder.analysis.caveats import unknown_version
 from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, Ruling, overall, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
+from benchmark_recorder.analysis.planning import blocked_from
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result
+from benchmark_recorder.analysis.spread import Spread, of_means, of_rates
 from benchmark_recorder.analysis.survivorship import CONFIRMED, RISEN, failures_rise, van_elteren
 from benchmark_recorder.analysis.thresholds import THRESHOLDS
 from benchmark_recorder.cells import Moments, encode
@@ -146,14 +147,13 @@ def selftest(
     blocks = int(history.block.max(initial=-1)) + 1
     kind, ways = f"by {history.blocks}", _halves([blocks])
     by_day = _judge(history, _by_block(history, blocks, splits, rng), kind, scope, ways)
-    detectable = within[1] if within else {}
-    found = within[0] if within else None, by_day[0] if by_day else None
     return SelfTest(
         version,
         len(history.task),
         history.tasks,
-        *found,
-        detectable,
+        within,
+        by_day,
+        _detectable(history, scope) if within else {},
         _caveats(len(columns["success"]), history, blocks),
     )
 
@@ -238,9 +238,8 @@ def _halves(parts: list[int]) -> float:
 
 def _judge(
     history: _History, batches: Iterator[NDArray[np.bool_]], kind: str, scope: str, different: float
-) -> tuple[FalseBlocks, dict[str, float | None]] | None:
+) -> FalseBlocks | None:
     splits, blocks, literal = Counter[str](), Counter[str](), 0
-    detectable: dict[str, list[float]] = {name: [] for name in GUARDRAILS}
     for sides in batches:
         literal += int(_literal_blocks(history, sides).sum())
         for rulings in _rulings(history, sides, scope):
@@ -250,12 +249,10 @@ def _judge(
             splits["inconclusive"] += state == "inconclusive"
             for name, ruling in rulings.items():
                 blocks[name] += ruling.state == "block"
-                if ruling.detectable is not None:
-                    detectable[name].append(ruling.detectable)
     n = splits["all"]
     if not n:
         return None
-    found = FalseBlocks(
+    return FalseBlocks(
         kind,
         n,
         different,
@@ -264,7 +261,34 @@ def _judge(
         literal / n,
         splits["inconclusive"] / n,
     )
-    return found, {name: median(values) if values else None for name, values in detectable.items()}
+
+
+def _detectable(history: _History, scope: str) -> dict[str, float | None]:
+    """What the gate finds four times in five, with half of each task's runs on each side."""
+    return {
+        name: None if spread is None else blocked_from(METRICS[name], spread, GUARDRAILS[name])
+        for name, values in history.values.items()
+        for spread in (_spread(name, history.task, values, scope),)
+    }
+
+
+def _spread(name: str, task: NDArray[np.int64], values: NDArray[np.float64], scope: str) -> Spread | None:
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    n, mean, m2 = (part[0, 0] for part in _moments(task, values, np.zeros((1, len(task)), np.bool_)))
+    rows = [row for row in zip(n.tolist(), mean.tolist(), m2.tolist(), strict=True) if row[0] > 1]
+    if name == "failure_rate":
+        counts = [Counts(int(count), round(count * rate)) for count, rate, _ in rows]
+        spread = of_rates([(sample, sample) for sample in counts])
+    else:
+        moments = [Moments(int(count), *rest) for count, *rest in rows]
+        spread = of_means([(sample, sample) for sample in moments], relative=name == "cost") if rows else None
+    if spread is None:
+        return None
+    halves = np.stack([spread.runs[0] // 2, spread.runs[0] - spread.runs[0] // 2])
+    over_tasks = scope == "tasks" or (not spread.rates and halves.min() < 2)
+    return replace(spread, runs=halves, between=0.0 if over_tasks else None)
 
 
 def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterator[dict[str, Ruling]]:

@@ -17,7 +17,7 @@ from benchmark_recorder.analysis import (
 from benchmark_recorder.analysis.guardrails import ALPHA
 from benchmark_recorder.analysis.thresholds import literal_state
 from benchmark_recorder.reporting.numbers import given, limits, p_value, rate, signed, size
-from benchmark_recorder.reporting.wording import each_once, level, needed_sentence, noun_of, unit, without_runs
+from benchmark_recorder.reporting.wording import each_once, level, listed, needed_sentence, noun_of, unit, without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +30,9 @@ def decision_words(
 ) -> dict[str, Any]:
     """The fields of a decision that hold words."""
     match result:
-        case GateCheck():
-            return {"sentence": check_sentence(result)}
+        case GateCheck(needed=needed):
+            needed = needed and replace(needed, sentence=needed_sentence(needed, check_aim(result)))
+            return {"sentence": check_sentence(replace(result, needed=needed)), "needed": needed}
         case LiteralCheck():
             return {"sentence": literal_sentence(result)}
         case GateResult():
@@ -74,7 +75,13 @@ def check_sentence(check: GateCheck) -> str:
     if check.state == "inconclusive" and check.detectable is not None:
         tail += f"; these runs reveal a worsening of {size(check.detectable, suffix)} or more"
     worst = "" if check.bound is None else f", at worst {signed(check.bound, suffix)}"
-    return f"{_change(check)}{worst}: {tail}."
+    needed = f" {check.needed.sentence}" if check.needed else ""
+    return f"{_change(check)}{worst}: {tail}.{needed}"
+
+
+def check_aim(check: GateCheck) -> str:
+    """What further runs would be good for."""
+    return f"to show an unchanged candidate to be within {_limit(check.metric, check.margin)}"
 
 
 def literal_sentence(check: LiteralCheck) -> str:
@@ -112,7 +119,19 @@ def gate_sentence(result: GateResult) -> str:
         reasons += [one.sentence for one in result.warnings if one.code in {"tasks_not_run", "no_common_task"}]
     if result.state == "warn":
         reasons += [alert.sentence for alert in result.alerts]
+    if result.state == "pass" and result.policy == "default":
+        reasons += missed(result.checks)
     return " ".join([f"{about}: {word}.", *reasons])
+
+
+def missed(checks: Sequence[GateCheck]) -> list[str]:
+    """What a gate that passes may have missed: small worsenings in metrics that are not required to pass."""
+    sizes = [
+        f"{METRICS[check.metric].noun} below {size(check.detectable, unit(METRICS[check.metric].kind))}"
+        for check in checks
+        if check.state == "inconclusive" and check.detectable is not None
+    ]
+    return [f"These runs may miss a worsening of {listed(sizes)}."] if sizes else []
 
 
 def _no_data(result: GateResult) -> str:

@@ -173,6 +173,7 @@ def needed_sentence(needed: Needed, aim: str) -> str:
         needed: runs and tasks.
         aim: what they are good for: ``"to see a change of 5%"``.
     """
+    aim = f"{aim} with {given(needed.power)}% power"
     more_tasks = f"about {needed.tasks:,} more tasks, each run as often as these," if needed.tasks else ""
     if needed.tasks == 1:
         more_tasks = "about one more task, run as often as these,"
@@ -180,7 +181,7 @@ def needed_sentence(needed: Needed, aim: str) -> str:
         return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
     price = f", about {money(needed.cost)}" if needed.cost else ""
     per_task = needed.runs_per_task
-    each = f" ({per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
+    each = f" (up to {per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
     either = f", or {more_tasks.rstrip(',')}" if more_tasks else ""
     plural = "run" if needed.runs == 1 else "runs"
     return f"About {needed.runs:,} further {plural}{each}{either} would be needed {aim}."
