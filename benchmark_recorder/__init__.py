@@ -14,8 +14,9 @@ The modules of this folder, from the caller down:
   ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``questions``: what gates, reports and groups ask; ``legacy``: former names
   of some questions.
-- ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric`` and ``Query``. ``identity``: a
-  record's id and time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others.
+- ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``. ``identity``: a record's id and
+  time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others. ``queries``:
+  ``Query``, which executions a question is about.
 - ``cells``: the statistics that comparisons are computed from; ``matching``: which tasks get their own, and what is
   known of the others; ``tabulation``: how they come from ``columns``; ``grouping``: the keys of ``by=``, and how many
   groups are kept; ``units``: who counts once in an experiment; ``histogram``: percentiles of very many runs.

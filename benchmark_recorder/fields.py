@@ -92,6 +92,7 @@ FIELDS: Final = (
     Field("input_tokens", "count", "read by the model", "input_tokens", "left out"),
     Field("output_tokens", "count", "written by the model", "output_tokens", "left out"),
     Field("parent_id", "id", "the record of the run that this one was a part of", None, "left out"),
+    Field("dropped", "texts", "arguments that were left out because their values were wrong", None, "left out"),
 )
 """Each field of a record, defined once, in the order of ``BenchmarkMetric``.
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.grouping import StoreNote
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns
 
 HistogramKey: TypeAlias = tuple[str, tuple[str | None, ...]]
 """A version, and a group of its records."""

@@ -6,10 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
-from benchmark_recorder.records import Filters, Query, QueryArguments
 from benchmark_recorder.stores.base import EXTRAS, Health, Store
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmark_recorder.analysis import Claim
-    from benchmark_recorder.records import Names
+    from benchmark_recorder.queries import Filters, Names, Query, QueryArguments
     from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
     from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
@@ -86,7 +85,7 @@ class History:
             by: ``week``, ``day``, ``hour``, ``commit``, ``model``, ``agent``, ``error_type``, ``host``,
                 ``expected_agent`` or ``metadata.<key>``: the figures of each group (``None``: of the runs that say
                 nothing) instead. Beyond the 1,000 largest, or 10,000 newest times or commits, groups are "(rest)".
-            **query: any other argument of ``records.Query.of``.
+            **query: any other argument of ``queries.Query.of``.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
@@ -389,11 +388,7 @@ class History:
         self.close()
 
 
-_KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)
+def _query(**arguments: Any) -> Query:  # noqa: ANN401 - each is checked there
+    from benchmark_recorder.queries import query_of  # recording never needs it
 
-
-def _query(**arguments: Any) -> Query:  # noqa: ANN401 - Query.of looks at each
-    unknown = [name for name in arguments if name not in _KNOWN_ARGUMENTS]
-    if unknown:
-        raise InvalidQueryError(f"unknown query argument {', '.join(unknown)}; known are {', '.join(_KNOWN_ARGUMENTS)}")
-    return Query.of(**arguments)
+    return query_of(**arguments)

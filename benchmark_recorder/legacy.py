@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.fields import METRIC_FIELDS, of_kind
 from benchmark_recorder.history import History
-from benchmark_recorder.records import BenchmarkMetric, Query
+from benchmark_recorder.records import BenchmarkMetric
 
 if TYPE_CHECKING:
     import os
 
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns
     from benchmark_recorder.stores.json_file import JSONFileStore
 
@@ -57,24 +58,22 @@ class LegacyQuestions(History):
 
     def get_all_metrics(self) -> list[BenchmarkMetric]:
         """Every record, in the order of recording."""
-        return self._metrics(Query(runs="all"))
+        return self._metrics(_every())
 
     def get_metrics_by_version(self, version: str) -> list[BenchmarkMetric]:
         """One version's records."""
-        return self._metrics(Query.of(version=version, runs="all"))
+        return self._metrics(_every(version=version))
 
     def get_metrics_by_agent(self, agent_name: str) -> list[BenchmarkMetric]:
         """The records of one selected agent."""
-        return self._metrics(Query.of(agent=agent_name, runs="all"))
+        return self._metrics(_every(agent=agent_name))
 
     def get_recent_metrics(self, limit: int = 10) -> list[BenchmarkMetric]:
         """The latest records, newest first."""
         import numpy as np
 
         self._before_question()
-        columns = self._store.scan(
-            Query(runs="all"), (*METRIC_FIELDS, "time")
-        )  # at once: another process may prune between
+        columns = self._store.scan(_every(), (*METRIC_FIELDS, "time"))  # at once: another process may prune between
         newest = np.argsort(columns["time"], kind="stable")[::-1][: max(limit, 0)]
         return _metrics_of({name: column[newest] for name, column in columns.items()})
 
@@ -109,7 +108,7 @@ class LegacyQuestions(History):
         import numpy as np
 
         self._before_question()
-        columns = self._store.scan(Query.of(version=version), ("time", "execution_time"))
+        columns = self._store.scan(_every(version=version, runs="roots"), ("time", "execution_time"))
         seconds = columns["execution_time"][np.argsort(columns["time"], kind="stable")]
         seconds = seconds[np.isfinite(seconds)]  # older files may hold runs without a time
         count = len(seconds)
@@ -135,7 +134,7 @@ class LegacyQuestions(History):
 
         self._before_question()
         Path(csv_path).parent.mkdir(parents=True, exist_ok=True)
-        write_csv(self._store.scan(Query(runs="all"), CSV_FIELDS), csv_path)
+        write_csv(self._store.scan(_every(), CSV_FIELDS), csv_path)
 
     def clear(self) -> Path:
         """Move all records of the JSON file into a backup beside it.
@@ -159,6 +158,12 @@ class LegacyQuestions(History):
         if not isinstance(self._store, JSONFileStore):
             raise StoreError(f"{self._store.name} is not a JSON file; this works on the local file only")
         return self._store
+
+
+def _every(**arguments: Any) -> Query:  # noqa: ANN401 - as Query.of has it
+    from benchmark_recorder.queries import Query  # recording never needs it
+
+    return Query.of(**{"runs": "all", **arguments})
 
 
 def _metrics_of(columns: Columns) -> list[BenchmarkMetric]:

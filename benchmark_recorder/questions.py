@@ -12,7 +12,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 
 if TYPE_CHECKING:
     import os

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns
 
 
 def fields_of(query: Query) -> tuple[str, ...]:

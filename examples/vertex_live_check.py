@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Query, stamp
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import stamp
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import HOSTILE_TEXTS, assert_same_cells, make_document, make_history

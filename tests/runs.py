@@ -6,7 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from benchmark_recorder.records import BenchmarkMetric, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import BenchmarkMetric
 
 if TYPE_CHECKING:
     from benchmark_recorder.recorder import BenchmarkRecorder

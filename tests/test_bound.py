@@ -6,7 +6,8 @@ import pytest
 
 from benchmark_recorder import BenchmarkRecorder, InvalidRecordError, MemoryStore
 from benchmark_recorder.bound import BoundRecorder
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 
 
 @pytest.fixture

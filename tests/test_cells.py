@@ -20,7 +20,8 @@ from benchmark_recorder.cells import (
     total,
 )
 from benchmark_recorder.matching import MAX_MATCHED_TASKS
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import assert_same_cells, make_document, make_history
 

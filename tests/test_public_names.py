@@ -16,7 +16,7 @@ import benchmark_recorder
 from benchmark_recorder.analysis import compare
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.harness import GUIDE_CLAIMS
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 
 HEAVY = (
     "pydantic",
@@ -59,7 +59,14 @@ RENAMED = [
 IMPORTS = [
     *("stores.json_file.JSONFileStore", "stores.memory.MemoryStore", "stores.mongodb.MongoDBStore"),
     *("stores.vertex.VertexStore", "stores.replication.ReplicatedStore", "stores.base.Store"),
-    *("stores.base.columns_of", "records.Query", "records.Document", "records.Columns", "records.COLUMNS"),
+    *(
+        "stores.base.columns_of",
+        "queries.Query",
+        "records.Query",
+        "records.Document",
+        "records.Columns",
+        "records.COLUMNS",
+    ),
     *("records.stamp", "records.BenchmarkMetric", "cells.Cells", "cells.CELL_FIELDS", "cells.collect"),
     *("cells.tabulate", "analysis.Claim", "harness.GUIDE_CLAIMS", "exchange.import_file", "exchange.export_file"),
     *("harness.BenchmarkHarness", "harness.BenchmarkTasks", "harness.CommandOrchestrator"),

@@ -11,9 +11,9 @@ import pytest
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.queries import Query
 from benchmark_recorder.questions import report_of
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
     from benchmark_recorder.stores.base import Store
 

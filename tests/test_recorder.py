@@ -21,7 +21,7 @@ from benchmark_recorder import (
     StoreUnavailableError,
 )
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.memory import MemoryStore
 
 

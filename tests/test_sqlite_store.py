@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_recorder import StoreFormatError, StoreUnavailableError
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.testing import StoreContract, make_document
 from examples.sqlite_store import SQLiteStore
 from tests.pages import ROOT, blocks

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_units
 from benchmark_recorder.testing import make_document
 from benchmark_recorder.units import MAX_UNITS, unit_of

@@ -170,6 +170,7 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
             measured.metric.name, "run"
         ),
     }
+    figures["verdict"] = not measured.unpaired
     yield Caveat("different_tasks" if there.matched else "unmatched_tasks", figures=figures)
 
 
@@ -209,7 +210,8 @@ def _disagreement(measured: Measured, alternatives: Mapping[str, Estimate]) -> I
     high = interval.high if interval and interval.high is not None else math.inf
     if not math.isfinite(100 * effect):
         return
-    if pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
+    mixed = pooled is not None and _proportions_differ(measured)
+    if mixed and pooled is not None and pooled.value is not None and _differ(effect, pooled.value, low, high):
         figures = {"within_tasks": effect, "pooled": pooled.value, "kind": measured.metric.kind}
         yield Caveat("simpson", figures=figures)
     points = measured.metric.better * (measured.right[0] - measured.left[0])
@@ -222,6 +224,13 @@ def _disagreement(measured: Measured, alternatives: Mapping[str, Estimate]) -> I
             "matched": bool(measured.matched_tasks),
         }
         yield Caveat("plain_differs", figures=figures)
+
+
+def _proportions_differ(measured: Measured) -> bool:
+    """Whether a version ran some of the common tasks more often, in relation, than the other."""
+    pairs = measured.strata.pairs
+    left, right = sum(pair.left.n for pair in pairs), sum(pair.right.n for pair in pairs)
+    return any(pair.left.n * right != pair.right.n * left for pair in pairs)
 
 
 def _differ(effect: float, other: float, low: float, high: float) -> bool:

@@ -204,7 +204,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
 def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
     """What the evidence amounts to; equivalence wins: a change surely smaller than the margin does not matter."""
     change = measured.change
-    if change is None:
+    if change is None or measured.unpaired:
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"
@@ -224,14 +224,12 @@ def _within(change: Evidence, kind: str, margin: float) -> bool:
 
 def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
     """Other views of the change; all are effects, positive where the candidate is better."""
-    v1, v2, scope = measured.v1, measured.v2, measured.scope
-    views: dict[str, Evidence | None] = {}
-    if measured.metric.name == "execution_time":
-        there = metrics.align(cells, v1, v2, metrics.log_time, metrics.NO_MOMENTS)
-        views |= {"successful_runs": measured.change, "all_runs": means.geometric(there, scope)}
-    elif measured.metric.name == "cost":
-        there = metrics.align(cells, v1, v2, metrics.log_cost, metrics.NO_MOMENTS)
-        views["geometric_mean"] = means.geometric(there, scope)
+    views: dict[str, Evidence | None] = {"successful_runs": measured.change} if measured.survivorship else {}
+    logs = {"execution_time": ("all_runs", metrics.log_time), "cost": ("geometric_mean", metrics.log_cost)}
+    if measured.metric.name in logs:
+        name, read = logs[measured.metric.name]
+        strata = metrics.align(cells, measured.v1, measured.v2, read, metrics.NO_MOMENTS)
+        views[name] = means.geometric(strata, measured.scope)
     if measured.matched_tasks:
         views["pooled"] = _pooled(measured)
     n = measured.left[1] + measured.right[1]
@@ -243,8 +241,7 @@ def _pooled(measured: Measured) -> Evidence | None:
     if measured.counts is not None:
         return rates.independent(measured.counts.left, measured.counts.right)
     assert measured.moments is not None
-    whole = means.sums_of_all if measured.metric.name == "cost" else means.geometric_of_all
-    return whole(measured.moments)
+    return (means.sums_of_all if measured.metric.name == "cost" else means.geometric_of_all)(measured.moments)
 
 
 # Each task on its own: where to look, not what to conclude ----------------------------------------------------------

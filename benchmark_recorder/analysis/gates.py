@@ -17,6 +17,7 @@ from benchmark_recorder.analysis.evidence import Fixed
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
     CheckState,
+    Ruling,
     State,
     check_margins,
     check_required,
@@ -251,7 +252,7 @@ def _checks(
     return tuple(
         GateCheck(
             metric=name,
-            state="inconclusive" if ruling.state == "pass" and measured[name].withheld else ruling.state,
+            state=_state(ruling, measured[name]),
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
             worsening=ruling.worsening,
@@ -271,6 +272,14 @@ def _checks(
 
 def _needed(measured: Measured, limit: float) -> Needed | None:
     return what_would_decide(measured, pass_aim(measured.metric, limit))
+
+
+def _state(ruling: Ruling, measured: Measured) -> CheckState:
+    """A guardrail's state; what the runs cannot say of a change, they say of none of its sizes."""
+    if ruling.state == "missing":
+        return ruling.state
+    unknown = not measured.strata.matched or (ruling.state == "pass" and measured.withheld)
+    return "inconclusive" if unknown else ruling.state
 
 
 def _change(cells: Cells, measured: Measured) -> Evidence | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
@@ -36,6 +37,7 @@ class Measured:
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
         counts: what a rate was made from.
+        unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
     """
 
@@ -50,6 +52,7 @@ class Measured:
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
+    unpaired: bool = False
     survivorship: Survivorship | None = None
 
     @property
@@ -128,6 +131,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_difference(counts, scope, once=metric.once),
             rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
+            unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.name == "cost":
         moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
@@ -137,8 +141,36 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         change = means.geometric(moments, scope)
     read = metrics.cost if metric.name == "cost" else metrics.time
     left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
+    differ = _suites_differ(cells, moments, v1, v2)
     beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
-    return Measured(metric, wholes, v1, v2, scope, left, right, change, change, moments=moments, survivorship=beside)
+    return Measured(
+        metric,
+        wholes,
+        v1,
+        v2,
+        scope,
+        left,
+        right,
+        change,
+        change,
+        moments=moments,
+        unpaired=differ,
+        survivorship=beside,
+    )
+
+
+REPEATED: Final = 1.5
+"""Runs per task from which on tasks are those of a suite, and not texts that come as they come."""
+
+
+def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: str, v2: str) -> bool:
+    """Whether most runs are of tasks that the other version lacks, and tasks are chosen and repeated."""
+    if strata.matched or v1 == v2:
+        return False
+    tasks = {one.version: one.tasks for one in cells.unmatched}
+    sides = ((v1, strata.left.n), (v2, strata.right.n))
+    repeated = any(n >= REPEATED * tasks[version] for version, n in sides if version in tasks)
+    return repeated or strata.common >= COMMON
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

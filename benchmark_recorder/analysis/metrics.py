@@ -51,6 +51,13 @@ Runs: TypeAlias = "Cell | TaskNumbers"
 Read = Callable[[Runs], S]
 
 
+COMMON: Final = 0.1
+"""Part of a side's runs below which common tasks are there by accident."""
+
+ENOUGH_TASKS: Final = 5
+"""Common tasks from which on they decide even where most of the runs are of others."""
+
+
 class Pair(NamedTuple, Generic[S]):
     """One task's runs in both versions, neither empty; the id is ``None`` where it is counted, but not named."""
 
@@ -77,12 +84,20 @@ class Strata(Generic[S]):
     def matched(self) -> bool:
         """Whether tasks are compared with themselves.
 
-        So it is where the matched tasks hold at least half of the runs of one side. In production, where texts hardly
-        repeat, a handful of matched ones would speak for thousands of others; there all runs are compared.
+        So it is where the common tasks hold at least half of the runs of one side, or are at least five and hold a
+        tenth. In production, where texts hardly repeat, a handful of common ones would speak for thousands of others;
+        there all runs are compared.
         """
-        left = sum(pair.left.n for pair in self.pairs)
-        right = sum(pair.right.n for pair in self.pairs)
-        return bool(self.pairs) and (2 * left >= self.left.n or 2 * right >= self.right.n)
+        return bool(self.pairs) and self.common >= (COMMON if len(self.pairs) >= ENOUGH_TASKS else 0.5)
+
+    @property
+    def common(self) -> float:
+        """The part of the runs that common tasks hold, on the side where it is larger."""
+        sides = (
+            (sum(pair.left.n for pair in self.pairs), self.left.n),
+            (sum(pair.right.n for pair in self.pairs), self.right.n),
+        )
+        return max(part / whole if whole else 0.0 for part, whole in sides)
 
 
 def align(cells: Cells, v1: str, v2: str, read: Read[S], empty: S) -> Strata[S]:

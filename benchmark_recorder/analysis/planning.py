@@ -258,15 +258,17 @@ def within_aim(share: float) -> Aim:
 
 def what_would_decide(measured: Measured, aim: Aim) -> Needed | None:
     """Further runs for a decision that is open; ``None`` where the variance is unknown, or there should be enough."""
-    if not (measured.left[1] and measured.right[1]) or _failures_keep_it_open(measured):
+    if not (measured.left[1] and measured.right[1]) or _runs_cannot_decide(measured):
         return None
     return further(measured, aim, POWER, spread_of(measured, ratio=aim.ratio))
 
 
-def _failures_keep_it_open(measured: Measured) -> bool:
-    """Whether the change is known already, and no improvement is claimed because failures rose."""
+def _runs_cannot_decide(measured: Measured) -> bool:
+    """Whether the tasks differ, or the change is known and no improvement is claimed because failures rose."""
     change = measured.change
-    return change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    return measured.unpaired or (
+        change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    )
 
 
 def further(measured: Measured, aim: Aim, power: float, spread: Spread | None) -> Needed | None:

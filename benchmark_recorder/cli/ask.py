@@ -19,7 +19,7 @@ from benchmark_recorder.cli.options import (
 )
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.history import History
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, 
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.exchange import FIGURES, export_records, import_file
 from benchmark_recorder.history import History
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.escaping import terminal
 
 

@@ -12,8 +12,8 @@ from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import print_json, records
 from benchmark_recorder.config import Settings, effective_settings
 from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.base import Store, without_secrets
 from benchmark_recorder.stores.json_file import JSONFileStore

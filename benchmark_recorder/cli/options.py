@@ -59,6 +59,10 @@ _QUERY: Final[dict[str, Any]] = {
     "expected_agent": Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only where this agent was right. May be repeated.")
     ],
+    "dropped": Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only where this argument was wrong and left out. May be repeated."),
+    ],
     "runs": Annotated[
         Literal["roots", "children", "all"] | None,
         typer.Option(metavar="WHICH", help="roots (default), children of other runs, or all."),

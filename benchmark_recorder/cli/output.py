@@ -14,7 +14,7 @@ import typer
 
 from benchmark_recorder.cli.app import Code, complain
 from benchmark_recorder.exchange import holds
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.reporting.page import Page

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from benchmark_recorder.errors import InvalidQueryError, one_of
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import json_text, print_csv, print_json, print_jsonl
 from benchmark_recorder.reporting.csv import CSV_FIELDS
 

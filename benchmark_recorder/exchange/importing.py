@@ -19,7 +19,7 @@ from benchmark_recorder.errors import (
 )
 from benchmark_recorder.exchange import csv_rows, pytest_benchmark
 from benchmark_recorder.exchange.entry import BYTE_ORDER_MARK, Entry, admitted, json_lines, prepared, read_object
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.json_file.old_formats import identified
 

@@ -134,7 +134,7 @@ def _first_of(ids: Sequence[str], n: int) -> str:
 def _unmatched_tasks(f: Figures) -> str:
     return (
         f"{_other_tasks(f)}, so all runs are compared whatever their task; a different mix of tasks would look like a "
-        "change."
+        f"change{'' if f['verdict'] else ', so no verdict is given: run the same tasks in both versions'}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from benchmark_recorder.analysis import Comparison, JointComparison, SlicedComparison
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting.comparison_pages import MOST_UNMATCHED
 from benchmark_recorder.reporting.views import Plotted, View
 

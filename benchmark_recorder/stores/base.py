@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
 
 
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
-EXTRAS: Final = frozenset({"by", "model", "error_type", "host", "commit", "expected_agent", "runs", "pairs", "unit"})
+EXTRAS: Final = frozenset(
+    {"by", "model", "error_type", "host", "commit", "expected_agent", "dropped", "runs", "pairs", "unit"}
+)
 """What a store need not know: grouping, these filters, with ``"pairs"`` all but the cells where two versions are
 compared (``Cells.beyond`` and ``Cells.unmatched``), and units."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.records import TEXT_FILTERS, Query
+from benchmark_recorder.queries import TEXT_FILTERS, Query
 from benchmark_recorder.stores.base import EXTRAS, Condition, Store
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class Completed(Store):
 
         names = tuple(needed)
         filters: dict[str, Any] = {TEXT_FILTERS[name]: query.texts[name] for name in names if name in TEXT_FILTERS}
-        asked = Query(runs=query.runs, units=query.units, **filters)
+        dropped = query.dropped if "dropped" in needed else None
+        asked = Query(runs=query.runs, units=query.units, dropped=dropped, **filters)
         records = zip(*(columns[name].tolist() for name in names), strict=True)
         rows = np.fromiter((asked.matches(dict(zip(names, record, strict=True))) for record in records), np.bool_)
         return {name: columns[name][rows] for name in fields}
@@ -113,6 +114,9 @@ class Completed(Store):
             changes["runs"] = "all"
             if query.runs != "all":
                 needed.add("parent_id")
+        if "dropped" not in supported and query.dropped is not None:
+            changes["dropped"] = None
+            needed.add("dropped")
         if "by" not in supported:
             changes["by"] = ()
         if "unit" not in supported:

@@ -13,7 +13,7 @@ from benchmark_recorder import grouping
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.grouping import MOST_GROUPS, REST, fields_for
 from benchmark_recorder.histogram import histograms_of
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.tabulation import fields_of, summarize_columns
 from benchmark_recorder.testing.histories import HOSTILE_TEXTS, START, assert_same_cells, make_document, make_history

@@ -13,7 +13,7 @@ import pytest
 from benchmark_recorder.cells import Cell, Cells, Moments, total
 from benchmark_recorder.fields import FIELDS, Field
 from benchmark_recorder.identity import stamp, task_id_of
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ QUERIES = (
     Query.of(model="model-1", runs="all"),
     Query.of(error_type=["error_type-1", "no such type"], host="alpha"),
     Query.of(commit="a" * 40, expected_agent="builder_agent", runs="all"),
+    Query.of(dropped=["dropped-1", "no such argument"]),
     Query.of(version="v1.0"),
     Query.of(version=["v1.0", "v2.0"]),
     Query.of(version="no such version"),

@@ -11,7 +11,7 @@ from benchmark_recorder import matching
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.matching import LISTED, UnmatchedTasks
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.tabulation import summarize_columns
 from benchmark_recorder.testing.histories import HOSTILE_TEXTS, assert_same_cells, make_document

@@ -11,7 +11,7 @@ import pytest
 from benchmark_recorder import tabulation
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.tabulation import fields_of, summarize_columns
 from benchmark_recorder.testing.grouped import HOSTILE_KEYS, HOSTILE_LABELS, MIXED

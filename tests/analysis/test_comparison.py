@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmark_recorder.analysis import METRICS, SCOPES, Comparison, compare
+from benchmark_recorder.analysis import METRICS, SCOPES, Claim, Comparison, check_claims, check_gate, compare
 from benchmark_recorder.cells import Cells, collect, tabulate
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.views import worded
@@ -543,3 +543,69 @@ def test_an_undefined_plain_figure_is_null_in_json() -> None:
     plain = compare(Cells(), "v1", "v2").to_dict()
     assert plain["v1_value"] is None
     assert plain["warnings"][0]["code"] == "unknown_version"
+
+
+# Different tasks ------------------------------------------------------------------------------------------------------
+
+
+def replaced(kept: int, gone: int, longer: float = 3.0) -> Cells:
+    """Unchanged tasks in common, and others that are replaced by longer ones; each runs five times."""
+    sides = []
+    for seed, (version, factor) in enumerate((("v1", 1.0), ("v2", longer))):
+        rng = np.random.default_rng(seed)
+        names = [f"kept-{i}" if i < kept else f"{version}-{i}" for i in range(kept + gone) for _ in range(5)]
+        scale = np.array([1.0 if name.startswith("kept") else factor for name in names])
+        sides.append(runs(version, names, time=rng.lognormal(0, 0.2, len(names)) * scale, cost=scale))
+    return cells_of(*sides)
+
+
+def test_enough_common_tasks_decide_where_most_runs_are_of_others() -> None:
+    comparison = compare(replaced(6, 12), "v1", "v2")
+    assert comparison.matched_tasks == 6
+    assert comparison.p_value is not None
+    assert comparison.p_value > 0.05
+    assert "different_tasks" in codes(comparison)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4])
+@pytest.mark.parametrize("metric", ["execution_time", "cost"])
+def test_a_suite_of_other_tasks_has_no_verdict(kept: int, metric: str) -> None:
+    cells = replaced(kept, 9)
+    comparison = compare(cells, "v1", "v2", metric)
+    assert comparison.effect is not None
+    assert comparison.effect < -0.5
+    assert comparison.verdict == "inconclusive"
+    assert comparison.needed is None
+    (caveat,) = [caveat for caveat in worded(comparison).warnings if caveat.code == "unmatched_tasks"]
+    assert caveat.sentence.endswith("so no verdict is given: run the same tasks in both versions.")
+    (claim,) = check_claims(cells, "v1", "v2", [Claim(metric, at_least=5)]).results
+    assert claim.status == "NOT SHOWN"
+    gate = check_gate(cells, "v1", "v2")
+    assert {check.state for check in gate.checks} == {"inconclusive"}
+    assert gate.state == "inconclusive"
+
+
+def test_texts_that_hardly_repeat_are_compared_without_a_block() -> None:
+    rng = np.random.default_rng(1)
+    sides = [
+        runs(version, [f"{version}-{i}" for i in range(200)], time=rng.lognormal(0, 0.3, 200) * factor)
+        for version, factor in (("v1", 1.0), ("v2", 2.0))
+    ]
+    cells = cells_of(*sides)
+    assert compare(cells, "v1", "v2").verdict == "regressed"
+    assert check_gate(cells, "v1", "v2").state == "inconclusive"
+
+
+def test_tasks_of_unequal_weight_in_the_same_proportions_are_no_paradox() -> None:
+    rng = np.random.default_rng(1)
+    names = ["short"] * 40 + ["long"] * 5
+    scale = np.where(np.array(names) == "short", 1.0, 1.5)
+    old = runs("v1", names, time=rng.lognormal(0, 0.02, 45) * np.where(scale > 1, 50, 1))
+    new = runs("v2", names, time=rng.lognormal(0, 0.02, 45) * np.where(scale > 1, 10, 1.5))
+    comparison = compare(cells_of(old, new), "v1", "v2")
+    assert comparison.effect is not None
+    assert comparison.effect > 0.1
+    pooled = comparison.alternatives["pooled"].value
+    assert pooled is not None
+    assert pooled < 0
+    assert "simpson" not in codes(comparison)

@@ -13,7 +13,7 @@ from benchmark_recorder.analysis.slices import SlicedComparison, compare_slices
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.tabulation import summarize_columns
 from benchmark_recorder.testing import make_document
 

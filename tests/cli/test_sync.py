@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.cli import app
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.cursors import cursor_files_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from benchmark_recorder import BenchmarkRecorder, InvalidQueryError, JSONFileStore, MemoryStore
 from benchmark_recorder.exchange import FORMS, export_file, export_records, import_file
 from benchmark_recorder.fields import METRIC_FIELDS
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.validation import admit
 from tests.hostile import HOSTILE

@@ -15,7 +15,7 @@ from benchmark_recorder import BenchmarkRecorder, InvalidRecordError, MemoryStor
 from benchmark_recorder.errors import BenchmarkRecorderError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.exchange import export_records, import_file
 from benchmark_recorder.exchange.importing import BATCH, MOST_NOTES, Form, recognise
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from tests.runs import record_runs
 
 if TYPE_CHECKING:

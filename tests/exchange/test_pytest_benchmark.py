@@ -14,7 +14,7 @@ import pytest
 from benchmark_recorder import BenchmarkRecorder, InvalidRecordError, MemoryStore
 from benchmark_recorder.exchange import import_file
 from benchmark_recorder.exchange.pytest_benchmark import MOST_ROUNDS, entries, is_report, notes
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from tests.hostile import HOSTILE
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from benchmark_recorder import BenchmarkRecorder, ConfigurationError
 from benchmark_recorder.harness import BenchmarkHarness, BenchmarkTasks, FunctionOrchestrator, RunResult, VirtualClock
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.memory import MemoryStore
 
 if TYPE_CHECKING:

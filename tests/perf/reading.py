@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from benchmark_recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from tests.perf.ratios import EXECUTION, ROUNDS, Line, history, over, print_table, write_history
 
@@ -44,7 +44,7 @@ print(sum(r.success for r in records) / len(records), sum(r.cost_estimated for r
 
 STORE = """
 import sys
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 store, query = JSONFileStore(sys.argv[1]), Query.of(version="v2.0")
 cells, times = store.summarize(query), store.scan(query, ["execution_time"])["execution_time"]

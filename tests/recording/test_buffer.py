@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recording.buffer import MAX_WAITING, WriteBuffer, _close_outstanding
-from benchmark_recorder.records import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_document
 

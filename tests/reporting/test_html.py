@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmark_recorder.errors import MissingDependencyError
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting import html
 from benchmark_recorder.reporting.escaping import visible
 from benchmark_recorder.stores.memory import MemoryStore

@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 
 from benchmark_recorder.grouping import UNKNOWN
 from benchmark_recorder.harness import GUIDE_CLAIMS
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.ci import append_summary, commands, gate_junit
 from benchmark_recorder.reporting.csv import COLUMNS
 from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page

@@ -12,8 +12,8 @@ from benchmark_recorder.analysis import Comparison, Result, compare
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.reporting.escaping import visible
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE

@@ -8,7 +8,7 @@ import pytest
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.memory import MemoryStore
@@ -88,6 +88,6 @@ def test_a_store_that_supports_everything_is_asked_itself() -> None:
 
 
 def test_a_store_says_what_it_supports_in_the_words_of_a_query() -> None:
-    names = {"by", "runs", "model", "error_type", "host", "commit", "expected_agent"}
+    names = {"by", "runs", "model", "error_type", "host", "commit", "expected_agent", "dropped"}
     assert names | {"pairs", "unit"} == EXTRAS
     assert COLUMNS["parent_id"] == "object"

@@ -12,7 +12,8 @@ from tests.stores.remote import Remote, deliver, ids, ids_of, journal_of, replic
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns
     from benchmark_recorder.stores.json_file import JSONFileStore
     from benchmark_recorder.stores.replication import ReplicatedStore
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bson.json_util import loads
 
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.mongodb.documents import document_of as document_of_stored

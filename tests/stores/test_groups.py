@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from benchmark_recorder.cells import total
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore

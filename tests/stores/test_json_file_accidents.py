@@ -26,7 +26,8 @@ import pytest
 
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.json_file.handle import LOOK_SECONDS
 from benchmark_recorder.testing import make_document, make_history

@@ -11,7 +11,8 @@ import pytest
 
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.exchange import export_file
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.base import Journal
 from benchmark_recorder.stores.json_file import JSONFileStore, reader
 from benchmark_recorder.stores.memory import MemoryStore

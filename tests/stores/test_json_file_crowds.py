@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.testing import make_document, make_history
 

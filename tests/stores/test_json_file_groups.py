@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.columns import columns_of
-from benchmark_recorder.records import Document, Query, Runs
+from benchmark_recorder.queries import Query, Runs
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.json_file import JSONFileStore, reader, table
 from benchmark_recorder.tabulation import fields_of, summarize_columns
 from benchmark_recorder.testing import assert_same_cells, make_history

@@ -14,7 +14,8 @@ from benchmark_recorder import matching
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation, pipeline
 from benchmark_recorder.testing import START, StoreContract, assert_same_cells, make_document, make_history

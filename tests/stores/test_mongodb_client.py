@@ -16,7 +16,7 @@ import pytest
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.testing import make_document
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder import matching
-from benchmark_recorder.records import Document, Query
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import Document
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation

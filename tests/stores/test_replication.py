@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import Query
 from benchmark_recorder.stores.base import Condition
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark_recorder.cells import Moments
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore

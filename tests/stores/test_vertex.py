@@ -18,7 +18,7 @@ from sqlglot.optimizer.qualify import qualify
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.stores.vertex.groups import Key
@@ -387,7 +387,7 @@ def test_a_missing_package_is_an_error_that_holds_the_pip_line() -> None:
     program = """
 import sys
 from benchmark_recorder import MissingDependencyError, get_benchmark_recorder
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import make_document
 store = VertexStore("demo-project")
@@ -411,7 +411,7 @@ def test_a_forked_child_has_connections_of_its_own(cloud: FakeGoogleCloud) -> No
     program = """
 import os
 from google.auth.credentials import AnonymousCredentials
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.vertex import VertexStore
 from benchmark_recorder.testing import make_history
 store = VertexStore("demo-project", credentials=AnonymousCredentials())

@@ -12,7 +12,7 @@ import pytest
 
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS, FIELDS
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.replication import ReplicatedStore

@@ -14,7 +14,7 @@ from google.cloud.bigquery import Client
 from google.oauth2.credentials import Credentials
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreError, StoreSetupError, StoreUnavailableError
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.testing import make_document, make_history
 from tests.fakes.bigquery import FakeBigQuery, Fault
 from tests.fakes.google_cloud import PROJECT, TABLE, FakeGoogleCloud, google_cloud

@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying
 
 from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.errors import StoreSetupError, StoreUnavailableError
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replication import ReplicatedStore

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.grouping import Groups
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
 
     Times: TypeAlias = NDArray[np.float64]
 

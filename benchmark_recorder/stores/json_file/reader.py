@@ -16,7 +16,7 @@ from benchmark_recorder.cells import Cells, StoreNote
 from benchmark_recorder.columns import Coded, Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS, metadata_key
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.arrays import UnusableError
 from benchmark_recorder.stores.json_file.format import ids_of
@@ -206,7 +206,7 @@ class Reader:
             self._saved = len(self._table)
 
 
-_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata")
+_ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata", "dropped")
 
 
 class Projection:
@@ -221,7 +221,9 @@ class Projection:
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
-        self._query = Query(task=query.task, exclude_ids=query.exclude_ids, runs="all", units=query.units)
+        self._query = Query(
+            task=query.task, exclude_ids=query.exclude_ids, dropped=query.dropped, runs="all", units=query.units
+        )
         self.is_narrowed = self._query != Query(runs="all")
         fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
         row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)

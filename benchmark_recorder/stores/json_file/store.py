@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Batch, Position
     from benchmark_recorder.stores.json_file.inspection import Inspection, Repair
     from benchmark_recorder.stores.json_file.reader import Reader

@@ -21,7 +21,7 @@ from benchmark_recorder.cells import (
     tabulate,
 )
 from benchmark_recorder.grouping import groups_of
-from benchmark_recorder.records import TEXT_FILTERS
+from benchmark_recorder.queries import TEXT_FILTERS
 from benchmark_recorder.stores.json_file.derived import Ordered, cell_of_run, tabulate_pooled
 from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
 
 TEXTS: Final = tuple(TEXT_FILTERS)
 """Columns of texts, kept as codes into a vocabulary; -1 is ``None``."""

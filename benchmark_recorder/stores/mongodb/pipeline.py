@@ -23,7 +23,7 @@ from benchmark_recorder.stores.mongodb.groups import is_one_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.mongodb.groups import Key, Labels
 
 Stage: TypeAlias = "dict[str, Any]"
@@ -44,6 +44,8 @@ def filter_of(query: Query) -> Stage:
         conditions.append({"$or": [{"task_description": {"$eq": text}}, {"task_id": {"$eq": task_id_of(query.task)}}]})
     if query.runs != "all":
         conditions.append({"parent_id": {"$eq" if query.runs == "roots" else "$ne": None}})  # or left out
+    if query.dropped is not None:
+        conditions.append(_one_of("dropped", query.dropped))
     if query.success is not None:
         conditions.append({"success": {"$eq": query.success}})
     conditions += _moments_within(query)

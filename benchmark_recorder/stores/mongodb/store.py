@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.mongodb.aggregation import Aggregation
     from benchmark_recorder.stores.mongodb.client import Client
     from benchmark_recorder.stores.mongodb.pipeline import Stage

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.cells import Cell
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.mongodb.groups import Labels
     from benchmark_recorder.stores.mongodb.pipeline import Stage
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.records import Query
+from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.base import PlaceLostError, Position
 from benchmark_recorder.stores.cursors import DAMAGED, LOST, Cursor
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cell, Cells, StoreNote
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Journal
     from benchmark_recorder.stores.cursors import Cursor
 

@@ -15,7 +15,7 @@ from benchmark_recorder.units import UnitFilter, unit_key, unit_of
 
 if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.base import Store
     from benchmark_recorder.stores.replication.undelivered import Undelivered
 

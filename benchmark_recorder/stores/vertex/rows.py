@@ -192,6 +192,11 @@ def metadata_lines(key: str, value: object) -> tuple[str, ...] | None:
     return tuple(filter(is_unicode, (f"{metadata_line(key)}{text}\n" for text in sorted(texts))))
 
 
+def list_entries(text: str) -> tuple[str, str]:
+    """A list of texts has this one exactly if its JSON contains one of these: quotes inside a text are escaped."""
+    return f"[{_json(text)}", f",{_json(text)}"
+
+
 def metadata_line(key: str) -> str:
     """How the line of a key begins, with the end of the line before it."""
     return f"\n{_json(key)}:"

@@ -20,6 +20,7 @@ from benchmark_recorder.stores.vertex.rows import (
     OPTIONAL,
     OTHER_FIELDS,
     SCHEMA,
+    list_entries,
     metadata_lines,
     moment_of,
 )
@@ -27,7 +28,7 @@ from benchmark_recorder.stores.vertex.rows import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from benchmark_recorder.records import Query
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.vertex.groups import Labels
     from benchmark_recorder.stores.vertex.rows import Column
     from benchmark_recorder.units import UnitFilter
@@ -67,6 +68,8 @@ class Filters:
             filters.values["id_of_task"] = ("STRING", task_id_of(query.task))
         if query.runs != "all":
             filters.conditions.append(f"parent_id IS {'NULL' if query.runs == 'roots' else 'NOT NULL'}")
+        if query.dropped is not None:
+            filters._with_dropped(query.dropped)
         if query.success is not None:
             filters._add("success = @success", "BOOL", query.success)
         if query.since is not None:
@@ -102,6 +105,13 @@ class Filters:
             names = [f"metadata_{number}_{form}" for form in range(len(lines))]
             self.conditions.append("(" + " OR ".join(f"INSTR(metadata, @{name}) > 0" for name in names) + ")")
             self.values |= {name: ("STRING", line) for name, line in zip(names, lines, strict=True)}
+
+    def _with_dropped(self, names: tuple[str, ...]) -> None:
+        entries = [entry for name in filter(is_unicode, names) for entry in list_entries(name)]
+        self.impossible |= not entries
+        found = (f"INSTR(dropped, @dropped_{number}) > 0" for number in range(len(entries)))
+        self.conditions.append(f"({' OR '.join(found)})")
+        self.values |= {f"dropped_{number}": ("STRING", entry) for number, entry in enumerate(entries)}
 
     def _with_units(self, units: UnitFilter) -> None:
         key = Key.of(f"{METADATA_PREFIX}{units.key}", UNIT_PLACE)

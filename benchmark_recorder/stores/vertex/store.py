@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.records import same_json, timestamp_micros
+from benchmark_recorder.queries import same_json
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.vertex.place import (
     DATASET,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.cells import Cell, Cells, UnmatchedTasks
     from benchmark_recorder.histogram import Histograms
-    from benchmark_recorder.records import Columns, Document, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.vertex.groups import Key, Labels
     from benchmark_recorder.stores.vertex.setup import Finding, Step
     from benchmark_recorder.stores.vertex.sql import Filters

@@ -21,7 +21,8 @@ from tests.perf.simulation.designs import Suite, Weeks
 
 if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
-    from benchmark_recorder.records import Columns, Query
+    from benchmark_recorder.queries import Query
+    from benchmark_recorder.records import Columns
     from tests.perf.simulation.designs import Design, Runs
 
 SURE: Final = 0.999
