@@ -12,8 +12,8 @@ The modules of this folder, from the caller down:
 
 - ``config``: settings, ``get_benchmark_recorder``, ``get_benchmark_history``. ``recorder``: ``BenchmarkRecorder``;
   ``recording/``: a record's way in.
-- ``history``: ``History``, every question; ``questions``: what gates, reports and groups ask; ``legacy``: former names
-  of some questions.
+- ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what gates, reports
+  and groups ask; ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``. ``identity``: a record's id and
   time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others. ``queries``:
   ``Query``, which executions a question is about.
@@ -23,7 +23,8 @@ The modules of this folder, from the caller down:
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
   ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
-- ``testing``: the conformance suite for stores; ``errors``, ``log``, ``_fork``, ``_lazy``: used by all.
+- ``testing``: the conformance suite for stores; ``errors``, ``log``, ``_lazy``, ``_fork`` with ``_unfinished``: used by
+  all.
 
 Names are imported on first use: pytest imports this package in every run where it is installed.
 PYTEST_DONT_REWRITE: without this line, pytest would warn a program that imported this package before calling it.

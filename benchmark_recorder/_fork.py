@@ -1,13 +1,22 @@
-"""The beginning of a forked child, whose parent's locks, descriptors and threads are not its own; and its end."""
+"""The beginning of a forked child, whose parent's locks, descriptors and threads are not its own; and its end.
+
+Python locks a module while it is imported. A child that is forked meanwhile would wait for ever to import it, because
+the thread that holds the lock is not there. So a fork waits for imports of other threads, and where one takes too long,
+the child gets a module that raises an error (``_unfinished``). These are Python's own locks, not one of ours, so it
+holds for each import in the program, also those that drivers make.
+"""
 
 from __future__ import annotations
 
 import itertools
+import logging  # noqa: F401 - its fork hook takes a lock that imports need, and the latest hook is the first to be called
 import os
 import sys
 import weakref
 from contextlib import ExitStack
 from functools import partial
+from threading import get_ident
+from time import monotonic, sleep
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +27,12 @@ _functions: Final[list[Callable[[], None]]] = []
 _methods: Final[dict[int, tuple[weakref.ref[object], Callable[[Any], None]]]] = {}
 _numbers: Final = itertools.count()
 _ends: Final[set[Callable[[], None]]] = set()
+
+IMPORT_SECONDS: Final = 1.0
+"""How long a fork waits for imports of other threads."""
+
+_unfinished_imports: Final[set[str]] = set()
+"""Of other threads, at the last fork; the next one does not wait for them again."""
 
 
 def in_child(act: Callable[[], None]) -> Callable[[], None]:
@@ -42,7 +57,37 @@ def at_worker_end(act: Callable[[], None]) -> None:
         workers.Finalize(None, act, exitpriority=0)
 
 
+def _wait_for_imports() -> None:
+    deadline = monotonic() + IMPORT_SECONDS
+    while (names := _imports_of_others()) - _unfinished_imports and monotonic() < deadline:
+        sleep(0.001)
+    _unfinished_imports.clear()
+    _unfinished_imports.update(names)
+    if names:
+        from benchmark_recorder import _unfinished  # noqa: F401 - so that the child need not import it
+
+
+def _imports_of_others() -> set[str]:
+    """The modules that other threads are importing."""
+    names: set[str] = set()
+    for thread, innermost in sys._current_frames().items():  # noqa: SLF001 - public, in spite of its name
+        frame = None if thread == get_ident() else innermost
+        while frame is not None:
+            if frame.f_code.co_name == "_find_and_load" and frame.f_code.co_filename == _IMPORT_SYSTEM:
+                names.add(frame.f_locals["name"])
+            frame = frame.f_back
+    return names
+
+
+_IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
+
+
 def _begin() -> None:
+    if _unfinished_imports:
+        from benchmark_recorder._unfinished import Unfinished
+
+        sys.modules.update({name: Unfinished(name) for name in _unfinished_imports})
+        _unfinished_imports.clear()
     _ends.clear()
     with ExitStack() as everything:  # also where one of them fails
         for reference, method in list(_methods.values()):
@@ -53,4 +98,4 @@ def _begin() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_begin)
+    os.register_at_fork(before=_wait_for_imports, after_in_child=_begin)

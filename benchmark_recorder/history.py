@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Unpack, overload
 
-from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
-from benchmark_recorder.stores.base import EXTRAS, Health, Store
+from benchmark_recorder.decisions import Decisions, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from types import TracebackType
+    from collections.abc import Sequence
 
-    from benchmark_recorder.analysis import Claim
-    from benchmark_recorder.queries import Filters, Names, Query, QueryArguments
-    from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
-    from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
+    from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
-Scope: TypeAlias = Literal["suite", "tasks"]
 
-
-class History:
+class History(Decisions):
     """Answers questions about the executions in a store: useful alone, in CI and in notebooks.
 
     Args:
@@ -34,37 +23,6 @@ class History:
         ConfigurationError: it is neither.
         StoreFormatError: the path is a folder.
     """
-
-    gate_settings: Mapping[str, object] = MappingProxyType({})
-    """Of ``check_gate``, where a call says nothing: the table ``[tool.benchmark_recorder.gate]``."""
-
-    def __init__(self, store: Store | str | os.PathLike[str]) -> None:
-        if isinstance(store, str) and "://" in store:
-            raise ConfigurationError(
-                "store: expected a Store or the path of a JSON file, got a URL: pass it to get_benchmark_history()"
-            )
-        if isinstance(store, str | os.PathLike):
-            from benchmark_recorder.stores.json_file import JSONFileStore
-
-            store = JSONFileStore(Path(store).absolute())
-        if not isinstance(store, Store):
-            raise ConfigurationError(f"store: expected a Store or the path of a JSON file, got {preview(store)}")
-        self._given = self._store = store
-        if not store.supports >= EXTRAS:
-            from benchmark_recorder.stores.completing import completed  # our own stores do without
-
-            self._store = completed(store)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._store.name!r})"
-
-    @property
-    def store(self) -> Store:
-        """Where the records live."""
-        return self._given
-
-    def _before_question(self) -> None:
-        """A recorder writes the records that wait in memory."""
 
     @overload
     def get_historical_metrics(
@@ -93,244 +51,12 @@ class History:
         """
         from benchmark_recorder.questions import by_key, summaries_by, summary_of
 
-        asked, narrowed = _query(version=version, task_id=task_id, **query), task_id is not None or bool(query)
+        asked, narrowed = query_of(version=version, task_id=task_id, **query), task_id is not None or bool(query)
         self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         if by is not None:
             return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed)
         return summary_of(self._store, label, asked, narrowed=narrowed)
-
-    @overload
-    def compare_versions(
-        self,
-        v1: str,
-        v2: str,
-        metric: str = ...,
-        *,
-        by: None = None,
-        scope: Scope = ...,
-        margin: float | None = ...,
-        **query: Unpack[QueryArguments],
-    ) -> ComparisonView: ...
-    @overload
-    def compare_versions(
-        self,
-        v1: str,
-        v2: str,
-        metric: str = ...,
-        *,
-        by: str,
-        scope: Scope = ...,
-        margin: float | None = ...,
-        **query: Unpack[QueryArguments],
-    ) -> SlicedComparisonView: ...
-    def compare_versions(  # noqa: PLR0913
-        self,
-        v1: str,
-        v2: str,
-        metric: str = "execution_time",
-        *,
-        by: str | None = None,
-        scope: Scope = "suite",
-        margin: float | None = None,
-        **query: Unpack[QueryArguments],
-    ) -> ComparisonView | SlicedComparisonView:
-        """Is the new version better?
-
-        Args:
-            v1: the baseline.
-            v2: the candidate.
-            metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
-            by: compare within each group (see ``get_historical_metrics``), and pool the groups.
-            scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
-            margin: the largest difference that does not matter; each metric's own unless given.
-            **query: which executions; not ``version``.
-
-        Raises:
-            InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import compare, compare_slices
-        from benchmark_recorder.questions import by_key, compared_cells
-        from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
-
-        asked = self._pair(v1, v2, query)
-        if by is not None:
-            cells = self._store.summarize(by_key(asked, by))
-            sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
-            return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(compared_cells(self._store, asked), v1, v2, metric, scope=scope, margin=margin)
-        return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
-
-    def compare_all(
-        self,
-        v1: str,
-        v2: str,
-        *,
-        scope: Scope = "suite",
-        **query: Unpack[QueryArguments],
-    ) -> JointComparisonView:
-        """Is the new version better in time, failures, cost and routing together?
-
-        Args:
-            v1: the baseline.
-            v2: the candidate.
-            scope: see ``compare_versions``.
-            **query: which executions; not ``version``.
-
-        Raises:
-            InvalidQueryError: the scope or an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.questions import compared_cells
-        from benchmark_recorder.reporting.comparison_views import JointComparisonView
-
-        found = compare_all(compared_cells(self._store, self._pair(v1, v2, query)), v1, v2, scope=scope)
-        return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
-
-    def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
-        for name, version in (("v1", v1), ("v2", v2)):
-            if not isinstance(version, str) or not version:
-                raise InvalidQueryError(f"{name}: expected the name of a version, got {preview(version)}")
-        return self._about((v1, v2), query)
-
-    def _about(self, versions: Sequence[str], query: QueryArguments) -> Query:
-        """A query about some versions; records that wait are written first."""
-        if "version" in query:
-            raise InvalidQueryError("version: the versions are already named; omit this argument")
-        asked = _query(version=tuple(versions), **query)
-        self._before_question()
-        return asked
-
-    def check_claims(
-        self,
-        v1: str,
-        v2: str,
-        claims: Sequence[Claim | str],
-        *,
-        scope: Scope = "suite",
-        **query: Unpack[QueryArguments],
-    ) -> ClaimReportView:
-        """Does the new version do what was claimed?
-
-        Args:
-            v1: the baseline.
-            v2: the candidate.
-            claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
-            scope: see ``compare_versions``.
-            **query: which executions; not ``version``.
-
-        Raises:
-            InvalidQueryError: a claim, the scope or an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import check_claims
-        from benchmark_recorder.questions import compared_cells
-        from benchmark_recorder.reporting.decision_views import ClaimReportView
-
-        cells = compared_cells(self._store, self._pair(v1, v2, query))
-        found = check_claims(cells, v1, v2, claims, scope=scope)
-        return ClaimReportView.from_result(found, narrowed=bool(query))
-
-    def check_gate(  # noqa: PLR0913 - settings
-        self,
-        baseline: str,
-        candidate: str,
-        *,
-        policy: Literal["default", "guide", "literal"] = "default",
-        margins: Mapping[str, float] | None = None,
-        require: Collection[str] | None = None,
-        on_inconclusive: Literal["warn", "fail", "pass"] | None = None,
-        coverage: float | None = None,
-        baseline_days: float | None = None,
-        baseline_file: str | os.PathLike[str] | None = None,
-        target: float | None = None,
-        scope: Scope | None = None,
-        **query: Unpack[QueryArguments],
-    ) -> GateResultView:
-        """May the candidate be merged?
-
-        ``margins``, ``require``, ``on_inconclusive``, ``coverage`` and ``scope`` come from
-        ``[tool.benchmark_recorder.gate]`` where they are not given, and then from the defaults; ``settings`` of the
-        result says where each came from.
-
-        Args:
-            baseline: version.
-            candidate: version; the same one is fine with a window or a file.
-            policy: ``"default"`` (evidence and size) or ``"guide"`` (its literal thresholds on points).
-            margins: how much worse each metric may get: ``{"time": 0.05, "failures": 0.01}``; unless given, 10% of
-                the time, 2 points of failures and 5% of the cost.
-            require: the metrics that must be shown to be within their margin for a pass; ``["time"]`` unless given.
-            on_inconclusive: what an inconclusive gate does: ``"warn"`` unless given.
-            coverage: test coverage in percent, if known.
-            baseline_days: take the baseline's runs from this many days before the candidate's first run.
-            baseline_file: take the baseline's runs from this JSON file, pinned when they were good.
-            target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
-                but the guide's 20 with its policy.
-            scope: see ``compare_versions``.
-            **query: which executions; not ``version``. With a window or a file: of the candidate.
-
-        Raises:
-            InvalidQueryError: an argument is unknown or wrong.
-            StoreError: a store cannot be read.
-        """
-        from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
-        from benchmark_recorder.questions import compared_cells, past_cells, side_by_side, tabulated
-        from benchmark_recorder.reporting.decision_views import GateResultView
-
-        given = GateSettings(
-            margins=margins, require=require, on_inconclusive=on_inconclusive, coverage=coverage, scope=scope
-        )
-        settings, origins = settled(given, self.gate_settings)
-        asked = self._pair(baseline, candidate, query)
-        if baseline_days is None and baseline_file is None:
-            cells = compared_cells(self._store, asked)
-        else:
-            there = tabulated(self._store, replace(asked, versions=(candidate,)))
-            past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
-            baseline, cells = side_by_side(baseline, past, candidate, there)
-        found = check_gate(
-            cells,
-            baseline,
-            candidate,
-            policy=policy,
-            window=baseline_days,
-            target=target,
-            **settings,
-            origins=origins,
-        )
-        return GateResultView.from_result(found, narrowed=bool(query) or baseline_days is not None)
-
-    def selftest(
-        self,
-        version: str,
-        *,
-        splits: int = 2000,
-        seed: int = 0,
-        scope: Scope = "suite",
-        **query: Unpack[QueryArguments],
-    ) -> SelfTestView:
-        """How often would the gate block this version against itself?
-
-        Args:
-            version: whose runs are split at random, thousands of times.
-            splits: of each kind.
-            seed: the same one gives the same answer.
-            scope: see ``compare_versions``.
-            **query: which executions; not ``version``.
-
-        Raises:
-            InvalidQueryError: an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
-        from benchmark_recorder.reporting.decision_views import SelfTestView
-
-        asked = self._pair(version, version, query)
-        columns = self._store.scan(asked, SELFTEST_FIELDS)
-        found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
-        return SelfTestView.from_result(found, narrowed=bool(query))
 
     def generate_report(
         self,
@@ -360,35 +86,3 @@ class History:
         names = version_names(versions)
         asked = self._about(names, query)
         return render(report_of(self._store, names, asked, query, self.health(), by=by), format)
-
-    def health(self) -> Health:
-        """How delivery to a remote store is doing: what waits in the journal, and why."""
-        condition = self._store.condition()
-        if condition is None:
-            return Health(self._store.name)
-        return Health(
-            self._store.name,
-            failing_since=condition.failing_since,
-            last_error=condition.last_error,
-            pending=condition.pending,
-            pending_since=condition.pending_since,
-            quarantined=condition.quarantined,
-        )
-
-    def close(self) -> None:
-        """Close the store."""
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _query(**arguments: Any) -> Query:  # noqa: ANN401 - each is checked there
-    from benchmark_recorder.queries import query_of  # recording never needs it
-
-    return query_of(**arguments)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
-from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
+from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, StoreUnavailableError, preview
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
 from benchmark_recorder.history import History
 from benchmark_recorder.identity import stamp, task_id_of, timestamp_text
@@ -157,7 +157,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
         if not plain or timestamp is not None:
             try:
                 notes = _admit(document, timestamp, plain=plain)
-            except (InvalidRecordError, ImportError, OSError) as error:
+            except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
                 self._refuse(error)
                 return
         if plain and task_id is None:
@@ -187,16 +187,16 @@ class BenchmarkRecorder(LegacyQuestions, History):
             given_id = document.setdefault("record_id", fresh_id) is not fresh_id
             document["timestamp"] = timestamp_text(metric.timestamp)
             admitted, notes = admit(document)
-        except (InvalidRecordError, ImportError, OSError) as error:
+        except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
             self._refuse(error)
             return
         self._put(admitted, notes, fresh=not given_id)
 
-    def _refuse(self, error: InvalidRecordError | ImportError | OSError) -> None:
+    def _refuse(self, error: Exception) -> None:
         """Raise or log what is wrong, as ``on_invalid`` says.
 
-        Validation is imported late, and that may fail: no descriptor is left, or a signal handler records in the middle
-        of that import. Then the record is lost, and counted as lost.
+        Validation is imported late, and that may fail: no descriptor is left, a signal handler records in the middle of
+        that import, or the process was forked there. Then the record is lost, and counted as lost.
         """
         if not isinstance(error, InvalidRecordError):
             self._buffer.count_unwritten(error)

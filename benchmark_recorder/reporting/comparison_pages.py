@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.reporting.numbers import amount, count, limits, number, signed, size
 from benchmark_recorder.reporting.page import (
+    MOST_UNMATCHED,
     Bullets,
     Card,
     Cards,
@@ -35,8 +36,6 @@ MOST_OF_TASK: Final = 60
 """Characters of a task's text."""
 MOST_TASKS: Final = 3
 """Tasks that are named for each metric; the whole list is in the result."""
-MOST_UNMATCHED: Final = 5
-"""Tasks that are named for each version that ran tasks alone; the result has the first hundred."""
 
 
 def comparison_page(comparison: Comparison, texts: Mapping[str, str] | None = None) -> Page:

@@ -10,7 +10,7 @@ from benchmark_recorder.analysis import Comparison, JointComparison, SlicedCompa
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.queries import Query
-from benchmark_recorder.reporting.comparison_pages import MOST_UNMATCHED
+from benchmark_recorder.reporting.page import MOST_UNMATCHED
 from benchmark_recorder.reporting.views import Plotted, View
 
 if TYPE_CHECKING:

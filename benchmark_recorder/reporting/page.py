@@ -155,6 +155,9 @@ def joined(lines: Iterable[Line]) -> Line:
 MOST_OF_NAME: Final = 60
 """Characters of a version's or a task's name inside a sentence."""
 
+MOST_UNMATCHED: Final = 5
+"""Tasks that are named for each version that ran tasks alone; the result has the first hundred."""
+
 
 class Footnotes:
     """Caveats by number, each written once."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
+REFUSED_ALIKE: Final = 8
+"""Records from which on a refusal of all, for one reason and with none taken, is the server's doing."""
+
 EXTRAS: Final = frozenset(
     {"by", "model", "error_type", "host", "commit", "expected_agent", "dropped", "runs", "pairs", "unit"}
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,16 +9,17 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from benchmark_recorder import matching
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
-from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreUnavailableError
+from benchmark_recorder.errors import RefusedRecordsError, StoreFormatError, StoreSetupError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.queries import Query
 from benchmark_recorder.records import Document
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation, pipeline
+from benchmark_recorder.stores.mongodb.outcome import outcome_of
 from benchmark_recorder.testing import START, StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
@@ -113,6 +115,30 @@ def test_a_record_that_another_unique_index_keeps_out_is_refused_and_not_taken_f
         store.append([first, second, third])
     assert list(refused.value.reasons) == [second["record_id"]]
     assert sorted(row["_id"] for row in collection.find()) == sorted([first["record_id"], third["record_id"]])
+    with pytest.raises(RefusedRecordsError, match="8 of 9"):  # one was taken, so the refusal is about the others
+        store.append([make_document(host="c") for _ in range(9)])
+
+
+def test_a_validator_that_refuses_every_record_is_the_collections_doing(store: MongoDBStore, collection: Any) -> None:
+    collection.database.create_collection("executions", validator={"tenant": {"$exists": True}})
+    history = make_history(8)
+    with pytest.raises(StoreSetupError, match="refuses every record alike.*code 121"):
+        store.append(history)
+    with pytest.raises(RefusedRecordsError, match="7 of 7"):
+        store.append(history[:7])
+    collection.database.command("collMod", "executions", validator={})
+    assert store.append(history) == 8
+
+
+def test_only_a_code_that_is_about_a_document_puts_it_into_quarantine() -> None:
+    about_documents = set()
+    for code in [None, *range(1, 500), *range(8000, 30_000)]:
+        reasons: dict[str, str] = {}
+        failures = [{"index": 0, "code": code, "errmsg": "no", "op": {"_id": "a"}, "keyPattern": {"host": 1}}]
+        with suppress(BulkWriteError):
+            outcome_of(BulkWriteError({"writeErrors": failures, "nInserted": 1}), 2, "mongodb://h/d.c", reasons)
+        about_documents |= {code} if reasons else set()
+    assert about_documents == {121, 2, 9, 14, 15, 22, 52, 53, 55, 56, 57, 171, 10334, 11000, 16755, 17280}
 
 
 def test_a_collection_of_something_else_is_a_format_error(store: MongoDBStore, collection: Any) -> None:
@@ -415,6 +441,25 @@ def test_trouble_of_the_server_is_an_error_of_ours_and_repeating_stores_each_rec
         assert unavailable.value.__cause__ is not None
         fail(server, "off")
         victim.append(history)
+    assert sorted(stored_ids(server)) == sorted(document["record_id"] for document in every)
+
+
+def test_a_refusal_that_passes_is_waited_out_and_keeps_no_record_out(victim: MongoDBStore, server: Mongod) -> None:
+    every = make_history(3)
+    victim.append(every)
+    with server.client() as client:
+        block, insert = {"setUserWriteBlockMode": 1}, {"configureFailPoint": "failAllInserts"}
+        for begin, end in (
+            (block | {"global": True}, block | {"global": False}),
+            (insert | {"mode": "alwaysOn"}, insert | {"mode": "off"}),
+        ):
+            for history in ([make_document()], make_history(30)):
+                client.admin.command(begin)
+                with pytest.raises(StoreUnavailableError):
+                    victim.append(history)
+                client.admin.command(end)
+                victim.append(history)
+                every += history
     assert sorted(stored_ids(server)) == sorted(document["record_id"] for document in every)
 
 

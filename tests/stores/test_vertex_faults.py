@@ -167,6 +167,50 @@ def test_all_rows_refused_for_their_content_are_named(cloud: FakeGoogleCloud) ->
     assert list(caught.value.reasons) == ids(history)
 
 
+@pytest.mark.parametrize("count", [8, 30, 700])
+@pytest.mark.parametrize("why", ["|injected", "version|{} is not what this table takes", "|Row '{}' is refused (9:{})"])
+def test_many_rows_refused_alike_with_none_taken_are_the_tables_doing_whatever_the_words(
+    cloud: FakeGoogleCloud, count: int, why: str
+) -> None:
+    history = make_history(count)
+    cloud.bigquery.refuse = lambda row: why.format(row["stored_order"], row["stored_order"])
+    store = cloud.store()
+    with pytest.raises(StoreSetupError, match=r"vertex check"):
+        store.append(history, fresh=True)
+    cloud.bigquery.refuse = lambda _: ""
+    store.append(history, fresh=True)
+    assert_counted_once(store, history)
+
+
+def test_rows_refused_for_several_reasons_are_named_however_many(cloud: FakeGoogleCloud) -> None:
+    history = make_history(40)
+    bad = set(ids(history[::2]))
+    cloud.bigquery.refuse = lambda row: "|injected" if row["record_id"] in bad else "|and another"
+    with pytest.raises(RefusedRecordsError) as caught:
+        cloud.store().append(history, fresh=True)
+    assert caught.value.reasons.keys() == set(ids(history))
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_small_row_is_never_the_cause_of_a_413(cloud: FakeGoogleCloud, count: int) -> None:
+    history = make_history(count)
+    cloud.bigquery.faults = [Fault("/insertAll", status=413, reason="", message="Request Entity Too Large")]
+    store = cloud.store()
+    with pytest.raises(StoreSetupError, match="does not take a row under 1 MB"):
+        store.append(history, fresh=True)
+    cloud.bigquery.faults = []
+    store.append(history, fresh=True)
+    assert_counted_once(store, history)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_records_too_old_to_be_streamed_are_refused_however_many(cloud: FakeGoogleCloud, count: int) -> None:
+    old = (datetime.now(UTC) - timedelta(days=2000)).isoformat(timespec="microseconds")
+    with pytest.raises(RefusedRecordsError, match="1825 days") as caught:
+        cloud.store().append([make_document(timestamp=old) for _ in range(count)], fresh=True)
+    assert len(caught.value.reasons) == count
+
+
 def test_a_record_too_old_to_be_streamed_is_refused_alone(cloud: FakeGoogleCloud) -> None:
     now = datetime.now(UTC)
     old = make_document(timestamp=(now - timedelta(days=2000)).isoformat(timespec="microseconds"))

@@ -6,7 +6,8 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import StoreFormatError
+from benchmark_recorder.errors import StoreFormatError, StoreSetupError
+from benchmark_recorder.stores.base import REFUSED_ALIKE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,31 +20,45 @@ TOO_LARGE: Final = 10334
 _DUPLICATE_KEY: Final = 11000
 _BY_ID: Final = {"_id": 1}
 
-_NOT_THE_RECORDS_FAULT: Final = frozenset(
-    # rights, shutdown, elections, interruption, time limits, conflicts, disk space, sharding in motion
-    {6, 7, 13, 18, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 262, 290, 314, 317, 358}
-    | {8000, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031}
+_ABOUT_THE_DOCUMENT: Final = frozenset(
+    # a validator; bad values and BSON; names of fields; what an index of the user's cannot hold
+    {121, 2, 9, 14, 15, 22, TOO_LARGE, 52, 53, 55, 56, 57, 171, 16755, 17280}
 )
-"""Codes of a document's write error that may not recur; any other is the document's own fault."""
+"""Codes of a document's write error that would recur. Any other may pass: it is the server's trouble."""
 
 
-def outcome_of(error: BulkWriteError, reasons: dict[str, str]) -> int:
+def outcome_of(error: BulkWriteError, count: int, name: str, reasons: dict[str, str]) -> int:
     """How many documents of a partly refused batch were new; the refusals are added to ``reasons``.
+
+    Args:
+        error: the driver's.
+        count: documents in the batch.
+        name: the store's.
+        reasons: by the document's id.
 
     Raises:
         pymongo.errors.BulkWriteError: some may not be stored, through no fault of their own.
+        StoreSetupError: all are refused alike, which is the collection's doing.
     """
     details = error.details or {}
     refused: dict[str, str] = {}
+    codes: set[int | None] = set()
     for failure in details.get("writeErrors", ()):
         code = failure.get("code")
-        if code in _NOT_THE_RECORDS_FAULT:
-            raise error
         # Under another unique index, a different record is stored, and this one is not.
-        if code != _DUPLICATE_KEY or failure.get("keyPattern", _BY_ID) != _BY_ID:
-            refused[failure["op"]["_id"]] = f"{failure.get('errmsg', 'refused')} (code {code})"
+        if code == _DUPLICATE_KEY and failure.get("keyPattern", _BY_ID) == _BY_ID:
+            continue
+        if code != _DUPLICATE_KEY and code not in _ABOUT_THE_DOCUMENT:
+            raise error
+        codes.add(code)
+        refused[failure["op"]["_id"]] = f"{failure.get('errmsg', 'refused')} (code {code})"
     if details.get("writeConcernErrors"):
         raise error
+    if len(refused) == count >= REFUSED_ALIKE and len(codes) == 1 and TOO_LARGE not in codes:
+        raise StoreSetupError(
+            f"{name} refuses every record alike: {next(iter(refused.values()))}; check the collection's validator and "
+            "its unique indexes"
+        ) from error
     reasons |= refused
     return int(details.get("nInserted", 0))
 

@@ -232,7 +232,7 @@ class MongoDBStore(Store):
         try:
             collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
-            return outcome_of(error, reasons)
+            return outcome_of(error, len(rows), self.name, reasons)
         except (DocumentTooLarge, OperationFailure) as error:
             if isinstance(error, OperationFailure) and error.code != TOO_LARGE:
                 raise

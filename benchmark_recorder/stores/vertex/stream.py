@@ -6,6 +6,7 @@ It answers with nothing, with an error for each row (of which only ``invalid`` i
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.api_core import exceptions
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError
+from benchmark_recorder.stores.base import REFUSED_ALIKE
 from benchmark_recorder.stores.vertex.columns import make_room
 from benchmark_recorder.stores.vertex.requests import limits, passes
 from benchmark_recorder.stores.vertex.rows import OPTIONAL, OTHER_FIELDS, without_columns
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 ROWS_PER_REQUEST: Final = 500
 """What BigQuery recommends; its limits are 50,000 rows and 10 MB."""
 
-_ALIKE: Final = 8
-"""Rows refused alone, all for one reason and with none taken, after which no more are tried."""
+SMALL_ROW: Final = 1_000_000
+"""Bytes of a row that is never the cause of a 413: BigQuery takes 10 MB."""
 
 _ABOUT_THE_TABLE: Final = re.compile(
     r"no such field|cannot convert|could not convert|could not parse|missing required field|is not a record|"
@@ -38,6 +40,11 @@ _ABOUT_THE_TABLE: Final = re.compile(
 )
 """What BigQuery says about a row when the table's columns are not ours; one record alone cannot cause it."""
 
+_ABOUT_THE_ROW: Final = re.compile(r"days in the (?:past|future)|maximum allowed row size", re.IGNORECASE)
+"""What BigQuery says about a row that no table would take, however many there are."""
+
+_VALUES: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.:+-]*")
+"""What a reason may quote of a row: texts, numbers, times."""
 
 _NO_SUCH_FIELD: Final = re.compile(r"no such field: (\w+)", re.IGNORECASE)
 
@@ -80,8 +87,7 @@ class Stream:
         if not self.refused:
             return
         first, why = next(iter(self.refused.items()))
-        # A reason may quote the row's value, so the reasons need not be the same text.
-        if not self.taken and all(map(self._is_about_the_table, self.refused.values())):
+        if not self.taken and (self._are_alike() or all(map(self._is_about_the_table, self.refused.values()))):
             raise self._setup_error(why)
         raise RefusedRecordsError(
             f"{self.place.name} refuses {len(self.refused):,} of {len(rows):,} records; the first, {first}: {why}",
@@ -113,10 +119,14 @@ class Stream:
             self._request(rows[middle:])
             return
         why = f"{error.code}: {error.message}"[:300]
+        if error.code == 413 and len(json.dumps(rows[0])) < SMALL_ROW:
+            raise StoreSetupError(
+                f"{self.place.name} does not take a row under 1 MB: {why}; check for a proxy with a limit"
+            ) from error
         self.refused[rows[0]["record_id"]] = why
         if error.code != 413:
             self._whole.add(why)
-        if not self.taken and len(self.refused) >= _ALIKE and set(self.refused.values()) == {why} == self._whole:
+        if not self.taken and self._are_alike() and self._whole.issuperset(self.refused.values()):
             raise self._setup_error(why) from error
 
     def _sort_out(self, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> None:
@@ -162,6 +172,11 @@ class Stream:
         self._there |= unknown.keys() - self.absent
         if OTHER_FIELDS in self.absent:
             raise self._setup_error(f"there is no column {OTHER_FIELDS}")
+
+    def _are_alike(self) -> bool:
+        """Whether enough rows are refused, all for one reason, that it is not theirs."""
+        kinds = {_VALUES.sub("", why) for why in self.refused.values()}
+        return len(self.refused) >= REFUSED_ALIKE and len(kinds) == 1 and not _ABOUT_THE_ROW.search(min(kinds))
 
     def _is_about_the_table(self, why: str) -> bool:
         return why in self._whole or _ABOUT_THE_TABLE.search(why) is not None
