@@ -125,7 +125,7 @@ def plan_runs(  # noqa: PLR0913
     decision: str = "gate",
     scope: str = "suite",
     margin: float | None = None,
-    margins: Mapping[str, float] | None = None,
+    margins: object = None,
 ) -> RunPlan:
     """Plan further runs.
 
@@ -152,7 +152,9 @@ def plan_runs(  # noqa: PLR0913
     one_of("decision", decision, DECISIONS)
     if not _is_number(power) or not 0.05 < power < 1:
         raise InvalidQueryError(f"power: expected a number above 0.05 and below 1 (0.8 is 80%), got {preview(power)}")
-    limits = check_margins({**(margins or {}), **({} if margin is None else {spec.name: margin})})
+    limits = check_margins(margins)
+    if margin is not None:
+        limits |= {spec.name: check_margin(margin, spec)}
     _check_effect(effect, spec, decision)
     aim, limit = _aim(spec, effect, decision, margin, limits)
     new = v2 is None or not cells.of(v2)

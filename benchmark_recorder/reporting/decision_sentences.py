@@ -1,4 +1,4 @@
-"""What gates, claims and the gate's self-test found, in sentences."""
+"""What gates, claims, plans of runs and the gate's self-test found, in sentences."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from benchmark_recorder.analysis import (
     GateCheck,
     GateResult,
     LiteralCheck,
+    RunPlan,
     SelfTest,
 )
 from benchmark_recorder.analysis.guardrails import ALPHA
@@ -210,6 +211,41 @@ def claims_sentence(report: ClaimReport) -> str:
     ]
     claims = "claim" if len(found) == 1 else "claims"
     return f"Of {len(found)} {claims}: {', '.join(parts)}." if parts else "There are no claims."
+
+
+# Plans ---------------------------------------------------------------------------------------------------------------
+
+
+def plan_words(plan: RunPlan, **_: object) -> dict[str, Any]:
+    """The fields of a plan that hold words."""
+    needed = plan.needed and replace(plan.needed, sentence=needed_sentence(plan.needed, plan_aim(plan)))
+    return {"sentence": plan_sentence(replace(plan, needed=needed)), "needed": needed}
+
+
+def plan_aim(plan: RunPlan) -> str:
+    """The decision that is planned for."""
+    noun, suffix = METRICS[plan.metric].noun, unit(METRICS[plan.metric].kind)
+    change = given(plan.effect, suffix)
+    if plan.decision == "verdict":
+        return f"to see a change in {noun} of {change}"
+    if plan.decision == "claim":
+        return f"to tell an improvement in {noun} of {given(plan.effect)}% from none"
+    if plan.margin is not None and plan.effect > plan.margin:
+        return f"to block a candidate whose {noun} is worse by {change}"
+    candidate = f"a candidate whose {noun} is worse by {change}" if plan.effect else f"an unchanged {noun}"
+    return f"to show {candidate} to be within the limit of {_limit(plan.metric, plan.margin or 0.0)}"
+
+
+def plan_sentence(plan: RunPlan) -> str:
+    """How many further runs, or that there are enough."""
+    if any(caveat.code == "unknown_version" and caveat.figures["version"] == plan.v1 for caveat in plan.warnings):
+        return f"There are no runs of version {plan.v1} to plan from."
+    present = "" if plan.present is None else f" The runs that there are do so {rate(plan.present)} of the time."
+    if plan.enough:
+        return f"No further runs are needed {plan_aim(plan)} with {given(plan.power)}% power.{present}"
+    if plan.needed is None:
+        return f"No number of runs is known to be enough {plan_aim(plan)} with {given(plan.power)}% power.{present}"
+    return f"{plan.needed.sentence}{present}"
 
 
 # The self-test -------------------------------------------------------------------------------------------------------

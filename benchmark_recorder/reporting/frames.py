@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Comparison,
         GateResult,
         JointComparison,
+        RunPlan,
         SelfTest,
         SlicedComparison,
         Summary,
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 Kind = Literal["text", "float", "count", "truth"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
-    "different blocked literal inconclusive",
-    "count": "n v1_count v2_count splits",
-    "truth": "stands_out met",
+    "different blocked literal inconclusive power present cost seconds",
+    "count": "n v1_count v2_count splits runs runs_per_task tasks",
+    "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split by "
     "group",
 }
@@ -141,6 +142,15 @@ def gate_frame(result: GateResult) -> Frame:
     return _frame(
         "metric baseline candidate v1_value v2_value worsening bound margin p_value p_adjusted state",
         ((check, result) for check in result.checks),
+    )
+
+
+def plan_frame(plan: RunPlan) -> Frame:
+    """One row."""
+    needed: object = plan.needed or dict.fromkeys(("runs", "runs_per_task", "tasks", "cost", "seconds"))
+    return _frame(
+        "metric v1 v2 decision effect power scope margin present enough runs runs_per_task tasks cost seconds",
+        [(plan, needed)],
     )
 
 

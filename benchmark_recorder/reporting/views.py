@@ -190,6 +190,7 @@ WORDS: Final = {
         ("GateCheck", "LiteralCheck", "GateResult", "ClaimResult", "ClaimReport", "SelfTest"),
         "decision_sentences.decision_words",
     ),
+    "RunPlan": "decision_sentences.plan_words",
 }
 """What makes the fields of a result that hold words, by the result's type; imported when it is needed."""
 
