@@ -6,7 +6,8 @@
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
   of a ratio of sums.
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
-  times. ``comparison``: its verdict, each task on its own, and the verdict on all metrics.
+  times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and
+  several versions against one.
 - ``planning``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how often a test
   decides.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
@@ -26,7 +27,7 @@ from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.claims import Claim, ClaimReport, ClaimResult, check_claims
-    from benchmark_recorder.analysis.comparison import Comparison, JointComparison, TaskRow, compare, compare_all
+    from benchmark_recorder.analysis.comparison import Comparison, TaskRow, compare
     from benchmark_recorder.analysis.diagnostics import (
         FAILURE_FIELDS,
         ROUTE_FIELDS,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         what_to_look_at,
     )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
+    from benchmark_recorder.analysis.joint import EachComparison, JointComparison, compare_all, compare_each
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
     from benchmark_recorder.analysis.planning import Needed, RunPlan, plan_runs
@@ -65,6 +67,7 @@ __all__ = [
     "Comparison",
     "Confusion",
     "Distribution",
+    "EachComparison",
     "Estimate",
     "FailureClass",
     "FalseBlocks",
@@ -90,6 +93,7 @@ __all__ = [
     "check_gate",
     "compare",
     "compare_all",
+    "compare_each",
     "compare_slices",
     "distributions_of",
     "plan_runs",
@@ -106,10 +110,11 @@ _HOMES: Final = {
         "diagnostics",
     ),
     **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims", "DEFAULT_CLAIMS"), "claims"),
-    **dict.fromkeys(("Comparison", "JointComparison", "TaskRow", "compare", "compare_all"), "comparison"),
+    **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "thresholds",
+    **dict.fromkeys(("EachComparison", "JointComparison", "compare_all", "compare_each"), "joint"),
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
     **dict.fromkeys(("Needed", "RunPlan", "plan_runs"), "planning"),
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from benchmark_recorder.analysis.metrics import METRICS, metric_named
 from benchmark_recorder.analysis.results import finite, ratio_of
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Metric
+
+K = TypeVar("K")
 
 State = Literal["pass", "warn", "inconclusive", "block", "no_data"]
 CheckState = Literal["pass", "warn", "inconclusive", "block", "missing"]
@@ -103,9 +105,10 @@ def rule(evidence: Mapping[str, Evidence | None], limits: Mapping[str, float] = 
     }
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[K, float]) -> dict[K, float]:
     """P-values adjusted so that the chance of any false one below alpha is at most alpha (Holm 1979)."""
-    adjusted, greatest = {}, 0.0
+    adjusted: dict[K, float] = {}
+    greatest = 0.0
     for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         greatest = max(greatest, min(1.0, p * (len(p_values) - rank)))
         adjusted[name] = greatest

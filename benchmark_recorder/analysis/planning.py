@@ -397,4 +397,6 @@ def _blocked_from(
     size = smallest(found, least, first.error)
     if size is None:
         return None
-    return finite(math.expm1(size)) if metric.kind == "ratio" else min(1.0, size)
+    if metric.kind == "points":
+        return size if size < 1 else None
+    return finite(math.expm1(size))

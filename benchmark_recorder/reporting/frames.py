@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import (
         ClaimReport,
         Comparison,
+        EachComparison,
         GateResult,
         JointComparison,
         RunPlan,
@@ -114,6 +115,19 @@ def joint_frame(joint: JointComparison) -> Frame:
     return _frame(
         "metric v1 v2 v1_value v2_value v1_count v2_count kind effect low high p_value verdict margin method",
         ((c, c.interval or _NO_INTERVAL) for c in joint.comparisons.values()),
+    )
+
+
+def each_frame(each: EachComparison) -> Frame:
+    """A row for each candidate and metric, with its adjusted p-value."""
+    return _frame(
+        "metric v1 v2 v1_value v2_value v1_count v2_count kind effect low high p_value p_adjusted verdict margin "
+        "method",
+        (
+            (c, c.interval or _NO_INTERVAL, {"p_adjusted": joint.p_adjusted.get(c.metric)})
+            for joint in each.comparisons.values()
+            for c in joint.comparisons.values()
+        ),
     )
 
 

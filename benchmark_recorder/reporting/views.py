@@ -186,6 +186,7 @@ WORDS: Final = {
     "Caveat": "caveat_sentences.caveat_words",
     "Comparison": "wording.comparison_words",
     "JointComparison": "wording.joint_words",
+    "EachComparison": "wording.each_words",
     **dict.fromkeys(
         ("GateCheck", "LiteralCheck", "GateResult", "ClaimResult", "ClaimReport", "SelfTest"),
         "decision_sentences.decision_words",
