@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, StoreFormatError, preview
+from benchmark_recorder.errors import ConfigurationError, StoreFormatError, StoreSetupError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 
@@ -122,7 +122,7 @@ def _from_project() -> Iterator[tuple[str, Any, str]]:
         raise ConfigurationError(f"{path}: expected a table [tool.benchmark_recorder], got {table!r}")
     for name, value in table.items():
         if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
-            value = str(path.parent / Path(value).expanduser())  # noqa: PLW2901
+            value = str(path.parent / expanded(value))  # noqa: PLW2901
         yield name, value, f"[tool.benchmark_recorder] of {path}"
 
 
@@ -190,6 +190,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         StoreFormatError: the path is a folder.
+        StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     if enable_vertex_ai:
@@ -231,6 +232,7 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         StoreFormatError: the path is a folder.
+        StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     where, settings = _resolved(store)
@@ -263,12 +265,26 @@ def _place(place: str) -> Path | str:
     if "://" in place:
         return place
     try:
-        path = Path(place).expanduser().absolute()
+        path = expanded(place).absolute()
     except FileNotFoundError as error:
-        raise ConfigurationError(f"store: the working directory, where {place} begins, is gone") from error
+        raise StoreSetupError(f"store: the working directory, where {place} begins, is gone") from error
     if path.is_dir():
         raise StoreFormatError(f"store: {path} is a folder; name a file in it, such as {path / 'metrics.json'}")
     return path
+
+
+def expanded(place: str | os.PathLike[str]) -> Path:
+    """A path with the home directory for its ``~``.
+
+    Raises:
+        StoreSetupError: that user has none.
+    """
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise StoreSetupError(
+            f"store: {os.fspath(place)}: there is no such home directory; name the store by a whole path (--store)"
+        ) from error
 
 
 def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:

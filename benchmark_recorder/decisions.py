@@ -74,6 +74,7 @@ class Decisions:
             pending=condition.pending,
             pending_since=condition.pending_since,
             quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
         )
 
     def close(self) -> None:
@@ -128,7 +129,9 @@ class Decisions:
         Args:
             v1: the baseline.
             v2: the candidate.
-            metric: ``execution_time``, ``success_rate``, ``failure_rate``, ``cost`` or ``routing_accuracy``.
+            metric: ``time``, ``success``, ``failures``, ``cost``, ``routing``, ``input_tokens``, ``output_tokens``, or
+                a statistic: ``time.mean``, ``cost.p99`` (mean, median, p95, p99); ``p95`` is that of the time.
+                Statistics and tokens need the values of single runs: no ``by``, at most 5,000,000 runs.
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
             margin: the largest difference that does not matter; each metric's own unless given.
@@ -323,10 +326,11 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import plan_runs
+        from benchmark_recorder.questions import compared_cells
         from benchmark_recorder.reporting.decision_views import RunPlanView
 
         found = plan_runs(
-            self._store.summarize(self._pair(v1, v1 if v2 is None else v2, query)),
+            compared_cells(self._store, self._pair(v1, v1 if v2 is None else v2, query)),
             v1,
             v2,
             metric,

@@ -97,6 +97,14 @@ def task_id_of(task: str) -> str:
     return _kept_digest(task) if len(task) <= 1024 else _digest(task)
 
 
+def is_made(task_id: str) -> bool:
+    """Whether an id looks like one that was made from a task's text, and so stands for no other text."""
+    return len(task_id) == 12 and _HEXADECIMAL.issuperset(task_id)
+
+
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+
+
 def _digest(task: str) -> str:
     return hashlib.sha256(task.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:12]
 

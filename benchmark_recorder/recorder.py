@@ -272,6 +272,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
             pending=condition.pending,
             pending_since=condition.pending_since,
             quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
         )
 
     def flush(self, timeout: float | None = 10.0) -> bool:

@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from benchmark_recorder import BenchmarkRecorder, ConfigurationError, StoreFormatError, get_benchmark_recorder
+from benchmark_recorder import (
+    BenchmarkRecorder,
+    ConfigurationError,
+    StoreFormatError,
+    StoreSetupError,
+    get_benchmark_recorder,
+)
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.stores.memory import MemoryStore
 
@@ -201,7 +207,7 @@ def test_a_whole_path_needs_no_working_directory(tmp_path: Path, monkeypatch: py
     gone.rmdir()
     record(get_benchmark_recorder(tmp_path / "whole.json"))
     assert len(json.loads((tmp_path / "whole.json").read_text())["metrics"]) == 1
-    with pytest.raises(ConfigurationError, match="^store: the working directory, where a.json begins, is gone"):
+    with pytest.raises(StoreSetupError, match="^store: the working directory, where a.json begins, is gone"):
         get_benchmark_recorder("a.json")
 
 

@@ -4,16 +4,18 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
-  of a ratio of sums.
+  of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what they are for.
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
   times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and
   several versions against one.
-- ``planning``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how often a test
+- ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how often a test
   decides.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
+- ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look
+  like a change of the version but is not.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
 
 The names below are imported on first use: a question about one version needs no comparison.
@@ -41,8 +43,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.joint import EachComparison, JointComparison, compare_all, compare_each
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
-    from benchmark_recorder.analysis.planning import Needed, RunPlan, plan_runs
+    from benchmark_recorder.analysis.planning import Needed
     from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
+    from benchmark_recorder.analysis.run_plans import RunPlan, plan_runs
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
@@ -109,14 +112,15 @@ _HOMES: Final = {
         ("FAILURE_FIELDS", "ROUTE_FIELDS", "Attention", "Confusion", "FailureClass", "WorstTask", "what_to_look_at"),
         "diagnostics",
     ),
-    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims", "DEFAULT_CLAIMS"), "claims"),
+    **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "thresholds",
     **dict.fromkeys(("EachComparison", "JointComparison", "compare_all", "compare_each"), "joint"),
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
-    **dict.fromkeys(("Needed", "RunPlan", "plan_runs"), "planning"),
+    "Needed": "planning",
+    **dict.fromkeys(("RunPlan", "plan_runs"), "run_plans"),
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
     **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),
@@ -124,4 +128,4 @@ _HOMES: Final = {
     **dict.fromkeys(("TREND_METRICS", "WEEK", "Change", "Trend", "Week", "trend_of", "week_starts"), "trend"),
 }
 
-__getattr__ = lazy_names(__name__, _HOMES, renamed={"Doubt": "Caveat"})
+__getattr__ = lazy_names(__name__, {**_HOMES, "DEFAULT_CLAIMS": "claims"}, renamed={"Doubt": "Caveat"})

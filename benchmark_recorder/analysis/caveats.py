@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed
+from benchmark_recorder.analysis.confounding import confounding_caveats
+from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed, Point
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
     from benchmark_recorder.analysis.measured import Measured
     from benchmark_recorder.cells import Cell, Cells, Moments
-    from benchmark_recorder.columns import Durations
 
 HEAVY = 0.20
 """Share of a sum that no single run should make up."""
@@ -29,15 +25,15 @@ def store_caveats(cells: Cells) -> Iterator[Caveat]:
     return (Caveat(*caveat) for caveat in cells.caveats)
 
 
-def version_caveats(version: str, whole: Cell, metric: str | None = None) -> Iterator[Caveat]:
-    """Caveats about one version's runs, for one metric or (``None``) for a summary."""
-    if metric in {None, "cost"} and whole.unknown_cost:
+def version_caveats(version: str, whole: Cell, figure: str | None = None) -> Iterator[Caveat]:
+    """Caveats about one version's runs, for metrics of one figure or (``None``) for a summary."""
+    if figure in {None, "cost"} and whole.unknown_cost:
         figures = {"version": version, "unknown": whole.unknown_cost, "runs": whole.n}
         yield Caveat("unknown_costs", figures=figures)
-    if metric in {None, "execution_time"}:
+    if figure in {None, "execution_time"}:
         yield from _zeros(version, whole)
         yield from _heavy(version, whole.time, whole.max_time, "time")
-    if metric in {None, "cost"}:
+    if figure in {None, "cost"}:
         yield from _heavy(version, whole.cost, whole.max_cost, "cost")
     for what, texts in (("commit", whole.git_commit), ("host", whole.host)):
         if texts is not None and texts[0] != texts[1]:
@@ -80,6 +76,7 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
     if len(present) < len(sides):
         return tuple(found)
     found += [
+        *confounding_caveats(measured),
         *_empty(measured, v1, v2),
         *_few(measured, v1, v2),
         *_fallback(measured),
@@ -89,7 +86,7 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
         *_fast_failures(measured, cells, v1, v2),
     ]
     for version, cell in present.items():
-        found += version_caveats(version, cell, measured.metric.name)
+        found += version_caveats(version, cell, measured.metric.figure)
     return tuple(found)
 
 
@@ -123,7 +120,10 @@ def _few(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
 
 def _fallback(measured: Measured) -> Iterator[Caveat]:
     """Where the usual method had nothing to go by."""
-    if isinstance(measured.change, Fixed):
+    metric = measured.metric
+    if metric.compared == "quantiles" and isinstance(measured.change, Point):
+        yield Caveat("too_few_for_quantile", figures={"metric": metric.name, "needed": metric.fewest})
+    elif isinstance(measured.change, Fixed):
         yield Caveat("no_spread", figures={"tasks": measured.matched_tasks})
     elif measured.scope == "suite" and measured.change is not None and measured.change.method == OVER_TASKS:
         yield _over_tasks(measured)
@@ -138,7 +138,7 @@ def _fallback(measured: Measured) -> Iterator[Caveat]:
 def _refused(measured: Measured) -> bool:
     """Whether the costs vary so much that no ratio is refused."""
     change = measured.change
-    return isinstance(change, Fieller | Both) and measured.metric.name == "cost" and change.limits(0.95) is None
+    return isinstance(change, Fieller | Both) and measured.metric.compared == "sums" and change.limits(0.95) is None
 
 
 def _over_tasks(measured: Measured) -> Caveat:
@@ -167,7 +167,7 @@ def _mix(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
         "v1": v1,
         "v2": v2,
         "lacking": {"cost": "cost", "routing_accuracy": "route", "execution_time": "success"}.get(
-            measured.metric.name, "run"
+            measured.metric.figure, "run"
         ),
     }
     figures["verdict"] = not measured.unpaired
@@ -258,7 +258,7 @@ def _survivorship(measured: Measured) -> Iterator[Caveat]:
 
 
 def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterator[Caveat]:
-    if measured.metric.name != "execution_time":
+    if not measured.metric.of_successes:
         return
     failed, every = [0, 0], [0, 0]
     # Sums of logarithms of durations and their counts, by version and outcome.
@@ -279,41 +279,3 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
         if ratio < FAST:
             figures = {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]}
             yield Caveat("fast_failures", figures=figures)
-
-
-FEWEST: Final = 5
-"""Runs in a row that repeat earlier ones before it is reported; measured durations do not repeat even once."""
-
-
-def recorded_twice(version: str, durations: Durations) -> Iterator[Caveat]:
-    """A caveat if a stretch of runs repeats an earlier stretch exactly."""
-    ordered = durations.ordered
-    again = ordered[1:] == ordered[:-1]
-    if np.count_nonzero(again) < FEWEST:  # nearly always, and far faster than what follows
-        return
-    times = durations.stored()
-    if repeated := _repeated(times, np.unique(ordered[1:][again])):
-        figures = {"version": version, "repeated": repeated, "runs": len(times)}
-        yield Caveat("recorded_twice", figures=figures)
-
-
-def _repeated(times: NDArray[np.float64], several: NDArray[np.float64]) -> int:
-    """Runs in stretches of at least ``FEWEST``, with at least three different durations, that occurred before.
-
-    Args:
-        times: durations in the order in which they were stored.
-        several: those that occur more than once, in rising order.
-    """
-    places = np.minimum(several.searchsorted(times), len(several) - 1)
-    rows = np.flatnonzero(several[places] == times)
-    order = rows[np.argsort(times[rows], kind="stable")]
-    equal = times[order[1:]] == times[order[:-1]]
-    earlier, later = order[:-1][equal], order[1:][equal]
-    if len(later) < FEWEST:
-        return 0
-    lag = later - earlier
-    by_lag = np.lexsort((later, lag))
-    later, lag = later[by_lag], lag[by_lag]
-    starts = np.flatnonzero(np.r_[True, (np.diff(later) != 1) | (np.diff(lag) != 0)])
-    stretches = np.split(later, starts[1:])
-    return sum(len(stretch) for stretch in stretches if len(stretch) >= FEWEST and len(np.unique(times[stretch])) >= 3)

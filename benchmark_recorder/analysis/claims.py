@@ -34,7 +34,7 @@ class Claim(Result):
     Changes are relative, of rates too: from 60% to 75% right is 25%, from 10% to 5% failures is 50%.
 
     Attributes:
-        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy, or their short forms.
+        metric: a name of ``metrics.METRICS``, or a short form.
         at_least: the improvement that is claimed.
         within: or the change in either direction that is not exceeded.
         acceptable: a point outside of this range of improvements is worth a warning.
@@ -228,7 +228,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
 
     gone = untried(cells, measured)
     status = _status(claim, ratio, percent)
-    if measured.unpaired or (status in {"PROVEN", "SUPPORTED"} and (gone or measured.withheld)):
+    if measured.undecidable or (status in {"PROVEN", "SUPPORTED"} and (gone or measured.withheld)):
         status = "NOT SHOWN"
     warnings = (*gone, *comparison_caveats(measured, cells, {}))
     known = not any(caveat.code == "unknown_version" for caveat in warnings)

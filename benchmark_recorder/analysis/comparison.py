@@ -1,4 +1,4 @@
-"""A baseline against a candidate, on one metric and task by task: effect, interval, verdict and caveats."""
+"""A baseline against a candidate, on one metric, and task by task: effect, interval, verdict and caveats."""
 
 from __future__ import annotations
 
@@ -150,12 +150,13 @@ def compare(  # noqa: PLR0913
         cells: of both.
         v1: the baseline.
         v2: the candidate.
-        metric: execution_time, success_rate, failure_rate, cost or routing_accuracy.
+        metric: a name of ``metrics.METRICS``, or a short form.
         scope: ``"suite"`` (these tasks are all that matters) or ``"tasks"`` (they represent others).
         margin: a smaller change does not matter; by default 5% for time, 1% for cost, 2 points for rates.
 
     Raises:
-        InvalidQueryError: an unknown metric or scope, or a margin that is not a fraction.
+        InvalidQueryError: an unknown metric or scope, a margin that is not a fraction, or a metric that needs what is
+            not at hand.
     """
     spec = metric_named(metric)
     check_scope(scope)
@@ -204,7 +205,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
 def verdict_of(measured: Measured, margin: float, *, significant: bool) -> Verdict:
     """What the evidence amounts to; equivalence wins: a change surely smaller than the margin does not matter."""
     change = measured.change
-    if change is None or measured.unpaired:
+    if change is None or measured.undecidable:
         return "inconclusive"
     if _within(change, measured.metric.kind, margin):
         return "equivalent"
@@ -230,7 +231,7 @@ def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
         name, read = logs[measured.metric.name]
         strata = metrics.align(cells, measured.v1, measured.v2, read, metrics.NO_MOMENTS)
         views[name] = means.geometric(strata, measured.scope)
-    if measured.matched_tasks:
+    if measured.matched_tasks and measured.metric.compared != "quantiles":
         views["pooled"] = _pooled(measured)
     n = measured.left[1] + measured.right[1]
     return {name: measured.estimate(view, n) for name, view in views.items() if view is not None}
@@ -241,15 +242,16 @@ def _pooled(measured: Measured) -> Evidence | None:
     if measured.counts is not None:
         return rates.independent(measured.counts.left, measured.counts.right)
     assert measured.moments is not None
-    return (means.sums_of_all if measured.metric.name == "cost" else means.geometric_of_all)(measured.moments)
+    whole = means.sums_of_all if measured.metric.compared == "sums" else means.geometric_of_all
+    return whole(measured.moments)
 
 
 # Each task on its own: where to look, not what to conclude ----------------------------------------------------------
 
 
 def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
-    """A row for each matched task that is named, by id; empty where all runs were compared whatever their task."""
-    if not measured.matched_tasks:
+    """A row for each matched task with a name, by id; empty for quantiles, or where none was compared with itself."""
+    if not measured.matched_tasks or measured.metric.compared == "quantiles":
         return ()
     pairs: Sequence[Pair[Counts] | Pair[Moments]] = [pair for pair in measured.strata.pairs if pair.task_id is not None]
     found = [_evidence(measured, pair.left, pair.right) for pair in pairs]
@@ -289,7 +291,7 @@ def _row(
 def _value(measured: Measured, side: Counts | Moments) -> float | None:
     if isinstance(side, Counts):
         return side.rate
-    return finite(side.mean if measured.metric.name == "cost" else ratio_of(side.mean))
+    return finite(side.mean if measured.metric.compared == "sums" else ratio_of(side.mean))
 
 
 def _turn(
@@ -319,7 +321,7 @@ def _evidence(measured: Measured, left: Counts | Moments, right: Counts | Moment
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
     alone = Strata((), left, right)
-    found = means.sums_of_all(alone) if measured.metric.name == "cost" else means.geometric_of_all(alone)
+    found = means.sums_of_all(alone) if measured.metric.compared == "sums" else means.geometric_of_all(alone)
     return None if isinstance(found, Point) else found
 
 
@@ -328,6 +330,6 @@ def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments)
         return measured.effect(right.rate - left.rate)
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
-    if measured.metric.name == "cost":
+    if measured.metric.compared == "sums":
         return finite(measured.metric.better * (right.mean / left.mean - 1)) if left.mean > 0 else None
     return finite(measured.effect(right.mean - left.mean))

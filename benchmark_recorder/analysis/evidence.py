@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -272,6 +272,29 @@ class Fixed:
     def below(self, bound: float) -> float:
         """See ``Evidence.below``."""
         return self.chance if self.estimate < bound else 1.0
+
+
+class Extra(NamedTuple):
+    """A variance beyond that of independent runs.
+
+    Attributes:
+        variance: on the evidence's scale.
+        freedom: degrees of freedom; infinite where the variance is taken as known.
+    """
+
+    variance: float
+    freedom: float
+
+
+def widened(evidence: Evidence, extra: Extra) -> Evidence:
+    """The same evidence with a larger error; the degrees of freedom are Satterthwaite's (1946)."""
+    if isinstance(evidence, Point) or not extra.variance > 0 or not math.isfinite(evidence.estimate):
+        return evidence
+    own = evidence.freedom if isinstance(evidence, Student) else math.inf
+    variance = evidence.error**2 + extra.variance
+    doubt = evidence.error**4 / own + extra.variance**2 / extra.freedom
+    found = Student(evidence.estimate, math.sqrt(variance), variance**2 / doubt if doubt else math.inf, evidence.method)
+    return found if isinstance(evidence, Student | Fixed) else Both(evidence, found, evidence.method)
 
 
 def normal_quantile(probability: float) -> float:

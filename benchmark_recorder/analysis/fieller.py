@@ -106,7 +106,8 @@ class Fieller:
         error = math.sqrt(self._variance(ratio))
         if not error:  # one side does not vary, and the ratio leaves nothing of the other
             return 0.0 if sign * (ratio - 1) < 0 else 1.0
-        return student_tail(self._freedom(ratio), sign * (ratio - 1) / error)
+        found = student_tail(self._freedom(ratio), sign * (ratio - 1) / error)
+        return 1.0 if math.isnan(found) else found  # costs beyond what a float's square can hold refuse nothing
 
     def _limit(self, probability: float, direction: int) -> float:
         """The logarithm of the limit over the estimate: from far outside to the first ratio that is not refused."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from benchmark_recorder.analysis import metrics
 from benchmark_recorder.analysis.caveats import comparison_caveats, untried
-from benchmark_recorder.analysis.evidence import Fixed
+from benchmark_recorder.analysis.evidence import Fixed, Point
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
     CheckState,
@@ -26,7 +26,7 @@ from benchmark_recorder.analysis.guardrails import (
     within_p,
 )
 from benchmark_recorder.analysis.measured import Measured, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope
+from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.planning import Needed, detectable, pass_aim, what_would_decide
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers
@@ -39,12 +39,14 @@ from benchmark_recorder.analysis.thresholds import (
     literal_check,
     literal_state,
 )
+from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from benchmark_recorder.analysis.evidence import Evidence
+    from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import Cells
 
 REACTIONS: Final = ("warn", "fail", "pass")
@@ -60,7 +62,8 @@ class GateCheck(Result):
     """One guardrail under the default policy.
 
     Attributes:
-        metric: execution_time, failure_rate, cost, or another one that was given a margin.
+        metric: execution_time, failure_rate, cost, or another one that was given a margin; the mean in place of a
+            quantile that the runs are too few for.
         state: ``"block"``, ``"warn"``, ``"inconclusive"``, ``"missing"`` (no values on a side) or ``"pass"``.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
@@ -75,6 +78,7 @@ class GateCheck(Result):
         required: whether the gate passes only if this guardrail does.
         needed: with which an unchanged candidate passes four times in five; ``None`` unless inconclusive, or where the
             variance is unknown.
+        recorded_twice: whether nothing can be concluded, because runs were recorded twice.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
 
@@ -91,6 +95,7 @@ class GateCheck(Result):
     p_margin: float | None
     required: bool
     needed: Needed | None = field(default=None, kw_only=True)
+    recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
 
 
@@ -209,13 +214,13 @@ def check_gate(  # noqa: PLR0913
     check_target(target)
     limits = check_margins(margins)
     required = check_required(require, limits)
-    measured = {name: measure(cells, baseline, candidate, METRICS[name], scope) for name in limits}
+    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope) for name in limits}
     checks = _checks(cells, measured, limits, required)
     literal = tuple(literal_check(measured[name]) for name in GUARDRAILS)
     target = TARGET if literal_counts and target is None else target
     alerted = alerts(measured["execution_time"], coverage, target)
     empty = not (cells.of(baseline) and cells.of(candidate))
-    states = {check.metric: check.state for check in checks}
+    states = {name: check.state for name, check in zip(limits, checks, strict=True)}
     gone = untried(cells, measured["execution_time"])
     states = dict.fromkeys(states, "inconclusive") if gone and gone[0].code == "no_common_task" else states
     by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not gone)
@@ -228,7 +233,7 @@ def check_gate(  # noqa: PLR0913
         candidate=candidate,
         policy="literal" if literal_counts else "default",
         state=state,
-        exit_code=exit_code,
+        exit_code=int(exit_code),
         default_state=by_default,
         literal_state=by_literal,
         on_inconclusive="warn" if reaction == "warn" else "fail" if reaction == "fail" else "pass",
@@ -243,6 +248,14 @@ def check_gate(  # noqa: PLR0913
 # The default policy ------------------------------------------------------------------------------------------------
 
 
+def _measured(cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str) -> Measured:
+    """A guardrail's metric; for a quantile that the runs are too few for, the mean."""
+    found = measure(cells, baseline, candidate, metric, scope)
+    if metric.compared == "quantiles" and isinstance(found.change, Point):
+        return measure(cells, baseline, candidate, metric_named(f"{metric.figure}.mean"), scope)
+    return found
+
+
 def _checks(
     cells: Cells, measured: Mapping[str, Measured], limits: Mapping[str, float], required: Collection[str]
 ) -> tuple[GateCheck, ...]:
@@ -251,7 +264,7 @@ def _checks(
     judged = sum(change is not None for change in changes.values())
     return tuple(
         GateCheck(
-            metric=name,
+            metric=measured[name].metric.name,
             state=_state(ruling, measured[name]),
             v1_value=measured[name].left[0],
             v2_value=measured[name].right[0],
@@ -264,6 +277,7 @@ def _checks(
             needed=deferred(partial(_needed, measured[name], limits[name])) if ruling.state == "inconclusive" else None,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
+            recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()
         for change in (changes[name],)
@@ -278,16 +292,17 @@ def _state(ruling: Ruling, measured: Measured) -> CheckState:
     """A guardrail's state; what the runs cannot say of a change, they say of none of its sizes."""
     if ruling.state == "missing":
         return ruling.state
-    unknown = not measured.strata.matched or (ruling.state == "pass" and measured.withheld)
+    unknown = not measured.strata.matched or measured.recorded_twice or (ruling.state == "pass" and measured.withheld)
     return "inconclusive" if unknown else ruling.state
 
 
 def _change(cells: Cells, measured: Measured) -> Evidence | None:
     """The evidence on a change; from nothing to something is a rise beyond any limit, tested by how many runs rose."""
     metric = measured.metric
-    if measured.change is not None or metric.kind != "ratio" or measured.left[0] != 0 or not measured.right[0] > 0:
+    from_nothing = measured.left[0] == 0 and measured.right[0] > 0
+    if measured.change is not None or metric.moments is None or not from_nothing:
         return measured.change
-    above = metrics.paid if metric.name == "cost" else metrics.timed
+    above = metrics.paid if metric.figure == "cost" else metrics.timed
     counts = metrics.align(cells, measured.v1, measured.v2, above, metrics.NO_COUNTS)
     risen = rate_difference(counts, measured.scope, once=False)
     return None if risen is None else Fixed(math.inf, risen.above(0.0), "runs above zero")
@@ -296,22 +311,32 @@ def _change(cells: Cells, measured: Measured) -> Evidence | None:
 # The whole gate ------------------------------------------------------------------------------------------------------
 
 
-def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
+def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, Code]:
     if state == "block":
-        return state, 1
+        return state, Code.BLOCKED
     if state == "no_data":
-        return state, 4
+        return state, Code.NO_DATA
     if state == "inconclusive":
         if reaction == "fail":
-            return state, 3
+            return state, Code.INCONCLUSIVE
         if reaction == "pass":
-            return ("warn" if alerted else "pass"), 0
-    return state, 0
+            return ("warn" if alerted else "pass"), Code.FINE
+    return state, Code.FINE
+
+
+def _by_the_mean(name: str, measured: Measured) -> tuple[Caveat, ...]:
+    if measured.metric is METRICS[name]:
+        return ()
+    return (Caveat("mean_guards_tail", figures={"metric": name, "needed": METRICS[name].fewest}),)
 
 
 def _warnings(measured: Mapping[str, Measured], cells: Cells, window: float | None) -> tuple[Caveat, ...]:
     """Of all guardrails; a baseline without runs in the window is said to have none there."""
-    found = tuple(caveat for one in measured.values() for caveat in comparison_caveats(one, cells, {}))
+    found = tuple(
+        caveat
+        for name, one in measured.items()
+        for caveat in (*_by_the_mean(name, one), *comparison_caveats(one, cells, {}))
+    )
     time = measured["execution_time"]
     if window is None or time.wholes[1] is None:
         return found

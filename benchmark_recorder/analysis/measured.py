@@ -6,17 +6,27 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.metrics import COMMON
+from benchmark_recorder.analysis.quantiles import quantile_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
+from benchmark_recorder.analysis.run_order import run_order
+from benchmark_recorder.analysis.single_runs import read_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
+from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
+    from benchmark_recorder.analysis.run_order import Dependence, RunOrder
     from benchmark_recorder.analysis.survivorship import Survivorship
     from benchmark_recorder.cells import Cell, Cells, Moments
 
@@ -39,6 +49,7 @@ class Measured:
         counts: what a rate was made from.
         unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
+        order: both versions' runs in their order; ``None`` where they are not at hand.
     """
 
     metric: Metric
@@ -54,6 +65,7 @@ class Measured:
     counts: Strata[Counts] | None = None
     unpaired: bool = False
     survivorship: Survivorship | None = None
+    order: RunOrder | None = None
 
     @property
     def improvement(self) -> float:
@@ -78,12 +90,29 @@ class Measured:
     @property
     def left_out(self) -> tuple[Pair[Moments], ...]:
         """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
-        return () if self.moments is None else means.singles_left_out(self.moments, self.scope)
+        if self.moments is None or self.metric.compared == "quantiles":
+            return ()
+        return means.singles_left_out(self.moments, self.scope)
 
     @property
     def withheld(self) -> bool:
         """Whether an improvement must not be claimed: failures rose, and all runs together do not confirm it."""
         return self.survivorship is not None and self.survivorship.doubtful
+
+    @property
+    def recorded_twice(self) -> bool:
+        """Whether so many runs were stored twice that nothing can rest on them."""
+        return self.order is not None and bool(self.order.twice)
+
+    @property
+    def undecidable(self) -> bool:
+        """Whether no verdict can be given at all, whatever the interval."""
+        return self.unpaired or self.recorded_twice
+
+    @property
+    def dependence(self) -> Dependence | None:
+        """How runs depend on those before them, where that widens the interval."""
+        return self.order.dependence if self.order and self.metric.of_successes else None
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
@@ -116,8 +145,14 @@ def interval_on(
 
 
 def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
-    """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded."""
+    """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded.
+
+    Raises:
+        InvalidQueryError: the metric needs the values of single runs, and they are not at hand; or a quantile is asked
+            about other tasks.
+    """
     wholes = total(cells.of(v1)), total(cells.of(v2))
+    order = run_order(cells, v1, v2)
     if metric.counts is not None:
         counts = metrics.align(cells, v1, v2, metric.counts, metrics.NO_COUNTS)
         return Measured(
@@ -131,18 +166,18 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             rates.rate_difference(counts, scope, once=metric.once),
             rates.rate_ratio(counts, scope, once=metric.once),
             counts=counts,
+            order=order,
             unpaired=_suites_differ(cells, counts, v1, v2),
         )
-    if metric.name == "cost":
-        moments = metrics.align(cells, v1, v2, metrics.cost, metrics.NO_MOMENTS)
-        change = means.sums(moments, scope)
+    if metric.moments is None:
+        moments, left, right, change = _by_single_runs(cells, v1, v2, metric, scope)
     else:
-        moments = metrics.align(cells, v1, v2, metrics.log_time_of_successes, metrics.NO_MOMENTS)
-        change = means.geometric(moments, scope)
-    read = metrics.cost if metric.name == "cost" else metrics.time
-    left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
-    differ = _suites_differ(cells, moments, v1, v2)
-    beside = survivorship(cells, v1, v2) if metric.name == "execution_time" else None
+        moments = metrics.align(cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
+        read = metrics.cost if metric.figure == "cost" else metrics.time
+        left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
+        change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
+    if metric.of_successes:
+        change = _dependent(change, order)
     return Measured(
         metric,
         wholes,
@@ -154,9 +189,20 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         change,
         change,
         moments=moments,
-        unpaired=differ,
-        survivorship=beside,
+        unpaired=_suites_differ(cells, moments, v1, v2),
+        survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
+        order=order,
     )
+
+
+def _dependent(change: Evidence | None, order: RunOrder | None) -> Evidence | None:
+    """The evidence with the interval that it has where runs depend on those before them."""
+    if change is None or order is None or order.dependence is None:
+        return change
+    inflation = order.dependence.inflation
+    # So many runs are worth as many independent ones as there are, divided by the inflation.
+    freedom = max(1.0, change.freedom / inflation) if isinstance(change, Student) else math.inf
+    return widened(change, Extra(change.error**2 * (inflation - 1), freedom))
 
 
 REPEATED: Final = 1.5
@@ -171,6 +217,31 @@ def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: s
     sides = ((v1, strata.left.n), (v2, strata.right.n))
     repeated = any(n >= REPEATED * tasks[version] for version, n in sides if version in tasks)
     return repeated or strata.common >= COMMON
+
+
+def _by_single_runs(
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str
+) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], Evidence | None]:
+    """Runs by task, both plain values, and the change."""
+    if metric.compared == "quantiles" and scope == "tasks":
+        raise InvalidQueryError(f'scope: {metric.name} is compared on these tasks alone; omit scope="tasks"')
+    runs = read_runs(cells, v1, v2, metric)
+    moments = runs.strata()
+    if metric.compared == "quantiles":
+        left, right = (_quantile(side.plain, metric.share) for side in (runs.left, runs.right))
+        return moments, left, right, quantile_ratio(runs, metric, matched=moments.matched)
+    left, right = (_average(side.plain) for side in (runs.left, runs.right))
+    return moments, left, right, means.sums(moments, scope)
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> tuple[float, int]:
+    return (float(np.quantile(values, share)) if len(values) else math.nan), len(values)
+
+
+def _average(values: NDArray[np.float64]) -> tuple[float, int]:
+    with np.errstate(over="ignore"):
+        mean = float(values.mean()) if len(values) else math.nan
+    return mean if math.isfinite(mean) else math.nan, len(values)
 
 
 def _rate(counts: Counts) -> tuple[float, int]:

@@ -1,7 +1,8 @@
-"""What is compared: five metrics, each with its direction, scale and margin, and the runs of two versions by task."""
+"""What is compared: the metrics, each with its direction, scale and margin, and the runs of two versions by task."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -198,53 +199,103 @@ def right_routings(cell: Runs) -> Counts:
     return Counts(cell.routed, cell.routed_right)
 
 
+Compared = Literal["rates", "geometric means", "sums", "quantiles"]
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How one metric is read.
+    """How one metric is read: a figure of a run, or a statistic of one.
 
     Attributes:
-        name: as callers write it.
-        kind: ``"ratio"``: changes are relative; ``"points"``: they are differences of rates.
+        name: as callers write it: ``FIGURE`` or ``FIGURE.STATISTIC``.
         better: 1 where more is better, -1 where less is.
         margin: a smaller change does not matter: 0.05 is 5%, or 5 points.
         noun: in a sentence.
+        compared: what of the two versions is compared.
         counts: of a cell, where the metric is a rate.
+        moments: of a cell, where cells are enough; otherwise the metric needs the values of single runs.
+        share: of the runs below a quantile.
+        fewest: runs a task from which on a quantile has an interval.
     """
 
     name: str
-    kind: Literal["ratio", "points"]
     better: Literal[1, -1]
     margin: float
     noun: str
+    compared: Compared
     counts: Read[Counts] | None = None
+    moments: Read[Moments] | None = None
+    share: float = math.nan
+    fewest: int = 1
+
+    @property
+    def kind(self) -> Literal["ratio", "points"]:
+        """``"ratio"``: changes are relative; ``"points"``: they are differences of rates."""
+        return "points" if self.compared == "rates" else "ratio"
+
+    @property
+    def figure(self) -> str:
+        """What each run has: ``execution_time``, ``cost``, tokens or an outcome."""
+        return self.name.partition(".")[0]
 
     @property
     def once(self) -> bool:
         """Whether a task's repeats that all end alike are one piece of evidence, as with a router without chance."""
         return self.name == "routing_accuracy"
 
+    @property
+    def of_successes(self) -> bool:
+        """Whether only runs that succeeded count: a failed one is fast, or took as long as it was allowed to."""
+        return self.figure == "execution_time"
+
+    @property
+    def needs_runs(self) -> bool:
+        """Whether it needs the values of single runs."""
+        return self.counts is None and self.moments is None
+
+
+_STATISTICS: Final = {"median": (0.5, 2), "p95": (0.95, 10), "p99": (0.99, 50)}
+"""The quantiles: the share of the runs below, and the runs a task that an interval needs."""
+
+
+def _quantiles(figure: str, noun: str, margin: float) -> Iterable[Metric]:
+    for statistic, (share, fewest) in _STATISTICS.items():
+        yield Metric(
+            f"{figure}.{statistic}", -1, margin, f"{statistic} {noun}", "quantiles", share=share, fewest=fewest
+        )
+
 
 METRICS: Final[Mapping[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("execution_time", "ratio", -1, 0.05, "execution time"),
-        Metric("success_rate", "points", 1, 0.02, "success rate", successes),
-        Metric("failure_rate", "points", -1, 0.02, "failure rate", failures),
-        Metric("cost", "ratio", -1, 0.01, "cost", None),
-        Metric("routing_accuracy", "points", 1, 0.02, "routing accuracy", right_routings),
+        Metric("execution_time", -1, 0.05, "execution time", "geometric means", moments=log_time_of_successes),
+        Metric("success_rate", 1, 0.02, "success rate", "rates", successes),
+        Metric("failure_rate", -1, 0.02, "failure rate", "rates", failures),
+        Metric("cost", -1, 0.01, "cost", "sums", moments=cost),
+        Metric("routing_accuracy", 1, 0.02, "routing accuracy", "rates", right_routings),
+        Metric("execution_time.mean", -1, 0.05, "mean execution time", "sums"),
+        *_quantiles("execution_time", "execution time", 0.05),
+        *_quantiles("cost", "cost", 0.05),
+        Metric("input_tokens", -1, 0.05, "input tokens", "sums"),
+        *_quantiles("input_tokens", "input tokens", 0.05),
+        Metric("output_tokens", -1, 0.05, "output tokens", "sums"),
+        *_quantiles("output_tokens", "output tokens", 0.05),
     )
 }
 
 SCOPES: Final = ("suite", "tasks")
-
 
 SHORT: Final[Mapping[str, str]] = {
     "time": "execution_time",
     "success": "success_rate",
     "failures": "failure_rate",
     "routing": "routing_accuracy",
+    "p95": "execution_time.p95",
+    "cost.mean": "cost",
+    "input_tokens.mean": "input_tokens",
+    "output_tokens.mean": "output_tokens",
 }
-"""The short forms of metrics' names."""
+"""Other names of metrics: short forms, and the mean of what is compared by its mean as it is."""
 
 
 def metric_named(name: object, argument: str = "metric") -> Metric:
@@ -253,7 +304,10 @@ def metric_named(name: object, argument: str = "metric") -> Metric:
     Raises:
         InvalidQueryError: the name is unknown; the message names the argument and lists the known ones.
     """
-    name = SHORT.get(name, name) if isinstance(name, str) else name
+    if isinstance(name, str):
+        figure, dot, statistic = SHORT.get(name, name).partition(".")
+        name = f"{SHORT.get(figure, figure)}{dot}{statistic}"
+        name = SHORT.get(name, name)
     return METRICS[one_of(argument, name, METRICS)]
 
 

@@ -91,8 +91,10 @@ def spread_of(measured: Measured, *, ratio: bool = False) -> Spread | None:
         ratio: whether on the scale of the logarithm of a ratio of rates.
 
     Returns:
-        ``None`` where no task was run twice, or a sum is zero.
+        ``None`` where no task was run twice, a sum is zero, or of quantiles, which no sums tell.
     """
+    if measured.metric.compared == "quantiles":
+        return None
     over_tasks = measured.scope == "tasks" and measured.matched_tasks > 1
     if measured.counts is not None:
         rates = measured.counts
@@ -102,7 +104,9 @@ def spread_of(measured: Measured, *, ratio: bool = False) -> Spread | None:
         assert measured.moments is not None
         means = measured.moments
         sides = [(left, right) for _, left, right in means.pairs] if means.matched else [(means.left, means.right)]
-        found = of_means(sides, relative=measured.metric.name == "cost")
+        found = of_means(sides, relative=measured.metric.compared == "sums")
+    if found is not None and measured.dependence is not None:
+        found = replace(found, variance=found.variance * measured.dependence.inflation)
     if found is None or not over_tasks:
         return found
     differences = differences_of(measured, ratio=ratio)
@@ -159,7 +163,7 @@ def differences_of(measured: Measured, *, ratio: bool = False) -> list[float]:
         return _shares(rates) if ratio else [right - left for left, right in rates]
     assert measured.moments is not None
     means = [(pair.left.mean, pair.right.mean) for pair in measured.moments.pairs]
-    return _shares(means) if measured.metric.name == "cost" else [right - left for left, right in means]
+    return _shares(means) if measured.metric.compared == "sums" else [right - left for left, right in means]
 
 
 def _shares(pairs: Sequence[tuple[float, float]]) -> list[float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from benchmark_recorder.analysis.caveats import recorded_twice, store_caveats, unknown_version, version_caveats
+from benchmark_recorder.analysis.caveats import store_caveats, unknown_version, version_caveats
 from benchmark_recorder.analysis.evidence import NO_SPREAD, normal_quantile, student_quantile, wilson
 from benchmark_recorder.analysis.percentiles import percentile, percentile_in
 from benchmark_recorder.analysis.results import (
@@ -22,6 +22,7 @@ from benchmark_recorder.analysis.results import (
     interval_of,
     ratio_of,
 )
+from benchmark_recorder.analysis.run_order import recorded_twice
 from benchmark_recorder.cells import Moments, total
 
 if TYPE_CHECKING:

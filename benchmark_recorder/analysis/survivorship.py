@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmark_recorder.analysis import metrics, rates
 from benchmark_recorder.analysis.evidence import normal_tail
+from benchmark_recorder.analysis.single_runs import MOST_ROWS
 from benchmark_recorder.columns import encode
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ RISEN: Final = 0.10
 
 CONFIRMED: Final = 0.05
 """One-sided p-value of the worst ranks below which it is."""
-
-MOST_ROWS: Final = 5_000_000
-"""Runs beyond which no raw values are read."""
 
 RANKED: Final = ("version", "task_id", "success", "execution_time")
 """The columns that the ranks need."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
@@ -17,6 +17,7 @@ from benchmark_recorder.cli.options import (
     resolved,
 )
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
+from benchmark_recorder.codes import Code
 from benchmark_recorder.history import History
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
@@ -97,7 +98,8 @@ def compare(  # noqa: PLR0913 - options
         str | None,
         typer.Option(
             metavar="NAME",
-            help="execution_time, success_rate, failure_rate, cost or routing_accuracy; default: four of them.",
+            help="time, success, failures, cost, routing, input_tokens, output_tokens, or a statistic: p95, time.mean, "
+            "cost.median; default: time, failures, cost and routing.",
         ),
     ] = None,
     by: By = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import app, complain
+from benchmark_recorder.cli.app import app, complain, say_aside
 from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
@@ -109,7 +109,7 @@ def _annotate(result: "GateResult") -> None:
 
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for command in commands(result):
-            typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
+            say_aside(command)  # stdout may be a file's content; the runner reads both
     try:
         append_summary(result, os.environ)
     except OSError as error:
@@ -126,7 +126,7 @@ def gate(  # noqa: PLR0913 - options
     *,
     policy: Annotated[
         Literal["default", "guide", "literal"],
-        typer.Option(metavar="POLICY", help="default, or guide (its literal thresholds)."),
+        typer.Option(metavar="POLICY", help="default, or guide (literal)."),
     ] = "default",
     margin: Annotated[
         list[str] | None,
@@ -147,7 +147,7 @@ def gate(  # noqa: PLR0913 - options
     scope: Scope | None = None,
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json", "junit"] | None,
-        typer.Option(metavar="FORMAT", help="text, markdown, json, junit; default: FILE's ending."),
+        typer.Option(metavar="FORMAT", help="text, markdown, json or junit."),
     ] = None,
     output: Output = "-",
     comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
@@ -155,8 +155,7 @@ def gate(  # noqa: PLR0913 - options
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
-    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance. Inside GitHub
-    Actions the verdict also becomes an annotation, and its page is appended to the job summary.
+    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance.
     """
     from benchmark_recorder.reporting.ci import gate_comment
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import print_json, records
+from benchmark_recorder.codes import Code
 from benchmark_recorder.config import Settings, effective_settings
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.queries import Query
@@ -32,7 +33,7 @@ def doctor(
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Show the state of the file, and the settings in force.
+    """Show the state of the file, and the settings in force. Exits 5 if there are problems.
 
     Nothing is changed without --repair.
     """
@@ -56,7 +57,7 @@ def doctor(
     if inspection["damaged"] or inspection["duplicates"]:
         complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
     if inspection["problem"]:
-        raise typer.Exit(Code.NO_DATA)
+        raise typer.Exit(Code.PROBLEMS)
 
 
 _LABELS: Final = {
@@ -82,13 +83,15 @@ def _shown(value: object) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
+        case dict():
+            return "; ".join(f"{count:,} wait for {name}" for name, count in value.items()) or "none"
         case tuple() | list():
             return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, int | None) else str(value)
+    return value if isinstance(value, int | Mapping | None) else str(value)
 
 
 def _settings(place: str | None) -> dict[str, dict[str, Any]]:
@@ -124,7 +127,7 @@ def prune(
     assert limit is not None
     store = _json_file(recorder.store)
     if yes:
-        typer.echo(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
+        confirm(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
         return
     old = len(store.scan(Query(until=limit, runs="all"), ("version",))["version"])
     verb, them = ("is", "it") if old == 1 else ("are", "them")
@@ -176,7 +179,8 @@ def setup(  # noqa: PLR0913 - options
     """
     with _store(ctx, project, location, dataset, table) as store:
         for step in store.set_up(dry_run=dry_run):
-            typer.echo(f"{terminal(step.part, _MAX_LINE)}: {terminal(step.done, _MAX_LINE)}")
+            line = f"{terminal(step.part, _MAX_LINE)}: {terminal(step.done, _MAX_LINE)}"
+            typer.echo(line) if dry_run else confirm(line)
 
 
 @commands.command(epilog="Example: benchmark-recorder vertex check --project genesis-production")

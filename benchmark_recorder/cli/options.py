@@ -61,7 +61,7 @@ _QUERY: Final[dict[str, Any]] = {
     ],
     "dropped": Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only where this argument was wrong and left out. May be repeated."),
+        typer.Option(metavar="NAME", help="Only where this field was wrong. May be repeated."),
     ],
     "runs": Annotated[
         Literal["roots", "children", "all"] | None,

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple, NoReturn, TextIO, TypeVar
 
 import typer
 
-from benchmark_recorder.cli.app import Code, complain
+from benchmark_recorder.cli.app import complain
+from benchmark_recorder.codes import Code
 from benchmark_recorder.exchange import holds
 from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
@@ -144,14 +145,19 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
 
     A regular file is replaced by rename once all of it is written, so that a reader, or a failure, never meets half a
     file. A pipe or a device is written to as it is.
+
+    Raises:
+        typer.BadParameter: the store's own file.
+        typer.Exit: a file that cannot be written.
     """
     if output == "-":
         yield sys.stdout
+        sys.stdout.flush()
         return
-    path = Path(output)
-    if holds(store, path):
-        raise _bad_output(output, option, "the records live there")
     try:
+        path = Path(output)
+        if holds(store, path):
+            raise typer.BadParameter(f"cannot write {terminal(output)}: the records live there", param_hint=option)
         target = path.resolve()  # a link stays one
         if target.exists() and not target.is_file() and not target.is_dir():
             with target.open("w", encoding="utf-8", newline="") as file:
@@ -159,8 +165,9 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
         else:
             with _replacing(target) as file:
                 yield file
-    except OSError as error:
-        raise _bad_output(output, option, error.strerror or str(error)) from error
+    except (OSError, RuntimeError) as error:  # the latter: a circle of links, before Python 3.13
+        complain(f"{option}: cannot write {output}: {getattr(error, 'strerror', None) or error}")
+        raise typer.Exit(Code.NO_DATA) from error
 
 
 @contextmanager
@@ -177,7 +184,3 @@ def _replacing(target: Path) -> Iterator[TextIO]:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _bad_output(output: str, option: str, reason: str) -> typer.BadParameter:
-    return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint=option)

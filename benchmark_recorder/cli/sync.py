@@ -10,9 +10,10 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import resolved
 from benchmark_recorder.cli.output import records
+from benchmark_recorder.codes import Code
 from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.recorder import BenchmarkRecorder
@@ -74,13 +75,18 @@ def _deliver(store: ReplicatedStore, go_on: Callable[[], bool]) -> None:
     with _progress(store.condition().pending) as report:
         delivered = store.deliver(go_on, report)
     if not delivered and go_on():
-        typer.echo(f"another process is delivering to {terminal(store.name)}")
+        confirm(f"another process is delivering to {terminal(store.name)}")
+        if (reason := store.condition().last_error) is not None:
+            complain(reason)
     _print_rest(store)
 
 
 def _print_rest(store: ReplicatedStore) -> None:
     condition = store.condition()
-    typer.echo(f"{condition.pending:,} pending, {condition.quarantined:,} in quarantine for {terminal(store.name)}")
+    confirm(f"{condition.pending:,} pending, {condition.quarantined:,} in quarantine for {terminal(store.name)}")
+    for name, count in condition.elsewhere.items():
+        wait = "waits" if count == 1 else "wait"
+        complain(f"{records(count)} {wait} for {name}; `sync --all` brings them here")
 
 
 def _keep_on(store: ReplicatedStore) -> None:
@@ -111,11 +117,11 @@ def _copy(source: str, target: str) -> None:
             raise typer.BadParameter("--from and --to are the same store")
         with _progress(None) as report:
             copied = copy(one, other, report)
-        typer.echo(
-            f"{records(copied.read)} in {terminal(one.name)}, {copied.new:,} of them new in {terminal(other.name)}"
-        )
+        confirm(f"{records(copied.read)} in {terminal(one.name)}, {copied.new:,} of them new in {terminal(other.name)}")
     if copied.refused:
         complain(f"{records(len(copied.refused))} refused: {next(iter(copied.refused.values()))}")
+    if not copied.read:
+        complain(f"there are no records in {one.name}")
     if copied.refused or not copied.read:
         raise typer.Exit(Code.NO_DATA)
 

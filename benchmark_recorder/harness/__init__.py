@@ -14,12 +14,17 @@
     result = harness.run(tasks=BenchmarkTasks.SIMPLE_TASKS)
 """
 
-from benchmark_recorder.harness.claims import GUIDE_CLAIMS
+from typing import TYPE_CHECKING
+
+from benchmark_recorder._lazy import lazy_names
 from benchmark_recorder.harness.execution import Clock, Orchestrator, RealClock, VirtualClock
 from benchmark_recorder.harness.orchestrators import CommandError, CommandOrchestrator, FunctionOrchestrator
 from benchmark_recorder.harness.result import Execution, RunResult, VersionCount
 from benchmark_recorder.harness.runner import BenchmarkHarness
 from benchmark_recorder.harness.tasks import BenchmarkTasks, Task
+
+if TYPE_CHECKING:
+    from benchmark_recorder.harness.claims import GUIDE_CLAIMS
 
 __all__ = [
     "GUIDE_CLAIMS",
@@ -37,3 +42,5 @@ __all__ = [
     "VersionCount",
     "VirtualClock",
 ]
+
+__getattr__ = lazy_names(__name__, {"GUIDE_CLAIMS": "claims"})  # claims need numpy, and a run does not

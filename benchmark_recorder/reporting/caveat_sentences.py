@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import given, rate, size
+from benchmark_recorder.reporting.numbers import day, given, moment, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def _nothing_to_compare(f: Figures) -> str:
         "routing_accuracy": "has both a selected and an expected agent",
         "execution_time": "succeeded",
     }
-    what = known.get(f["metric"], "has a value")
+    known |= {name: f"has a number of {METRICS[name].noun}" for name in ("input_tokens", "output_tokens")}
+    what = known.get(METRICS[f["metric"]].figure, "has a value")
     return f"No run of {f['version']} {what}, so {METRICS[f['metric']].noun} cannot be compared."
 
 
@@ -112,6 +113,9 @@ def _different_tasks(f: Figures) -> str:
     common = "the one common task is" if tasks == 1 else f"the {tasks:,} common tasks are"
     return f"{_other_tasks(f)}; only {common} compared."
 
+
+LONGEST: Final = 60
+"""Characters of a task's text that a sentence shows."""
 
 MOST_IDS: Final = 5
 """Tasks that a sentence names."""
@@ -187,7 +191,68 @@ def _recorded_twice(f: Figures) -> str:
     return (
         f"{f['repeated']:,} of {f['runs']:,} runs of {f['version']} repeat the durations of earlier ones exactly and "
         "in the same order: a batch was recorded twice, or the durations are fixed. Either makes the runs look like "
-        "more evidence than they are."
+        f"more evidence than they are{'; no verdict is given' if f.get('withheld') else ''}."
+    )
+
+
+def _period(first: int, last: int) -> str:
+    """When something happened, in whole days where it took more than one."""
+    if day(first) == day(last):
+        return f"on {day(first)}" if first == last else f"on {moment(first)} to {moment(last)[11:]}"
+    return f"from {day(first)} to {day(last)}"
+
+
+def _not_overlapping(f: Figures) -> str:
+    ran = [f"{f[side]} ran {_period(f[f'{side}_first'], f[f'{side}_last'])}" for side in ("v1", "v2")]
+    return (
+        f"{ran[0]} and {ran[1]}, never at the same time: whatever else changed in between counts as a difference of "
+        "the versions. Run both in turn."
+    )
+
+
+def _different(what: str) -> Callable[[Figures], str]:
+    return lambda f: (
+        f"{f['v1']} ran with the {what} {_first_of(f[f'v1_{what}s'], len(f[f'v1_{what}s']))}, {f['v2']} with "
+        f"{_first_of(f[f'v2_{what}s'], len(f[f'v2_{what}s']))}: the comparison cannot tell the {what} from the version."
+    )
+
+
+def _several_texts(f: Figures) -> str:
+    first, second = (_shortened(text) for text in f["texts"])
+    others = f["tasks"] - 1
+    more = "" if not others else " (1 more id is like that)" if others == 1 else f" ({others:,} more ids are like that)"
+    return (
+        f"Task id {f['task_id']} stands for {f['different']:,} texts, among them '{first}' and '{second}'{more}. If "
+        "these are different tasks, the versions are not compared on the same ones."
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rstrip()}..."
+
+
+def _autocorrelation(f: Figures) -> str:
+    return (
+        f"Each run takes about as long as the one before it (correlation {f['correlation']:.2f}), and the versions did "
+        "not run in turn, so they are worth fewer runs than there are; the interval is wider for it. Run the versions "
+        "in turn."
+    )
+
+
+def _another_unit(f: Figures) -> str:
+    factor = f["factor"] if f["factor"] > 1 else 1 / f["factor"]
+    which = "greater" if f["factor"] > 1 else "smaller"
+    return (
+        f"All {f['tasks']:,} common tasks have a {METRICS[f['metric']].noun} about {factor:,.0f} times {which} than "
+        "before: did the unit change?"
+    )
+
+
+def _uneven_runs(f: Figures) -> str:
+    tasks = "the one common task" if f["tasks"] == 1 else f"the {f['tasks']:,} common tasks"
+    return (
+        f"{f['version']} has {runs(f['runs'])} of {tasks}, {f['other']} has {f['other_runs']:,}. If runs of "
+        f"{f['version']} were killed before they were recorded, they are not among its failures."
     )
 
 
@@ -215,6 +280,8 @@ def _small_improvement(f: Figures) -> str:
     return f"{found}; the alert is below an improvement of {given(f['threshold'], '%')}."
 
 
+_VALUES: Final = {"cost": "costs", "execution_time": "times"}
+
 SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
@@ -232,6 +299,13 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
         f"{rate(f['error'])}."
     ),
     "recorded_twice": _recorded_twice,
+    "not_overlapping": _not_overlapping,
+    "different_hosts": _different("host"),
+    "different_models": _different("model"),
+    "several_texts": _several_texts,
+    "autocorrelation": _autocorrelation,
+    "another_unit": _another_unit,
+    "uneven_runs": _uneven_runs,
     "nothing_to_compare": _nothing_to_compare,
     "zero_baseline": lambda f: (
         f"The {METRICS[f['metric']].noun} of {f['version']} is zero in all runs, so there is no relative change."
@@ -240,8 +314,9 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "no_spread": _no_spread,
     "single_runs": _single_runs,
     "singles_not_judged": _singles_not_judged,
-    "tail_too_heavy": lambda _: (
-        "The costs vary so much for this number of runs that no interval can be given: a few expensive runs decide."
+    "tail_too_heavy": lambda f: (
+        f"The {_VALUES.get(METRICS[f['metric']].figure, 'tokens')} vary so much for this number of runs that no "
+        "interval can be given: a few runs decide."
     ),
     "different_tasks": _different_tasks,
     "unmatched_tasks": _unmatched_tasks,
@@ -255,6 +330,14 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "plain_differs": _plain_differs,
     "fast_failures": _fast_failures,
     "failures_rose": _failures_rose,
+    "too_few_for_quantile": lambda f: (
+        f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
+        "do not vary."
+    ),
+    "mean_guards_tail": lambda f: (
+        f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task; instead of it, the mean is "
+        "held to its limit."
+    ),
     "censored_times": lambda f: (
         f"{f['timeouts']:,} of {runs(f['runs'])} of {f['version']} ran out of time and would have taken longer; their "
         "times are not among those that are compared."

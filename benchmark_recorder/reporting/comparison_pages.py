@@ -23,7 +23,17 @@ from benchmark_recorder.reporting.page import (
     joined,
     readable,
 )
-from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, joint_badge, sentence, short_unit, unit
+from benchmark_recorder.reporting.wording import (
+    LABELS,
+    TONES,
+    UNITS,
+    WORDINGS,
+    joint_badge,
+    noun_of,
+    sentence,
+    short_unit,
+    unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -192,11 +202,10 @@ def comparison_cards(joint: JointComparison) -> Page:
 def _card(comparison: Comparison) -> Card:
     unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
     better = METRICS[comparison.metric].better
-    noun = METRICS[comparison.metric].noun
     interval = limits(comparison.interval, better=better)
     values = f"{amount(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {amount(comparison.v2_value, unit)}"
     return Card(
-        label=f"{noun[0].upper()}{noun[1:]}",
+        label=noun_of(comparison.metric),
         status=Status(comparison.verdict, TONES[comparison.verdict]),
         figure=change_text(comparison, comparison.effect),
         details=((f"95%: {interval}" if comparison.interval else "no interval",), (values,)),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from benchmark_recorder.analysis import Comparison, EachComparison, JointComparison, SlicedComparison
 from benchmark_recorder.errors import StoreError
-from benchmark_recorder.identity import task_id_of
+from benchmark_recorder.identity import is_made, task_id_of
 from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting.page import MOST_UNMATCHED
 from benchmark_recorder.reporting.views import Plotted, View
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.reporting.page import Page
 
     Scan: TypeAlias = Callable[[Query, Collection[str]], Columns]
-
-_MADE: Final = re.compile(r"[0-9a-f]{12}")
-"""What an id looks like that was made from the task's text."""
 
 
 def task_texts(
@@ -45,11 +41,11 @@ def task_texts(
     for comparison in comparisons:
         named = {row.task_id for row in comparison.tasks if row.stands_out or row.turn}
         named.update(task_id for own in comparison.unmatched for task_id in own.first[:MOST_UNMATCHED])
-        if found := {task_id for task_id in named if _MADE.fullmatch(task_id)}:
+        if found := {task_id for task_id in named if is_made(task_id)}:
             versions |= {comparison.v1, comparison.v2}
             made |= found
     for one in attention:
-        if found := {task.task_id for task in one.worst_tasks if _MADE.fullmatch(task.task_id)}:
+        if found := {task.task_id for task in one.worst_tasks if is_made(task.task_id)}:
             versions.add(one.version)
             made |= found
     if not made:

@@ -7,6 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypedDict
 
+from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.fields import METRIC_FIELDS, of_kind
 from benchmark_recorder.grouping import UNKNOWN
 from benchmark_recorder.reporting.escaping import csv_cell, terminal
@@ -156,11 +157,14 @@ class Row(TypedDict, total=False):
 COLUMNS: Final = tuple(Row.__annotations__)
 """In their order; new columns go to the end."""
 
+_FIGURE_UNITS: Final = {"execution_time": "s", "cost": "USD", "input_tokens": "tokens", "output_tokens": "tokens"}
+
 _UNITS: Final = {
     **dict.fromkeys(
         ("execution_time", "mean", "geometric_mean", "p50", "p90", "p95", "p99", "seconds_per_success"), "s"
     ),
     **dict.fromkeys(("cost", "mean_cost", "cost_per_success"), "USD"),
+    **{name: _FIGURE_UNITS[m.figure] for name, m in METRICS.items() if m.figure in _FIGURE_UNITS},
 }
 """Of the metrics that are not rates."""
 

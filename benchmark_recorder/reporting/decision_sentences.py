@@ -55,6 +55,8 @@ def check_sentence(check: GateCheck) -> str:
     """One guardrail; each p-value belongs to its own hypothesis: "worse", or "worse by the margin or more"."""
     if check.state == "missing" or check.p_margin is None:
         return f"{noun_of(check.metric)} cannot be judged: there are too few values."
+    if check.recorded_twice:
+        return f"{_change(check)}: nothing can be concluded, as runs were recorded twice."
     suffix = unit(METRICS[check.metric].kind)
     limit = f"the limit of {_limit(check.metric, check.margin)}"
     holm = f"{p_value(check.p_adjusted or 0.0)} after Holm"

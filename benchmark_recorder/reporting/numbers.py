@@ -18,8 +18,8 @@ class Unit(NamedTuple):
     """How the figures of a row are written.
 
     Attributes:
-        symbol: ``"s"``, ``"ms"``, ``"µs"``, ``"$"`` or ``"%"``.
-        scale: of the symbol's unit, in one of seconds, dollars or rate.
+        symbol: ``"s"``, ``"ms"``, ``"µs"``, ``"$"``, ``"%"`` or ``"tokens"``.
+        scale: of the symbol's unit, in one of seconds, dollars, rate or tokens.
         decimals: behind the point.
     """
 
@@ -44,6 +44,11 @@ def dollars(values: Iterable[float | None]) -> Unit:
     """US dollars, with the digits that the greatest of some amounts needs."""
     greatest = _greatest(values)
     return Unit("$", 1.0, max(2, _decimals(greatest)) if greatest else 2)
+
+
+def tokens(values: Iterable[float | None]) -> Unit:
+    """Tokens, on average of many runs or as a quantile of theirs."""
+    return Unit("tokens", 1.0, _decimals(_greatest(values)))
 
 
 def _greatest(values: Iterable[float | None]) -> float:

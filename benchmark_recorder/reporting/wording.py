@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import PERCENT, dollars, given, money, seconds, size
+from benchmark_recorder.reporting.numbers import PERCENT, dollars, given, money, seconds, size, tokens
 from benchmark_recorder.reporting.page import Prose, Untrusted
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Wording(NamedTuple):
     same: str
 
 
-WORDINGS: Final = {
+_WORDINGS: Final = {
     "execution_time": Wording("is", "faster", "slower", "take the same time"),
     "cost": Wording("costs", "less", "more", "cost the same"),
     "failure_rate": Wording("fails", "less often", "more often", "fail equally often"),
@@ -41,23 +41,34 @@ WORDINGS: Final = {
     "routing_accuracy": Wording(
         "picks the right agent", "more often", "less often", "pick the right agent equally often"
     ),
+    "input_tokens": Wording("reads", "fewer", "more", "read as many"),
+    "output_tokens": Wording("writes", "fewer", "more", "write as many"),
 }
 
-UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
+_UNITS: Final[dict[str, Callable[[Iterable[float | None]], Unit]]] = {
     "execution_time": seconds,
     "cost": dollars,
     "success_rate": lambda _: PERCENT,
     "failure_rate": lambda _: PERCENT,
     "routing_accuracy": lambda _: PERCENT,
+    "input_tokens": tokens,
+    "output_tokens": tokens,
 }
 
-LABELS: Final = {
+_LABELS: Final = {
     "execution_time": "time",
     "cost": "cost",
     "success_rate": "success",
     "failure_rate": "failures",
     "routing_accuracy": "routing",
+    "input_tokens": "input",
+    "output_tokens": "output",
 }
+
+WORDINGS: Final = {name: _WORDINGS[metric.figure] for name, metric in METRICS.items()}
+UNITS: Final = {name: _UNITS[metric.figure] for name, metric in METRICS.items()}
+LABELS: Final = {name: f"{name.partition('.')[2]} {_LABELS[metric.figure]}".strip() for name, metric in METRICS.items()}
+"""What a change of each metric is called, the units of its values, and what it is called in a table."""
 
 TONES: Final[dict[str, Tone]] = {
     "improved": "good",
@@ -88,7 +99,8 @@ def runs(n: int) -> str:
 
 def noun_of(metric: str) -> str:
     """The metric at the beginning of a sentence."""
-    return METRICS[metric].noun.capitalize()
+    noun = METRICS[metric].noun
+    return f"{noun[0].upper()}{noun[1:]}"
 
 
 def sentence(comparison: Comparison) -> Line:

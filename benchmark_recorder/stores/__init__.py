@@ -8,6 +8,7 @@
 - ``mongodb``, ``vertex``: the remote stores.
 - ``sidefiles``: the folder beside a journal, atomic replacement, backups.
 - ``cursors``: how far a journal has been delivered; the lease of the one deliverer; the last error.
+- ``leases``: who delivers, for when that process was stopped.
 - ``quarantine``: records that a remote store refused for their content.
 - ``locking``: ``flock`` with a deadline, and the system's errors in words.
 """

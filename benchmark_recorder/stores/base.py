@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 from benchmark_recorder.errors import StoreFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -186,6 +186,7 @@ class Condition:
         quarantined: records that the store refused for their content.
         failing_since: when delivery began to fail, or ``None``.
         last_error: this process's latest error, even a past one; if it had none, another process's present one.
+        elsewhere: records from before the attachment that wait for another store, by its name.
     """
 
     remote: str
@@ -194,6 +195,7 @@ class Condition:
     quarantined: int = 0
     failing_since: datetime | None = None
     last_error: str | None = None
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ class Health:
         pending: records in the local journal that the remote store has not confirmed; a killed process keeps these.
         pending_since: the time of the oldest of them as text, or ``None``.
         quarantined: records that the remote store refused for their content; they still count.
+        elsewhere: records that wait for another remote store, by its name; ``sync --all`` brings them here.
     """
 
     store: str
@@ -223,11 +226,13 @@ class Health:
     pending: int = 0
     pending_since: str | None = None
     quarantined: int = 0
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether every record is where it belongs, or on its way."""
-        return not (self.waiting or self.lost or self.invalid or self.quarantined or self.failing_since)
+        troubles = (self.waiting, self.lost, self.invalid, self.quarantined, self.failing_since, self.elsewhere)
+        return not any(troubles)
 
 
 class Position(NamedTuple):

@@ -4,7 +4,7 @@ For each remote store, named by 12 hex digits, the folder beside the journal (``
 
 - ``.mark``: its cursor. What is renamed cannot be locked, hence the next two.
 - ``.lock``: the cursor's lock: shared while a question merges both sides, exclusive while the cursor moves.
-- ``.turn``: the lease, held by the one deliverer of all processes for as long as it delivers.
+- ``.turn``: the lease, held by the one deliverer of all processes for as long as it delivers; names it (``leases``).
 - ``.trouble``: the last error of a delivery, for other processes.
 
 Locks are taken in the order lease, cursor, journal. A rewrite of a journal holds all cursors, keeps what they have not
@@ -26,6 +26,7 @@ from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Position, without_secrets
+from benchmark_recorder.stores.leases import Lease, LeaseHolder, read_holder
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 from benchmark_recorder.stores.sidefiles import folder_of, make_folders, names_in, write_beside
 
@@ -145,21 +146,40 @@ class CursorFile:
             yield
 
     @contextmanager
-    def lease(self, seconds: float = 0.0) -> Iterator[bool]:
-        """Be the only deliverer; ``False`` if another one does not finish within some seconds.
+    def lease(self, seconds: float = 0.0) -> Iterator[Lease | None]:
+        """Be the only deliverer; ``None`` if another one does not finish within some seconds.
 
         Raises:
             StoreUnavailableError: the folder cannot be written.
         """
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(self._journal, f"{self._stem}.turn", shared=False, seconds=seconds))
+                fd = stack.enter_context(locked(self._journal, self._lease_name, shared=False, seconds=seconds))
             except StoreUnavailableError as error:
                 if error.__cause__ is not None:
                     raise
-                yield False
+                yield None
             else:
-                yield True
+                yield Lease(fd)
+
+    def stuck_deliverer(self) -> LeaseHolder | None:
+        """Who holds the lease, and has confirmed nothing for a minute; ``None`` if nobody does."""
+        try:
+            with open(os.path.join(folder_of(self._journal), self._lease_name), "rb") as file:
+                holder = read_holder(file.read())
+        except OSError:
+            return None
+        if holder is None or not holder.is_stuck:
+            return None
+        try:
+            with locked(self._journal, self._lease_name, shared=True, seconds=0.0):
+                return None  # it has ended
+        except StoreUnavailableError as error:
+            return holder if error.__cause__ is None else None
+
+    @property
+    def _lease_name(self) -> str:
+        return f"{self._stem}.turn"
 
     # The last error: information for people, so none of these methods raises ------------------------------------------
 
@@ -220,8 +240,8 @@ def cursors_held(journal: str) -> Iterator[list[tuple[CursorFile, Cursor]]]:
 
 
 @contextmanager
-def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterator[None]:
-    """Hold the lock of a file in the folder beside a document; both are made if they do not exist.
+def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterator[int]:
+    """Hold the lock of a file in the folder beside a document, its descriptor; both are made if they do not exist.
 
     Args:
         document: the path.
@@ -242,7 +262,7 @@ def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterato
     try:
         lock(fd, path, shared=shared, seconds=seconds)
         try:
-            yield
+            yield fd
         finally:
             held.release()
     finally:

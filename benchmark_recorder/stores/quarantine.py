@@ -112,7 +112,7 @@ class Quarantine:
             entries = self._read(_decode)
             self._write([e for e in entries if e.remote != remote or e.record_id not in gone])
 
-    def _held(self) -> AbstractContextManager[None]:
+    def _held(self) -> AbstractContextManager[int]:
         return locked(self._journal, "quarantine.lock", shared=False, seconds=CURSOR_SECONDS)
 
     def _read(self, decode: Callable[[bytes], T]) -> list[T]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark_recorder.analysis import METRICS, SCOPES
 from benchmark_recorder.cells import Cells, collect, tabulate
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ def runs(
     success: Sequence[bool] | None = None,
     cost: ArrayLike | None = None,
     routed: Sequence[bool | None] | None = None,
+    tokens: ArrayLike | None = None,
     commit: str | None = None,
 ) -> Columns:
-    """One version's runs as columns; what is left out is one second, success, an unknown cost, no known route."""
+    """One version's runs as columns; what is left out is one second, success, and nothing that is not known."""
     n = len(tasks)
     routes = routed if routed is not None else [None] * n
     return {
@@ -41,6 +43,10 @@ def runs(
         "success": np.array(success if success is not None else [True] * n, dtype=bool),
         "execution_time": np.array(time if time is not None else np.ones(n), dtype=np.float64),
         "cost": np.array(cost if cost is not None else np.full(n, np.nan), dtype=np.float64),
+        **{
+            name: np.array(tokens if tokens is not None else np.full(n, np.nan), dtype=np.float64)
+            for name in ("input_tokens", "output_tokens")
+        },
         "expected_agent": texts(["right" if route is not None else None for route in routes]),
         "agent_selected": texts([None if route is None else "right" if route else "wrong" for route in routes]),
         "git_commit": texts([commit] * n),
@@ -67,6 +73,15 @@ def known(*columns: Columns) -> Cells:
         }
 
     return replace(cells_of(*columns), runs=read)
+
+
+ASKED = tuple(
+    (name, scope)
+    for name, metric in METRICS.items()
+    for scope in SCOPES
+    if (metric.compared, scope) != ("quantiles", "tasks")
+)
+"""Each metric in each scope that it can be asked in."""
 
 
 def task_names(tasks: int, repeats: int) -> list[str]:

@@ -136,11 +136,12 @@ def test_an_export_never_overwrites_the_store(store: Path, tmp_path: Path) -> No
     assert store.read_bytes() == before
 
 
-def test_an_export_that_cannot_be_written_is_exit_2(store: Path, tmp_path: Path) -> None:
-    for output in (tmp_path, tmp_path / "no" / "x.csv"):
+def test_an_export_that_cannot_be_written_is_exit_4(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for output in (tmp_path, tmp_path / "no" / "x.csv", tmp_path / "loop", store / "x.csv"):
         result = run("export", "--output", output, "--store", store)
-        assert result.exit_code == 2
-        assert "cannot write" in result.stderr
+        assert result.exit_code == 4
+        assert one_line(result).startswith(f"benchmark-recorder: --output: cannot write {output}: ")
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

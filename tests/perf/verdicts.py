@@ -13,10 +13,11 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 
 from benchmark_recorder.analysis import Claim
 from tests.perf.simulation import truths
-from tests.perf.simulation.bench import TIGHT, Bench, Bound, Row, at_least, at_most, table
+from tests.perf.simulation.bench import TIGHT, Bench, Bound, Question, Row, at_least, at_most, table
 from tests.perf.simulation.designs import LogNormal, MostlyFree, Pareto, Shape, Suite, Weeks
 from tests.perf.simulation.planning import NAMED, NO_REPEATS, decided, settled
 from tests.perf.simulation.questions import (
@@ -24,7 +25,9 @@ from tests.perf.simulation.questions import (
     BLOCKED,
     COST,
     FAILURES,
+    MEAN,
     NOTHING_FOUND,
+    TAIL,
     TIME,
     caveat,
     changed,
@@ -34,6 +37,7 @@ from tests.perf.simulation.questions import (
     gate_says,
     proven,
     ratio_held,
+    tail_guarded,
     verdict,
     worse_flagged,
 )
@@ -210,6 +214,10 @@ TAILS: dict[str, Suite] = {
 LONG_TAILS: dict[str, Suite] = {
     f"13 x 50, p95, log-sd {noise.sd:g}": Suite(runs=(50, 50), noise=noise) for noise in (CALM, USUAL, LOUD)
 }
+CHANGED_TAILS, CHANGED_LONG_TAILS = (
+    {f"{name}, 20% slower": replace(suite, slower=1.2) for name, suite in designs.items()}
+    for designs in (TAILS, LONG_TAILS)
+)
 
 STEADY: dict[str, Weeks] = {
     "eight weeks": Weeks(),
@@ -242,7 +250,9 @@ INTERVALS = (
     figure_held("mean_cost", truths.mean_cost),
     figure_held("cost_per_success", truths.cost_per_success),
 )
+GUARDED = Question("gate block, mean and p95 guarded", tail_guarded)
 P95 = (figure_held("p95", truths.p95),)
+P95_CHANGE = (effect_held(TAIL, "suite", truths.faster),)
 CLAIMED = (settled(Claim(TIME, at_least=10)), settled(Claim(FAILURES, at_least=50)), settled(Claim(COST, within=1)))
 PLANNED = Bound(0.75, 0.85)
 """Five points around the power that is stated."""
@@ -281,6 +291,11 @@ ROWS: tuple[Row, ...] = (
     Row("intervals over tasks", UNLIKE, (effect_held(TIME, "tasks", truths.faster),), at_least(0.93)),
     Row("p95 of one version from 10 runs a task", TAILS, P95, at_least(0.90), plain=True),
     Row("p95 of one version from 50 runs a task", LONG_TAILS, P95, at_least(0.93), plain=True, most=500),
+    Row("mean and p95 unchanged", TAILS | LONG_TAILS, changed((MEAN, TAIL), ("suite",)), at_most(0.05), plain=True),
+    Row("false blocks, mean and p95 guarded", TAILS, (GUARDED,), at_most(0.05), plain=True, most=1000),
+    Row("change of the mean", PLAIN_CHANGES, (effect_held(MEAN, "suite", truths.faster),), at_least(0.93), plain=True),
+    Row("change of p95 from 10 runs a task", CHANGED_TAILS, P95_CHANGE, at_least(0.93), plain=True),
+    Row("change of p95 from 50 runs a task", CHANGED_LONG_TAILS, P95_CHANGE, at_least(0.93), plain=True, most=500),
     Row("flagged though nothing changed", STEADY, (ANY_FLAG,), at_most(0.10), most=1000),
     Row("15% slower is flagged", STEP, (worse_flagged(TIME),), at_least(0.85), most=250),
     Row("rare failures are flagged", FAILING, (worse_flagged("success_rate", FAILURES),), at_least(1.0), most=20),

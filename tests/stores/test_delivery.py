@@ -11,7 +11,6 @@ import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.identity import stamp
-from benchmark_recorder.stores.cursors import LOST
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.stores.replication.delivery import Delivery, Prefetch, one_ahead
@@ -361,27 +360,25 @@ def test_a_delivery_from_the_start_does_not_end_at_the_first_of_two_equal_ids(
     assert store.condition().pending == 0
 
 
-def test_where_all_places_are_lost_a_hash_is_not_taken_for_an_id_that_says_when_it_was_made(
-    store: ReplicatedStore, remote: Remote
+@pytest.mark.parametrize("timestamp", [OLD, "2026-02-03T04:05:06.000000+00:00", "2990-01-01T00:00:00.000000+00:00"])
+def test_where_all_places_are_lost_everything_is_delivered_whatever_its_times_and_ids_say(
+    store: ReplicatedStore, remote: Remote, timestamp: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.append([make_document()])
+    journal_of(store).append(make_history(3))
+    store.append(make_history(20, seed=2))
     deliver(store)
-    old_id, _ = stamp()
-    looks_old = f"00000001{old_id[8:]}"
-    imported = [make_document(record_id=f"{looks_old[:-1]}{end}") for end in "ab"]
-    store.append(imported)
+    store.append([make_document(), make_document()])
     content = json.loads(journal_of(store).path.read_text())
-    old = {**make_document(), "record_id": f"00000001000000{looks_old[14:]}", "timestamp": OLD}
-    content["metrics"] = [old, *content["metrics"][1:]]
+    old_id, _ = stamp()
+    made_long_ago = {**make_document(), "record_id": f"00000001{old_id[8:]}", "timestamp": timestamp}
+    content["metrics"] = [made_long_ago, *content["metrics"][-2:]]  # neither the attachment nor the place is left
     journal_of(store).path.write_text(json.dumps(content))
-    with store.delivery._cursor_file.held():
-        cursor = store._cursor_file.read()
-        assert cursor is not None
-        store._cursor_file.write(dataclasses.replace(cursor, attached=LOST))
-    remote.sent.clear()
+    assert store.condition().pending == 3
     deliver(store)
-    assert remote.sent == [2]
-    assert set(ids_of(imported)) < set(ids(remote))
+    assert set(ids_of(content["metrics"])) < set(ids(remote))
+    assert set(ids_of(content["metrics"])) < set(ids(store))
+    assert store.condition().pending == 0
+    assert "was lost: 3 records were delivered again" in caplog.text
 
 
 # Reading ahead -------------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def test_what_was_pending_is_delivered_once_and_only_its_own_files_change(path: 
     after = contents(path.parent)
     assert before.keys() - after.keys() == {"21d712e65094.trouble"}
     assert after.keys() <= before.keys()
-    assert {name for name in after if after[name] != before[name]} == {"21d712e65094.mark"}
+    assert {name for name in after if after[name] != before[name]} == {"21d712e65094.mark", "21d712e65094.turn"}
 
 
 def test_another_remote_goes_on_from_where_it_was_attached(path: Path) -> None:

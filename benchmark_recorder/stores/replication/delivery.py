@@ -34,10 +34,6 @@ T = TypeVar("T")
 BATCH: Final = 1000
 """Records sent at once: enough to make a round trip cheap, few enough for a question to exclude their ids."""
 
-_GRACE: Final = 86_400_000_000
-"""If the place of the attachment is lost, delivery starts with records this many microseconds older: a record gets its
-time before it is written, and to deliver some twice costs little, while to leave one out loses it."""
-
 
 class Delivery:
     """Brings a journal's records to a remote store.
@@ -80,9 +76,10 @@ class Delivery:
             StoreError: the remote store cannot take them now, or the journal cannot be read.
         """
         self.attach()
-        with self._cursor_file.lease() as mine:
-            if not mine:
+        with self._cursor_file.lease() as lease:
+            if lease is None:
                 return False
+            report = lease.confirming(report)
             try:
                 batch = self._next()
                 while batch.documents:
@@ -102,9 +99,10 @@ class Delivery:
             StoreError: the remote store cannot take it now, or the journal cannot be read.
         """
         self.deliver(lambda: True, report)
-        with self._cursor_file.lease(seconds=60.0) as mine:
-            if not mine:
+        with self._cursor_file.lease(seconds=60.0) as lease:
+            if lease is None:
                 raise StoreUnavailableError(f"another process is delivering to {self._remote.name}; try again")
+            report = lease.confirming(report)
             self._send_all(self._before_cursor(), report)
             with self._cursor_file.held():
                 self._cursor_file.write(replace(self._cursor(), attached=Position(0, 0, ""), confirmed_at=_now()))
@@ -116,28 +114,12 @@ class Delivery:
             with self._cursor_file.held(shared=True):  # so that no rewrite comes between the two
                 place = self._cursor().delivered
                 batch = self._journal.read(after, BATCH)
-                count = self._count_before(place, after, batch)
+                count = count_before(self._journal, place, after, batch)
             if count:
                 yield batch.documents[:count]
             if count < len(batch.documents) or not batch.documents:
                 return
             after = batch.position
-
-    def _count_before(self, place: Position, after: Position | None, batch: Batch) -> int:
-        """How many records of a batch are before a place: by offset, because an id may occur twice."""
-        documents = batch.documents
-        if place.inode == batch.position.inode:
-            if batch.position.offset <= place.offset:
-                return len(documents)
-            return bisect_right(range(1, len(documents)), place.offset, key=lambda n: self._offset(after, n))
-        if not place.record_id:
-            return 0
-        # Another program has replaced the file, and nothing new follows the place.
-        ids = [document["record_id"] for document in documents]
-        return ids.index(place.record_id) + 1 if place.record_id in ids else len(documents)
-
-    def _offset(self, after: Position | None, count: int) -> int:
-        return self._journal.read(after, count).position.offset
 
     def deliver_quarantined(self, report: Callable[[int], None]) -> int:
         """Try again to deliver refused records; how many are still refused.
@@ -236,19 +218,31 @@ class Delivery:
         with self._cursor_file.held():
             cursor = self._cursor()
             end = self._journal.end()
+        sent = 0
+
+        def counted(count: int) -> None:
+            nonlocal sent
+            sent += count
+            report(count)
+
         # What has come since is sent, too: an id may occur twice, so none marks the end.
-        self._send_all(in_batches(newer(self._journal, cursor), BATCH), report)
+        self._send_all(in_batches(newer(self._journal, cursor), BATCH), counted)
+        logger.warning(
+            "the place of delivery in %s was lost: %d records were delivered again", self._journal.name, sent
+        )
         with self._cursor_file.held():
             self._cursor_file.write(replace(self._cursor(), delivered=end, attempted=None, confirmed_at=_now()))
 
 
 def newer(journal: Journal, cursor: Cursor) -> Iterator[Document]:
-    """The records since a remote store was attached, where the place of the last delivered one is lost."""
+    """The records to deliver where a cursor's place is lost: those since the attachment, or all if that is lost, too.
+
+    No clock is asked which these are: to deliver a record again is harmless, while to leave one out loses it.
+    """
     try:
         yield from documents_after(journal, cursor.attached)
     except PlaceLostError:
-        since = cursor.attached_at - _GRACE
-        yield from (document for document in documents_after(journal, None) if _is_since(document, since))
+        yield from documents_after(journal, None)
 
 
 def _whole(ahead: Prefetch[Batch]) -> Batch | None:
@@ -266,13 +260,19 @@ def documents_after(journal: Journal, after: Position | None) -> Iterator[Docume
         yield from batch.documents
 
 
-def _is_since(document: Document, moment: int) -> bool:
-    """Whether a record may have been written at a moment (microseconds since 1970) or later."""
-    record_id: str = document["record_id"]
-    # Our own ids contain a time; a hash may look like one, but not to the microsecond of its record's time.
-    if record_id[8:21].isdecimal() and record_id[8:14] == str(document.get("timestamp"))[20:26]:
-        return int(record_id[:8], 16) * 1_000_000 >= moment - 1_000_000
-    return True
+def count_before(journal: Journal, place: Position, after: Position | None, batch: Batch) -> int:
+    """How many records of the batch after a position are before a place: by offset, because an id may occur twice."""
+    documents = batch.documents
+    if place.inode == batch.position.inode:
+        if batch.position.offset <= place.offset:
+            return len(documents)
+        offsets = range(1, len(documents))
+        return bisect_right(offsets, place.offset, key=lambda count: journal.read(after, count).position.offset)
+    if not place.record_id:
+        return 0
+    # Another program has replaced the file, and nothing new follows the place.
+    ids = [document["record_id"] for document in documents]
+    return ids.index(place.record_id) + 1 if place.record_id in ids else len(documents)
 
 
 def _now() -> int:

@@ -14,11 +14,10 @@ import os
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
-from benchmark_recorder.errors import ConfigurationError, StoreError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Condition, PlaceLostError, Store
@@ -26,12 +25,14 @@ from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.cursors import CursorFile
 from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
+from benchmark_recorder.stores.replication.elsewhere import Elsewhere
+from benchmark_recorder.stores.replication.state import DeliveryState
 from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from benchmark_recorder.cells import Cell, Cells, StoreNote
+    from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.histogram import Histograms
     from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns, Document
@@ -94,6 +95,8 @@ class ReplicatedStore(Store):
         path = os.path.realpath(beside)
         self._cursor_file = CursorFile.of(path, remote.name)
         self._quarantine = Quarantine(path)
+        self._elsewhere = Elsewhere(journal, path, remote.name)
+        self._state = DeliveryState(journal, remote.name, self._cursor_file, self._quarantine, self._elsewhere)
         self._silence: _Silence | None = None
         self.delivery = Delivery(journal, remote, self._cursor_file, self._quarantine)
         self._worker = None
@@ -134,6 +137,7 @@ class ReplicatedStore(Store):
             raise
         if done:
             self._cursor_file.clear_error()
+            self._state.tell_of_others()
         if done and self._keep_delivered is not None and time.monotonic() >= self._next_prune:
             self._next_prune = time.monotonic() + PRUNE_SECONDS
             self._prune(self._keep_delivered)
@@ -159,18 +163,8 @@ class ReplicatedStore(Store):
 
     def condition(self) -> Condition:
         """See ``Store.condition``."""
-        try:
-            cursor = self._cursor_file.read()
-            pending, pending_since = (0, None) if cursor is None else self._pending(cursor)
-            quarantined = len(self._quarantine.of(self.remote.name))
-        except StoreError as error:
-            return Condition(self.remote.name, last_error=str(error))
         worker = self._worker
-        failing_since, last_error = (worker.failing_since, worker.last_error) if worker else (None, None)
-        others = self._cursor_file.read_error() if pending and last_error is None else None
-        if others is not None:  # of another process; this one had no error before or since
-            failing_since, last_error = others.since, others.error
-        return Condition(self.remote.name, pending, pending_since, quarantined, failing_since, last_error)
+        return self._state.condition(*((worker.failing_since, worker.last_error) if worker else (None, None)))
 
     def close(self) -> None:
         """Deliver what can be delivered within two seconds, and close both stores."""
@@ -178,16 +172,6 @@ class ReplicatedStore(Store):
             self._worker.close()
         self.remote.close()
         self.journal.close()
-
-    def _pending(self, cursor: Cursor) -> tuple[int, str | None]:
-        """How many records are not delivered, and the time of the oldest."""
-        try:
-            first = self.journal.read(cursor.delivered, 1).documents
-            return self.journal.count(cursor.delivered), first[0].get("timestamp") if first else None
-        except PlaceLostError:
-            documents = newer(self.journal, cursor)
-            oldest = next(documents, None)
-            return (0, None) if oldest is None else (1 + sum(1 for _ in documents), oldest.get("timestamp"))
 
     # Out --------------------------------------------------------------------------------------------------------------
 
@@ -247,7 +231,7 @@ class ReplicatedStore(Store):
                 return summarize_columns(self._columns(query, here, fields_of(query)), query)
         except StoreUnavailableError as error:
             found = self.journal.summarize(query)
-            return replace(found, caveats=(*found.caveats, self._journal_alone(error)))
+            return replace(found, caveats=(*found.caveats, self._state.journal_alone(error)))
 
     def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
         """See ``Store.histogram``; if the remote store cannot be reached, from the journal alone, with a note."""
@@ -269,7 +253,7 @@ class ReplicatedStore(Store):
                         return found
         except StoreUnavailableError as error:
             alone = self.journal.histogram(query, field)
-            return Histograms(alone, (*alone.caveats, self._journal_alone(error)))
+            return Histograms(alone, (*alone.caveats, self._state.journal_alone(error)))
         # Which groups are kept can only be decided over both sides together.
         return super().histogram(query, field)
 
@@ -305,15 +289,17 @@ class ReplicatedStore(Store):
                 stack.enter_context(self._cursor_file.held(shared=True))
                 cursor = self._cursor_file.read()
             refused = {key: entry.document for key, entry in self._quarantine.of(self.remote.name).items()}
+            elsewhere = {document["record_id"] for document in self._elsewhere.documents(cursor)} - refused.keys()
 
             pending = Pending(lambda: (), 0) if cursor is None else self._count_here(cursor)
 
             def counted() -> Iterator[Document]:
                 yield from refused.values()
-                yield from (document for document in pending.documents() if document["record_id"] not in refused)
+                yield from _only(self._elsewhere.documents(cursor) if elsewhere else (), lambda key: key in elsewhere)
+                yield from _only(pending.documents(), lambda key: key not in refused and key not in elsewhere)
 
             uncertain = islice(pending.documents(), pending.uncertain)
-            ids = frozenset(refused).union(document["record_id"] for document in uncertain)
+            ids = frozenset(refused).union(elsewhere, (document["record_id"] for document in uncertain))
             yield Undelivered(ids, lambda: filter(query.matches, counted()))
 
     def _count_here(self, cursor: Cursor) -> Pending:
@@ -334,26 +320,6 @@ class ReplicatedStore(Store):
                 new = [document for document in documents if document["record_id"] not in stored]
                 return Pending(lambda: new, uncertain)
         return Pending(lambda: self.journal.distinct(cursor.delivered, since=cursor.attached), uncertain)
-
-    def _journal_alone(self, error: StoreUnavailableError) -> StoreNote:
-        """What readers of figures from the journal alone must know."""
-        from benchmark_recorder.cells import StoreNote
-
-        cursor = self._cursor_file.read()
-        pending, _ = (0, None) if cursor is None else self._pending(cursor)
-        confirmed = None if cursor is None or cursor.confirmed_at is None else _text(cursor.confirmed_at)
-        reached = "It was never reached from here" if confirmed is None else f"It was last reached at {confirmed}"
-        reason = str(error).removeprefix(f"{self.remote.name} ")
-        waiting = "1 record waits" if pending == 1 else f"{pending:,} records wait"
-        figures: dict[str, Any] = {"store": self.remote.name, "journal": self.journal.name}
-        figures |= {"last_confirmed": confirmed, "pending": pending}
-        return StoreNote(
-            "store_out_of_reach",
-            f"{self.remote.name} could not be asked: {reason}. These figures are from the local journal alone, "
-            "without records of other machines and without those that were pruned here. "
-            f"{reached}. {waiting} to be delivered.",
-            figures | {"error": str(error)},
-        )
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -387,13 +353,13 @@ def _without(query: Query, ids: frozenset[str]) -> Query:
     return replace(query, exclude_ids=query.exclude_ids | ids)
 
 
+def _only(documents: Iterable[Document], is_counted: Callable[[str], bool]) -> Iterator[Document]:
+    return (document for document in documents if is_counted(document["record_id"]))
+
+
 def _is_before(document: Document, moment: int) -> bool:
     """Whether a record is older than a moment, or has no time (another program's), which hides those after it."""
     try:
         return timestamp_micros(document["timestamp"]) < moment
     except (KeyError, TypeError, ValueError, OverflowError):
         return True
-
-
-def _text(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="seconds")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.perf.simulation.designs import Suite
 
 TIME, FAILURES, COST, ROUTING = "execution_time", "failure_rate", "cost", "routing_accuracy"
+MEAN, TAIL = "execution_time.mean", "execution_time.p95"
 
 METRICS: Final = (TIME, FAILURES, COST, ROUTING)
 
@@ -100,6 +101,12 @@ def gate_says(*states: str, scope: str = "suite") -> Question:
 def check_says(metric: str, *states: str) -> Question:
     """A guardrail is in one of these states."""
     return Question(f"{'/'.join(states)} {metric}", lambda trial: Answer(check(trial, metric).state in states))
+
+
+def tail_guarded(trial: Trial) -> Answer:
+    """The gate blocks, with limits for mean and p95 besides."""
+    margins = {MEAN: 0.10, TAIL: 0.10}
+    return Answer(trial.ask("check_gate", "v1", "v2", margins=margins).state == "block")
 
 
 BLOCKED: Final = tuple(gate_says("block", scope=scope) for scope in SCOPES)

@@ -1,0 +1,117 @@
+"""The values of single runs, where sums by task are not enough: for means, quantiles and ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from benchmark_recorder.analysis.metrics import NO_MOMENTS, Pair, Strata
+from benchmark_recorder.columns import Moments, encode, moments_by
+from benchmark_recorder.errors import InvalidQueryError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.analysis.metrics import Metric
+    from benchmark_recorder.cells import Cells
+
+MOST_ROWS: Final = 5_000_000
+"""Runs beyond which no raw values are read."""
+
+
+def are_at_hand(cells: Cells, v1: str, v2: str) -> bool:
+    """Whether the values of these versions' single runs can be read, and are not too many."""
+    return cells.runs is not None and sum(cell.n for cell in cells.cells if cell.version in {v1, v2}) <= MOST_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A figure of one version's runs.
+
+    Attributes:
+        value: of each run that counts.
+        task: its task, as a number that both versions share.
+        plain: of all runs that have one, those that do not count included.
+    """
+
+    value: NDArray[np.float64]
+    task: NDArray[np.intp]
+    plain: NDArray[np.float64]
+
+    def within(self, tasks: NDArray[np.intp]) -> Self:
+        """The runs of some tasks, numbered anew in this order."""
+        place = np.full(int(max(tasks.max(initial=-1), self.task.max(initial=-1))) + 1, -1, np.intp)
+        place[tasks] = np.arange(len(tasks))
+        own = place[self.task]
+        return type(self)(self.value[own >= 0], own[own >= 0], self.plain)
+
+    def as_one(self) -> Self:
+        """All runs as if they were of one task."""
+        return type(self)(self.value, np.zeros_like(self.task), self.plain)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleRuns:
+    """A figure of two versions' runs.
+
+    Attributes:
+        left: the baseline's.
+        right: the candidate's.
+        names: of the tasks, by number.
+    """
+
+    left: Values
+    right: Values
+    names: tuple[str, ...]
+
+    def strata(self) -> Strata[Moments]:
+        """Moments by task."""
+        sides = [_by_task(side, len(self.names)) for side in (self.left, self.right)]
+        pairs = tuple(
+            Pair(name, left, right)
+            for name, left, right in sorted(zip(self.names, *sides, strict=True))
+            if left.n and right.n
+        )
+        return Strata(pairs, *(Moments.together(side) for side in sides))
+
+    def common(self) -> tuple[Values, Values, int]:
+        """The runs of the tasks that both versions ran, and how many these are."""
+        both = np.intersect1d(self.left.task, self.right.task)
+        return self.left.within(both), self.right.within(both), len(both)
+
+
+def _by_task(side: Values, tasks: int) -> list[Moments]:
+    if not len(side.value):
+        return [NO_MOMENTS] * tasks
+    return moments_by(side.task, side.value, np.ones(len(side.value), np.bool_), tasks)
+
+
+def read_runs(cells: Cells, v1: str, v2: str, metric: Metric) -> SingleRuns:
+    """The figure that a metric is about, of all runs of two versions.
+
+    Raises:
+        InvalidQueryError: the values of single runs are not at hand, or too many.
+    """
+    if cells.runs is None:
+        raise InvalidQueryError(
+            f"metric: {metric.name} needs the values of single runs, which are not at hand by group, or with a "
+            "baseline from a file or a window; ask without these, or for another metric"
+        )
+    if not are_at_hand(cells, v1, v2):
+        raise InvalidQueryError(
+            f"metric: {metric.name} needs the values of single runs, at most {MOST_ROWS:,}, and there are more; narrow "
+            "the question (last_days=30), or ask for another metric"
+        )
+    columns = cells.runs(("version", "task_id", "success", metric.figure), None)
+    value = columns[metric.figure].astype(np.float64)
+    counts = columns["success"].astype(np.bool_) if metric.of_successes else np.ones(len(value), np.bool_)
+    tasks = encode(columns["task_id"])
+
+    def side(version: str) -> Values:
+        own = (columns["version"] == version) & np.isfinite(value)
+        rows = own & counts
+        return Values(value[rows], tasks.codes[rows].astype(np.intp), value[own])
+
+    return SingleRuns(side(v1), side(v2), tasks.vocabulary)
