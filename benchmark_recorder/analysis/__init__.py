@@ -6,10 +6,10 @@
 - ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
   of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what they are for.
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
-  times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and
-  several versions against one.
-- ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how often a test
-  decides.
+  times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and several
+  versions against one.
+- ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how
+  often a test decides.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from benchmark_recorder.analysis.evidence import Both, Student
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, on_scale
 from benchmark_recorder.analysis.measured import Measured, is_significant
-from benchmark_recorder.analysis.metrics import Metric
 from benchmark_recorder.analysis.power import Noise, decided, fewest, shown_beyond, shown_within, smallest
 from benchmark_recorder.analysis.results import Result, finite
 from benchmark_recorder.analysis.spread import Spread, differences_of, spread_of
+
+if TYPE_CHECKING:
+    from benchmark_recorder.analysis.metrics import Metric
 
 POWER: Final = 0.8
 """How often a decision is to be reached, unless it is said."""
