@@ -11,7 +11,7 @@
 - ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how
   often a test decides.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
-  literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
+  literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look
