@@ -14,6 +14,7 @@ from benchmark_recorder.reporting.numbers import (
     given,
     limits,
     number,
+    rate,
     seconds,
     signed,
 )
@@ -193,27 +194,28 @@ def plan_page(plan: RunPlan) -> Page:
     against: Line = () if plan.v2 is None else (" against ", Untrusted(plan.v1))
     heading = Heading(("Runs to plan: ", Untrusted(plan.v2 or plan.v1), *against), level=1)
     said = Paragraph((readable(plan.sentence, plan.v1, plan.v2 or plan.v1), footnotes.mark(plan.warnings)))
-    return heading, said, *_plan_table(plan), *footnotes.notes()
+    return heading, said, _plan_table(plan), *footnotes.notes()
 
 
-def _plan_table(plan: RunPlan) -> Page:
-    needed = plan.needed
-    if needed is None:
-        return ()
-    counts = {
-        "further runs": needed.runs,
-        "runs of each task in each version": needed.runs_per_task,
-        "further tasks instead": needed.tasks,
+def _plan_table(plan: RunPlan) -> Table:
+    """What is planned for, and what it takes; a plan that is not needed takes nothing."""
+    unit = short_unit(METRICS[plan.metric].kind)
+    rows = {
+        "decision": plan.decision,
+        "true change": given(plan.effect, unit),
+        "power": rate(plan.power),
+        "power of the runs that there are": UNDEFINED if plan.present is None else rate(plan.present),
     }
-    prices = (
-        ("cost", needed.cost, dollars([needed.cost])),
-        ("time, one after the other", needed.seconds, seconds([needed.seconds])),
-    )
-    rows: tuple[tuple[Line, ...], ...] = (
-        *(((name,), (UNDEFINED if n is None else f"{n:,}",)) for name, n in counts.items()),
-        *(((name,), (amount(value, unit),)) for name, value, unit in prices),
-    )
-    return (Table((("",), ("plan",)), rows, "lr"),)
+    if needed := plan.needed:
+        counts = {
+            "further runs": needed.runs,
+            "runs of each task in each version": needed.runs_per_task,
+            "further tasks": needed.tasks,
+        }
+        rows |= {name: UNDEFINED if n is None else f"{n:,}" for name, n in counts.items()}
+        rows["cost"] = amount(needed.cost, dollars([needed.cost]))
+        rows["time, one after the other"] = amount(needed.seconds, seconds([needed.seconds]))
+    return Table((("",), ("plan",)), tuple(((name,), (text,)) for name, text in rows.items()), "lr")
 
 
 def selftest_page(result: SelfTest) -> Page:

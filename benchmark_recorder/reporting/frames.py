@@ -36,7 +36,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "count": "n v1_count v2_count splits runs runs_per_task tasks",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split by "
-    "group",
+    "group decision scope",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
