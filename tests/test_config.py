@@ -18,7 +18,7 @@ from benchmark_recorder import (
     StoreSetupError,
     get_benchmark_recorder,
 )
-from benchmark_recorder.config import effective_settings
+from benchmark_recorder.settings import effective_settings
 from benchmark_recorder.stores.memory import MemoryStore
 
 
@@ -211,6 +211,16 @@ def test_a_whole_path_needs_no_working_directory(tmp_path: Path, monkeypatch: py
         get_benchmark_recorder("a.json")
 
 
+@pytest.mark.parametrize("name", ["runs.csv", "runs.jsonl", "runs.PARQUET"])
+def test_a_new_file_of_another_format_is_refused_with_what_is_known(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^store: .*runs\.\w+: a file of records is JSON.* in \.json"):
+        get_benchmark_recorder(name)
+    with pytest.raises(ConfigurationError, match=r"^journal: .*runs\.\w+: a file of records is JSON"):
+        get_benchmark_recorder("mongodb://localhost/db", journal=name)
+    (tmp_path / name).write_text("")  # whoever made it has chosen its name
+    record(get_benchmark_recorder(name))
+
+
 @pytest.mark.parametrize("text", ["tool = 3  # benchmark_recorder", "[[tool]]\nbenchmark_recorder = 1"])
 def test_a_project_file_without_tools_has_no_settings(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
@@ -253,3 +263,46 @@ def test_a_store_need_not_be_hashable() -> None:
     one, other = Mine(), Mine()
     assert get_benchmark_recorder(one) is get_benchmark_recorder(one)
     assert get_benchmark_recorder(one) is not get_benchmark_recorder(other)
+
+
+def test_the_version_and_labels_come_from_the_nearest_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, 'version = "v1"\n[tool.benchmark_recorder.labels]\nregion = "eu"')
+
+    def recorded(**arguments: Any) -> tuple[str, Any]:
+        recorder = get_benchmark_recorder(MemoryStore(), **arguments)
+        recorder.record_execution("t", 1.0, True)
+        (metric,) = recorder.get_all_metrics()
+        return metric.version, metric.metadata
+
+    assert recorded() == ("v1", {"region": "eu"})
+    monkeypatch.setenv("BENCHMARK_RECORDER_VERSION", "v2")
+    monkeypatch.setenv("BENCHMARK_RECORDER_LABELS", "region=us, tier = gold=1")
+    assert recorded() == ("v2", {"region": "us", "tier": "gold=1"})
+    assert recorded(version="v3", labels={}) == ("v3", {})
+
+
+def test_other_labels_or_another_version_make_another_recorder() -> None:
+    store = MemoryStore()
+    recorders = [
+        get_benchmark_recorder(store),
+        get_benchmark_recorder(store, version="v1"),
+        get_benchmark_recorder(store, version="v1", labels={"a": "b"}),
+        get_benchmark_recorder(store, version="v1", labels={"a": "c"}),
+    ]
+    assert len(set(map(id, recorders))) == 4
+    assert get_benchmark_recorder(store, version="v1", labels={"a": "b"}) is recorders[2]
+
+
+@pytest.mark.parametrize("labels", ["region", "region=", "=eu", "region=eu,"])
+def test_labels_without_a_name_or_a_text_are_an_error_that_names_the_variable(
+    labels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARK_RECORDER_LABELS", labels)
+    with pytest.raises(ConfigurationError, match=r"labels \(BENCHMARK_RECORDER_LABELS\): expected names and texts"):
+        effective_settings()
+
+
+def test_a_blank_version_is_an_error_that_names_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_RECORDER_VERSION", "  ")
+    with pytest.raises(ConfigurationError, match=r"version \(BENCHMARK_RECORDER_VERSION\): expected a text"):
+        effective_settings()

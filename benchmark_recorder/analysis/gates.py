@@ -29,7 +29,7 @@ from benchmark_recorder.analysis.measured import Measured, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.planning import Needed, detectable, pass_aim, what_would_decide
 from benchmark_recorder.analysis.rates import rate_difference
-from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers
+from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite
 from benchmark_recorder.analysis.thresholds import (
     TARGET,
     LiteralCheck,
@@ -67,6 +67,8 @@ class GateCheck(Result):
         state: ``"block"``, ``"warn"``, ``"inconclusive"``, ``"missing"`` (no values on a side) or ``"pass"``.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
+        v1_compared: the baseline's value that ``worsening`` starts from; see ``Comparison``.
+        v2_compared: the candidate's.
         worsening: the point: a fraction (0.12 is 12% slower or more expensive) or a difference of rates; negative
             where the candidate is better; ``None`` where undefined, as between free and paid.
         bound: the worst that the one-sided 95% bound allows, on the same scale; ``None`` where there is none.
@@ -97,6 +99,8 @@ class GateCheck(Result):
     needed: Needed | None = field(default=None, kw_only=True)
     recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
+    v1_compared: float | None = None
+    v2_compared: float | None = None
 
 
 class GateSettings(TypedDict, total=False):
@@ -181,6 +185,7 @@ def check_gate(  # noqa: PLR0913
     scope: str | None = None,
     window: float | None = None,
     target: float | None = None,
+    allow_partial: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> GateResult:
     """Decide on a candidate.
@@ -200,6 +205,7 @@ def check_gate(  # noqa: PLR0913
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
         target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
             no alert, but for the guide's 20 with its policy.
+        allow_partial: whether the candidate may pass although a store could not be reached.
         origins: where the settings came from, for the result.
 
     Raises:
@@ -226,6 +232,10 @@ def check_gate(  # noqa: PLR0913
     by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not gone)
     points = {check.metric: literal_state(check) for check in literal}
     by_literal = "no_data" if empty else overall(points, GUARDRAILS, alerted=bool(alerted))
+    if cells.is_partial and not allow_partial:
+        by_default, by_literal = (
+            state if state in {"block", "no_data"} else "inconclusive" for state in (by_default, by_literal)
+        )
     state, exit_code = _react(by_literal if literal_counts else by_default, reaction, alerted=bool(alerted))
     return GateResult(
         schema_version=SCHEMA_VERSION,
@@ -277,6 +287,8 @@ def _checks(
             needed=deferred(partial(_needed, measured[name], limits[name])) if ruling.state == "inconclusive" else None,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
+            v1_compared=finite(measured[name].levels[0]),
+            v2_compared=finite(measured[name].levels[1]),
             recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()

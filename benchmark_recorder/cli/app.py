@@ -42,6 +42,9 @@ def _errors_as_codes() -> Iterator[None]:
     except BenchmarkRecorderError as error:
         complain(str(error))
         raise typer.Exit(Code.NO_DATA if isinstance(error, StoreError) else Code.WRONG_USAGE) from error
+    except KeyboardInterrupt as error:
+        complain(f"interrupted: {error}" if error.args else "interrupted")
+        raise typer.Exit(Code.INTERRUPTED) from error
     except OSError as error:  # a file that vanishes, a full disk; what is written to stdout has no name
         complain(f"{error.filename or 'cannot write to standard output'}: {error.strerror or error}")
         give_up(sys.stdout)
@@ -63,6 +66,11 @@ app = typer.Typer(
 StorePath = Annotated[
     str | None,
     typer.Option("--store", metavar="PATH", help="JSON file or URL; default: the configured one."),
+]
+
+JournalPath = Annotated[
+    str | None,
+    typer.Option("--journal", metavar="PATH", help="Local file in front of a server."),
 ]
 
 

@@ -7,6 +7,7 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import (
+    AllowPartial,
     AsJSON,
     Baseline,
     By,
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
 
 LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
 """What ``list --json`` says about a version, under the names of ``Summary``; the times as ISO 8601."""
-FORMS: Final = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".csv": "csv"}
+FORMS: Final = {
+    ".txt": "text",
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
+    ".csv": "csv",
+}
 """A report's form by the ending of its file."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -195,6 +203,7 @@ def report(  # noqa: PLR0913 - options
     output: Output = "-",
     by: By = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
+    allow_partial: AllowPartial = False,
     as_json: AsJSON = False,
 ) -> None:
     """Report on versions, each compared with the one before it."""
@@ -205,6 +214,6 @@ def report(  # noqa: PLR0913 - options
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
     if gate:
-        result = history.check_gate(versions[-2], versions[-1], **query)
+        result = history.check_gate(versions[-2], versions[-1], allow_partial=allow_partial, **query)
         complain(result.sentence)
         raise typer.Exit(result.exit_code)

@@ -121,8 +121,51 @@ def _named(names: Sequence[str]) -> str:
 
 
 def form_of(given: Form | None, output: str, by_ending: Mapping[str, Form], default: Form) -> Form:
-    """The form that was asked for, else the one that the file's ending stands for."""
-    return given or by_ending.get(Path(output).suffix.lower(), default)
+    """The form that was asked for, else the one that the file's ending stands for.
+
+    Raises:
+        typer.BadParameter: the ending is unknown.
+    """
+    ending = Path(output).suffix.lower()
+    if given is None and ending and ending not in by_ending:
+        raise typer.BadParameter(
+            f"unknown ending {terminal(ending)}; known are {', '.join(by_ending)}; or name the form with --format",
+            param_hint="--output",
+        )
+    return given or by_ending.get(ending, default)
+
+
+@contextmanager
+def interruptible(state: str) -> Iterator[None]:
+    """Work that Ctrl-C may end: the command then says in which state that leaves things."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise error if error.args else KeyboardInterrupt(state) from None
+
+
+@contextmanager
+def progress(total: int | None, done: str) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; if it is interrupted, the command says how many were done, and that re-running is safe.
+
+    Args:
+        total: how many records there are, or ``None`` if unknown.
+        done: what was done with each.
+    """
+    from benchmark_recorder.harness.runner import progress_bar  # it needs more than most commands
+
+    count = 0
+    try:
+        with progress_bar(total, "records") as report:
+
+            def counted(more: int) -> None:
+                nonlocal count
+                count += more
+                report(more)
+
+            yield counted
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"at least {records(count)} {done}; re-running is safe and does the rest") from None
 
 
 def records(n: int) -> str:

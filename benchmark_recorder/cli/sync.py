@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Annotated, Final
@@ -12,10 +12,10 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import resolved
-from benchmark_recorder.cli.output import records
+from benchmark_recorder.cli.output import progress, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
+from benchmark_recorder.opening import open_store
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.replication import ReplicatedStore
@@ -59,10 +59,10 @@ def sync(  # noqa: PLR0913 - options
     if not isinstance(store, ReplicatedStore):
         raise typer.BadParameter(f"{terminal(store.name)} is not a remote store: there is nothing to deliver")
     if everything:
-        with _progress(store.journal.count(None)) as report:
+        with progress(store.journal.count(None), "were delivered") as report:
             store.delivery.deliver_history(report)
     if quarantined:
-        with _progress(store.condition().quarantined) as report:
+        with progress(store.condition().quarantined, "were delivered") as report:
             store.delivery.deliver_quarantined(report)
     if watch:
         _keep_on(store)
@@ -72,7 +72,7 @@ def sync(  # noqa: PLR0913 - options
 
 def _deliver(store: ReplicatedStore, go_on: Callable[[], bool]) -> None:
     """Deliver everything that is pending, with a progress bar; then print what is left."""
-    with _progress(store.condition().pending) as report:
+    with progress(store.condition().pending, "were delivered") as report:
         delivered = store.deliver(go_on, report)
     if not delivered and go_on():
         confirm(f"another process is delivering to {terminal(store.name)}")
@@ -115,7 +115,7 @@ def _copy(source: str, target: str) -> None:
     with open_store(source) as one, open_store(target) as other:
         if one.name == other.name:
             raise typer.BadParameter("--from and --to are the same store")
-        with _progress(None) as report:
+        with progress(None, "were copied") as report:
             copied = copy(one, other, report)
         confirm(f"{records(copied.read)} in {terminal(one.name)}, {copied.new:,} of them new in {terminal(other.name)}")
     if copied.refused:
@@ -124,12 +124,6 @@ def _copy(source: str, target: str) -> None:
         complain(f"there are no records in {one.name}")
     if copied.refused or not copied.read:
         raise typer.Exit(Code.NO_DATA)
-
-
-def _progress(total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-    from benchmark_recorder.harness.runner import progress_bar  # no other command needs the harness
-
-    return progress_bar(total, "records")
 
 
 class Interruption:

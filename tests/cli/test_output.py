@@ -194,6 +194,23 @@ def test_the_ending_of_the_file_decides_the_format_unless_it_is_given(command: s
     assert path.read_text(encoding="utf-8").lower().startswith(begins.lower())
 
 
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        ("report v1.0 v2.0 --output r.pdf", ".txt, .md, .html, .htm, .json, .csv"),
+        ("export --output e.parquet", ".csv, .jsonl, .json, .xml"),
+        ("gate v1.0 v2.0 --output g.html", ".txt, .md, .json, .xml"),
+    ],
+)
+def test_an_unknown_ending_is_refused_with_the_known_ones(command: str, known: str, store: Path) -> None:
+    result = run(*command.split(), "--store", store)
+    assert result.exit_code == 2
+    assert f"known are {known};" in " ".join(result.stderr.split())
+    assert not Path(command.rsplit(maxsplit=1)[-1]).exists()
+    form = "csv" if command.startswith("export") else "text"
+    assert run(*command.split(), "--format", form, "--store", store).exit_code == 0
+
+
 def test_piped_output_has_no_colour_and_no_boxes(store: Path) -> None:
     done = process("compare", "v1.0", "v2.0", "--store", store, FORCE_COLOR="1", TERM="xterm-256color")
     assert done.returncode == 0
