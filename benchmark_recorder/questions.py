@@ -45,7 +45,9 @@ def compared_cells(store: Store, asked: Query) -> Cells:
     def runs(fields: Collection[str], success: bool | None) -> Columns:  # noqa: FBT001 - a value, not a switch
         return store.scan(asked if success is None else replace(asked, success=success), fields)
 
-    return replace(store.summarize(asked), runs=runs)
+    from benchmark_recorder.parts import with_parts
+
+    return replace(with_parts(store, asked, store.summarize(asked)), runs=runs)
 
 
 def report_of(  # noqa: PLR0913
@@ -271,9 +273,11 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
+    from benchmark_recorder.parts import with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
-    return SummaryView.from_result(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
+    cells = with_parts(store, asked, store.summarize(asked))
+    return SummaryView.from_result(_summary(store, version, asked, cells)[0], narrowed=narrowed)
 
 
 def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
