@@ -45,9 +45,7 @@ def compared_cells(store: Store, asked: Query) -> Cells:
     def runs(fields: Collection[str], success: bool | None) -> Columns:  # noqa: FBT001 - a value, not a switch
         return store.scan(asked if success is None else replace(asked, success=success), fields)
 
-    from benchmark_recorder.parts import with_parts
-
-    return replace(with_parts(store, asked, store.summarize(asked)), runs=runs)
+    return replace(store.summarize(asked), runs=runs)
 
 
 def report_of(  # noqa: PLR0913
