@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.base import Store
 
 
-def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -> History:
+def get_benchmark_history(
+    store: str | os.PathLike[str] | Store | None = None, *, journal: str | os.PathLike[str] | None = None
+) -> History:
     """The history that a recorder with the same settings writes: answers every question, and records nothing.
 
     With a remote store, what waits in the local journal counts as well, where there is a journal. No journal, cursor
@@ -24,6 +26,7 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
 
     Args:
         store: as for ``get_benchmark_recorder``.
+        journal: the same.
 
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
@@ -31,10 +34,10 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
         StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
-    where, settings = resolved(store)
+    where, settings = resolved(store, journal=None if journal is None else os.fspath(journal))
     store = open_store(os.fspath(where)) if isinstance(where, Path | str) else where
-    journal = place_of(settings.journal)
-    if store.is_remote and any(map(os.path.lexists, (journal, f"{journal}.d"))):
+    file = place_of(settings.journal)
+    if store.is_remote and any(map(os.path.lexists, (file, f"{file}.d"))):
         store = behind_journal(store, replace(settings, deliver="off"))
     history = History(store)
     history.gate_settings = settings.gate

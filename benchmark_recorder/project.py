@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark_recorder.errors import ConfigurationError, StoreSetupError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
+def settings_in(text: bytes, path: Path) -> list[tuple[str, Any, str]] | None:
+    """Name, value and origin of each setting in the table ``[tool.benchmark_recorder]``; ``None`` without the table.
 
-def settings_in(text: bytes, path: Path) -> Iterator[tuple[str, Any, str]]:
-    """Name, value and origin of each setting in the table ``[tool.benchmark_recorder]``; paths start at its folder.
+    Paths start at the file's folder.
 
     Raises:
         ConfigurationError: it is not TOML, or the table is none.
@@ -24,13 +23,19 @@ def settings_in(text: bytes, path: Path) -> Iterator[tuple[str, Any, str]]:
         tools = tomllib.loads(text.decode("utf-8-sig")).get("tool")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from error
-    table = tools.get("benchmark_recorder", {}) if isinstance(tools, dict) else {}
+    table = tools.get("benchmark_recorder") if isinstance(tools, dict) else None
+    if table is None:
+        return None
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: expected a table [tool.benchmark_recorder], got {table!r}")
-    for name, value in table.items():
-        if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
-            value = str(path.parent / expanded(value))  # noqa: PLW2901
-        yield name, value, f"[tool.benchmark_recorder] of {path}"
+    origin = f"[tool.benchmark_recorder] of {path}"
+    return [(name, _placed(name, value, path), origin) for name, value in table.items()]
+
+
+def _placed(name: str, value: object, path: Path) -> object:
+    if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
+        return str(path.parent / expanded(value))
+    return value
 
 
 def expanded(place: str | os.PathLike[str]) -> Path:

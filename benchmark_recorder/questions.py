@@ -269,16 +269,19 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
 
 
-def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
+def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
     from benchmark_recorder.parts import with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
     cells = with_parts(store, asked, store.summarize(asked))
-    return SummaryView.from_result(_summary(store, version, asked, cells)[0], narrowed=narrowed)
+    found, _ = _summary(store, version, asked, cells, scope)
+    return SummaryView.from_result(found, narrowed=narrowed)
 
 
-def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
+def _summary(
+    store: Store, version: str, asked: Query, cells: Cells, scope: str = "suite"
+) -> tuple[Summary, NDArray[np.float64]]:
     """The figures of some runs, and their durations in rising order, where they are not too many."""
     import numpy as np
 
@@ -286,11 +289,11 @@ def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Su
 
     if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
         durations = store.durations(asked)
-        return summarize_version(version, cells, durations), durations.ordered
+        return summarize_version(version, cells, durations, scope=scope), durations.ordered
     from benchmark_recorder.histogram import Histogram
 
     whole = Histogram.together(store.histogram(asked).values())
-    return summarize_version(version, cells, histogram=whole), np.empty(0)
+    return summarize_version(version, cells, histogram=whole, scope=scope), np.empty(0)
 
 
 def by_key(query: Query, key: str) -> Query:
@@ -304,7 +307,7 @@ def by_key(query: Query, key: str) -> Query:
     return replace(query, by=(check_key(key),))
 
 
-def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) -> GroupedSummaries:
+def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> GroupedSummaries:
     """The figures of each group of some runs.
 
     Args:
@@ -312,6 +315,7 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
         version: what to call the runs.
         asked: which executions, by one key.
         narrowed: whether these are only some of the version's.
+        scope: of the intervals, see ``summarize_version``.
     """
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
@@ -329,7 +333,9 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
         for (_, group), own in store.histogram(asked).items():
             histograms[group] = histograms[group].merge(own) if group in histograms else own
     summaries = {
-        group[0]: summarize_version(version, cells.within(group), durations.get(group), histograms.get(group))
+        group[0]: summarize_version(
+            version, cells.within(group), durations.get(group), histograms.get(group), scope=scope
+        )
         for group in cells.groups
     }
     return GroupedSummaries(

@@ -86,7 +86,7 @@ def effective_settings(**arguments: Any) -> Settings:  # noqa: ANN401
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     given = ((name, value, "argument") for name, value in arguments.items() if value is not None)
-    for name, value, origin in (*_from_project(), *_from_environment(), *given):
+    for name, value, origin in (*_from_file(), *_from_environment(), *given):
         values[name], origins[name] = _checked(name, value, origin), origin
     return Settings(**values, origins=tuple(sorted(origins.items())))
 
@@ -105,24 +105,49 @@ def _from_environment() -> Iterator[tuple[str, Any, str]]:
             yield name, text, variable
 
 
-def _from_project() -> Iterator[tuple[str, Any, str]]:
-    """The table of the nearest ``pyproject.toml`` at or above the working directory; its paths start there."""
+CONFIG: Final = "BENCHMARK_RECORDER_CONFIG"
+"""The variable that names the file of settings."""
+
+
+def _from_file() -> Iterator[tuple[str, Any, str]]:
+    """The settings in the file that ``CONFIG`` names, or in the nearest ``pyproject.toml`` with our table."""
+    if named := os.environ.get(CONFIG):
+        from benchmark_recorder.project import expanded, settings_in
+
+        path = expanded(named)
+        found = settings_in(_read(path, CONFIG), path)
+        if found is None:
+            raise ConfigurationError(f"{CONFIG}: {path} has no table [tool.benchmark_recorder]")
+        yield from found
+        return
+    for path in _project_files():
+        text = _read(path, "[tool.benchmark_recorder]")
+        if b"benchmark_recorder" in text:
+            from benchmark_recorder.project import settings_in
+
+            if (found := settings_in(text, path)) is not None:
+                yield from found
+                return
+
+
+def _project_files() -> Iterator[Path]:
+    """Each ``pyproject.toml`` from the working directory up to the root of the repository."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # it was removed under the program, which may name its store by a whole path
         return
-    path = next((p for folder in (here, *here.parents) if (p := folder / "pyproject.toml").is_file()), None)
-    if path is None:
-        return
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read for [tool.benchmark_recorder]: {error.strerror}") from error
-    if b"benchmark_recorder" not in text:
-        return
-    from benchmark_recorder.project import settings_in
+    for folder in (here, *here.parents):
+        if (path := folder / "pyproject.toml").is_file():
+            yield path
+        if (folder / ".git").exists():
+            return
 
-    yield from settings_in(text, path)
+
+def _read(path: Path, purpose: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read for {purpose}: {error.strerror}") from error
 
 
 def _checked(name: str, value: object, origin: str) -> object:

@@ -92,6 +92,51 @@ def test_a_path_in_the_project_file_starts_at_that_file(tmp_path: Path, monkeypa
     assert get_benchmark_recorder().storage_path == tmp_path / "results" / "runs.json"
 
 
+def test_the_settings_are_those_of_the_nearest_file_with_our_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, 'store = "bench/all.json"')
+    deep = tmp_path / "packages" / "one" / "src"
+    deep.mkdir(parents=True)
+    (deep.parent / "pyproject.toml").write_text('[project]\nname = "one"\ndependencies = ["benchmark_recorder"]\n')
+    (deep.parents[1] / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    monkeypatch.chdir(deep)
+    assert effective_settings().store == str(tmp_path / "bench" / "all.json")
+    project(deep.parents[1], 'store = "nearer.json"')
+    assert effective_settings().store == str(deep.parents[1] / "nearer.json")
+
+
+@pytest.mark.parametrize("is_worktree", [False, True])
+def test_no_settings_come_from_outside_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_worktree: bool
+) -> None:
+    project(tmp_path, "strict = true")
+    root = tmp_path / "repository"
+    (root / "below").mkdir(parents=True)
+    (root / ".git").write_text("gitdir: elsewhere") if is_worktree else (root / ".git").mkdir()
+    monkeypatch.chdir(root / "below")
+    assert not effective_settings().strict
+    project(root, 'durability = "fsync"')
+    assert effective_settings().durability == "fsync"
+
+
+def test_a_variable_names_the_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, "strict = true")
+    (tmp_path / "ci").mkdir()
+    file = tmp_path / "ci" / "settings.toml"
+    file.write_text('[tool.benchmark_recorder]\nstore = "nightly.json"\n')
+    monkeypatch.setenv("BENCHMARK_RECORDER_CONFIG", "ci/settings.toml")
+    assert effective_settings().store == "ci/nightly.json"
+    assert not effective_settings().strict
+    assert get_benchmark_recorder().storage_path == tmp_path / "ci" / "nightly.json"
+    file.write_text("[tool.other]\n")
+    with pytest.raises(ConfigurationError, match=r"BENCHMARK_RECORDER_CONFIG: ci/settings.toml has no table"):
+        effective_settings()
+    file.unlink()
+    with pytest.raises(ConfigurationError, match=r"settings.toml: cannot be read for BENCHMARK_RECORDER_CONFIG"):
+        effective_settings()
+
+
 @pytest.mark.parametrize("text", ["1", "true", "YES"])
 def test_a_disabled_recorder_records_nothing_and_makes_no_file(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

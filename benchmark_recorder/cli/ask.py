@@ -76,12 +76,12 @@ def _iso(micros: int) -> str:
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
-def show(history: History, version: Version, query: dict[str, Any], *, by: By = None) -> Answer:
+def show(history: History, version: Version, query: dict[str, Any], *, by: By = None, scope: Scope = "suite") -> Answer:
     """Show the figures of one version, each with its interval."""
     if by is not None:
         from benchmark_recorder.reporting.slice_pages import groups_page
 
-        groups = history.get_historical_metrics(version, by=by, **query)
+        groups = history.get_historical_metrics(version, by=by, scope=scope, **query)
         listed = [{"group": group, "summary": summary} for group, summary in groups.items()]
         return Answer(
             {"by": by, "groups": listed},
@@ -91,7 +91,7 @@ def show(history: History, version: Version, query: dict[str, Any], *, by: By = 
         )
     from benchmark_recorder.reporting.version_pages import summary_page
 
-    summary = history.get_historical_metrics(version, **query)
+    summary = history.get_historical_metrics(version, scope=scope, **query)
     return Answer({"summary": summary}, lambda: summary_page(summary), [version], found=summary.count > 0)
 
 

@@ -165,7 +165,7 @@ def gate(  # noqa: PLR0913 - options
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
-    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance.
+    Worse is slower, failing more or costing more, beyond the margin.
     """
     from benchmark_recorder.reporting.ci import gate_comment
 
