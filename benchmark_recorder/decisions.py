@@ -126,6 +126,7 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import by_key, compared_cells
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
@@ -134,7 +135,14 @@ class Decisions:
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(compared_cells(self._store, asked), v1, v2, metric, scope=scope, margin=margin)
+        compared = compare(
+            with_parts(self._store, asked, compared_cells(self._store, asked)),
+            v1,
+            v2,
+            metric,
+            scope=scope,
+            margin=margin,
+        )
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -158,10 +166,13 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import compared_cells
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
-        found = compare_all(compared_cells(self._store, self._pair(v1, v2, query)), v1, v2, scope=scope)
+        asked = self._pair(v1, v2, query)
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+        found = compare_all(cells, v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -256,6 +267,7 @@ class Decisions:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import compared_cells, past_cells, side_by_side, tabulated
         from benchmark_recorder.reporting.decision_views import GateResultView
 
@@ -265,7 +277,7 @@ class Decisions:
         settings, origins = settled(given, self.gate_settings)
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = compared_cells(self._store, asked)
+            cells = with_parts(self._store, asked, compared_cells(self._store, asked))
         else:
             there = tabulated(self._store, replace(asked, versions=(candidate,)))
             past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
