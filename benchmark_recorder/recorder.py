@@ -57,6 +57,9 @@ class BenchmarkRecorder(_Questions):
         version: of records that name none.
         labels: metadata of every record, such as ``{"region": "eu"}``; what a record says itself is stronger.
         enabled: ``False`` makes recording calls return at once; questions work as always.
+
+    Raises:
+        StoreUnavailableError: the file system has no locks.
     """
 
     def __init__(  # noqa: PLR0913 - settings
@@ -88,6 +91,8 @@ class BenchmarkRecorder(_Questions):
 
             store = JSONFileStore(Path(storage_path or DEFAULT_PATH).absolute(), durability=durability)
         super().__init__(store)
+        if enabled:
+            store.check_writable()
         self._buffer = WriteBuffer(store, strict=strict)
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
@@ -184,6 +189,10 @@ class BenchmarkRecorder(_Questions):
                 field="parent",
             )
         return lineage.root.settle(stamp()[0])
+
+    def check_execution(self, **arguments: Any) -> None:  # noqa: ANN401 - as record_execution has them
+        """Raise what ``record_execution`` would raise for its arguments, and record nothing."""
+        self._admit(**arguments)
 
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
@@ -383,4 +392,4 @@ class BenchmarkRecorder(_Questions):
     def close(self) -> None:
         """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
-        self._store.close()
+        self._buffer.attempt(self._store.close)
