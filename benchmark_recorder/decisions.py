@@ -59,18 +59,7 @@ class Decisions:
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""
-        condition = self._store.condition()
-        if condition is None:
-            return Health(self._store.name)
-        return Health(
-            self._store.name,
-            failing_since=condition.failing_since,
-            last_error=condition.last_error,
-            pending=condition.pending,
-            pending_since=condition.pending_since,
-            quarantined=condition.quarantined,
-            elsewhere=condition.elsewhere,
-        )
+        return Health(self._store.name).with_delivery(self._store.condition())
 
     def close(self) -> None:
         """Close the store."""
@@ -196,6 +185,7 @@ class Decisions:
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
+        allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
         """Does the new version do what was claimed?
@@ -205,6 +195,7 @@ class Decisions:
             v2: the candidate.
             claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
+            allow_partial: whether a claim may be shown although the remote store could not be reached.
             **query: which executions; not ``version``.
 
         Raises:
@@ -216,7 +207,7 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = compared_cells(self._store, self._pair(v1, v2, query))
-        found = check_claims(cells, v1, v2, claims, scope=scope)
+        found = check_claims(cells, v1, v2, claims, scope=scope, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
@@ -233,6 +224,7 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
+        allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
         """May the candidate be merged?
@@ -255,6 +247,8 @@ class Decisions:
             target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
                 but the guide's 20 with its policy.
             scope: see ``compare_versions``.
+            allow_partial: whether the candidate may pass although the remote store could not be reached, so that
+                records of other machines are missing.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
 
         Raises:
@@ -275,7 +269,8 @@ class Decisions:
         else:
             there = tabulated(self._store, replace(asked, versions=(candidate,)))
             past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
-            baseline, cells = side_by_side(baseline, past, candidate, there)
+            notes = self._store.summarize(replace(asked, versions=(candidate,))).caveats
+            baseline, cells = side_by_side(baseline, past, candidate, there, notes)
         found = check_gate(
             cells,
             baseline,
@@ -283,6 +278,7 @@ class Decisions:
             policy=policy,
             window=baseline_days,
             target=target,
+            allow_partial=allow_partial,
             **settings,
             origins=origins,
         )

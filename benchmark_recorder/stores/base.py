@@ -1,7 +1,7 @@
 """The contract of a store: ``name``, ``append``, ``scan``, ``summarize``, ``documents``.
 
 A journal adds ``read`` and ``end``; ``supports`` names what a store does of ``EXTRAS``. A URL finds its store by an
-entry point (``config.open_store``).
+entry point (``opening.open_store``).
 
 A store holds validated documents (see ``records.Document``), and counts one ``record_id`` once. It knows nothing of
 statistics beyond cells, and nothing of other stores.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 from benchmark_recorder.errors import StoreFormatError
@@ -39,6 +39,9 @@ EXTRAS: Final = frozenset(
 )
 """What a store need not know: grouping, these filters, with ``"pairs"`` all but the cells where two versions are
 compared (``Cells.beyond`` and ``Cells.unmatched``), and units."""
+
+DELIVER_TO: Final = "deliver_to"
+"""The field of a record that was written while no cursor could be: the remote stores that it is for."""
 
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
 """A URL's user and password, and its options that hold passwords or tokens."""
@@ -233,6 +236,20 @@ class Health:
     quarantined: int = 0
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
+    def with_delivery(self, condition: Condition | None) -> Health:
+        """The same with what a remote store's delivery says; ``None`` if there is none."""
+        if condition is None:
+            return self
+        return replace(
+            self,
+            failing_since=min(filter(None, (self.failing_since, condition.failing_since)), default=None),
+            last_error=condition.last_error or self.last_error,
+            pending=condition.pending,
+            pending_since=condition.pending_since,
+            quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
+        )
+
     @property
     def ok(self) -> bool:
         """Whether every record is where it belongs, or on its way."""
@@ -283,6 +300,24 @@ class Journal(Store):
 
     def warm_up(self) -> None:
         """Import what reading needs: with a remote store the first append asks for the end, and no append imports."""
+
+    def first_for(self, remote: str, end: Position, seconds: float) -> Position | None:  # noqa: ARG002
+        """The place before the first record that names a remote store in ``deliver_to``; ``None`` if none does.
+
+        Args:
+            remote: what stands in ``deliver_to``.
+            end: how far to look.
+            seconds: how long the search may take.
+
+        Raises:
+            StoreUnavailableError: it takes longer.
+        """
+        before = Position(end.inode, 0, "")
+        while before != end and (batch := self.read(before, 1)).documents:
+            if remote in batch.documents[0].get(DELIVER_TO, ()):
+                return before
+            before = batch.position
+        return None
 
     def count(self, after: Position | None) -> int:
         """How many records are behind a place; errors as in ``read``."""
