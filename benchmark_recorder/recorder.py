@@ -57,6 +57,9 @@ class BenchmarkRecorder(_Questions):
         version: of records that name none.
         labels: metadata of every record, such as ``{"region": "eu"}``; what a record says itself is stronger.
         enabled: ``False`` makes recording calls return at once; questions work as always.
+
+    Raises:
+        StoreUnavailableError: the file system has no locks.
     """
 
     def __init__(  # noqa: PLR0913 - settings
@@ -88,6 +91,8 @@ class BenchmarkRecorder(_Questions):
 
             store = JSONFileStore(Path(storage_path or DEFAULT_PATH).absolute(), durability=durability)
         super().__init__(store)
+        if enabled:
+            store.check_writable()
         self._buffer = WriteBuffer(store, strict=strict)
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
@@ -383,4 +388,4 @@ class BenchmarkRecorder(_Questions):
     def close(self) -> None:
         """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
-        self._store.close()
+        self._buffer.attempt(self._store.close)

@@ -11,14 +11,19 @@ import os
 import secrets
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.stores.locking import unavailable
+from benchmark_recorder.stores.locking import lock, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from io import BufferedWriter
+
+
+STARTED: Final = time()
+"""When this process began to use such folders; an unfinished file of an older one with the same id was left behind."""
 
 
 def folder_of(document: str) -> str:
@@ -48,6 +53,20 @@ def make_folders(document: str) -> None:
         make_folder(document)
 
 
+def make_parents(document: str, *, sync: bool) -> None:
+    """The folders above a document; with ``sync`` they survive a power cut.
+
+    Raises:
+        OSError: they cannot be made, or are there: the document is a link to nowhere.
+    """
+    missing = [os.path.dirname(document)]
+    while not os.path.lexists(above := os.path.dirname(missing[-1])):
+        missing.append(above)
+    os.makedirs(missing[0])
+    for folder in missing if sync else ():
+        sync_folder(os.path.dirname(folder))
+
+
 def open_private(path: str, flags: int) -> int:
     """Open a file in a folder beside a document; where root makes it, it belongs to the folder's owner."""
     fd = os.open(path, flags, 0o600)
@@ -63,6 +82,8 @@ def new_beside(document: str, *, sync: bool = True) -> Iterator[BufferedWriter]:
     path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(path, "xb", opener=open_private) as file:
+            with suppress(StoreUnavailableError):
+                lock(file.fileno(), path, seconds=0)  # so that no rewrite takes it for left behind
             yield file
             if sync:
                 file.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
 from benchmark_recorder.stores.json_file.source import Source, find_place, lines
-from benchmark_recorder.stores.locking import REWRITE_SECONDS, unavailable
+from benchmark_recorder.stores.locking import REWRITE_SECONDS, lock, unavailable
 from benchmark_recorder.stores.quarantine import Quarantine
-from benchmark_recorder.stores.sidefiles import back_up, replace
+from benchmark_recorder.stores.sidefiles import STARTED, back_up, folder_of, names_in, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -39,8 +39,32 @@ def rewriting(path: str, writer: Writer) -> Iterator[Rewrite]:
     """
     document = os.path.realpath(path)
     with cursors_held(document) as cursors, writer.held(REWRITE_SECONDS) as held:
+        sweep(document)
         source = Source(held.fd, held.layout, (0, 0), 0, 0)
         yield Rewrite(source, held.document, writer, Retention(source, path, cursors, Quarantine(document).ids()))
+
+
+def sweep(document: str) -> None:
+    """Remove unfinished files beside a document whose processes were killed: they may be as large as it is."""
+    folder = folder_of(document)
+    for name in names_in(folder):
+        if name.startswith("new-") and name.endswith(".tmp"):
+            path = os.path.join(folder, name)
+            with suppress(OSError, ValueError), open(path, "rb") as file:
+                lock(file.fileno(), path, seconds=0)
+                pid = int(name.split("-")[1])
+                if not _lives(pid) or (pid == os.getpid() and os.fstat(file.fileno()).st_mtime < STARTED):
+                    os.unlink(path)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Rewrite:
