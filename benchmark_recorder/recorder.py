@@ -190,6 +190,10 @@ class BenchmarkRecorder(_Questions):
             )
         return lineage.root.settle(stamp()[0])
 
+    def check_execution(self, **arguments: Any) -> None:  # noqa: ANN401 - as record_execution has them
+        """Raise what ``record_execution`` would raise for its arguments, and record nothing."""
+        self._admit(**arguments)
+
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
 
