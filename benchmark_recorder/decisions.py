@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import Claim
     from benchmark_recorder.queries import Query, QueryArguments
     from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
-    from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
+    from benchmark_recorder.reporting.decision_views import (
+        ClaimReportView,
+        GateResultView,
+        RunPlanView,
+        SelfTestView,
+    )
 
 Scope: TypeAlias = Literal["suite", "tasks"]
 
@@ -295,6 +300,56 @@ class Decisions:
             origins=origins,
         )
         return GateResultView.from_result(found, narrowed=bool(query) or baseline_days is not None)
+
+    def plan_runs(  # noqa: PLR0913 - settings
+        self,
+        v1: str,
+        v2: str | None = None,
+        metric: str = "execution_time",
+        *,
+        effect: float,
+        power: float = 0.8,
+        decision: Literal["gate", "verdict", "claim"] = "gate",
+        scope: Scope = "suite",
+        margin: float | None = None,
+        **query: Unpack[QueryArguments],
+    ) -> RunPlanView:
+        """How many further runs does a decision take?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate; unless given, or where it has no runs yet, it is taken to vary as the baseline does.
+            metric: see ``compare_versions``.
+            effect: the true change to plan for: 0.1 is 10%, or 10 points. For a gate: how much worse the candidate
+                is; beyond the margin it is to be blocked, within it (0 is unchanged) it is to pass. For a verdict: in
+                either direction. For a claim: the improvement that is claimed, and is to be told from none.
+            power: how often the decision is to be reached; 0.8 is 80%.
+            decision: ``"gate"`` (its other guardrails are allowed for), ``"verdict"`` or ``"claim"``.
+            scope: see ``compare_versions``.
+            margin: of the gate or of the verdict; its usual one unless given.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong, or no number of runs decides at that effect.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import plan_runs
+        from benchmark_recorder.questions import compared_cells
+        from benchmark_recorder.reporting.decision_views import RunPlanView
+
+        found = plan_runs(
+            compared_cells(self._store, self._pair(v1, v1 if v2 is None else v2, query)),
+            v1,
+            v2,
+            metric,
+            effect=effect,
+            power=power,
+            decision=decision,
+            scope=scope,
+            margin=margin,
+            margins=self.gate_settings.get("margins"),
+        )
+        return RunPlanView.from_result(found, narrowed=bool(query))
 
     def selftest(
         self,

@@ -12,7 +12,7 @@ from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tas
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_scope, metric_named
-from benchmark_recorder.analysis.power import reach_of, what_would_decide
+from benchmark_recorder.analysis.planning import verdict_aim, what_would_decide
 from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers, finite, ratio_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Pair
-    from benchmark_recorder.analysis.power import Needed
+    from benchmark_recorder.analysis.planning import Needed
     from benchmark_recorder.cells import Cells, Moments, UnmatchedTasks
 
 Verdict = Literal["improved", "regressed", "equivalent", "inconclusive"]
@@ -202,7 +202,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         matched_tasks=measured.matched_tasks,
         alternatives=alternatives,
         tasks=deferred(lambda: task_rows(measured)),
-        needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
+        needed=what_would_decide(measured, verdict_aim(metric, margin, margin)) if verdict == "inconclusive" else None,
         unmatched=cells.unmatched,
         warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
         v1_compared=finite(measured.levels[0]),
