@@ -51,7 +51,7 @@ def test_each_argument_of_record_execution_is_an_option() -> None:
     options = set(re.findall(r"^  --([a-z-]+)", run("record", "--help").stdout, re.MULTILINE))
     arguments = {field.argument for field in FIELDS} - {None, "task"}
     spelled = {"agent" if name == "agent_selected" else str(name).replace("_", "-") for name in arguments}
-    assert options == spelled | {"store", "idempotency-key"}
+    assert options == spelled | {"store", "journal", "idempotency-key"}
 
 
 @pytest.mark.parametrize("text", ["83e2010", "3e563", "NaN", "-Infinity", "1.10", "1e5", "007", "0x10", "[NaN]", "x=y"])
