@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
 
 Scope: TypeAlias = Literal["suite", "tasks"]
+Method: TypeAlias = Literal["auto", "log", "rank"]
 
 
 class Decisions:
@@ -88,6 +89,7 @@ class Decisions:
         by: None = None,
         scope: Scope = ...,
         margin: float | None = ...,
+        method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> ComparisonView: ...
     @overload
@@ -100,6 +102,7 @@ class Decisions:
         by: str,
         scope: Scope = ...,
         margin: float | None = ...,
+        method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
@@ -111,6 +114,7 @@ class Decisions:
         by: str | None = None,
         scope: Scope = "suite",
         margin: float | None = None,
+        method: Method = "log",
         **query: Unpack[QueryArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -123,6 +127,8 @@ class Decisions:
                 Statistics and tokens need the values of single runs: no ``by``, at most 5,000,000 runs.
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
+            method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
+                move it) or ``"auto"`` (ranks where many runs are far from their task's median).
             margin: the largest difference that does not matter; each metric's own unless given.
             **query: which executions; not ``version``.
 
@@ -137,17 +143,13 @@ class Decisions:
 
         asked = self._pair(v1, v2, query)
         if by is not None:
+            if method == "rank":
+                raise InvalidQueryError('method: "rank" compares all runs together; omit either it or by')
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(
-            with_parts(self._store, asked, compared_cells(self._store, asked)),
-            v1,
-            v2,
-            metric,
-            scope=scope,
-            margin=margin,
-        )
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -194,13 +196,14 @@ class Decisions:
         self._before_question()
         return asked
 
-    def check_claims(
+    def check_claims(  # noqa: PLR0913
         self,
         v1: str,
         v2: str,
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
+        method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
@@ -211,6 +214,7 @@ class Decisions:
             v2: the candidate.
             claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
+            method: see ``compare_versions``.
             allow_partial: whether a claim may be shown although the remote store could not be reached.
             **query: which executions; not ``version``.
 
@@ -223,7 +227,7 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = compared_cells(self._store, self._pair(v1, v2, query))
-        found = check_claims(cells, v1, v2, claims, scope=scope, allow_partial=allow_partial)
+        found = check_claims(cells, v1, v2, claims, scope=scope, method=method, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
@@ -240,6 +244,7 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
+        method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
@@ -263,6 +268,7 @@ class Decisions:
             target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
                 but the guide's 20 with its policy.
             scope: see ``compare_versions``.
+            method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
@@ -295,6 +301,7 @@ class Decisions:
             policy=policy,
             window=baseline_days,
             target=target,
+            method=method,
             allow_partial=allow_partial,
             **settings,
             origins=origins,

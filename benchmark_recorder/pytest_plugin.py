@@ -24,6 +24,7 @@ NAME: Final = "benchmark_recorder"
 _recorder: Final = pytest.StashKey["BenchmarkRecorder"]()
 _recorded: Final = pytest.StashKey[int]()
 _failure: Final = pytest.StashKey[str]()
+_dirt: Final = pytest.StashKey[dict[str, bool]]()
 _summary: Final = pytest.StashKey[list[str]]()
 _passes: Final = pytest.StashKey[bool]()
 _JUDGED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -99,6 +100,7 @@ def benchmark_recorder(request: pytest.FixtureRequest) -> Iterator[BoundRecorder
     """Records executions of this test's task: call a function with it, or use ``measure()`` or ``record(seconds)``."""
     from benchmark_recorder.bound import BoundRecorder
     from benchmark_recorder.errors import InvalidRecordError
+    from benchmark_recorder.recording.checkout import dirt_of
 
     config = request.config
     known: dict[str, Any] = {"task": None, "version": config.option.bench_version, "repeats": ()}
@@ -106,6 +108,11 @@ def benchmark_recorder(request: pytest.FixtureRequest) -> Iterator[BoundRecorder
         if marker.args:
             pytest.fail(f"{NAME}: the marker takes only keyword arguments: task=..., version=...", pytrace=False)
         known |= marker.kwargs
+    if _dirt not in config.stash:
+        config.stash[_dirt] = dirt_of(config.invocation_params.dir)
+    dirt = config.stash[_dirt]
+    if dirt and isinstance(known.get("metadata", {}), dict):
+        known["metadata"] = {**dirt, **known.get("metadata", {})}
     task, version, repeats = known.pop("task"), known.pop("version"), known.pop("repeats")
     try:
         bound = BoundRecorder(

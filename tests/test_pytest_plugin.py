@@ -86,6 +86,17 @@ def session(pytester: pytest.Pytester, *options: str) -> tuple[int, str]:
 # Recording ------------------------------------------------------------------------------------------------------------
 
 
+def test_records_of_a_dirty_checkout_say_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="def test_it(benchmark_recorder): benchmark_recorder(int)")
+    pytester.run("git", "init", "--quiet")
+    arguments = ("--bench-store=m.json", "--bench-version=v1")
+    session(pytester, *arguments)
+    pytester.run("git", "add", "test_it.py")
+    session(pytester, *arguments)
+    found = json.loads((pytester.path / "m.json").read_text())["metrics"]
+    assert [record["metadata"] for record in found] == [{}, {"git_dirty": True}]
+
+
 def test_the_fixture_records_what_a_test_does_under_its_name_and_marker(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE_OF_EACH)
     status, output = session(

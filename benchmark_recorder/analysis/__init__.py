@@ -4,8 +4,8 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``, ``rate_ratios``: the methods, for durations and costs, for rates and for their ratios;
-  ``fieller``: the interval of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what
-  they are for.
+  ``fieller``: the interval of a ratio of sums. ``single_runs``: the values of single
+  runs, for ``quantiles`` and ``ranks``.
 - ``measured``: one metric of two versions by the method that fits, ``levels``: the values that its change lies between;
   ``survivorship``: what failures and timeouts do to times. ``comparison``: its verdict, and each task on its own;
   ``joint``: the verdict on all metrics, and several versions against one.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.analysis.caveats import comparison_caveats, untried
 from benchmark_recorder.analysis.measured import interval_on, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
+from benchmark_recorder.analysis.metrics import METRICS, check_method, check_scope, metric_named
 from benchmark_recorder.analysis.planning import Aim, claim_aim, what_would_decide, within_aim
 from benchmark_recorder.analysis.results import Caveat, Interval, Result, finite
 from benchmark_recorder.errors import InvalidQueryError, preview
@@ -204,6 +204,7 @@ def check_claims(  # noqa: PLR0913
     claims: Sequence[Claim | str],
     *,
     scope: str = "suite",
+    method: str = "log",
     allow_partial: bool = False,
 ) -> ClaimReport:
     """Hold claims against the runs.
@@ -214,23 +215,27 @@ def check_claims(  # noqa: PLR0913
         v2: the candidate.
         claims: or texts that ``Claim.parse`` reads.
         scope: see ``compare``.
+        method: see ``compare``.
         allow_partial: whether a claim may be shown although a store could not be reached.
 
     Raises:
         InvalidQueryError: an unknown scope, or something that is no claim.
     """
     check_scope(scope)
+    check_method(method, scope)
     if isinstance(claims, str) or not isinstance(claims, Iterable):
         raise InvalidQueryError(f'claims: expected a list of claims, such as ["time 30% lower"], got {preview(claims)}')
     said = [claim if isinstance(claim, Claim) else Claim.parse(claim) for claim in claims]
     whole = allow_partial or not cells.is_partial
-    results = tuple(_check(claim, cells, v1, v2, scope, whole=whole) for claim in said)
+    results = tuple(_check(claim, cells, v1, v2, scope, method=method, whole=whole) for claim in said)
     met = bool(results) and all(result.met for result in results)
     return ClaimReport(v1, v2, results, met, tuple(caveat for result in results for caveat in result.warnings))
 
 
-def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str, *, whole: bool) -> ClaimResult:  # noqa: PLR0913
-    measured = measure(cells, v1, v2, METRICS[claim.metric], scope)
+def _check(  # noqa: PLR0913
+    claim: Claim, cells: Cells, v1: str, v2: str, scope: str, *, method: str, whole: bool
+) -> ClaimResult:
+    measured = measure(cells, v1, v2, METRICS[claim.metric], scope, method=method)
     ratio = measured.ratio
 
     def percent(log_ratio: float) -> float:

@@ -26,7 +26,7 @@ from benchmark_recorder.analysis.guardrails import (
     within_p,
 )
 from benchmark_recorder.analysis.measured import Measured, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
+from benchmark_recorder.analysis.metrics import METRICS, check_method, check_scope, metric_named
 from benchmark_recorder.analysis.planning import Needed, detectable, pass_aim, what_would_decide
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite
@@ -183,6 +183,7 @@ def check_gate(  # noqa: PLR0913
     on_inconclusive: str | None = None,
     coverage: float | None = None,
     scope: str | None = None,
+    method: str = "log",
     window: float | None = None,
     target: float | None = None,
     allow_partial: bool = False,
@@ -202,6 +203,7 @@ def check_gate(  # noqa: PLR0913
         on_inconclusive: what an inconclusive gate does: ``"warn"`` (unless given), ``"fail"`` or ``"pass"``.
         coverage: test coverage in percent, where a report is at hand.
         scope: see ``compare``; ``"suite"`` unless given.
+        method: see ``compare``.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
         target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
             no alert, but for the guide's 20 with its policy.
@@ -220,7 +222,8 @@ def check_gate(  # noqa: PLR0913
     check_target(target)
     limits = check_margins(margins)
     required = check_required(require, limits)
-    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope) for name in limits}
+    check_method(method, scope)
+    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope, method) for name in limits}
     checks = _checks(cells, measured, limits, required)
     literal = tuple(literal_check(measured[name]) for name in GUARDRAILS)
     target = TARGET if literal_counts and target is None else target
@@ -258,9 +261,11 @@ def check_gate(  # noqa: PLR0913
 # The default policy ------------------------------------------------------------------------------------------------
 
 
-def _measured(cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str) -> Measured:
+def _measured(  # noqa: PLR0913, PLR0917
+    cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str, method: str
+) -> Measured:
     """A guardrail's metric; for a quantile that the runs are too few for, the mean."""
-    found = measure(cells, baseline, candidate, metric, scope)
+    found = measure(cells, baseline, candidate, metric, scope, method=method)
     if metric.compared == "quantiles" and isinstance(found.change, Point):
         return measure(cells, baseline, candidate, metric_named(f"{metric.figure}.mean"), scope)
     return found

@@ -56,8 +56,10 @@ def list_versions(history: History, query_with_version: dict[str, Any]) -> Answe
     versions = sorted({cell.version for cell in cells.cells})
     summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
     summaries.sort(key=lambda summary: summary.first or 0)
+    for note in cells.caveats:
+        complain(note.sentence)
     return Answer(
-        {"versions": [_listed(summary) for summary in summaries]},
+        {"versions": [_listed(summary) for summary in summaries], "warnings": cells.caveats},
         lambda: list_page(summaries) if summaries else (),
         query_with_version.get("version", ()),
         found=bool(summaries),

@@ -43,3 +43,8 @@ def is_dirty(directory: Path) -> bool | None:
     """
     changes = ask_git(directory, "status", "--porcelain", "--untracked-files=no")
     return None if changes is None else bool(changes)
+
+
+def dirt_of(directory: Path) -> dict[str, bool]:
+    """``{"git_dirty": True}`` for the metadata of records whose code no commit holds; else empty."""
+    return {"git_dirty": True} if is_dirty(directory) else {}
