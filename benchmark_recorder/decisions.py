@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import Claim
     from benchmark_recorder.queries import Query, QueryArguments
     from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
-    from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
+    from benchmark_recorder.reporting.decision_views import (
+        ClaimReportView,
+        GateResultView,
+        RunPlanView,
+        SelfTestView,
+    )
 
 Scope: TypeAlias = Literal["suite", "tasks"]
+Method: TypeAlias = Literal["auto", "log", "rank"]
 
 
 class Decisions:
@@ -83,6 +89,7 @@ class Decisions:
         by: None = None,
         scope: Scope = ...,
         margin: float | None = ...,
+        method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> ComparisonView: ...
     @overload
@@ -95,6 +102,7 @@ class Decisions:
         by: str,
         scope: Scope = ...,
         margin: float | None = ...,
+        method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
@@ -106,6 +114,7 @@ class Decisions:
         by: str | None = None,
         scope: Scope = "suite",
         margin: float | None = None,
+        method: Method = "log",
         **query: Unpack[QueryArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -118,6 +127,8 @@ class Decisions:
                 Statistics and tokens need the values of single runs: no ``by``, at most 5,000,000 runs.
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
+            method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
+                move it) or ``"auto"`` (ranks where many runs are far from their task's median).
             margin: the largest difference that does not matter; each metric's own unless given.
             **query: which executions; not ``version``.
 
@@ -126,15 +137,19 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import by_key, compared_cells
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
         asked = self._pair(v1, v2, query)
         if by is not None:
+            if method == "rank":
+                raise InvalidQueryError('method: "rank" compares all runs together; omit either it or by')
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(compared_cells(self._store, asked), v1, v2, metric, scope=scope, margin=margin)
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -158,10 +173,13 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import compared_cells
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
-        found = compare_all(compared_cells(self._store, self._pair(v1, v2, query)), v1, v2, scope=scope)
+        asked = self._pair(v1, v2, query)
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+        found = compare_all(cells, v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -178,13 +196,14 @@ class Decisions:
         self._before_question()
         return asked
 
-    def check_claims(
+    def check_claims(  # noqa: PLR0913
         self,
         v1: str,
         v2: str,
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
+        method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
@@ -195,6 +214,7 @@ class Decisions:
             v2: the candidate.
             claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
+            method: see ``compare_versions``.
             allow_partial: whether a claim may be shown although the remote store could not be reached.
             **query: which executions; not ``version``.
 
@@ -207,7 +227,7 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = compared_cells(self._store, self._pair(v1, v2, query))
-        found = check_claims(cells, v1, v2, claims, scope=scope, allow_partial=allow_partial)
+        found = check_claims(cells, v1, v2, claims, scope=scope, method=method, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
@@ -224,6 +244,7 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
+        method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
@@ -247,6 +268,7 @@ class Decisions:
             target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
                 but the guide's 20 with its policy.
             scope: see ``compare_versions``.
+            method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
@@ -256,6 +278,7 @@ class Decisions:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import compared_cells, past_cells, side_by_side, tabulated
         from benchmark_recorder.reporting.decision_views import GateResultView
 
@@ -265,7 +288,7 @@ class Decisions:
         settings, origins = settled(given, self.gate_settings)
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = compared_cells(self._store, asked)
+            cells = with_parts(self._store, asked, compared_cells(self._store, asked))
         else:
             there = tabulated(self._store, replace(asked, versions=(candidate,)))
             past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
@@ -278,11 +301,62 @@ class Decisions:
             policy=policy,
             window=baseline_days,
             target=target,
+            method=method,
             allow_partial=allow_partial,
             **settings,
             origins=origins,
         )
         return GateResultView.from_result(found, narrowed=bool(query) or baseline_days is not None)
+
+    def plan_runs(  # noqa: PLR0913 - settings
+        self,
+        v1: str,
+        v2: str | None = None,
+        metric: str = "execution_time",
+        *,
+        effect: float,
+        power: float = 0.8,
+        decision: Literal["gate", "verdict", "claim"] = "gate",
+        scope: Scope = "suite",
+        margin: float | None = None,
+        **query: Unpack[QueryArguments],
+    ) -> RunPlanView:
+        """How many further runs does a decision take?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate; unless given, or where it has no runs yet, it is taken to vary as the baseline does.
+            metric: see ``compare_versions``.
+            effect: the true change to plan for: 0.1 is 10%, or 10 points. For a gate: how much worse the candidate
+                is; beyond the margin it is to be blocked, within it (0 is unchanged) it is to pass. For a verdict: in
+                either direction. For a claim: the improvement that is claimed, and is to be told from none.
+            power: how often the decision is to be reached; 0.8 is 80%.
+            decision: ``"gate"`` (its other guardrails are allowed for), ``"verdict"`` or ``"claim"``.
+            scope: see ``compare_versions``.
+            margin: of the gate or of the verdict; its usual one unless given.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong, or no number of runs decides at that effect.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import plan_runs
+        from benchmark_recorder.questions import compared_cells
+        from benchmark_recorder.reporting.decision_views import RunPlanView
+
+        found = plan_runs(
+            compared_cells(self._store, self._pair(v1, v1 if v2 is None else v2, query)),
+            v1,
+            v2,
+            metric,
+            effect=effect,
+            power=power,
+            decision=decision,
+            scope=scope,
+            margin=margin,
+            margins=self.gate_settings.get("margins"),
+        )
+        return RunPlanView.from_result(found, narrowed=bool(query))
 
     def selftest(
         self,

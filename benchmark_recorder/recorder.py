@@ -98,6 +98,7 @@ class BenchmarkRecorder(_Questions):
         self._store_task_text = store_task_text
         self._enabled = enabled
         self._admit = Admission(version, labels)
+        self._measurement: type[Measurement] | None = None
         # Two recorders of one file or database are one place: what is measured in one may be a part of the other's run.
         self._place: object = store.name if {"/", os.sep} & set(store.name) else store
 
@@ -190,6 +191,10 @@ class BenchmarkRecorder(_Questions):
             )
         return lineage.root.settle(stamp()[0])
 
+    def check_execution(self, **arguments: Any) -> None:  # noqa: ANN401 - as record_execution has them
+        """Raise what ``record_execution`` would raise for its arguments, and record nothing."""
+        self._admit(**arguments)
+
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
 
@@ -275,16 +280,18 @@ class BenchmarkRecorder(_Questions):
         **known: Any,  # noqa: ANN401
     ) -> Measurement:
         """A measurement for the fixture and the harness: recording it raises errors, unless ``sink`` records it."""
-        from benchmark_recorder.recording.lineage import Lineage  # a program that measures nothing needs neither
-        from benchmark_recorder.recording.measurement import Measurement
+        make = self._measurement
+        if make is None:
+            from benchmark_recorder.recording.measurement import (
+                Measurement,  # a program that measures nothing needs none
+            )
 
+            self._measurement = make = Measurement
         dropped = []
         if not isinstance(version, str) or not version.strip():
             dropped = [] if version is None else ["version"]
             version = self._admit.known_version()
-        return Measurement(
-            sink or self.record_run, Lineage(self._place), task, version, _is_root=root, dropped=dropped, **known
-        )
+        return make(sink or self.record_run, self._place, task, version, _is_root=root, dropped=dropped, **known)
 
     @overload
     def track(self, function: Callable[P, R], /) -> Callable[P, R]: ...

@@ -77,7 +77,11 @@ def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummari
         for version, part in own.items()
     }
     return VersionSummaries(
-        {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}, ahead
+        {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()},
+        ahead,
+        cells.caveats,
+        ahead,
+        cells.caveats,
     )
 
 

@@ -13,10 +13,11 @@ from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.levels import NONE, Levels, levels_of_means, levels_of_rates
 from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.quantiles import mixes, quantile_ratio
+from benchmark_recorder.analysis.ranks import Ranked, outlying, rank_shift
 from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.run_order import run_order
-from benchmark_recorder.analysis.single_runs import read_runs
+from benchmark_recorder.analysis.single_runs import are_at_hand, read_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
 from benchmark_recorder.errors import InvalidQueryError
@@ -51,6 +52,7 @@ class Measured:
         moments: what a mean was made from.
         counts: what a rate was made from.
         unpaired: whether the versions ran different suites, so that nothing can be said of the change.
+        unseen: whether the method was to be chosen by single runs, and these are not at hand.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
         order: both versions' runs in their order; ``None`` where they are not at hand.
     """
@@ -68,6 +70,7 @@ class Measured:
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
     unpaired: bool = False
+    unseen: bool = False
     survivorship: Survivorship | None = None
     order: RunOrder | None = None
 
@@ -94,7 +97,7 @@ class Measured:
     @property
     def left_out(self) -> tuple[Pair[Moments], ...]:
         """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
-        if self.moments is None or self.metric.compared == "quantiles":
+        if self.moments is None or self.metric.compared == "quantiles" or isinstance(self.change, Ranked):
             return ()
         return means.singles_left_out(self.moments, self.scope)
 
@@ -148,12 +151,14 @@ def interval_on(
     return interval_of(low, high, confidence)
 
 
-def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
+def measure(  # noqa: PLR0913
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, *, method: str = "log"
+) -> Measured:
     """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded.
 
     Raises:
-        InvalidQueryError: the metric needs the values of single runs, and they are not at hand; or a quantile is asked
-            about other tasks.
+        InvalidQueryError: the metric or the method needs the values of single runs, and they are not at hand; or a
+            quantile is asked about other tasks.
     """
     wholes = total(cells.of(v1)), total(cells.of(v2))
     order = run_order(cells, v1, v2)
@@ -182,6 +187,10 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
         levels = levels_of_means(moments, scope, logs=metric.compared == "geometric means")
+        if metric.compared == "geometric means" and _asks_ranks(cells, v1, v2, scope, method):
+            ranked = _by_ranks(cells, v1, v2, metric, auto=method == "auto")
+            if ranked is not None:
+                change, levels = ranked, (levels[0], levels[0] * ratio_of(ranked.estimate))
     if metric.of_successes:
         change = _dependent(change, order)
     return Measured(
@@ -199,7 +208,23 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         unpaired=_suites_differ(cells, moments, v1, v2),
         survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
         order=order,
+        unseen=method == "auto" and metric.compared == "geometric means" and not are_at_hand(cells, v1, v2),
     )
+
+
+def _asks_ranks(cells: Cells, v1: str, v2: str, scope: str, method: str) -> bool:
+    """Whether ranks are asked for, or may be called for and can be had."""
+    return method == "rank" or (method == "auto" and scope == "suite" and are_at_hand(cells, v1, v2))
+
+
+def _by_ranks(cells: Cells, v1: str, v2: str, metric: Metric, *, auto: bool) -> Evidence | None:
+    """The shift by ranks; ``None`` where there is none, or, with ``auto``, where no run is far from the rest."""
+    runs = read_runs(cells, v1, v2, metric).above_zero()
+    matched = runs.strata().matched
+    left, right, tasks = runs.common() if matched else (runs.left.as_one(), runs.right.as_one(), 1)
+    if not (len(left.value) and len(right.value)) or (auto and not outlying(left, right)):
+        return None
+    return rank_shift(left, right, tasks)
 
 
 def _dependent(change: Evidence | None, order: RunOrder | None) -> Evidence | None:

@@ -26,7 +26,9 @@ from benchmark_recorder.stores.completing import completed
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
 OptionalBaseline = Annotated[str | None, typer.Argument(metavar="[V1]", help="Baseline; default: the latest but one.")]
-OptionalCandidate = Annotated[str | None, typer.Argument(metavar="[V2]", help="Candidate; default: the latest.")]
+OptionalCandidates = Annotated[
+    list[str] | None, typer.Argument(metavar="[V2]...", help="Candidate, or several; default: the latest.")
+]
 OptionalVersion = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Version; default: the latest.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
 Scope = Annotated[

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from benchmark_recorder.cells import StoreNote
     from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
@@ -188,11 +189,12 @@ class VersionSummaries(dict[str, SummaryView]):
     Args:
         summaries: by version.
         future: runs that are dated in the future, and left out.
+        warnings: what the store says of them: a server out of reach, records that cannot be read.
     """
 
-    def __init__(self, summaries: Mapping[str, SummaryView], future: int) -> None:
+    def __init__(self, summaries: Mapping[str, SummaryView], future: int, warnings: tuple[StoreNote, ...]) -> None:
         super().__init__(summaries)
-        self.future = future
+        self.future, self.warnings = future, warnings
 
     def __str__(self) -> str:
         from benchmark_recorder.reporting.text import render_text
@@ -205,10 +207,12 @@ WORDS: Final = {
     "Caveat": "caveat_sentences.caveat_words",
     "Comparison": "wording.comparison_words",
     "JointComparison": "wording.joint_words",
+    "EachComparison": "wording.each_words",
     **dict.fromkeys(
         ("GateCheck", "LiteralCheck", "GateResult", "ClaimResult", "ClaimReport", "SelfTest"),
         "decision_sentences.decision_words",
     ),
+    "RunPlan": "decision_sentences.plan_words",
 }
 """What makes the fields of a result that hold words, by the result's type; imported when it is needed."""
 

@@ -6,6 +6,7 @@ columns, ``cursors``, and ``quarantine``.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import contextmanager, suppress
@@ -141,11 +142,43 @@ def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
             os.chown(new, old.st_uid, old.st_gid)
         os.replace(new, document)
     except OSError as error:
-        os.unlink(new)
-        raise unavailable(error, document, "replace") from error
+        try:
+            if error.errno != errno.EBUSY:
+                raise unavailable(error, document, "replace") from error
+            _replace_in_place(document, fd, new)
+        finally:
+            os.unlink(new)
+        return
     os.pwrite(fd, RETIRED, old.st_size)
     sync_folder(os.path.dirname(document))
 
+
+def _replace_in_place(document: str, fd: int, new: str) -> None:
+    """The same where the file is mounted by itself, so that no other can take its name; a backup comes first.
+
+    Raises:
+        StoreUnavailableError: it could not be written; the backup has the old document.
+    """
+    backup = ""
+    try:
+        with open(document, "rb") as old:
+            backup = back_up(document, iter(lambda: old.read(_PIECE), b""))
+        with open(new, "rb") as source:
+            place = 0
+            while piece := source.read(_PIECE):
+                while piece:
+                    written = os.pwrite(fd, piece, place)
+                    piece, place = piece[written:], place + written
+        os.ftruncate(fd, place)
+        os.fsync(fd)
+    except OSError as error:
+        kept = f"; {backup} has what was there" if backup else ""
+        raise StoreUnavailableError(
+            f"cannot replace {document}, which is mounted by itself: {error.strerror}{kept}; mount its folder instead"
+        ) from error
+
+
+_PIECE: Final = 1 << 20
 
 RETIRED: Final = b" \n"
 """Blanks behind the closing of a document that was replaced by one of ours.

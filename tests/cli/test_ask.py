@@ -179,7 +179,7 @@ def test_what_has_no_latest_two_is_wrong_usage(tmp_path: Path) -> None:
 def test_a_report_compares_with_the_baseline_that_is_named_the_newest_first(store: Path) -> None:
     with BenchmarkRecorder(store) as recorder:
         record_runs(recorder, {"v3.0": (0.5, 0.1)})
-    given = ["--format", "json", "--store", store]
+    given = ["--format", "json", "--store", str(store)]
     pairs = [
         [(joint["v1"], joint["v2"]) for joint in json.loads(run("report", *more, *given).stdout)["comparisons"]]
         for more in (["v1.0", "v2.0", "v3.0"], ["v1.0", "v2.0", "v3.0", "--baseline", "v1.0"])
@@ -194,3 +194,14 @@ def test_the_list_counts_runs_from_the_future_and_leaves_them_out(store: Path) -
     assert listed.stdout.startswith(before)
     assert "1 run is dated in the future, and left out." in listed.stdout
     assert json.loads(run("list", "--json", "--store", store).stdout)["future"] == 1
+
+
+def test_several_candidates_are_compared_with_one_baseline(store: Path) -> None:
+    assert run("record", "x", "--duration", "1", "--success", "--version", "v3.0", "--store", store).exit_code == 0
+    shown = run("compare", "v1.0", "v2.0", "v3.0", "--store", store)
+    assert shown.exit_code == 0
+    assert "2 versions against v1.0" in shown.stdout
+    each = json.loads(run("compare", "v1.0", "v2.0", "v3.0", "--json", "--store", store).stdout)["comparison"]
+    assert list(each["comparisons"]) == ["v2.0", "v3.0"]
+    assert run("compare", "v1.0", "v2.0", "v3.0", "--metric", "cost", "--store", store).exit_code == 2
+    assert run("compare", "v1.0", "v2.0", "v2.0", "--store", store).exit_code == 2

@@ -20,7 +20,7 @@ from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.sidefiles import STARTED, back_up, folder_of, names_in, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.stores.cursors import Cursor, CursorFile
     from benchmark_recorder.stores.json_file.writer import Writer
@@ -92,17 +92,24 @@ class Rewrite:
         except OSError as error:
             raise unavailable(error, self._writer.path, "back up") from error
 
-    def keep(self, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
+    def keep(
+        self,
+        keep: Callable[[bytes], bool],
+        *,
+        unconfirmed: bool = False,
+        parts_of: Callable[[bytes], Sequence[bytes]] = lambda line: (line,),
+    ) -> int:
         """Rewrite the document with the lines that are kept, and move the cursors; how many lines were not kept.
 
         Args:
             keep: whether a line is kept.
             unconfirmed: leave out also what a remote store has not confirmed; otherwise that stays.
+            parts_of: the lines that one stands for.
 
         Raises:
             StoreUnavailableError: it could not be written; the document is as it was.
         """
-        selection = Selection(self.source, keep, self._retention, only_follow=unconfirmed)
+        selection = Selection(self.source, keep, self._retention, parts_of, only_follow=unconfirmed)
         replace(self._document, self.source.fd, selection)
         self._writer.forget()
         self._retention.move(os.stat(self._document).st_ino, selection.found)
@@ -183,6 +190,7 @@ class Selection:
         source: the document.
         keep: whether a line is kept.
         retention: what is kept in any case, and the offsets to follow.
+        parts_of: the lines that one stands for.
         only_follow: only follow the offsets.
 
     Attributes:
@@ -191,9 +199,15 @@ class Selection:
     """
 
     def __init__(
-        self, source: Source, keep: Callable[[bytes], bool], retention: Retention, *, only_follow: bool = False
+        self,
+        source: Source,
+        keep: Callable[[bytes], bool],
+        retention: Retention,
+        parts_of: Callable[[bytes], Sequence[bytes]],
+        *,
+        only_follow: bool = False,
     ) -> None:
-        self._source, self._keep, self._retention = source, keep, retention
+        self._source, self._keep, self._retention, self._parts_of = source, keep, retention, parts_of
         self._only_follows = only_follow
         self.removed = 0
         self.found: dict[int, tuple[int, str]] = {}
@@ -209,13 +223,14 @@ class Selection:
         self.found = dict.fromkeys(followed, (0, ""))
         for line in lines(self._source, header):
             start, old = old, old + len(line) + (1 if old == header else len(JOINT))
-            identity = _identity(line)
-            if identity not in seen and (self._keep(line) or self._is_retained(line, start, old, identity)):
-                seen.add(identity)
-                yield joint + line
-                new, last, joint = new + len(joint) + len(line), identity, JOINT
-            else:
-                self.removed += 1
+            for part in self._parts_of(line):
+                identity = _identity(part)
+                if identity not in seen and (self._keep(part) or self._is_retained(part, start, old, identity)):
+                    seen.add(identity)
+                    yield joint + part
+                    new, last, joint = new + len(joint) + len(part), identity, JOINT
+                else:
+                    self.removed += 1
             if old in followed and isinstance(last, str) and last:
                 self.found[old] = new, last
         yield CLOSING
