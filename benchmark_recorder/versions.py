@@ -76,13 +76,8 @@ def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummari
         version: summarize_version(version, Cells(part, cells.caveats), durations.get(version), histograms.get(version))
         for version, part in own.items()
     }
-    return VersionSummaries(
-        {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()},
-        ahead,
-        cells.caveats,
-        ahead,
-        cells.caveats,
-    )
+    views = {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}
+    return VersionSummaries(views, ahead, cells.caveats)
 
 
 def _durations_by_version(columns: Columns) -> dict[str, Durations]:
