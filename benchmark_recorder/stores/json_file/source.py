@@ -30,7 +30,7 @@ from benchmark_recorder.stores.json_file.format import (
     read_at,
 )
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
-from benchmark_recorder.stores.sidefiles import copy_to
+from benchmark_recorder.stores.replacing import copy_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
