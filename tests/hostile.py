@@ -39,7 +39,7 @@ HOSTILE: Final[dict[str, str]] = {
     "markdown": "# head\n- item\n> quote\n**bold** _it_ ~~no~~ $`x`$ $$y$$ <!-- c -->",
     "json": '"}],"metrics":[{"x":NaN}]\\u0000',
     "xml": "]]>&x;<!DOCTYPE x [<!ENTITY x 'y'>]>",
-    "blank": " ",
+    "blanks around": "  . ",
     "path": "../../etc/passwd\x00.json",
     "a million": "x" * 1_000_000,
     "a million words": "::error::x " * 100_000,

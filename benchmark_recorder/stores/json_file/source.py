@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benchmark_recorder.records import Document
-    from benchmark_recorder.stores.json_file.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +291,7 @@ class Places:
     def distinct(
         self,
         batches: Iterator[Batch],
-        reader: Callable[[], Reader],
+        copied: Callable[[], Callable[[str], bool] | None],
         earlier: tuple[Position | None, Position | None],
     ) -> Iterator[Document]:
         """The records of some batches, and of several with one id the first, unless it stands between two places."""
@@ -300,7 +299,7 @@ class Places:
         if first is None:
             return
         try:
-            is_copied = reader().is_copied()
+            is_copied = copied()
         except StoreFormatError:  # a damaged line; reading it raises that again
             is_copied = None
         documents = chain(first.documents, chain.from_iterable(batch.documents for batch in batches))

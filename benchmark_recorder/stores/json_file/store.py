@@ -132,7 +132,7 @@ class JSONFileStore(Journal):
     def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
         """See ``Journal.distinct``."""
         places = self._places()
-        return places.distinct(self.batches(after), self._reader, (since, after))
+        return places.distinct(self.batches(after), lambda: self._reader().is_copied(), (since, after))
 
     def _places(self) -> Places:
         self._writer.confirm()
