@@ -35,7 +35,7 @@ _CHOICES: Final = {
     "deliver": ("background", "off"),
 }
 _TEXTS: Final = {"store": "a path or a URL", "journal": "a path", "keep_delivered": 'a time such as "30d" or "12h"'}
-_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage")
+_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage", "blocks")
 _SECONDS: Final = {"d": 86_400, "h": 3600}
 _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 

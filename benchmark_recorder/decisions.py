@@ -94,6 +94,8 @@ class Decisions:
         by: None = None,
         scope: Scope = ...,
         margin: float | None = ...,
+        blocks: str | None = ...,
+        block_sd: float | None = ...,
         **query: Unpack[QueryArguments],
     ) -> ComparisonView: ...
     @overload
@@ -106,6 +108,8 @@ class Decisions:
         by: str,
         scope: Scope = ...,
         margin: float | None = ...,
+        blocks: str | None = ...,
+        block_sd: float | None = ...,
         **query: Unpack[QueryArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
@@ -117,6 +121,8 @@ class Decisions:
         by: str | None = None,
         scope: Scope = "suite",
         margin: float | None = None,
+        blocks: str | None = "auto",
+        block_sd: float | None = None,
         **query: Unpack[QueryArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -130,6 +136,10 @@ class Decisions:
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
             margin: the largest difference that does not matter; each metric's own unless given.
+            blocks: what runs share beside their version: ``"auto"``: the runs of a host without a gap over 3 hours, at
+                most 24 hours; a key as in ``by``; or ``None``. Where the versions do not share them equally, the
+                interval of times is wider; not with ``by``.
+            block_sd: how much times differ between blocks, as a standard deviation of logarithms, where it is known.
             **query: which executions; not ``version``.
 
         Raises:
@@ -137,7 +147,8 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
-        from benchmark_recorder.questions import by_key, compared_cells
+        from benchmark_recorder.comparing import compared_cells
+        from benchmark_recorder.questions import by_key
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
         asked = self._pair(v1, v2, query)
@@ -145,7 +156,9 @@ class Decisions:
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(compared_cells(self._store, asked), v1, v2, metric, scope=scope, margin=margin)
+        compared = compare(
+            compared_cells(self._store, asked, blocks, block_sd), v1, v2, metric, scope=scope, margin=margin
+        )
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -154,6 +167,8 @@ class Decisions:
         v2: str,
         *,
         scope: Scope = "suite",
+        blocks: str | None = "auto",
+        block_sd: float | None = None,
         **query: Unpack[QueryArguments],
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
@@ -162,6 +177,8 @@ class Decisions:
             v1: the baseline.
             v2: the candidate.
             scope: see ``compare_versions``.
+            blocks: see there.
+            block_sd: see there.
             **query: which executions; not ``version``.
 
         Raises:
@@ -169,10 +186,12 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.questions import compared_cells
+        from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
-        found = compare_all(compared_cells(self._store, self._pair(v1, v2, query)), v1, v2, scope=scope)
+        found = compare_all(
+            compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd), v1, v2, scope=scope
+        )
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -189,13 +208,15 @@ class Decisions:
         self._before_question()
         return asked
 
-    def check_claims(
+    def check_claims(  # noqa: PLR0913
         self,
         v1: str,
         v2: str,
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
+        blocks: str | None = "auto",
+        block_sd: float | None = None,
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
         """Does the new version do what was claimed?
@@ -205,6 +226,8 @@ class Decisions:
             v2: the candidate.
             claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
+            blocks: see there.
+            block_sd: see there.
             **query: which executions; not ``version``.
 
         Raises:
@@ -212,10 +235,10 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import check_claims
-        from benchmark_recorder.questions import compared_cells
+        from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
-        cells = compared_cells(self._store, self._pair(v1, v2, query))
+        cells = compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd)
         found = check_claims(cells, v1, v2, claims, scope=scope)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
@@ -233,11 +256,13 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
+        blocks: str | None = "setting",
+        block_sd: float | None = None,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
         """May the candidate be merged?
 
-        ``margins``, ``require``, ``on_inconclusive``, ``coverage`` and ``scope`` come from
+        ``margins``, ``require``, ``on_inconclusive``, ``coverage``, ``scope`` and ``blocks`` come from
         ``[tool.benchmark_recorder.gate]`` where they are not given, and then from the defaults; ``settings`` of the
         result says where each came from.
 
@@ -255,6 +280,8 @@ class Decisions:
             target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
                 but the guide's 20 with its policy.
             scope: see ``compare_versions``.
+            blocks: see there; ``"setting"``: what the table says (``"none"`` for no blocks), else ``"auto"``.
+            block_sd: see there.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
 
         Raises:
@@ -262,20 +289,27 @@ class Decisions:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
-        from benchmark_recorder.questions import compared_cells, past_cells, side_by_side, tabulated
+        from benchmark_recorder.comparing import compared_cells, past_runs, side_by_side
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
-            margins=margins, require=require, on_inconclusive=on_inconclusive, coverage=coverage, scope=scope
+            margins=margins,
+            require=require,
+            on_inconclusive=on_inconclusive,
+            coverage=coverage,
+            scope=scope,
+            blocks=None if blocks == "setting" else blocks or "none",
         )
-        settings, origins = settled(given, self.gate_settings)
+        found_settings, origins = settled(given, self.gate_settings)
+        settings: dict[str, Any] = {**found_settings}
+        blocks = settings.pop("blocks") or "auto"
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = compared_cells(self._store, asked)
+            cells = compared_cells(self._store, asked, blocks, block_sd)
         else:
-            there = tabulated(self._store, replace(asked, versions=(candidate,)))
-            past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
-            baseline, cells = side_by_side(baseline, past, candidate, there)
+            own = replace(asked, versions=(candidate,))
+            past = past_runs(self._store, baseline, own, baseline_days, baseline_file)
+            baseline, cells = side_by_side(self._store, baseline, past, own, blocks, block_sd)
         found = check_gate(
             cells,
             baseline,

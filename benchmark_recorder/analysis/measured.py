@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.blocks import by_blocks
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.quantiles import quantile_ratio
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmark_recorder.analysis.blocks import Between
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
     from benchmark_recorder.analysis.run_order import Dependence, RunOrder
@@ -49,6 +51,7 @@ class Measured:
         counts: what a rate was made from.
         unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
+        between: what blocks add to the variance of the change, if anything.
         order: both versions' runs in their order; ``None`` where they are not at hand.
     """
 
@@ -66,6 +69,7 @@ class Measured:
     unpaired: bool = False
     survivorship: Survivorship | None = None
     order: RunOrder | None = None
+    between: Between | None = None
 
     @property
     def improvement(self) -> float:
@@ -176,8 +180,9 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         read = metrics.cost if metric.figure == "cost" else metrics.time
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
+    between = None
     if metric.of_successes:
-        change = _dependent(change, order)
+        moments, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, _dependent(change, order))
     return Measured(
         metric,
         wholes,
@@ -192,7 +197,29 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         unpaired=_suites_differ(cells, moments, v1, v2),
         survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
         order=order,
+        between=between,
     )
+
+
+def _by_blocks(  # noqa: PLR0913, PLR0917
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, moments: Strata[Moments], change: Evidence | None
+) -> tuple[Strata[Moments], Evidence | None, Between | None]:
+    """The runs by task and the change, with what blocks add to its variance: of all runs, or of shared blocks alone.
+
+    What has the smaller error counts: it does not depend on the change.
+    """
+    found: list[tuple[Strata[Moments], Evidence | None, Between | None]] = []
+    for compared in by_blocks(cells, v1, v2):
+        own, there = change, moments
+        if compared.cells is not cells:
+            if metric.moments is None:
+                break
+            there = metrics.align(compared.cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
+            own = means.geometric(there, scope)
+        if own is not None and compared.between:
+            own = widened(own, compared.between.extra)
+        found.append((there, own, compared.between))
+    return min(found, key=lambda one: (one[1] and one[1].error) or math.inf)
 
 
 def _dependent(change: Evidence | None, order: RunOrder | None) -> Evidence | None:

@@ -156,11 +156,12 @@ def what_would_decide(measured: Measured, reach: float) -> Needed | None:
 def _runs_cannot_decide(measured: Measured) -> bool:
     """Whether the runs decide nothing, or the change is known and no improvement is claimed because failures rose.
 
-    What a quantile needs is not known from sums.
+    What a quantile needs is not known from sums, and more runs of the same blocks do not show how blocks differ.
     """
     change = measured.change
     return (
         measured.undecidable
+        or measured.between is not None
         or measured.metric.compared == "quantiles"
         or (change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld)
     )
