@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, StoreFormatError, preview
+from benchmark_recorder.errors import ConfigurationError, StoreFormatError, StoreSetupError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.recorder import DEFAULT_PATH, BenchmarkRecorder
 
@@ -122,7 +122,7 @@ def _from_project() -> Iterator[tuple[str, Any, str]]:
         raise ConfigurationError(f"{path}: expected a table [tool.benchmark_recorder], got {table!r}")
     for name, value in table.items():
         if name in {"store", "journal"} and isinstance(value, str) and "://" not in value:
-            value = str(path.parent / Path(value).expanduser())  # noqa: PLW2901
+            value = str(path.parent / expanded(value))  # noqa: PLW2901
         yield name, value, f"[tool.benchmark_recorder] of {path}"
 
 
@@ -151,7 +151,7 @@ def _seconds(text: str) -> float | None:
 
 
 _recorders: dict[tuple[Any, ...], BenchmarkRecorder] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may ask for a recorder in the middle of this
 
 
 def get_benchmark_recorder(  # noqa: PLR0913
@@ -190,6 +190,7 @@ def get_benchmark_recorder(  # noqa: PLR0913
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         StoreFormatError: the path is a folder.
+        StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     if enable_vertex_ai:
@@ -215,7 +216,8 @@ def get_benchmark_recorder(  # noqa: PLR0913
     )
     with _lock:
         if key not in _recorders:
-            _recorders[key] = _build(where, settings)
+            recorder = _build(where, settings)
+            _recorders.setdefault(key, recorder)
         return _recorders[key]
 
 
@@ -231,6 +233,7 @@ def get_benchmark_history(store: str | os.PathLike[str] | Store | None = None) -
     Raises:
         ConfigurationError: a setting is wrong; says where it came from.
         StoreFormatError: the path is a folder.
+        StoreSetupError: the home or the working directory, where the path begins, is gone.
         MissingDependencyError: the store needs a package that is not installed; holds the pip line.
     """
     where, settings = _resolved(store)
@@ -263,12 +266,26 @@ def _place(place: str) -> Path | str:
     if "://" in place:
         return place
     try:
-        path = Path(place).expanduser().absolute()
+        path = expanded(place).absolute()
     except FileNotFoundError as error:
-        raise ConfigurationError(f"store: the working directory, where {place} begins, is gone") from error
+        raise StoreSetupError(f"store: the working directory, where {place} begins, is gone") from error
     if path.is_dir():
         raise StoreFormatError(f"store: {path} is a folder; name a file in it, such as {path / 'metrics.json'}")
     return path
+
+
+def expanded(place: str | os.PathLike[str]) -> Path:
+    """A path with the home directory for its ``~``.
+
+    Raises:
+        StoreSetupError: that user has none.
+    """
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise StoreSetupError(
+            f"store: {os.fspath(place)}: there is no such home directory; name the store by a whole path (--store)"
+        ) from error
 
 
 def _build(where: Path | str | Store, settings: Settings) -> BenchmarkRecorder:
@@ -296,14 +313,15 @@ def open_store(place: str, durability: Literal["process", "fsync"] = "process") 
         durability: of a JSON file.
 
     Raises:
-        ConfigurationError: no installed package has a store for this scheme, or the URL is wrong.
+        ConfigurationError: no installed package has a store for this scheme, the URL is wrong, or the name of a new
+            file has the ending of another format.
         MissingDependencyError: the store needs a package that is not installed.
     """
     scheme, separator, _ = place.partition("://")
     if not separator:
         from benchmark_recorder.stores.json_file import JSONFileStore
 
-        return JSONFileStore(place, durability=durability)
+        return JSONFileStore(_json(Path(place), "store"), durability=durability)
     from importlib.metadata import entry_points
 
     found = {point.name: point for point in entry_points(group="benchmark_recorder.stores")}
@@ -316,6 +334,20 @@ def open_store(place: str, durability: Literal["process", "fsync"] = "process") 
     return store
 
 
+def _json(path: Path, setting: str) -> Path:
+    """A path that does not promise another format than JSON; a file that exists is known by its content.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    if path.suffix.lower() not in {"", ".json"} and not path.exists():
+        raise ConfigurationError(
+            f"{setting}: {path}: a file of records is JSON, not {path.suffix}; end its name in .json, or in nothing "
+            "(`benchmark-recorder export` writes .csv, .jsonl, .json and .xml)"
+        )
+    return path
+
+
 def _behind_journal(remote: Store, settings: Settings) -> Store:
     from benchmark_recorder.stores.json_file import JSONFileStore
     from benchmark_recorder.stores.replication import ReplicatedStore
@@ -324,7 +356,7 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
     if not isinstance(path, Path):
         raise ConfigurationError(f"journal: expected the path of a file, got {settings.journal!r}")
     return ReplicatedStore(
-        JSONFileStore(path, durability=settings.durability),
+        JSONFileStore(_json(path, "journal"), durability=settings.durability),
         remote,
         beside=path,
         deliver=settings.deliver,
@@ -335,4 +367,4 @@ def _behind_journal(remote: Store, settings: Settings) -> Store:
 @in_child
 def _new_lock() -> None:
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()

@@ -10,6 +10,7 @@
     └── StoreError
         ├── StoreFormatError                    the file or table is not ours
         ├── StoreUnavailableError               the store cannot be reached, read or written now
+        │   ├── StoreBusyError                  another call of this process is at work on it
         │   └── StoreSetupError                 nor later, until someone acts; says what to do
         └── RefusedRecordsError                 the store refuses some records for their content; says which and why
 
@@ -57,6 +58,23 @@ class MissingDependencyError(BenchmarkRecorderError, ImportError):
     """An optional package is not installed."""
 
 
+def missing(what: str, extra: str) -> MissingDependencyError:
+    """The error where an extra is not installed, with the line that installs what it consists of.
+
+    Args:
+        what: what needs it, in words.
+        extra: its name.
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("benchmark-recorder") or ()
+    except PackageNotFoundError:  # imported from a checkout that is not installed
+        lines = ()
+    wanted = [line.partition(";")[0].strip() for line in lines if line.endswith((f"== '{extra}'", f'== "{extra}"'))]
+    return MissingDependencyError(f"{what}: pip install " + " ".join(f'"{each}"' for each in wanted or [f".[{extra}]"]))
+
+
 class StoreError(BenchmarkRecorderError):
     """A store cannot do what it was asked for."""
 
@@ -75,6 +93,18 @@ class StoreUnavailableError(StoreError):
     def __init__(self, message: str, *, unchanged: bool = False) -> None:
         super().__init__(message)
         self.unchanged = unchanged
+
+
+class StoreBusyError(StoreUnavailableError):
+    """Another call of this process is at work on the store; nothing was written.
+
+    Attributes:
+        interrupted: that call is of the same thread, and goes on once the signal handler that made this one is done.
+    """
+
+    def __init__(self, message: str, *, interrupted: bool = False) -> None:
+        super().__init__(message, unchanged=True)
+        self.interrupted = interrupted
 
 
 class StoreSetupError(StoreUnavailableError):

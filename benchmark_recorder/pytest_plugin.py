@@ -5,7 +5,6 @@ pytest imports this file in every run, so it imports the rest of the package onl
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -58,7 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--bench-compare: the same version as --bench-version")
     if option.bench_store and "://" not in option.bench_store:
         # A test may change the working directory, and a worker of pytest-xdist may have another one.
-        option.bench_store = str(config.invocation_params.dir / Path(option.bench_store).expanduser())
+        from benchmark_recorder.config import expanded
+        from benchmark_recorder.errors import StoreError
+
+        try:
+            option.bench_store = str(config.invocation_params.dir / expanded(option.bench_store))
+        except StoreError as error:
+            raise pytest.UsageError(f"--bench-store: {error}") from error
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,7 +1,7 @@
 """The main job: run 13 tasks through both orchestrators in real time, record, report, and check four claims.
 
-Run it with ``make demo``, or ``python examples/demo.py``. The executions go into ``benchmarks/metrics.json`` under the
-working directory and stay there; the report covers this run alone.
+Run it with ``make demo``, or ``python examples/demo.py [STORE]``. The executions go into ``benchmarks/demo.json`` under
+the working directory, away from a project's own, and stay there; the report covers this run alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from benchmark_recorder import get_benchmark_recorder
 from benchmark_recorder.harness import GUIDE_CLAIMS, BenchmarkHarness
 from examples.simulation.orchestrator import orchestrator_v1, orchestrator_v2
 
+STORE: Final = "benchmarks/demo.json"
 REPEATS: Final = 10
 AT_ONCE: Final = 60
 """Executions at a time: they only wait, so they do not disturb each other."""
@@ -23,7 +24,7 @@ AT_ONCE: Final = 60
 
 def main() -> None:
     """Run, record, report."""
-    recorder = get_benchmark_recorder()
+    recorder = get_benchmark_recorder(sys.argv[1] if len(sys.argv) > 1 else STORE)
     versions = [orchestrator_v1(), orchestrator_v2()]
     harness = BenchmarkHarness(versions, recorder=recorder, repeats=REPEATS, concurrency=AT_ONCE)
     result = harness.run()

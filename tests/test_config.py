@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from benchmark_recorder import BenchmarkRecorder, ConfigurationError, StoreFormatError, get_benchmark_recorder
+from benchmark_recorder import (
+    BenchmarkRecorder,
+    ConfigurationError,
+    StoreFormatError,
+    StoreSetupError,
+    get_benchmark_recorder,
+)
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.stores.memory import MemoryStore
 
@@ -201,8 +207,18 @@ def test_a_whole_path_needs_no_working_directory(tmp_path: Path, monkeypatch: py
     gone.rmdir()
     record(get_benchmark_recorder(tmp_path / "whole.json"))
     assert len(json.loads((tmp_path / "whole.json").read_text())["metrics"]) == 1
-    with pytest.raises(ConfigurationError, match="^store: the working directory, where a.json begins, is gone"):
+    with pytest.raises(StoreSetupError, match="^store: the working directory, where a.json begins, is gone"):
         get_benchmark_recorder("a.json")
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "runs.jsonl", "runs.PARQUET"])
+def test_a_new_file_of_another_format_is_refused_with_what_is_known(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^store: .*runs\.\w+: a file of records is JSON.* in \.json"):
+        get_benchmark_recorder(name)
+    with pytest.raises(ConfigurationError, match=r"^journal: .*runs\.\w+: a file of records is JSON"):
+        get_benchmark_recorder("mongodb://localhost/db", journal=name)
+    (tmp_path / name).write_text("")  # whoever made it has chosen its name
+    record(get_benchmark_recorder(name))
 
 
 @pytest.mark.parametrize("text", ["tool = 3  # benchmark_recorder", "[[tool]]\nbenchmark_recorder = 1"])

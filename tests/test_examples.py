@@ -322,7 +322,7 @@ def test_a_demo_that_is_interrupted_ends_at_once_and_keeps_what_it_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BENCHMARK_RECORDER_STORE", raising=False)
-    metrics = tmp_path / "benchmarks" / "metrics.json"
+    metrics = tmp_path / "benchmarks" / "demo.json"
     program = (
         "import runpy, signal;"
         "signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job inherits that it is ignored
@@ -340,6 +340,7 @@ def test_a_demo_that_is_interrupted_ends_at_once_and_keeps_what_it_recorded(
     assert out == ""
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert "was destroyed" not in err
+    assert not (tmp_path / "benchmarks" / "metrics.json").exists()
     assert 0 < BenchmarkRecorder(metrics).get_historical_metrics().count < 260
 
 

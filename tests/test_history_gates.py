@@ -153,6 +153,7 @@ def test_settings_of_the_project_hold_in_every_door_and_the_result_names_them(
         assert result.settings == {
             **dict.fromkeys(("margins", "require", "on_inconclusive", "scope"), table),
             "coverage": "default",
+            "blocks": "default",
         }
         own = door.check_gate("v1.0", "v3.0", margins={"time": 0.1}, scope="suite")
         assert (own.state, own.settings["margins"], own.settings["scope"]) == ("block", "argument", "argument")

@@ -91,7 +91,9 @@ from benchmark_recorder import MissingDependencyError, get_benchmark_recorder
 try:
     {call}
 except MissingDependencyError as error:
-    assert 'pip install "benchmark-recorder[{extra}]"' in str(error), error
+    from importlib.metadata import requires
+    lines = [line.partition(";")[0] for line in requires("benchmark-recorder") if line.endswith("== '{extra}'")]
+    assert lines and all(f'"{{line}}"' in str(error).partition(": pip install ")[2] for line in lines), error
 else:
     raise AssertionError("nothing is missing")
 """

@@ -3,11 +3,12 @@
 - ``results``: what every answer is made of: ``Result``, ``Estimate``, ``Interval``, ``Caveat``.
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
-- ``means``, ``rates``: the methods, for durations and costs, and for rates and their ratios; ``fieller``: the interval
-  of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what they are for.
-- ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
-  times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics; ``power``: how
-  many more runs would decide.
+- ``means``, ``rates``, ``rate_ratios``: the methods, for durations and costs, for rates and for their ratios;
+  ``fieller``: the interval of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what
+  they are for.
+- ``measured``: one metric of two versions by the method that fits, ``levels``: the values that its change lies between;
+  ``survivorship``: what failures and timeouts do to times. ``comparison``: its verdict, and each task on its own;
+  ``joint``: the verdict on all metrics; ``power``: how many more runs would decide.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.

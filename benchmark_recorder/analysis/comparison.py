@@ -75,6 +75,10 @@ class Comparison(Result):
         v2: the candidate's.
         v1_value: mean duration (s), mean known cost (USD) or rate of all of the baseline's runs; NaN where none.
         v2_value: of the candidate's.
+        v1_compared: the baseline's value that ``effect`` starts from, over the tasks that both versions ran, each with
+            the same weight in both: geometric mean of the durations of successful runs (s), mean of the tasks' mean
+            costs (USD), rate or quantile; ``None`` where undefined.
+        v2_compared: the candidate's, where ``effect`` ends.
         v1_count: runs behind ``v1_value``.
         v2_count: runs behind ``v2_value``.
         improvement: relative change of the plain value, as a fraction; positive where the candidate is better; NaN
@@ -127,6 +131,8 @@ class Comparison(Result):
     needed: Needed | None
     unmatched: tuple[UnmatchedTasks, ...] = field(default=(), kw_only=True)
     warnings: tuple[Caveat, ...]
+    v1_compared: float | None = None
+    v2_compared: float | None = None
 
     @property
     def beside(self) -> dict[str, Estimate]:
@@ -199,6 +205,8 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
         unmatched=cells.unmatched,
         warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
+        v1_compared=finite(measured.levels[0]),
+        v2_compared=finite(measured.levels[1]),
     )
 
 

@@ -28,7 +28,7 @@ from benchmark_recorder.analysis.guardrails import (
 from benchmark_recorder.analysis.measured import Measured, measure
 from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
 from benchmark_recorder.analysis.rates import rate_difference
-from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers
+from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite
 from benchmark_recorder.analysis.thresholds import (
     TARGET,
     LiteralCheck,
@@ -38,6 +38,7 @@ from benchmark_recorder.analysis.thresholds import (
     literal_check,
     literal_state,
 )
+from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import one_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class GateCheck(Result):
         state: ``"block"``, ``"warn"``, ``"inconclusive"``, ``"missing"`` (no values on a side) or ``"pass"``.
         v1_value: the baseline's plain value; NaN where there is none.
         v2_value: the candidate's.
+        v1_compared: the baseline's value that ``worsening`` starts from; see ``Comparison``.
+        v2_compared: the candidate's.
         worsening: the point: a fraction (0.12 is 12% slower or more expensive) or a difference of rates; negative
             where the candidate is better; ``None`` where undefined, as between free and paid.
         bound: the worst that the one-sided 95% bound allows, on the same scale; ``None`` where there is none.
@@ -92,6 +95,8 @@ class GateCheck(Result):
     required: bool
     recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
+    v1_compared: float | None = None
+    v2_compared: float | None = None
 
 
 class GateSettings(TypedDict, total=False):
@@ -229,7 +234,7 @@ def check_gate(  # noqa: PLR0913
         candidate=candidate,
         policy="literal" if literal_counts else "default",
         state=state,
-        exit_code=exit_code,
+        exit_code=int(exit_code),
         default_state=by_default,
         literal_state=by_literal,
         on_inconclusive="warn" if reaction == "warn" else "fail" if reaction == "fail" else "pass",
@@ -271,6 +276,8 @@ def _checks(
             detectable=ruling.detectable,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
+            v1_compared=finite(measured[name].levels[0]),
+            v2_compared=finite(measured[name].levels[1]),
             recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()
@@ -301,17 +308,17 @@ def _change(cells: Cells, measured: Measured) -> Evidence | None:
 # The whole gate ------------------------------------------------------------------------------------------------------
 
 
-def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, int]:
+def _react(state: State, reaction: str, *, alerted: bool) -> tuple[State, Code]:
     if state == "block":
-        return state, 1
+        return state, Code.BLOCKED
     if state == "no_data":
-        return state, 4
+        return state, Code.NO_DATA
     if state == "inconclusive":
         if reaction == "fail":
-            return state, 3
+            return state, Code.INCONCLUSIVE
         if reaction == "pass":
-            return ("warn" if alerted else "pass"), 0
-    return state, 0
+            return ("warn" if alerted else "pass"), Code.FINE
+    return state, Code.FINE
 
 
 def _by_the_mean(name: str, measured: Measured) -> tuple[Caveat, ...]:

@@ -67,7 +67,8 @@ def singles_left_out(strata: Strata[Moments], scope: str) -> tuple[Pair[Moments]
     return singles if few and scope == "suite" and strata.matched else ()
 
 
-def _judged(strata: Strata[Moments], scope: str) -> Sequence[Pair[Moments]]:
+def judged(strata: Strata[Moments], scope: str) -> Sequence[Pair[Moments]]:
+    """The common tasks that the verdict is about."""
     return [pair for pair in strata.pairs if not once(pair)] if singles_left_out(strata, scope) else strata.pairs
 
 
@@ -80,7 +81,7 @@ def geometric_by_task(strata: Strata[Moments], scope: str) -> Evidence:
             tasks that ran once in a version the spread of their differences; ``"tasks"``: they represent others, so
             the uncertainty is the tasks' (t over their differences).
     """
-    pairs = _judged(strata, scope)
+    pairs = judged(strata, scope)
     differences = [pair.right.mean - pair.left.mean for pair in pairs]
     within, over = _within(pairs), over_tasks(differences)
     # Where the method of the scope has nothing to go by, the other one may; one task represents no others.
@@ -165,7 +166,7 @@ def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
     Returns:
         ``None`` where a sum is zero.
     """
-    pairs = _judged(strata, scope)
+    pairs = judged(strata, scope)
     left, right = (sum(m.mean for m in side) for side in _sides(pairs))
     if not (left > 0 and right > 0):
         return None

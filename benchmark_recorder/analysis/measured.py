@@ -11,8 +11,10 @@ import numpy as np
 from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.blocks import by_blocks
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
+from benchmark_recorder.analysis.levels import NONE, Levels, levels_of_means, levels_of_rates
 from benchmark_recorder.analysis.metrics import COMMON
-from benchmark_recorder.analysis.quantiles import quantile_ratio
+from benchmark_recorder.analysis.quantiles import mixes, quantile_ratio
+from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.run_order import run_order
 from benchmark_recorder.analysis.single_runs import read_runs
@@ -45,6 +47,7 @@ class Measured:
         scope: ``"suite"`` or ``"tasks"``.
         left: plain value and count of the baseline.
         right: of the candidate.
+        levels: the two values that the change lies between, see ``levels``; NaN where there are none.
         change: evidence on the change: of logarithms for a ratio, of rates for points; ``None`` where undefined.
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
@@ -62,6 +65,7 @@ class Measured:
     scope: str
     left: tuple[float, int]
     right: tuple[float, int]
+    levels: Levels
     change: Evidence | None
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
@@ -167,22 +171,26 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
             scope,
             _rate(counts.left),
             _rate(counts.right),
+            levels_of_rates(counts, scope),
             rates.rate_difference(counts, scope, once=metric.once),
-            rates.rate_ratio(counts, scope, once=metric.once),
+            rate_ratio(counts, scope, once=metric.once),
             counts=counts,
             order=order,
             unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.moments is None:
-        moments, left, right, change = _by_single_runs(cells, v1, v2, metric, scope)
+        moments, left, right, levels, change = _by_single_runs(cells, v1, v2, metric, scope)
     else:
         moments = metrics.align(cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
         read = metrics.cost if metric.figure == "cost" else metrics.time
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
+        levels = None
     between = None
     if metric.of_successes:
-        moments, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, _dependent(change, order))
+        moments, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, change, order)
+    if levels is None:  # of the runs that the change comes from
+        levels = levels_of_means(moments, scope, logs=metric.compared == "geometric means")
     return Measured(
         metric,
         wholes,
@@ -191,6 +199,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         scope,
         left,
         right,
+        levels,
         change,
         change,
         moments=moments,
@@ -202,7 +211,14 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
 
 
 def _by_blocks(  # noqa: PLR0913, PLR0917
-    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, moments: Strata[Moments], change: Evidence | None
+    cells: Cells,
+    v1: str,
+    v2: str,
+    metric: Metric,
+    scope: str,
+    moments: Strata[Moments],
+    change: Evidence | None,
+    order: RunOrder | None,
 ) -> tuple[Strata[Moments], Evidence | None, Between | None]:
     """The runs by task and the change, with what blocks add to its variance: of all runs, or of shared blocks alone.
 
@@ -216,6 +232,7 @@ def _by_blocks(  # noqa: PLR0913, PLR0917
                 break
             there = metrics.align(compared.cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
             own = means.geometric(there, scope)
+        own = _dependent(own, order)
         if own is not None and compared.between:
             own = widened(own, compared.between.extra)
         found.append((there, own, compared.between))
@@ -248,17 +265,19 @@ def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: s
 
 def _by_single_runs(
     cells: Cells, v1: str, v2: str, metric: Metric, scope: str
-) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], Evidence | None]:
-    """Runs by task, both plain values, and the change."""
+) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], Levels, Evidence | None]:
+    """Runs by task, both plain values, the values that the change lies between, and the change."""
     if metric.compared == "quantiles" and scope == "tasks":
         raise InvalidQueryError(f'scope: {metric.name} is compared on these tasks alone; omit scope="tasks"')
     runs = read_runs(cells, v1, v2, metric)
     moments = runs.strata()
     if metric.compared == "quantiles":
         left, right = (_quantile(side.plain, metric.share) for side in (runs.left, runs.right))
-        return moments, left, right, quantile_ratio(runs, metric, matched=moments.matched)
+        sides = mixes(runs, matched=moments.matched)
+        levels = NONE if sides is None else (sides[0].quantile(metric.share), sides[1].quantile(metric.share))
+        return moments, left, right, levels, None if sides is None else quantile_ratio(*sides, metric)
     left, right = (_average(side.plain) for side in (runs.left, runs.right))
-    return moments, left, right, means.sums(moments, scope)
+    return moments, left, right, levels_of_means(moments, scope, logs=False), means.sums(moments, scope)
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> tuple[float, int]:

@@ -33,7 +33,7 @@ class Counts(NamedTuple):
     """Runs, and how many of them are hits: succeeded, failed, or were routed right."""
 
     n: int = 0
-    hits: int = 0
+    hits: float = 0
 
     @property
     def rate(self) -> float:

@@ -64,20 +64,8 @@ class Mix:
         return math.sqrt(parts.sum()) / len(self.runs)
 
 
-def quantile_ratio(runs: SingleRuns, metric: Metric, *, matched: bool) -> Evidence | None:
-    """The logarithm of candidate's quantile over baseline's.
-
-    Args:
-        runs: of both versions.
-        metric: whose ``share`` the quantile has.
-        matched: whether to compare the tasks that both versions ran, and not all runs whatever their task.
-
-    Returns:
-        ``None`` where a side is empty or its quantile is zero.
-    """
-    if not (len(runs.left.value) and len(runs.right.value)):
-        return None
-    left, right = mixes(runs, matched=matched)
+def quantile_ratio(left: Mix, right: Mix, metric: Metric) -> Evidence | None:
+    """The logarithm of candidate's quantile over baseline's, with the metric's share; ``None`` where one is zero."""
     before, after = left.quantile(metric.share), right.quantile(metric.share)
     if not (before > 0 and after > 0):
         return None
@@ -101,8 +89,10 @@ def quantile_ratio(runs: SingleRuns, metric: Metric, *, matched: bool) -> Eviden
     return Score(estimate, limits, "ratio of quantiles, Woodruff's intervals within tasks")
 
 
-def mixes(runs: SingleRuns, *, matched: bool) -> tuple[Mix, Mix]:
-    """Both versions' values by the tasks that both ran, or all as of one task."""
+def mixes(runs: SingleRuns, *, matched: bool) -> tuple[Mix, Mix] | None:
+    """Both versions' values of the tasks that both ran, or all as if of one task; ``None`` where a side is empty."""
+    if not (len(runs.left.value) and len(runs.right.value)):
+        return None
     if matched:
         left, right, tasks = runs.common()
         return Mix.of(left, tasks), Mix.of(right, tasks)

@@ -3,8 +3,6 @@
 Sources: Wilson (1927); Newcombe (1998, Stat. Med. 17:857 single, 17:873 independent, method 10; 17:2635 paired,
 method 10); McNemar (1947) with the mid-p of Fagerland, Lydersen & Laake (2013); Fisher's exact test with mid-p;
 Mantel-Haenszel difference with the variance of Sato (1989), inverted as a test, so that interval and p-value agree.
-Ratios: Mantel-Haenszel with the variance of Greenland & Robins (1985); Koopman (1984) for independent rates;
-Nam & Blackwelder (2002), in the form of Tang, Tang & Chan (2003), for pairs.
 """
 
 from __future__ import annotations
@@ -16,22 +14,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from benchmark_recorder.analysis.evidence import (
-    NO_SPREAD,
     OVER_TASKS,
     Both,
     Evidence,
     Limits,
     Score,
-    Student,
     binomial_tail,
     normal_tail,
     wilson,
 )
+from benchmark_recorder.analysis.levels import levels_of_rates
 from benchmark_recorder.analysis.means import over_tasks
 from benchmark_recorder.analysis.metrics import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -71,14 +68,14 @@ def independent(left: Counts, right: Counts) -> Evidence:
 
 def _fisher(left: Counts, right: Counts) -> tuple[float, float]:
     """One-sided mid-p of "not above" and "not below" for the candidate, given both margins."""
-    n, hits = left.n + right.n, left.hits + right.hits
+    n, hits, own = left.n + right.n, int(left.hits + right.hits), int(right.hits)
     mean = hits * right.n / n
     sd = math.sqrt(mean * (1 - hits / n) * left.n / max(1, n - 1))
     # Beyond nine standard deviations lies less than 1e-18, which no other part of a p-value is exact to.
-    low = min(right.hits, max(0, hits - left.n, math.floor(mean - 9 * sd - 1)))
-    high = max(right.hits, min(hits, right.n, math.ceil(mean + 9 * sd + 1)))
+    low = min(own, max(0, hits - left.n, math.floor(mean - 9 * sd - 1)))
+    high = max(own, min(hits, right.n, math.ceil(mean + 9 * sd + 1)))
     weights = _hypergeometric(left.n, right.n, hits, range(low, high + 1))
-    at = right.hits - low
+    at = own - low
     total, half = float(weights.sum()), float(weights[at]) / 2
     return (float(weights[at + 1 :].sum()) + half) / total, (float(weights[:at].sum()) + half) / total
 
@@ -228,9 +225,18 @@ def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Eviden
     weighted = weigh(strata.pairs, once=once)
     if all(s.left.n == 1 and s.right.n == 1 for s in weighted):
         return paired(paired_table([(s.left, s.right) for s in weighted]))
-    # Where no task's runs vary, all runs together, as if they were independent.
-    within = mantel_haenszel(weighted) or independent(*_pooled(strata.pairs))
+    within = mantel_haenszel(weighted)
+    if within is None:  # no task's runs vary, and all end alike in both versions
+        left, right = as_one_task(strata)
+        within = _newcombe(left.rate, right.rate, (left.n, right.n), "Newcombe's interval at the rates within tasks")
     return within if scope == "suite" else _over_tasks(strata.pairs, within)
+
+
+def as_one_task(strata: Strata[Counts]) -> tuple[Counts, Counts]:
+    """The runs of the common tasks, at the rates that these have with the same weight in both versions."""
+    rates = levels_of_rates(strata, "suite")
+    n = sum(pair.left.n for pair in strata.pairs), sum(pair.right.n for pair in strata.pairs)
+    return Counts(n[0], rates[0] * n[0]), Counts(n[1], rates[1] * n[1])
 
 
 def _over_tasks(pairs: Sequence[Pair[Counts]], within: Evidence) -> Evidence:
@@ -239,161 +245,14 @@ def _over_tasks(pairs: Sequence[Pair[Counts]], within: Evidence) -> Evidence:
     if found is not None:
         return Both(found, within, f"{OVER_TASKS}, if the {within.method} agrees")
     # All tasks differ by the same, mostly by nothing: as many pairs as there are tasks, at the mean rates.
-    k = len(pairs)
     left, right = fmean(p.left.rate for p in pairs), fmean(p.right.rate for p in pairs)
+    return _newcombe(left, right, (len(pairs), len(pairs)), "Newcombe's interval over tasks")
+
+
+def _newcombe(left: float, right: float, n: tuple[int, int], method: str) -> Evidence:
+    """Two rates of so many runs each, which need not be whole hits."""
 
     def limits(z: float) -> Limits:
-        return newcombe(wilson(left * k, k, z), wilson(right * k, k, z), (left, right))
+        return newcombe(wilson(left * n[0], n[0], z), wilson(right * n[1], n[1], z), (left, right))
 
-    return Score(right - left, limits, "Newcombe's interval over tasks")
-
-
-# Ratios of two rates, on the scale of their logarithm: what "50% fewer failures" is about ----------------------------
-
-_WIDEST = 60.0
-"""Logarithm beyond which a ratio of rates is called unbounded."""
-
-
-def rate_ratio(strata: Strata[Counts], scope: str, *, once: bool) -> Evidence | None:
-    """The logarithm of candidate's rate over baseline's, by the method that fits the runs; see ``rate_difference``.
-
-    Returns:
-        ``None`` where a side is empty, or neither has a hit.
-    """
-    if not (strata.left.n and strata.right.n) or not strata.left.hits + strata.right.hits:
-        return None
-    if not strata.matched:
-        return koopman(strata.left, strata.right)
-    weighted = weigh(strata.pairs, once=once)
-    left, right = _pooled(strata.pairs)
-    if not left.hits + right.hits:
-        return None
-    if all(s.left.n == 1 and s.right.n == 1 for s in weighted):
-        return nam_blackwelder(paired_table([(s.left, s.right) for s in weighted]))
-    found = _ratio_over_tasks(strata.pairs) if scope == "tasks" else greenland_robins(weighted)
-    return found or koopman(left, right)
-
-
-def _pooled(pairs: Sequence[Pair[Counts]]) -> tuple[Counts, Counts]:
-    return Counts.together(pair.left for pair in pairs), Counts.together(pair.right for pair in pairs)
-
-
-def greenland_robins(strata: Sequence[Weighted]) -> Evidence | None:
-    """The Mantel-Haenszel ratio; ``None`` where a side has no hit or nothing varies."""
-    right = math.fsum(s.weight * s.right.rate for s in strata)
-    left = math.fsum(s.weight * s.left.rate for s in strata)
-    if not (left > 0 and right > 0):
-        return None
-    error = math.sqrt(max(0.0, math.fsum(map(_greenland_robins_term, strata)) / (left * right)))
-    if not error > NO_SPREAD:
-        return None
-    method = "Mantel-Haenszel ratio within tasks, Greenland-Robins variance"
-    return Student(math.log(right) - math.log(left), error, math.inf, method)
-
-
-def _greenland_robins_term(stratum: Weighted) -> float:
-    (n1, x1), (n2, x2) = stratum.left, stratum.right
-    n = n1 + n2
-    scale = (stratum.weight * n / (n1 * n2)) ** 2
-    return scale * ((x1 + x2) * n1 * n2 - x1 * x2 * n) / n**2
-
-
-def _ratio_over_tasks(pairs: Sequence[Pair[Counts]]) -> Evidence | None:
-    """The ratio of the sums of the tasks' rates, with the tasks as the sample (delta method)."""
-    left, right = math.fsum(p.left.rate for p in pairs), math.fsum(p.right.rate for p in pairs)
-    if not (left > 0 and right > 0):
-        return None
-    estimate, k = math.log(right) - math.log(left), len(pairs)
-    return over_tasks([estimate + k * (p.right.rate / right - p.left.rate / left) for p in pairs])
-
-
-def koopman(left: Counts, right: Counts) -> Evidence:
-    """Independent rates, at least one with a hit: all ratios that the score test does not refuse."""
-
-    def statistic(log_ratio: float) -> float:
-        ratio = math.exp(log_ratio)
-        p1 = _restricted(left, right, ratio)
-        p2 = min(1.0, ratio * p1)
-        variance = p2 * (1 - p2) / right.n + ratio * ratio * p1 * (1 - p1) / left.n
-        return _standardised(right.rate - ratio * left.rate, variance)
-
-    return _inverted(_log_ratio(left.rate, right.rate), statistic, "Koopman's score interval of the ratio")
-
-
-def _restricted(left: Counts, right: Counts, ratio: float) -> float:
-    """The baseline's rate that is most likely if the candidate's is ``ratio`` times it."""
-    (n1, x1), (n2, x2) = left, right
-    a = (n1 + n2) * ratio
-    b = -(n2 * ratio + x2 + n1 + x1 * ratio)
-    c = x1 + x2
-    root = math.sqrt(max(0.0, b * b - 4 * a * c))
-    # The smaller root in the form that does not cancel.
-    return min(1.0, 1 / ratio, 2 * c / (-b + root))
-
-
-def nam_blackwelder(table: PairedTable) -> Evidence:
-    """One run a task and side, at least one hit: all ratios that the score test for pairs does not refuse."""
-    n, hit = table.n, table.both + table.left_only + table.right_only
-    left, right = table.both + table.left_only, table.both + table.right_only
-
-    def statistic(log_ratio: float) -> float:
-        ratio = math.exp(log_ratio)
-        lost = _restricted_loss(table, ratio)
-        return _standardised(right - ratio * left, n * (1 + ratio) * lost + hit * (ratio - 1))
-
-    return _inverted(_log_ratio(left / n, right / n), statistic, "Nam-Blackwelder score interval of the paired ratio")
-
-
-def _restricted_loss(table: PairedTable, ratio: float) -> float:
-    """The share of tasks hit in the baseline alone that is most likely if the ratio is the true one."""
-    n, hit = table.n, table.both + table.left_only + table.right_only
-    left, right = table.both + table.left_only, table.both + table.right_only
-    a = n * (1 + ratio)
-    b = left * ratio * ratio - (right + 2 * table.left_only)
-    c = table.left_only * (1 - ratio) * hit / n
-    root = math.sqrt(max(0.0, b * b - 4 * a * c))
-    return (root - b) / (2 * a)
-
-
-def _standardised(difference: float, variance: float) -> float:
-    """A difference in standard errors; without variance it is 0 or infinite."""
-    if variance > 1e-300:
-        return difference / math.sqrt(variance)
-    return 0.0 if abs(difference) < 1e-12 else math.copysign(math.inf, difference)
-
-
-def _log_ratio(left: float, right: float) -> float:
-    """The point; infinite where one of the rates is zero."""
-    if not left:
-        return math.inf
-    return math.log(right) - math.log(left) if right else -math.inf
-
-
-def _inverted(estimate: float, statistic: Callable[[float], float], method: str) -> Evidence:
-    """Evidence from a statistic that falls as the ratio rises."""
-
-    def limits(z: float) -> Limits:
-        inside = min(max(estimate, -_WIDEST), _WIDEST)
-        low = _where(statistic, z, inside, -_WIDEST) if inside > -_WIDEST else -math.inf
-        high = _where(statistic, -z, inside, _WIDEST) if inside < _WIDEST else math.inf
-        return low, high
-
-    return Score(estimate, limits, method)
-
-
-def _where(statistic: Callable[[float], float], level: float, inside: float, outside: float) -> float:
-    """The log ratio between two, at which the statistic reaches a level; infinite beyond the outer one."""
-    upward = outside > inside
-
-    def refused(log_ratio: float) -> bool:
-        return statistic(log_ratio) < level if upward else statistic(log_ratio) > level
-
-    if not refused(outside):
-        return math.copysign(math.inf, outside)
-    for _ in range(60):
-        middle = (inside + outside) / 2
-        if refused(middle):
-            outside = middle
-        else:
-            inside = middle
-    return outside
+    return Score(right - left, limits, method)

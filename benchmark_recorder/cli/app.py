@@ -1,43 +1,54 @@
 """The application: exit codes, and what an error becomes."""
 
 import logging
+import os
 import sys
-from enum import IntEnum
-from typing import Annotated, Any
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
 from benchmark_recorder import __version__
+from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import BenchmarkRecorderError, StoreError
 from benchmark_recorder.reporting.escaping import terminal
 
 
-class Code(IntEnum):
-    """Exit codes."""
-
-    FINE = 0
-    BLOCKED = 1
-    WRONG_USAGE = 2
-    INCONCLUSIVE = 3
-    NO_DATA = 4
-
-
 class Commands(TyperGroup):
-    """Turns our errors into one line on stderr and an exit code; any other error is a bug and keeps its traceback."""
+    """Turns our errors and the system's into one line on stderr and an exit code; any other error is a bug."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """By name."""
         return sorted(super().list_commands(ctx))
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base has it
+        """Read the arguments; ``--help`` and ``--version`` print here."""
+        with _errors_as_codes():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401 - as the base has it
         """Run a command."""
-        try:
+        with _errors_as_codes():
             return super().invoke(ctx)
-        except BenchmarkRecorderError as error:
-            complain(str(error))
-            code = Code.NO_DATA if isinstance(error, StoreError) else Code.WRONG_USAGE
-            raise typer.Exit(code) from error
+
+
+@contextmanager
+def _errors_as_codes() -> Iterator[None]:
+    try:
+        yield
+    except BenchmarkRecorderError as error:
+        complain(str(error))
+        raise typer.Exit(Code.NO_DATA if isinstance(error, StoreError) else Code.WRONG_USAGE) from error
+    except KeyboardInterrupt as error:
+        complain(f"interrupted: {error}" if error.args else "interrupted")
+        raise typer.Exit(Code.INTERRUPTED) from error
+    except OSError as error:  # a file that vanishes, a full disk; what is written to stdout has no name
+        complain(f"{error.filename or 'cannot write to standard output'}: {error.strerror or error}")
+        give_up(sys.stdout)
+        raise typer.Exit(Code.NO_DATA) from error
 
 
 app = typer.Typer(
@@ -49,7 +60,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine, 1 gate blocked, 2 wrong usage, 3 gate inconclusive (if asked to fail on it), "
-    "4 no data or store unreadable.",
+    "4 no data, store unreadable or output not writable, 5 doctor found problems.",
 )
 
 StorePath = Annotated[
@@ -79,7 +90,32 @@ def root(
 
 def complain(message: str) -> None:
     """One line on stderr."""
-    typer.echo(f"benchmark-recorder: {terminal(message, 1000)}", err=True)
+    say_aside(f"benchmark-recorder: {terminal(message, 1000)}")
+
+
+def say_aside(line: str) -> None:
+    """A line on stderr as it is; where it cannot be written, nothing else changes."""
+    try:
+        typer.echo(line, err=True)
+    except OSError:
+        give_up(sys.stderr)
+
+
+def confirm(line: str) -> None:
+    """What has been done, on stdout, or else on stderr: work that is done does not fail for want of a reader."""
+    try:
+        typer.echo(line)
+    except OSError as error:
+        complain(f"{line} (cannot write to standard output: {error.strerror or error})")
+        give_up(sys.stdout)
+
+
+def give_up(stream: TextIO) -> None:
+    """Drop what a stream still holds: the interpreter's last flush would fail, and end with a code of its own."""
+    with suppress(OSError, ValueError):  # a test's stream has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 class _Complaints(logging.Handler):
@@ -92,8 +128,19 @@ class _Complaints(logging.Handler):
 
 def main() -> None:
     """The entry point."""
+    if sys.stdout is None:  # closed by the shell; reading from nowhere, so that an answer cannot be written
+        sys.stdout = open(os.devnull)  # noqa: PTH123, SIM115 - it stays open
+    if sys.stderr is None:  # a store must not get its number
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     logging.getLogger("benchmark_recorder").addHandler(_Complaints(logging.WARNING))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # characters that its encoding lacks are printed as escapes
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="benchmark-recorder")
+    try:
+        app(prog_name="benchmark-recorder")
+    except OSError:  # only the lines about wrong usage are not written by ``complain``
+        give_up(sys.stderr)
+        sys.exit(Code.WRONG_USAGE)
+    except Exception:  # noqa: BLE001 - whatever it is, Python's own code for it would say that the gate blocks
+        traceback.print_exc()
+        sys.exit(Code.BUG)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
@@ -18,6 +18,7 @@ from benchmark_recorder.cli.options import (
     resolved,
 )
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
+from benchmark_recorder.codes import Code
 from benchmark_recorder.history import History
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.completing import completed
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
 
 LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
 """What ``list --json`` says about a version, under the names of ``Summary``; the times as ISO 8601."""
-FORMS: Final = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".csv": "csv"}
+FORMS: Final = {
+    ".txt": "text",
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
+    ".csv": "csv",
+}
 """A report's form by the ending of its file."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

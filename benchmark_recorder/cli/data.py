@@ -4,9 +4,10 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain, confirm, say_aside
 from benchmark_recorder.cli.options import AsJSON, MetadataOption, Output, parse_metadata, resolved
-from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, records
+from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, progress, records
+from benchmark_recorder.codes import Code
 from benchmark_recorder.config import effective_settings
 from benchmark_recorder.exchange import FIGURES, export_records, import_file
 from benchmark_recorder.history import History
@@ -37,7 +38,7 @@ def record(  # noqa: PLR0913 - options
     if effective_settings().disabled:
         complain("not recorded: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return
-    typer.echo(f"recorded in {terminal(recorder.store.name)}")
+    confirm(f"recorded in {terminal(recorder.store.name)}")
 
 
 FORMS: Final = {".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".xml": "junit"}
@@ -74,7 +75,7 @@ def export(
     with opened(output, history.store) as file:
         written = export_records(history.store, file, form, query)
     if output != "-":
-        typer.echo(f"wrote {records(written)} to {terminal(output)}", err=True)
+        say_aside(f"wrote {records(written)} to {terminal(output)}")
 
 
 @app.command("import", epilog="Example: benchmark-recorder import runs.jsonl")
@@ -105,13 +106,14 @@ def import_(
     if settings.disabled:
         complain("not imported: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return
-    done = import_file(path, recorder.store, version=version, keep_text=settings.store_task_text)
+    with progress(None, "were imported") as report:
+        done = import_file(path, recorder.store, version=version, keep_text=settings.store_task_text, report=report)
     for note in done.notes:
         complain(note)
     if as_json:
         print_json(imported=done)
     else:
-        typer.echo(
+        confirm(
             f"{records(done.read)} in {terminal(path)} ({done.form}), {done.new:,} of them new in "
             f"{terminal(recorder.store.name)}"
         )

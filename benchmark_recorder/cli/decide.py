@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import app, complain
+from benchmark_recorder.cli.app import app, complain, say_aside
 from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import GateResult
 
 
-FORMS: Final[dict[str, Literal["markdown", "json", "junit"]]] = {".md": "markdown", ".json": "json", ".xml": "junit"}
+FORMS: Final[dict[str, Literal["text", "markdown", "json", "junit"]]] = {
+    ".txt": "text",
+    ".md": "markdown",
+    ".json": "json",
+    ".xml": "junit",
+}
 """A verdict's form by the ending of its file."""
 
 
@@ -111,11 +116,11 @@ def _annotate(result: "GateResult") -> None:
 
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for command in commands(result):
-            typer.echo(command, err=True)  # stdout may be a file's content; the runner reads both
+            say_aside(command)  # stdout may be a file's content; the runner reads both
     try:
         append_summary(result, os.environ)
     except OSError as error:
-        complain(f"GITHUB_STEP_SUMMARY: cannot write {error.filename}: {error.strerror}")
+        complain(f"GITHUB_STEP_SUMMARY: cannot write {os.environ['GITHUB_STEP_SUMMARY']}: {error.strerror}")
 
 
 @app.command(epilog="Example: benchmark-recorder gate v1.0 v2.0 --on-inconclusive fail")
@@ -128,7 +133,7 @@ def gate(  # noqa: PLR0913 - options
     *,
     policy: Annotated[
         Literal["default", "guide", "literal"],
-        typer.Option(metavar="POLICY", help="default, or guide (its literal thresholds)."),
+        typer.Option(metavar="POLICY", help="default, or guide (literal)."),
     ] = "default",
     margin: Annotated[
         list[str] | None,
@@ -149,7 +154,7 @@ def gate(  # noqa: PLR0913 - options
     scope: Scope | None = None,
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json", "junit"] | None,
-        typer.Option(metavar="FORMAT", help="text, markdown, json, junit; default: FILE's ending."),
+        typer.Option(metavar="FORMAT", help="text, markdown, json or junit."),
     ] = None,
     output: Output = "-",
     comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
@@ -157,8 +162,7 @@ def gate(  # noqa: PLR0913 - options
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
-    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance. Inside GitHub
-    Actions the verdict also becomes an annotation, and its page is appended to the job summary.
+    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance.
     """
     from benchmark_recorder.reporting.ci import gate_comment
 

@@ -7,17 +7,21 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
-from benchmark_recorder.cli.output import print_json, records
+from benchmark_recorder.cli.output import interruptible, print_json, records
+from benchmark_recorder.codes import Code
 from benchmark_recorder.config import Settings, effective_settings
-from benchmark_recorder.errors import InvalidQueryError
+from benchmark_recorder.errors import InvalidQueryError, StoreError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.base import Store, without_secrets
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
+
+WHOLE: Final = "the file is replaced as a whole or not at all; re-running is safe"
+"""Said where rewriting it is interrupted."""
 
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")
@@ -32,16 +36,19 @@ def doctor(
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Show the state of the file, and the settings in force.
+    """Show the state of the file, and the settings in force. Exits 5 if there are problems.
 
     Nothing is changed without --repair.
     """
     store = _json_file(recorder.store)
-    repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
+    with interruptible(WHOLE):
+        repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
     inspection = asdict(store.inspect())
     settings = _settings(place)
     condition = recorder.store.condition()
     delivery = {} if condition is None else {name: _plain(value) for name, value in asdict(condition).items()}
+    if delivery:
+        delivery["question"] = _outcome_of_a_question(recorder.store)
     if as_json:
         print_json(file=inspection, delivery=delivery or None, repaired=repaired or None, settings=settings)
     else:
@@ -56,7 +63,17 @@ def doctor(
     if inspection["damaged"] or inspection["duplicates"]:
         complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
     if inspection["problem"]:
-        raise typer.Exit(Code.NO_DATA)
+        raise typer.Exit(Code.PROBLEMS)
+
+
+def _outcome_of_a_question(store: Store) -> str:
+    """What comes of a question to the remote store: one whose answer is empty."""
+    remote: Store = getattr(store, "remote", store)
+    try:
+        remote.summarize(Query.of(version="doctor"))
+    except StoreError as error:
+        return str(error)
+    return remote.limitation or "answered"
 
 
 _LABELS: Final = {
@@ -126,7 +143,9 @@ def prune(
     assert limit is not None
     store = _json_file(recorder.store)
     if yes:
-        typer.echo(f"removed {records(store.prune(limit))} from {terminal(store.name)}")
+        with interruptible(WHOLE):
+            removed = store.prune(limit)
+        confirm(f"removed {records(removed)} from {terminal(store.name)}")
         return
     old = len(store.scan(Query(until=limit, runs="all"), ("version",))["version"])
     verb, them = ("is", "it") if old == 1 else ("are", "them")
@@ -178,7 +197,8 @@ def setup(  # noqa: PLR0913 - options
     """
     with _store(ctx, project, location, dataset, table) as store:
         for step in store.set_up(dry_run=dry_run):
-            typer.echo(f"{terminal(step.part, _MAX_LINE)}: {terminal(step.done, _MAX_LINE)}")
+            line = f"{terminal(step.part, _MAX_LINE)}: {terminal(step.done, _MAX_LINE)}"
+            typer.echo(line) if dry_run else confirm(line)
 
 
 @commands.command(epilog="Example: benchmark-recorder vertex check --project genesis-production")

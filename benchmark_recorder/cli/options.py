@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from benchmark_recorder.cli.app import StorePath
-from benchmark_recorder.cli.output import Answer, print_answer
+from benchmark_recorder.cli.output import Answer, interruptible, print_answer
 from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
@@ -61,7 +61,7 @@ _QUERY: Final[dict[str, Any]] = {
     ],
     "dropped": Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only where this argument was wrong and left out. May be repeated."),
+        typer.Option(metavar="NAME", help="Only where this field was wrong. May be repeated."),
     ],
     "runs": Annotated[
         Literal["roots", "children", "all"] | None,
@@ -115,7 +115,7 @@ def resolved(command: Callable[..., Answer | None]) -> Callable[..., None]:
         if "history" not in own:
             command(**arguments)
             return
-        with get_benchmark_history(place) as history:
+        with interruptible("nothing was changed"), get_benchmark_history(place) as history:
             answer = command(history=history, **arguments)
             if answer is not None:
                 print_answer(answer, history.store, as_json=as_json)

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple, NoReturn, TextIO, TypeVar
 
 import typer
 
-from benchmark_recorder.cli.app import Code, complain
+from benchmark_recorder.cli.app import complain
+from benchmark_recorder.codes import Code
 from benchmark_recorder.exchange import holds
 from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
@@ -120,8 +121,51 @@ def _named(names: Sequence[str]) -> str:
 
 
 def form_of(given: Form | None, output: str, by_ending: Mapping[str, Form], default: Form) -> Form:
-    """The form that was asked for, else the one that the file's ending stands for."""
-    return given or by_ending.get(Path(output).suffix.lower(), default)
+    """The form that was asked for, else the one that the file's ending stands for.
+
+    Raises:
+        typer.BadParameter: the ending is unknown.
+    """
+    ending = Path(output).suffix.lower()
+    if given is None and ending and ending not in by_ending:
+        raise typer.BadParameter(
+            f"unknown ending {terminal(ending)}; known are {', '.join(by_ending)}; or name the form with --format",
+            param_hint="--output",
+        )
+    return given or by_ending.get(ending, default)
+
+
+@contextmanager
+def interruptible(state: str) -> Iterator[None]:
+    """Work that Ctrl-C may end: the command then says in which state that leaves things."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise error if error.args else KeyboardInterrupt(state) from None
+
+
+@contextmanager
+def progress(total: int | None, done: str) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; if it is interrupted, the command says how many were done, and that re-running is safe.
+
+    Args:
+        total: how many records there are, or ``None`` if unknown.
+        done: what was done with each.
+    """
+    from benchmark_recorder.harness.runner import progress_bar  # it needs more than most commands
+
+    count = 0
+    try:
+        with progress_bar(total, "records") as report:
+
+            def counted(more: int) -> None:
+                nonlocal count
+                count += more
+                report(more)
+
+            yield counted
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"at least {records(count)} {done}; re-running is safe and does the rest") from None
 
 
 def records(n: int) -> str:
@@ -144,14 +188,19 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
 
     A regular file is replaced by rename once all of it is written, so that a reader, or a failure, never meets half a
     file. A pipe or a device is written to as it is.
+
+    Raises:
+        typer.BadParameter: the store's own file.
+        typer.Exit: a file that cannot be written.
     """
     if output == "-":
         yield sys.stdout
+        sys.stdout.flush()
         return
-    path = Path(output)
-    if holds(store, path):
-        raise _bad_output(output, option, "the records live there")
     try:
+        path = Path(output)
+        if holds(store, path):
+            raise typer.BadParameter(f"cannot write {terminal(output)}: the records live there", param_hint=option)
         target = path.resolve()  # a link stays one
         if target.exists() and not target.is_file() and not target.is_dir():
             with target.open("w", encoding="utf-8", newline="") as file:
@@ -159,8 +208,9 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
         else:
             with _replacing(target) as file:
                 yield file
-    except OSError as error:
-        raise _bad_output(output, option, error.strerror or str(error)) from error
+    except (OSError, RuntimeError) as error:  # the latter: a circle of links, before Python 3.13
+        complain(f"{option}: cannot write {output}: {getattr(error, 'strerror', None) or error}")
+        raise typer.Exit(Code.NO_DATA) from error
 
 
 @contextmanager
@@ -177,7 +227,3 @@ def _replacing(target: Path) -> Iterator[TextIO]:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _bad_output(output: str, option: str, reason: str) -> typer.BadParameter:
-    return typer.BadParameter(f"cannot write {terminal(output)}: {reason}", param_hint=option)

@@ -3,16 +3,17 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Annotated, Final
 
 import typer
 
-from benchmark_recorder.cli.app import Code, app, complain
+from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import resolved
-from benchmark_recorder.cli.output import records
+from benchmark_recorder.cli.output import progress, records
+from benchmark_recorder.codes import Code
 from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.recorder import BenchmarkRecorder
@@ -58,10 +59,10 @@ def sync(  # noqa: PLR0913 - options
     if not isinstance(store, ReplicatedStore):
         raise typer.BadParameter(f"{terminal(store.name)} is not a remote store: there is nothing to deliver")
     if everything:
-        with _progress(store.journal.count(None)) as report:
+        with progress(store.journal.count(None), "were delivered") as report:
             store.delivery.deliver_history(report)
     if quarantined:
-        with _progress(store.condition().quarantined) as report:
+        with progress(store.condition().quarantined, "were delivered") as report:
             store.delivery.deliver_quarantined(report)
     if watch:
         _keep_on(store)
@@ -71,10 +72,10 @@ def sync(  # noqa: PLR0913 - options
 
 def _deliver(store: ReplicatedStore, go_on: Callable[[], bool]) -> None:
     """Deliver everything that is pending, with a progress bar; then print what is left."""
-    with _progress(store.condition().pending) as report:
+    with progress(store.condition().pending, "were delivered") as report:
         delivered = store.deliver(go_on, report)
     if not delivered and go_on():
-        typer.echo(f"another process is delivering to {terminal(store.name)}")
+        confirm(f"another process is delivering to {terminal(store.name)}")
         if (reason := store.condition().last_error) is not None:
             complain(reason)
     _print_rest(store)
@@ -82,7 +83,7 @@ def _deliver(store: ReplicatedStore, go_on: Callable[[], bool]) -> None:
 
 def _print_rest(store: ReplicatedStore) -> None:
     condition = store.condition()
-    typer.echo(f"{condition.pending:,} pending, {condition.quarantined:,} in quarantine for {terminal(store.name)}")
+    confirm(f"{condition.pending:,} pending, {condition.quarantined:,} in quarantine for {terminal(store.name)}")
     for name, count in condition.elsewhere.items():
         wait = "waits" if count == 1 else "wait"
         complain(f"{records(count)} {wait} for {name}; `sync --all` brings them here")
@@ -114,21 +115,15 @@ def _copy(source: str, target: str) -> None:
     with open_store(source) as one, open_store(target) as other:
         if one.name == other.name:
             raise typer.BadParameter("--from and --to are the same store")
-        with _progress(None) as report:
+        with progress(None, "were copied") as report:
             copied = copy(one, other, report)
-        typer.echo(
-            f"{records(copied.read)} in {terminal(one.name)}, {copied.new:,} of them new in {terminal(other.name)}"
-        )
+        confirm(f"{records(copied.read)} in {terminal(one.name)}, {copied.new:,} of them new in {terminal(other.name)}")
     if copied.refused:
         complain(f"{records(len(copied.refused))} refused: {next(iter(copied.refused.values()))}")
+    if not copied.read:
+        complain(f"there are no records in {one.name}")
     if copied.refused or not copied.read:
         raise typer.Exit(Code.NO_DATA)
-
-
-def _progress(total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-    from benchmark_recorder.harness.runner import progress_bar  # no other command needs the harness
-
-    return progress_bar(total, "records")
 
 
 class Interruption:

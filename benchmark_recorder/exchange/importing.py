@@ -67,6 +67,7 @@ def import_file(
     *,
     version: str | None = None,
     keep_text: bool = True,
+    report: Callable[[int], None] | None = None,
 ) -> Imported:
     """Import the records of a file; its form is recognised by its content, and re-running adds nothing.
 
@@ -77,6 +78,7 @@ def import_file(
         store: a record whose id it already has is left as it is.
         version: for records without one; for all records of a pytest-benchmark file.
         keep_text: whether tasks' texts are kept.
+        report: called with the number of records of each batch that is stored.
 
     Raises:
         InvalidRecordError: a line is wrong; the message names file, line and field, and nothing was imported.
@@ -87,7 +89,7 @@ def import_file(
     try:
         source = _Source(Path(path), version)
         given, read, notes = _check(source)
-        new, refused = _store(source, given, store, keep_text=keep_text)
+        new, refused = _store(source, given, store, report or (lambda _: None), keep_text=keep_text)
     except OSError as error:
         raise StoreUnavailableError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -161,7 +163,9 @@ def _check(source: _Source) -> tuple[set[str], int, tuple[str, ...]]:
     return given, read, tuple(notes)
 
 
-def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: bool) -> tuple[int, dict[str, str]]:
+def _store(
+    source: _Source, given: Collection[str], store: Store, report: Callable[[int], None], *, keep_text: bool
+) -> tuple[int, dict[str, str]]:
     """How many records were new, and why some were refused."""
     new = 0
     refused: dict[str, str] = {}
@@ -179,6 +183,7 @@ def _store(source: _Source, given: Collection[str], store: Store, *, keep_text: 
             raise StoreUnavailableError(
                 f"{error}; {new:,} records were imported before that; re-running the import adds the rest"
             ) from error
+        report(len(batch))
     return new, refused
 
 

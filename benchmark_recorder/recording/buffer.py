@@ -17,14 +17,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from benchmark_recorder._fork import at_worker_end, in_child
-from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.errors import InvalidRecordError, StoreBusyError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from benchmark_recorder.errors import InvalidRecordError
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
 
@@ -95,6 +94,9 @@ class WriteBuffer:
         try:
             self._journal.append((document,), fresh=fresh)
         except Exception as error:
+            if isinstance(error, StoreBusyError) and error.interrupted:
+                self.set_aside(lambda: document, fresh=fresh)
+                return
             if self._strict:
                 raise
             unchanged = isinstance(error, StoreUnavailableError) and error.unchanged
@@ -102,9 +104,27 @@ class WriteBuffer:
         else:
             if self._failing_since is not None:  # nothing waited: it was strict, or closed
                 self._alone(self._recovered_if_empty)
+            if _set_aside:
+                _write_set_aside()
+
+    def set_aside(self, make: Callable[[], Document], *, fresh: bool = True) -> None:
+        """Leave a document to the call that this one has interrupted; it is written when that call ends.
+
+        Nothing here waits for a lock: another thread may hold it, and wait for the interrupted call.
+
+        Args:
+            make: the document; what it raises is logged and counted.
+            fresh: its id was made just now.
+        """
+        _set_aside.append((self, make, fresh))
+
+    def keep(self, document: Document, *, fresh: bool) -> None:
+        """Keep a document in memory; the next ``append`` or ``flush`` writes it."""
+        self._alone(self._keep, document, None, fresh=fresh)
 
     def flush(self) -> bool:
         """Write what waits; returns whether nothing waits any more."""
+        _write_set_aside()
         return self._alone(self._write_waiting)
 
     def close(self) -> None:
@@ -140,7 +160,7 @@ class WriteBuffer:
         with self._lock:
             return Health(
                 store=self._journal.name,
-                waiting=len(self._waiting),
+                waiting=len(self._waiting) + sum(buffer is self for buffer, _, _ in tuple(_set_aside)),
                 lost=self._lost,
                 invalid=self._invalid,
                 normalised=self._normalised,
@@ -183,6 +203,8 @@ class WriteBuffer:
             while self._waiting:
                 self._write(tuple(self._waiting)[: None if self._failing_since is None else 1])
                 self._recovered()
+        except StoreBusyError as error:  # no outage: a long call of this process, such as prune
+            self._last_error = str(error)
         except Exception as error:  # noqa: BLE001 - a third party's store must not hurt the caller either
             self._failed(error)
             took = monotonic() - began
@@ -212,7 +234,9 @@ class WriteBuffer:
             self._waiting.popleft()
 
     def _keep(self, document: Document, error: Exception | None, *, fresh: bool) -> None:
-        if error is not None:
+        if isinstance(error, StoreBusyError):
+            self._last_error = str(error)
+        elif error is not None:
             self._failed(error)
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(_Waiting(document, fresh=fresh))
@@ -279,9 +303,35 @@ _outstanding: set[WriteBuffer] = set()
 
 @atexit.register
 def _close_outstanding() -> None:
+    _write_set_aside()
     with ExitStack() as ends:  # each of them, even if a warning is turned into an error
         for buffer in tuple(_outstanding):
             ends.callback(buffer.close)
 
 
 in_child(_outstanding.clear)
+
+_set_aside: deque[tuple[WriteBuffer, Callable[[], Document], bool]] = deque()
+"""What signal handlers recorded in the middle of a call of the same thread, of any buffer: its end writes them."""
+
+in_child(_set_aside.clear)
+
+
+def _write_set_aside() -> None:
+    buffers: set[WriteBuffer] = set()
+    while _set_aside:
+        try:
+            buffer, make, fresh = _set_aside.popleft()
+        except IndexError:  # another thread has written it
+            break
+        try:
+            document = make()
+        except InvalidRecordError as error:
+            buffer.count_invalid(error)
+        except Exception as error:  # noqa: BLE001 - the interrupted call must not get another one's error
+            buffer.count_unwritten(error)
+        else:
+            buffer.keep(document, fresh=fresh)
+            buffers.add(buffer)
+    for buffer in buffers:
+        buffer.flush()

@@ -68,12 +68,18 @@ def whole_effect(comparison: Comparison) -> Forest:
 
 
 def metric_effects(joint: JointComparison) -> Forest:
-    """The improvement in each metric."""
+    """The change in each metric, in the direction in which its values change."""
     marks = (
-        _marker(f"{METRICS[c.metric].noun} ({_symbol(c)})", c.effect, c.interval, 100, TONES[c.verdict])
+        _marker(
+            f"{METRICS[c.metric].noun} ({_symbol(c)})",
+            c.effect,
+            c.interval,
+            100 * METRICS[c.metric].better,
+            TONES[c.verdict],
+        )
         for c in joint.comparisons.values()
     )
-    return Forest(tuple(filter(None, marks)), "improvement", ("worse", "better"))
+    return Forest(tuple(filter(None, marks)), "change", ("lower", "higher"))
 
 
 def durations(summary: Summary) -> Forest:

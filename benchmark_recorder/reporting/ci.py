@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from xml.etree import ElementTree as ET
 
+from benchmark_recorder.codes import Code
 from benchmark_recorder.reporting.decision_pages import gate_page
 from benchmark_recorder.reporting.escaping import terminal, visible, workflow_message, workflow_property
 from benchmark_recorder.reporting.markdown import render_markdown
@@ -60,7 +61,7 @@ def gate_junit(result: GateResult) -> str:
 
 def _fails(check: GateCheck, result: GateResult) -> bool:
     """Whether this guardrail is a cause of the non-zero exit code."""
-    if result.exit_code == 1:
+    if result.exit_code == Code.BLOCKED:
         literal = {threshold.metric for threshold in result.literal if threshold.blocks}
         return check.metric in literal if result.policy == "literal" else check.state == "block"
     undecided = check.state in {"inconclusive", "missing"}

@@ -26,9 +26,10 @@ from benchmark_recorder.reporting.page import (
 from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, noun_of, sentence, short_unit, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
+    from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import UnmatchedTasks
     from benchmark_recorder.reporting.numbers import Unit
 
@@ -125,7 +126,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Page:
             ("runs",),
             ("verdict",),
         ),
-        rows=tuple(map(_comparison_row, comparisons)),
+        rows=tuple(row for comparison in comparisons for row in _comparison_rows(comparison)),
         align="lrrrrrl",
     )
     return table, Paragraph((_legend(comparisons),))
@@ -133,6 +134,8 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Page:
 
 def _legend(comparisons: Sequence[Comparison]) -> str:
     parts = ["change: from the first version to the second, by the method that suits the data"]
+    if any(METRICS[c.metric].compared == "geometric means" for c in comparisons):
+        parts.append("time: geometric mean over tasks of successful runs; plain mean: of all runs")
     if any(c.kind == "points" for c in comparisons):
         parts.append("pt: percentage points")
     if any(c.verdict == "inconclusive" for c in comparisons):
@@ -140,17 +143,29 @@ def _legend(comparisons: Sequence[Comparison]) -> str:
     return f"({'; '.join(parts)})"
 
 
-def _comparison_row(comparison: Comparison) -> tuple[Line, ...]:
-    unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
+def _comparison_rows(comparison: Comparison) -> Iterable[tuple[Line, ...]]:
+    """The values that the change lies between, and the plain ones where these are others."""
+    compared, plain = (comparison.v1_compared, comparison.v2_compared), (comparison.v1_value, comparison.v2_value)
+    unit = UNITS[comparison.metric]((*compared, *plain))
     label = f"{LABELS[comparison.metric]} ({unit.symbol})"
-    return (label,), *change_cells(comparison, unit), *verdict_cells(comparison)
+    yield (label,), *change_cells(comparison, unit), *verdict_cells(comparison)
+    shown = tuple((number(value, unit),) for value in plain)
+    if shown != tuple((number(value, unit),) for value in compared):
+        yield (f"{_plain(METRICS[comparison.metric])} ({unit.symbol})",), *shown, *[("",)] * 4
+
+
+def _plain(metric: Metric) -> str:
+    """What the guide has of all runs, whatever their task."""
+    if metric.compared == "quantiles":
+        return f"plain {metric.name.partition('.')[2]}"
+    return "plain rate" if metric.compared == "rates" else "plain mean"
 
 
 def change_cells(comparison: Comparison, unit: Unit) -> tuple[Line, ...]:
     """Both values, the change and its interval."""
     return (
-        (number(comparison.v1_value, unit),),
-        (number(comparison.v2_value, unit),),
+        (number(comparison.v1_compared, unit),),
+        (number(comparison.v2_compared, unit),),
         (change_text(comparison, comparison.effect),),
         (limits(comparison.interval, better=METRICS[comparison.metric].better),),
     )
@@ -176,10 +191,10 @@ def comparison_cards(joint: JointComparison) -> Page:
 
 
 def _card(comparison: Comparison) -> Card:
-    unit = UNITS[comparison.metric]((comparison.v1_value, comparison.v2_value))
+    unit = UNITS[comparison.metric]((comparison.v1_compared, comparison.v2_compared))
     better = METRICS[comparison.metric].better
     interval = limits(comparison.interval, better=better)
-    values = f"{amount(comparison.v1_value, unit)} \N{RIGHTWARDS ARROW} {amount(comparison.v2_value, unit)}"
+    values = f"{amount(comparison.v1_compared, unit)} \N{RIGHTWARDS ARROW} {amount(comparison.v2_compared, unit)}"
     return Card(
         label=noun_of(comparison.metric),
         status=Status(comparison.verdict, TONES[comparison.verdict]),

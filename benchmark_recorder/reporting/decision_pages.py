@@ -104,7 +104,7 @@ def _gate_table(result: GateResult) -> Table:
 def _gate_row(check: GateCheck) -> tuple[Line, ...]:
     suffix = _suffix(check.metric)
     return (
-        *_values(check),
+        *_values(check.metric, check.v1_compared, check.v2_compared),
         (signed(check.worsening, suffix),),
         (signed(check.bound, suffix),),
         (given(check.margin, suffix),),
@@ -115,17 +115,16 @@ def _gate_row(check: GateCheck) -> tuple[Line, ...]:
 def _literal_row(check: GateCheck, threshold: LiteralCheck) -> tuple[Line, ...]:
     suffix = _suffix(threshold.metric)
     change, limit = signed(threshold.worsening, suffix), given(threshold.threshold, suffix)
-    return *_values(check), (change,), (limit,), (literal_state(threshold),)
+    return *_values(check.metric, check.v1_value, check.v2_value), (change,), (limit,), (literal_state(threshold),)
 
 
 def _suffix(metric: str) -> str:
     return short_unit(METRICS[metric].kind)
 
 
-def _values(check: GateCheck) -> tuple[Line, ...]:
-    unit = UNITS[check.metric]((check.v1_value, check.v2_value))
-    label = f"{LABELS[check.metric]} ({unit.symbol})"
-    return (label,), (number(check.v1_value, unit),), (number(check.v2_value, unit),)
+def _values(metric: str, v1: float | None, v2: float | None) -> tuple[Line, ...]:
+    unit = UNITS[metric]((v1, v2))
+    return (f"{LABELS[metric]} ({unit.symbol})",), (number(v1, unit),), (number(v2, unit),)
 
 
 def _literal(result: GateResult) -> Page:

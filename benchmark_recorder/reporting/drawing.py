@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import MissingDependencyError
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.charts import Forest, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.escaping import squeeze, visible
 
@@ -45,7 +45,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib as _  # noqa: F401, ICN001
     except ImportError as error:
-        raise MissingDependencyError('plots need matplotlib: pip install "benchmark-recorder[report]"') from error
+        raise missing("plots need matplotlib", "report") from error
 
 
 def draw(chart: Chart, axes: Axes, style: Style) -> None:

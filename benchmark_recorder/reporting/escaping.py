@@ -21,8 +21,12 @@ MOST_MARKS: Final = 4
 """Combining marks on one letter: more than any language needs, too few to cover the lines around it."""
 
 _EMPTY: Final = "(empty)"
-_SPREADSHEET_SIGNS: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What makes a cell a formula, at its beginning (OWASP, CSV injection); the last four are full-width."""
+_SIGNS: Final = "=+@\uff1d\uff0b\uff0d\uff20-"
+"""What makes a cell a formula, at its beginning (OWASP, CSV injection); full-width signs, too."""
+
+_FORMULA: Final = re.compile(f"(^'*)(?=[\t\r\n{_SIGNS}])|(?<=[;\t\r\n])([\"' ]*)(?=[{_SIGNS}])")
+_ESCAPED: Final = re.compile(f"(^'*)'(?=[\t\r\n{_SIGNS}])|(?<=[;\t\r\n])([\"' ]*)'(?=[{_SIGNS}])")
+"""A formula at the beginning of a text, or behind what separates cells in some countries' spreadsheets."""
 
 _CSV_BREAKING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARKDOWN_SIGNS: Final = re.compile(r"[\\`*_\[\]<>|~&$@#]|:(?=//)|(?<=\bwww)\.|^[-+](?=\s)")
@@ -98,15 +102,16 @@ def html_text(text: str, limit: int = MAX_SHOWN) -> str:
 def csv_cell(text: str) -> str:
     """For a text column of a CSV file: never a formula, and nothing that stops a reader; else as recorded.
 
+    That holds where ``;`` or a tab separates cells, too.
     A text that looks as if it had got its apostrophe here already gets one more, so that it reads back as it was.
     """
     plain = _CSV_BREAKING.sub("\ufffd", text)
-    return f"'{plain}" if plain.lstrip("'").startswith(_SPREADSHEET_SIGNS) else plain
+    return _FORMULA.sub(r"\1\2'", plain)
 
 
 def without_apostrophe(cell: str) -> str:
     """The text of a cell that ``csv_cell`` wrote."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_SPREADSHEET_SIGNS) else cell
+    return _ESCAPED.sub(r"\1\2", cell)
 
 
 def workflow_message(text: str) -> str:

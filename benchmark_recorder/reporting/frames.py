@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmark_recorder.errors import MissingDependencyError
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.json import plain
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def to_pandas(columns: Frame) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError as error:
-        raise MissingDependencyError('to_pandas() needs pandas: pip install "benchmark-recorder[pandas]"') from error
+        raise missing("to_pandas() needs pandas", "pandas") from error
     return pd.DataFrame(
         {name: pd.Series(column.values, dtype=_PANDAS[column.kind]) for name, column in columns.items()}
     )
@@ -193,9 +193,7 @@ def arrow_stream(columns: Frame, requested_schema: object | None = None) -> obje
     try:
         import nanoarrow as na
     except ImportError as error:
-        raise MissingDependencyError(
-            'the Arrow interface needs nanoarrow: pip install "benchmark-recorder[arrow]"'
-        ) from error
+        raise missing("the Arrow interface needs nanoarrow", "arrow") from error
     types = {"text": na.string(), "float": na.float64(), "count": na.int64(), "truth": na.bool_()}
     schema = na.struct({name: types[column.kind] for name, column in columns.items()})
     children = [na.c_array(column.values, types[column.kind]) for column in columns.values()]

@@ -8,7 +8,7 @@ from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from benchmark_recorder.errors import MissingDependencyError
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.drawing import require_matplotlib
 from benchmark_recorder.reporting.escaping import html_text, visible
 from benchmark_recorder.reporting.page import (
@@ -160,7 +160,7 @@ def _template() -> Template:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ImportError as error:
-        raise MissingDependencyError('HTML reports need jinja2: pip install "benchmark-recorder[report]"') from error
+        raise missing("HTML reports need jinja2", "report") from error
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

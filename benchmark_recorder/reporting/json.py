@@ -23,9 +23,11 @@ SCHEMA_VERSION: Final = 1
 def json_text(value: object, *, indent: int | None = None) -> str:
     """JSON in ASCII, so that no terminal and no parser trips over a text; what is not finite is ``null``.
 
-    Two number signs, which can only be in a text, would start a command in some CI systems' logs wherever they stand.
+    Two number signs, which can only be in a text, would start a command in some CI systems' logs wherever they stand;
+    a less-than sign could end a script in a page that holds the JSON.
     """
-    return json.dumps(plain(value), indent=indent, allow_nan=False).replace("##", "#\\u0023")
+    text = json.dumps(plain(value), indent=indent, allow_nan=False)
+    return text.replace("##", "#\\u0023").replace("<", "\\u003c")
 
 
 def plain(value: object) -> Any:  # noqa: ANN401

@@ -128,7 +128,7 @@ def pooled_sentence(sliced: SlicedComparison) -> Line:
 
 def _table(sliced: SlicedComparison, footnotes: Footnotes) -> Table:
     compared = [one.comparison for one in sliced.slices]
-    values = UNITS[sliced.metric](value for c in compared for value in (c.v1_value, c.v2_value))
+    values = UNITS[sliced.metric](value for c in compared for value in (c.v1_compared, c.v2_compared))
     header = (sliced.by, sliced.v1, sliced.v2)
     return Table(
         header=(

@@ -122,7 +122,7 @@ class Plotted(View):
         """Draw it on matplotlib's axes.
 
         A summary: mean and percentiles of the execution times with their intervals. A comparison: the change of each
-        task, or of all runs where tasks cannot be told apart. A joint comparison: the improvement in each metric.
+        task, or of all runs where tasks cannot be told apart. A joint comparison: the change in each metric.
 
         Args:
             ax: where; a new figure unless given.

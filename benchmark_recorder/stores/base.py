@@ -40,6 +40,9 @@ EXTRAS: Final = frozenset(
 """What a store need not know: grouping, these filters, with ``"pairs"`` all but the cells where two versions are
 compared (``Cells.beyond`` and ``Cells.unmatched``), and units."""
 
+DELIVER_TO: Final = "deliver_to"
+"""The field of a record that was written while no cursor could be: the remote stores that it is for."""
+
 _SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
 """A URL's user and password, and its options that hold passwords or tokens."""
 
@@ -157,6 +160,11 @@ class Store(ABC):
 
     def condition(self) -> Condition | None:
         """The state of delivery to a remote store; ``None`` if there is none."""
+        return None
+
+    @property
+    def limitation(self) -> str | None:
+        """What the server lacks, as far as is known, so that questions cost more than elsewhere."""
         return None
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
@@ -278,6 +286,24 @@ class Journal(Store):
 
     def warm_up(self) -> None:
         """Import what reading needs: with a remote store the first append asks for the end, and no append imports."""
+
+    def first_for(self, remote: str, end: Position, seconds: float) -> Position | None:  # noqa: ARG002
+        """The place before the first record that names a remote store in ``deliver_to``; ``None`` if none does.
+
+        Args:
+            remote: what stands in ``deliver_to``.
+            end: how far to look.
+            seconds: how long the search may take.
+
+        Raises:
+            StoreUnavailableError: it takes longer.
+        """
+        before = Position(end.inode, 0, "")
+        while before != end and (batch := self.read(before, 1)).documents:
+            if remote in batch.documents[0].get(DELIVER_TO, ()):
+                return before
+            before = batch.position
+        return None
 
     def count(self, after: Position | None) -> int:
         """How many records are behind a place; errors as in ``read``."""

@@ -28,7 +28,7 @@ from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Position, without_secrets
 from benchmark_recorder.stores.leases import Lease, LeaseHolder, read_holder
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
-from benchmark_recorder.stores.sidefiles import folder_of, make_folders, names_in, write_beside
+from benchmark_recorder.stores.sidefiles import folder_of, make_folders, names_in, open_private, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,12 +90,12 @@ class CursorFile:
 
     Args:
         journal: the path of the journal's file; the cursor is in the folder beside it.
-        stem: what its file names begin with.
+        stem: what its file names begin with, and what stands in ``deliver_to`` of records for that store.
     """
 
     def __init__(self, journal: str, stem: str) -> None:
         self._journal = journal
-        self._stem = stem
+        self.stem = stem
 
     @classmethod
     def of(cls, journal: str, remote: str) -> CursorFile:
@@ -105,7 +105,7 @@ class CursorFile:
     @property
     def path(self) -> str:
         """Of the cursor."""
-        return os.path.join(folder_of(self._journal), f"{self._stem}.mark")
+        return os.path.join(folder_of(self._journal), f"{self.stem}.mark")
 
     def read(self) -> Cursor | None:
         """The cursor; ``None`` where there is none, ``DAMAGED`` where it is not one. The lock should be held.
@@ -136,13 +136,13 @@ class CursorFile:
             raise unavailable(error, self.path, "write to") from error
 
     @contextmanager
-    def held(self, *, shared: bool = False) -> Iterator[None]:
-        """Keep the cursor where it is (shared), or from others (alone).
+    def held(self, *, shared: bool = False, seconds: float = CURSOR_SECONDS) -> Iterator[None]:
+        """Keep the cursor where it is (shared), or from others (alone); waits so long for others.
 
         Raises:
             StoreUnavailableError: it cannot be locked.
         """
-        with locked(self._journal, f"{self._stem}.lock", shared=shared, seconds=CURSOR_SECONDS):
+        with locked(self._journal, f"{self.stem}.lock", shared=shared, seconds=seconds):
             yield
 
     @contextmanager
@@ -179,7 +179,7 @@ class CursorFile:
 
     @property
     def _lease_name(self) -> str:
-        return f"{self._stem}.turn"
+        return f"{self.stem}.turn"
 
     # The last error: information for people, so none of these methods raises ------------------------------------------
 
@@ -255,7 +255,7 @@ def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterato
     path = os.path.join(folder_of(document), name)
     try:
         make_folders(document)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        fd = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise unavailable(error, path, "lock") from error
     held = _Held(fd)

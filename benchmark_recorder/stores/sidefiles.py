@@ -29,9 +29,12 @@ def make_folder(document: str) -> str:
     folder = folder_of(document)
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)
+        owner = os.stat(document if os.path.exists(document) else os.path.dirname(document) or ".")
+        if os.geteuid() == 0:  # the program that records may be another user's
+            os.chown(folder, owner.st_uid, owner.st_gid)
     ignore = os.path.join(folder, ".gitignore")
     if not os.path.exists(ignore):
-        with open(ignore, "wb", opener=_private) as file:
+        with open(ignore, "wb", opener=open_private) as file:
             file.write(b"*\n")
     return folder
 
@@ -43,8 +46,13 @@ def make_folders(document: str) -> None:
         make_folder(document)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def open_private(path: str, flags: int) -> int:
+    """Open a file in a folder beside a document; where root makes it, it belongs to the folder's owner."""
+    fd = os.open(path, flags, 0o600)
+    if os.geteuid() == 0:
+        owner = os.stat(os.path.dirname(path))
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    return fd
 
 
 @contextmanager
@@ -52,7 +60,7 @@ def new_beside(document: str, *, sync: bool = True) -> Iterator[BufferedWriter]:
     """A new file in the folder beside a document, on the disk afterwards unless ``sync`` is false."""
     path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with open(path, "xb", opener=_private) as file:
+        with open(path, "xb", opener=open_private) as file:
             yield file
             if sync:
                 file.flush()

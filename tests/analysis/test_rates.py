@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from benchmark_recorder.analysis.evidence import wilson
 from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
+from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.rates import (
     PairedTable,
     _sato,
@@ -252,3 +253,20 @@ def test_equal_runs_over_tasks_that_differ_are_judged_by_the_tasks() -> None:
     oracle = stats.ttest_1samp([b.rate - a.rate for a, b in pairs], 0.0)
     assert evidence.p_value == pytest.approx(oracle.pvalue)
     assert evidence.limits(0.95) == pytest.approx(tuple(oracle.confidence_interval(0.95)))
+
+
+def test_tasks_that_always_end_alike_in_both_versions_do_not_differ_however_often_they_ran() -> None:
+    """Otherwise a version that ran more of the hopeless tasks would seem to fail more often."""
+    pairs = (Pair("easy", Counts(30, 0), Counts(10, 0)), Pair("hopeless", Counts(10, 10), Counts(30, 30)))
+    strata = Strata(pairs, Counts(40, 10), Counts(40, 30))
+    for scope in ("suite", "tasks"):
+        difference, ratio = rate_difference(strata, scope, once=False), rate_ratio(strata, scope, once=False)
+        assert difference is not None
+        assert difference.estimate == pytest.approx(0, abs=1e-12)
+        assert difference.p_value == pytest.approx(1)
+        limits = difference.limits(0.95)
+        assert limits is not None
+        assert limits[0] == pytest.approx(-limits[1])
+        assert 0.1 < limits[1] < 0.9
+        assert ratio is not None
+        assert ratio.estimate == pytest.approx(0, abs=1e-12)

@@ -142,6 +142,8 @@ def test_a_target_that_is_not_a_percentage_is_wrong_usage(target: str, store: Pa
 
 
 def test_a_summary_that_cannot_be_written_is_reported_and_the_verdict_stays(store: Path, tmp_path: Path) -> None:
+    full = run("gate", "v2.0", "v1.0", "--store", store, GITHUB_STEP_SUMMARY="/dev/full")
+    assert full.stderr == "benchmark-recorder: GITHUB_STEP_SUMMARY: cannot write /dev/full: No space left on device\n"
     result = run("gate", "v2.0", "v1.0", "--store", store, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "s.md"))
     assert result.exit_code == 1
     assert result.stderr.startswith("benchmark-recorder: GITHUB_STEP_SUMMARY: cannot write ")

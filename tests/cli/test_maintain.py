@@ -27,7 +27,7 @@ def test_doctor_finds_a_truncated_record_and_repairs_the_file(store: Path) -> No
     whole = store.read_bytes()
     store.write_bytes(whole[:-40])
     sick = run("doctor", "--store", store)
-    assert sick.exit_code == 4
+    assert sick.exit_code == 5
     assert re.search(r"^  truncated bytes +[1-9]\d*$", sick.stdout, re.MULTILINE)
     assert store.read_bytes() == whole[:-40]
     mended = run("doctor", "--repair", "--store", store)

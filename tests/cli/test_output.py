@@ -136,11 +136,12 @@ def test_an_export_never_overwrites_the_store(store: Path, tmp_path: Path) -> No
     assert store.read_bytes() == before
 
 
-def test_an_export_that_cannot_be_written_is_exit_2(store: Path, tmp_path: Path) -> None:
-    for output in (tmp_path, tmp_path / "no" / "x.csv"):
+def test_an_export_that_cannot_be_written_is_exit_4(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for output in (tmp_path, tmp_path / "no" / "x.csv", tmp_path / "loop", store / "x.csv"):
         result = run("export", "--output", output, "--store", store)
-        assert result.exit_code == 2
-        assert "cannot write" in result.stderr
+        assert result.exit_code == 4
+        assert one_line(result).startswith(f"benchmark-recorder: --output: cannot write {output}: ")
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -191,6 +192,23 @@ def test_the_ending_of_the_file_decides_the_format_unless_it_is_given(command: s
     run(*command.split(), "--store", store)
     (path,) = Path.cwd().glob("it*")
     assert path.read_text(encoding="utf-8").lower().startswith(begins.lower())
+
+
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        ("report v1.0 v2.0 --output r.pdf", ".txt, .md, .html, .htm, .json, .csv"),
+        ("export --output e.parquet", ".csv, .jsonl, .json, .xml"),
+        ("gate v1.0 v2.0 --output g.html", ".txt, .md, .json, .xml"),
+    ],
+)
+def test_an_unknown_ending_is_refused_with_the_known_ones(command: str, known: str, store: Path) -> None:
+    result = run(*command.split(), "--store", store)
+    assert result.exit_code == 2
+    assert f"known are {known};" in " ".join(result.stderr.split())
+    assert not Path(command.rsplit(maxsplit=1)[-1]).exists()
+    form = "csv" if command.startswith("export") else "text"
+    assert run(*command.split(), "--format", form, "--store", store).exit_code == 0
 
 
 def test_piped_output_has_no_colour_and_no_boxes(store: Path) -> None:

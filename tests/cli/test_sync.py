@@ -124,6 +124,12 @@ def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path)
     assert "s3cret" not in done.output + told.output
 
 
+def test_doctor_asks_the_server_one_question(journal: Path, url: str) -> None:
+    assert json.loads(run("--store", url, "doctor", "--json").stdout)["delivery"]["question"] == "answered"
+    away = run("--store", "mongodb://127.0.0.1:9/bench?serverSelectionTimeoutMS=50", "doctor")
+    assert "question          mongodb://127.0.0.1:9/bench.executions cannot be reached" in away.output
+
+
 def test_doctor_shows_the_hosts_of_a_url_and_none_of_its_secrets(journal: Path) -> None:
     options = "authMechanismProperties=AWS_SESSION_TOKEN:s3cret&tlsCertificateKeyFilePassword=s3cret"
     for more in ((), ("--json",)):

@@ -296,7 +296,14 @@ class FakeBigQuery:
                 raise RefusalError(
                     404, "notFound", f"Not found: Dataset {name} was not found in location {body['location']}"
                 )
-            self.table(tuple(name.split(".")))
+            partitioning = self.table(tuple(name.split("."))).resource.get("timePartitioning", {})
+            if partitioning.get("requirePartitionFilter") and not re.search(r"feature_timestamp (?:[<>]|BETWEEN)", sql):
+                raise RefusalError(
+                    400,
+                    "invalidQuery",
+                    f"Cannot query over table '{name}' without a filter over column(s) 'feature_timestamp' that can be "
+                    "used for partition elimination",
+                )
         values: dict[str, object] = {}
         for parameter in body.get("queryParameters", ()):
             name, value = parameter["name"], _parameter(parameter)

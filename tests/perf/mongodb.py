@@ -138,7 +138,7 @@ def replication(server: Mongod, folder: Path, count: int, rounds: int) -> list[L
             client.drop_database("bare")
             client.drop_database("bench")
         with behind(folder / f"round-{number}", server.url("bench")) as store:
-            store.delivery.attach()
+            store.delivery.attachment.attach()
             shutil.copyfile(history, store.journal.name)
             ours.append(count / took(partial(deliver, store)))
         shutil.rmtree(folder / f"round-{number}")

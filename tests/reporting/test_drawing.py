@@ -106,5 +106,5 @@ def test_without_matplotlib_the_error_holds_the_line_that_installs_it(
     recorder: BenchmarkRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "benchmark-recorder\[report\]"'):
+    with pytest.raises(MissingDependencyError, match=r'pip install "jinja2>=[\d.]+" "matplotlib>=[\d.]+"$'):
         recorder.compare_all("v1.0", "v2.0").plot()

@@ -138,9 +138,19 @@ def test_a_formula_gets_an_apostrophe_and_nothing_else(sign: str) -> None:
     assert csv_cell(f"1{sign}1") == f"1{sign}1"
 
 
-@given(any_text | st.text("'=a+"))
-def test_the_apostrophe_of_a_csv_cell_comes_off_again_and_no_other(text: str) -> None:
-    assert without_apostrophe(csv_cell(text)) == csv_cell(f"x{text}")[1:]
+@given(any_text | st.text("'=a+;\t\n\" "))
+def test_the_apostrophes_of_a_csv_cell_come_off_again_and_no_others(text: str) -> None:
+    recorded = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
+    assert without_apostrophe(csv_cell(text)) == recorded
+
+
+@given(st.lists(st.sampled_from(["=1+1", "@x", "+1", "-1", "\uff1d1", ";", "\t", "\n", "\r", '"', "'", " ", "a"])))
+def test_no_cell_is_a_formula_whatever_separates_cells(parts: list[str]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerow(["before", csv_cell("".join(parts)), "after"])
+    for separator in ",;\t":
+        for row in csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator):
+            assert [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\uff1d"))] == []
 
 
 def test_no_sentence_refers_to_an_issue() -> None:

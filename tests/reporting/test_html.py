@@ -177,7 +177,7 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(
 ) -> None:
     html._template.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "benchmark-recorder\[report\]"'):
+    with pytest.raises(MissingDependencyError, match=r'pip install "jinja2>=[\d.]+" "matplotlib>=[\d.]+"$'):
         recorder.generate_report(VERSIONS, "html")
     with pytest.raises(MissingDependencyError, match=module):
         BenchmarkRecorder(store=MemoryStore()).generate_report(["none"], "html")

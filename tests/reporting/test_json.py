@@ -18,6 +18,7 @@ def test_a_hostile_text_is_ascii_and_reads_back(text: str) -> None:
     assert written.isascii()
     assert written.isprintable()
     assert "##" not in written
+    assert "<" not in written  # neither </script> nor <!--
     (value,) = json.loads(written).values()
     assert value == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 from urllib.parse import unquote
 
 import dns.resolver
 import pytest
 
 from benchmark_recorder import get_benchmark_recorder
-from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError, StoreSetupError, StoreUnavailableError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.testing import make_document
@@ -82,7 +83,7 @@ def test_a_missing_driver_is_an_error_with_the_line_that_installs_it() -> None:
         "except MissingDependencyError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == 'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"\n'
+    assert done.stdout == 'the MongoDB store needs pymongo: pip install "pymongo>=4.13"\n'
 
 
 def test_nothing_is_sent_by_the_constructor_and_an_unreachable_server_is_an_error_of_the_first_question() -> None:
@@ -192,3 +193,52 @@ def test_a_forked_child_closes_neither_its_parents_client_nor_waits_for_a_lock_o
     store.append([make_document()])
     assert store._connected() is parents
     assert collection.count_documents({}) == 2
+
+
+@pytest.mark.parametrize("sign", ["&", ";", "%3F", "%26", "/?x=y?", ","])
+@pytest.mark.parametrize("place", ["h/db", "h", "h:27017", "h/"])
+@pytest.mark.parametrize("option", ["tlsCertificateKeyFilePassword", "proxyPassword", "authMechanismProperties"])
+def test_options_without_their_question_mark_are_an_error_that_shows_no_secret(
+    sign: str, place: str, option: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"mongodb://{place}{sign}{option}=s3cret"
+    seen = ""
+    try:
+        with MongoDBStore(url) as store:
+            seen = f"{store.name} {store!r}"
+    except ConfigurationError as error:
+        seen = str(error)
+    assert seen
+    assert "s3cret" not in seen + caplog.text
+
+
+def test_a_forgotten_question_mark_is_said_to_be_missing() -> None:
+    with pytest.raises(ConfigurationError, match=r"put a \? before the first option"):
+        MongoDBStore("mongodb://h/db&tlsCertificateKeyFilePassword=s3cret")
+
+
+# Clients that are not what they seem ----------------------------------------------------------------------------------
+
+
+def test_only_a_synchronous_client_of_the_drivers_own_is_taken(mongodb_client: MongoClient[Any]) -> None:
+    from pymongo import AsyncMongoClient
+
+    for client in (AsyncMongoClient("mongodb://h"), mongodb_client["x"], MagicMock(), object(), None):
+        with pytest.raises(ConfigurationError, match=r"uri_or_client: expected a URL or a pymongo.MongoClient, got"):
+            MongoDBStore(client, database="x")  # type: ignore[arg-type]
+    assert MongoDBStore(mongodb_client, database="x").name.endswith("/x.executions")
+
+
+def test_only_the_drivers_own_result_is_an_acknowledgement(
+    store: MongoDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pymongo.collection import Collection
+    from pymongo.results import InsertManyResult
+
+    results: list[Any] = [None, [], MagicMock(), InsertManyResult(["a"], acknowledged=False)]
+    for result in results:
+        with monkeypatch.context() as patch:
+            patch.setattr(Collection, "insert_many", lambda *_, result=result, **__: result)
+            with pytest.raises(StoreSetupError, match="did not acknowledge: insert_many returned"):
+                store.append([make_document()])
+    assert store.append([make_document()]) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError, StoreSetupError, StoreUnavailableError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.stores.base import Condition
@@ -378,6 +378,21 @@ def test_a_third_partys_error_neither_ends_the_thread_nor_reaches_the_caller(tmp
         store.append(make_history(5))
         assert store.flush(60)
     assert len(ids(broken)) == 5
+
+
+def test_a_third_partys_store_that_acknowledges_nothing_gets_no_record_confirmed(tmp_path: Path) -> None:
+    class Asynchronous(Remote):
+        async def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:  # type: ignore[override]
+            return super().append(documents, fresh=fresh)
+
+    with replicated(tmp_path, Asynchronous(), "off") as store:
+        store.append(make_history(5))
+        with (
+            pytest.warns(RuntimeWarning, match="never awaited"),
+            pytest.raises(StoreSetupError, match="did not acknowledge: its append returned a coroutine"),
+        ):
+            store.deliver(lambda: True)
+        assert store.condition().pending == 5
 
 
 def test_delivery_that_is_off_is_left_to_others(store: ReplicatedStore, remote: Remote) -> None:

@@ -10,13 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 import sqlglot
+from google.cloud.bigquery import Client
 from sqlglot.optimizer.qualify import qualify
 
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
-from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
+from benchmark_recorder.errors import ConfigurationError, StoreSetupError, StoreUnavailableError
 from benchmark_recorder.fields import COLUMNS
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.memory import MemoryStore
@@ -398,7 +400,7 @@ for call in (lambda: VertexStore("demo-project"), lambda: store.append([make_doc
     try:
         call()
     except MissingDependencyError as error:
-        assert 'pip install "benchmark-recorder[vertex]"' in str(error)
+        assert 'pip install "google-cloud-aiplatform' in str(error)
     else:
         raise SystemExit("no error")
 """
@@ -440,3 +442,50 @@ def test_a_client_that_was_given_stays_open(cloud: FakeGoogleCloud) -> None:
 
 def _days_ago(days: float) -> str:
     return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
+
+
+# Clients that are not what they seem ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argument", ["bigquery_client", "registry_client"])
+@pytest.mark.parametrize("client", [AsyncMock(), MagicMock(), object(), "bigquery"])
+def test_only_googles_own_synchronous_clients_are_taken(argument: str, client: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"{argument}: expected a google.cloud"):
+        VertexStore("demo-project", **{argument: client})  # type: ignore[arg-type]
+
+
+def test_an_asynchronous_registry_client_is_not_taken() -> None:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.aiplatform_v1 import FeatureRegistryServiceAsyncClient
+
+    client = FeatureRegistryServiceAsyncClient(credentials=AnonymousCredentials())
+    with pytest.raises(ConfigurationError, match="got a FeatureRegistryServiceAsyncClient"):
+        VertexStore("demo-project", registry_client=client)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [None, MagicMock(), ()])
+def test_only_googles_own_answer_is_an_acknowledgement(
+    store: VertexStore, answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "insert_rows_json", lambda *_, **__: answer)
+        with pytest.raises(StoreSetupError, match="did not acknowledge: the client returned"):
+            store.append([make_document()])
+    assert store.append([make_document()]) == 1
+
+
+def test_a_table_that_requires_a_condition_on_the_time_answers_every_question(
+    cloud: FakeGoogleCloud, store: VertexStore
+) -> None:
+    store.append(history := make_history(40))
+    cloud.bigquery.tables[TABLE].resource["timePartitioning"]["requirePartitionFilter"] = True
+    query = Query.of(version=["v1.0", "v2.0"])
+    assert sum(cell.n for cell in store.summarize(Query()).cells) == 40
+    assert sum(cell.n for cell in store.summarize(query).cells) == 40
+    assert sum(cell.n for cell in store.summarize(replace(query, by=("week", "metadata.run"))).cells) == 40
+    assert store.summarize(replace(query, unit="metadata.run")).cells
+    assert store.histogram(query).keys() == {("v1.0", ()), ("v2.0", ())}
+    assert store.scan(Query(), ["record_id"])["record_id"].tolist() == [one["record_id"] for one in history]
+    assert len(list(store.documents(Query()))) == 40
+    assert store.append(history) == 0
+    assert not any(finding.problem for finding in store.check())

@@ -9,11 +9,12 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
+from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from benchmark_recorder._fork import at_worker_end, in_child
-from benchmark_recorder.errors import StoreError, StoreUnavailableError
+from benchmark_recorder.errors import StoreBusyError, StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import (
     CLOSING,
@@ -77,9 +78,9 @@ class Handle(ABC):
         in_child(self._forget_parent)
 
     def _begin_anew(self) -> None:
-        # Not reentrant: a signal handler that records in the middle of an append must wait in vain, not interleave.
-        self._mutex = threading.Lock()
-        self._inside = False  # whether a thread that has taken the mutex is at work
+        # Reentrant, so that a signal handler in the middle of an append need not wait in vain for its own thread.
+        self._mutex = threading.RLock()
+        self._inside = 0  # the thread that has taken the mutex and is at work
         self._inode: tuple[int, int] | None = None
         self._header, self._end, self._joint = 0, 0, b""
         self._next_look = 0.0
@@ -114,34 +115,49 @@ class Handle(ABC):
         """Keep other threads of this process out, and leave nothing locked behind."""
         mutex = self._wait(seconds)
         try:
-            self._inside = True
+            self._inside = get_ident()
             yield
         finally:
-            self._inside = False
             try:
                 if self._fd >= 0:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             finally:
+                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
                 mutex.release()
 
-    def _wait(self, seconds: float) -> threading.Lock:
+    def _wait(self, seconds: float) -> threading.RLock:
         """Take the mutex, or a new one where nobody is inside although it is taken.
 
         Ctrl-C in the moment between taking it and ``try`` leaves it behind so. A thread that has taken the old one
         meanwhile sees before it goes inside that another is in its place.
+
+        Raises:
+            StoreBusyError: another thread is inside, or this one, which a signal handler has interrupted.
         """
+        if self._in_vain and seconds <= self._patience:
+            seconds = 0
         for _ in range(2):
-            mutex, fresh = self._mutex, threading.Lock()
+            mutex, fresh = self._mutex, threading.RLock()
             if mutex.acquire(timeout=seconds):
                 if mutex is self._mutex:
+                    self._refuse_inside(mutex)
                     return mutex
             elif self._inside:
                 break
             elif mutex is self._mutex:
                 self._mutex = fresh
-        raise StoreUnavailableError(
-            f"{self.path} has been held by another thread for too long; try again", unchanged=True
-        )
+        self._in_vain = True
+        raise StoreBusyError(f"{self.path} has been held by another thread for too long; try again")
+
+    def _refuse_inside(self, mutex: threading.RLock) -> None:
+        """Give the mutex back where this thread has taken it twice."""
+        if self._inside:
+            mutex.release()
+            raise StoreBusyError(f"{self.path} is being written by the call that was interrupted", interrupted=True)
+
+    def is_written_by(self, thread: int, inode: tuple[int, int] | None) -> bool:
+        """Whether a thread is at work on a document through this handle."""
+        return self._inside == thread and self._inode == inode
 
     def forget(self) -> None:
         """The holder has replaced the document: open it anew next time."""
@@ -205,10 +221,18 @@ class Handle(ABC):
     def _lock(self, seconds: float) -> None:
         """Wait for the lock; after one wait in vain, appends do not wait again until it is free."""
         try:
-            lock(self._fd, self.path, seconds=0 if self._in_vain and seconds <= self._patience else seconds)
-        except StoreUnavailableError:
+            lock(self._fd, self.path, seconds=0)
+        except StoreUnavailableError as error:
+            if error.__cause__ is not None:
+                raise
+            me = get_ident()
+            if any(other.is_written_by(me, self._inode) for other in tuple(_handles) if other is not self):
+                message = f"{self.path} is being written by the call of another recorder that was interrupted"
+                raise StoreBusyError(message, interrupted=True) from error
+            if self._in_vain and seconds <= self._patience:
+                raise
             self._in_vain = True
-            raise
+            lock(self._fd, self.path, seconds=seconds)
         self._in_vain = False
 
     def _open(self) -> None:

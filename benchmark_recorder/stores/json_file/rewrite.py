@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.stores.base import PlaceLostError, Position
+from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
 from benchmark_recorder.stores.json_file.source import Source, find_place, lines
@@ -103,6 +103,8 @@ class Retention:
         self, source: Source, path: str, cursors: Iterable[tuple[CursorFile, Cursor]], quarantined: Collection[str]
     ) -> None:
         self._quarantined = quarantined
+        cursors = list(cursors)
+        self._attached = {file.stem for file, _ in cursors}
         self._followed = [(file, cursor, _offsets(source, cursor, path)) for file, cursor in cursors]
 
     @property
@@ -115,6 +117,15 @@ class Retention:
         return record_id in self._quarantined or any(
             not places or start < places["attached"] or end > places["delivered"] for _, _, places in self._followed
         )
+
+    def is_addressed(self, line: bytes) -> bool:
+        """Whether a record is for a remote store that has no cursor yet."""
+        if DELIVER_TO.encode() not in line:
+            return False
+        try:
+            return not self._attached.issuperset(_decode_addressed(line).deliver_to)
+        except msgspec.DecodeError:
+            return False
 
     def move(self, inode: int, found: Mapping[int, tuple[int, str]]) -> None:
         """Write the cursors anew; one whose place was lost before stays so, and everything is delivered again.
@@ -175,7 +186,7 @@ class Selection:
         for line in lines(self._source, header):
             start, old = old, old + len(line) + (1 if old == header else len(JOINT))
             identity = _identity(line)
-            if identity not in seen and (self._keep(line) or self._is_retained(start, old, identity)):
+            if identity not in seen and (self._keep(line) or self._is_retained(line, start, old, identity)):
                 seen.add(identity)
                 yield joint + line
                 new, last, joint = new + len(joint) + len(line), identity, JOINT
@@ -185,8 +196,10 @@ class Selection:
                 self.found[old] = new, last
         yield CLOSING
 
-    def _is_retained(self, start: int, end: int, identity: str | bytes) -> bool:
-        return not self._only_follows and self._retention.holds(start, end, identity)
+    def _is_retained(self, line: bytes, start: int, end: int, identity: str | bytes) -> bool:
+        if self._only_follows:
+            return False
+        return self._retention.holds(start, end, identity) or self._retention.is_addressed(line)
 
 
 def _identity(line: bytes) -> str | bytes:
@@ -200,7 +213,12 @@ class _Timed(msgspec.Struct, gc=False):
     timestamp: str
 
 
+class _Addressed(msgspec.Struct, gc=False):
+    deliver_to: list[str] = []
+
+
 _decode = msgspec.json.Decoder(_Timed).decode
+_decode_addressed = msgspec.json.Decoder(_Addressed).decode
 
 
 def _is_since(line: bytes, moment: int) -> bool:

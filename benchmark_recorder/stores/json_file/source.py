@@ -7,13 +7,14 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import Batch, PlaceLostError, Position
+from benchmark_recorder.stores.base import DELIVER_TO, Batch, PlaceLostError, Position
 from benchmark_recorder.stores.json_file.format import (
     BLOCK,
     CLOSING,
@@ -285,6 +286,26 @@ class Places:
                 return 0
             return sum(block.count(JOINT) + 1 for block in source.blocks(self._offset(source, after)))
 
+    def first_for(self, remote: str, end: Position, seconds: float) -> Position | None:
+        """See ``Journal.first_for``; a document without such records is searched, and not decoded."""
+        deadline = monotonic() + seconds
+        with opened(self._path) as source:
+            if source is None:
+                return None
+            header = offset = source.layout.header
+            searched = replace(source, layout=replace(source.layout, end=self._offset(source, end)))
+            before = b""
+            for block in searched.blocks(header):
+                for line in block.split(JOINT) if _DELIVER_TO in block else (block,):
+                    if _DELIVER_TO in line and remote in document_of(line, self._path).get(DELIVER_TO, ()):
+                        last = document_of(before, self._path)["record_id"] if before else ""
+                        return Position(source.inode[1], offset if last else 0, last)
+                    offset += len(line) + (1 if offset == header else len(JOINT))
+                    before = line[line.rfind(b"\n") + 1 :]
+                if monotonic() > deadline:
+                    raise StoreUnavailableError(f"{self._path} could not be searched in {seconds:g} s", unchanged=True)
+        return None
+
     def ids_between(self, since: Position, until: Position) -> list[str]:
         """The ids of the records between two places, from the beginning where the first place is lost.
 
@@ -307,6 +328,9 @@ class Places:
 
     def _offset(self, source: Source, place: Position | None) -> int:
         return source.layout.header if place is None else find_place(source, place, self._path)
+
+
+_DELIVER_TO: Final = f'"{DELIVER_TO}"'.encode()
 
 
 def find_place(source: Source, after: Position, path: str) -> int:

@@ -122,6 +122,10 @@ class JSONFileStore(Journal):
         """See ``Journal.count``."""
         return self._places().count(after)
 
+    def first_for(self, remote: str, end: Position, seconds: float) -> Position | None:
+        """See ``Journal.first_for``."""
+        return self._places().first_for(remote, end, seconds)
+
     def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
         """See ``Journal.distinct``."""
         batches = self.batches(after)

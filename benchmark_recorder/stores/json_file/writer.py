@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -46,18 +47,20 @@ class Writer(Handle):
         # Trying takes a third of the time of waiting with a deadline; a keyword would take a tenth of the write.
         if not mutex.acquire(False) or mutex is not self._mutex:  # noqa: FBT003
             mutex = self._wait(self._patience)
+        elif self._inside:
+            self._refuse_inside(mutex)
         try:
-            self._inside = True
+            self._inside = get_ident()
             if not self._is_as_left():
                 self._settle(self._patience)
             self._write(lines)
         finally:
             # Line by line as in _alone: Ctrl-C may come at the beginning of a function.
-            self._inside = False
             try:
                 if self._fd >= 0:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             finally:
+                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
                 mutex.release()
 
     def _is_as_left(self) -> bool:
@@ -82,7 +85,7 @@ class Writer(Handle):
         """
         mutex = self._wait(self._patience)
         try:
-            self._inside = True
+            self._inside = get_ident()
             self._settle(self._patience)
             known = self._known()
             new: dict[str, Document] = {}
@@ -96,11 +99,11 @@ class Writer(Handle):
             return len(new)
         finally:
             # As in append, and not by held: a generator that Ctrl-C left behind holds its locks until it is collected.
-            self._inside = False
             try:
                 if self._fd >= 0:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             finally:
+                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
                 mutex.release()
 
     def _write(self, lines: bytes) -> None:

@@ -7,6 +7,7 @@
 - ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
 - ``units``: the aggregation that counts units.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
+- ``lacking``: what a server that is not MongoDB's own lacks.
 - ``outcome``: what became of a batch that the server took in part; the driver's errors in words.
 """
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
+from benchmark_recorder.errors import ConfigurationError, missing, preview
 
 if TYPE_CHECKING:
     from pymongo import IndexModel, MongoClient
@@ -33,14 +33,21 @@ def require_driver() -> None:
     try:
         import pymongo
     except ImportError as error:
-        raise MissingDependencyError(
-            'the MongoDB store needs pymongo: pip install "benchmark-recorder[mongodb]"'
-        ) from error
+        raise missing("the MongoDB store needs pymongo", "mongodb") from error
     if pymongo.version_tuple < (4, 13):
-        raise MissingDependencyError(
-            f"the MongoDB store needs pymongo 4.13 or newer; {pymongo.version} is installed: "
-            'pip install "benchmark-recorder[mongodb]"'
-        )
+        raise missing(f"the MongoDB store needs pymongo 4.13 or newer; {pymongo.version} is installed", "mongodb")
+
+
+def check_client(client: object) -> None:
+    """Check that a client is the driver's own and synchronous: the answers of any other acknowledge nothing.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    from pymongo import MongoClient
+
+    if not isinstance(client, MongoClient):
+        raise ConfigurationError(f"uri_or_client: expected a URL or a pymongo.MongoClient, got {preview(client)}")
 
 
 def address(uri: str) -> tuple[str, str | None]:
@@ -60,6 +67,11 @@ def address(uri: str) -> tuple[str, str | None]:
         raise ConfigurationError(
             "the MongoDB URL cannot be read; the form is mongodb://host:27017/database; in its user and its password "
             "write / ? # : @ and % as urllib.parse.quote_plus does"
+        )
+    if any(sign in unquote(hosts + parts.path) for sign in "&=?"):  # options, which may hold a password
+        raise ConfigurationError(
+            "the MongoDB URL has options in the name of its host or database: put a ? before the first option, as in "
+            "mongodb://host/database?tls=true"
         )
     return unquote(hosts), unquote(parts.path.lstrip("/")) or None
 

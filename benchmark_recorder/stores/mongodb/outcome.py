@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.errors import StoreFormatError, StoreSetupError
+from benchmark_recorder.errors import StoreFormatError, StoreSetupError, preview
 from benchmark_recorder.stores.base import REFUSED_ALIKE
 
 if TYPE_CHECKING:
@@ -25,6 +25,18 @@ _ABOUT_THE_DOCUMENT: Final = frozenset(
     {121, 2, 9, 14, 15, 22, TOO_LARGE, 52, 53, 55, 56, 57, 171, 16755, 17280}
 )
 """Codes of a document's write error that would recur. Any other may pass: it is the server's trouble."""
+
+
+def check_acknowledged(result: object, name: str) -> None:
+    """Check that a batch that raised no error was stored.
+
+    Raises:
+        StoreSetupError: the result is not the driver's, or not of an acknowledged write, so nothing is known.
+    """
+    from pymongo.results import InsertManyResult
+
+    if not isinstance(result, InsertManyResult) or not result.acknowledged:
+        raise StoreSetupError(f"{name} did not acknowledge: insert_many returned {preview(result)}")
 
 
 def outcome_of(error: BulkWriteError, count: int, name: str, reasons: dict[str, str]) -> int:

@@ -8,15 +8,22 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Store
-from benchmark_recorder.stores.mongodb.client import address, check_names, connect, hosts_of, require_driver
-from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours, outcome_of, reason_of
+from benchmark_recorder.stores.mongodb.client import (
+    address,
+    check_client,
+    check_names,
+    connect,
+    hosts_of,
+    require_driver,
+)
+from benchmark_recorder.stores.mongodb.lacking import LackingError, Questions, is_lacking
+from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, check_acknowledged, ours, outcome_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection as SizedIterable
@@ -42,10 +49,6 @@ READ_SECONDS: Final = 120.0
 CLOSE_SECONDS: Final = 0.5
 """How long an exit may take to disconnect from the server."""
 
-ROWS_AT_ONCE: Final = 1000
-"""Documents that become arrays together: few enough for the processor's cache; ten times as many take 1.5 times as long
-each."""
-
 WHOLE_AT_ONCE: Final = 10_000
 """Whole documents in one reply: some 10 MB. For single fields the server chooses, up to 16 MB."""
 
@@ -65,7 +68,7 @@ class MongoDBStore(Store):
 
     Raises:
         MissingDependencyError: pymongo is not installed.
-        ConfigurationError: the URL or a name is not valid.
+        ConfigurationError: the URL, the client or a name is not valid.
     """
 
     is_remote: ClassVar[bool] = True
@@ -82,6 +85,8 @@ class MongoDBStore(Store):
         require_driver()
         if expire_after_days is not None and not expire_after_days > 0:
             raise ConfigurationError(f"expire_after_days: expected a number above 0, got {expire_after_days!r}")
+        if not isinstance(uri_or_client, str):
+            check_client(uri_or_client)
         self._uri = uri_or_client if isinstance(uri_or_client, str) else None
         self._given = None if isinstance(uri_or_client, str) else uri_or_client
         hosts, named = address(uri_or_client) if isinstance(uri_or_client, str) else (None, None)
@@ -95,6 +100,7 @@ class MongoDBStore(Store):
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._is_prepared = False
+        self._questions = Questions(self._collection, self._talking)
         in_child(self._forget_parent)
 
     def _forget_parent(self) -> None:
@@ -141,15 +147,17 @@ class MongoDBStore(Store):
 
     def stored_ids(self, ids: SizedIterable[str]) -> frozenset[str]:
         """See ``Store.stored_ids``."""
-        with self._talking():
-            rows = self._collection().find(
+        answers = self._questions.answers(
+            lambda collection, options: collection.find(
                 {"_id": {"$in": list(ids)}},
                 _BY_ID,
-                collation=_SIMPLE,
                 batch_size=len(ids) + 1,  # one reply
                 max_time_ms=_READ_MILLISECONDS,
-            )
-            return frozenset(row["_id"] for row in rows)
+                **options,
+            ),
+            {"collation": _SIMPLE},
+        )
+        return frozenset(row["_id"] for rows in answers for row in rows)
 
     def scan(self, query: Query, fields: SizedIterable[str]) -> Columns:
         """See ``Store.scan``."""
@@ -176,7 +184,8 @@ class MongoDBStore(Store):
         asked = self._asked(query)
         try:
             return asked.cells(few_tasks=self._has_few_tasks()) if query.unit is None else asked.units()
-        except NotGroupedError:
+        except (NotGroupedError, LackingError) as error:
+            self._questions.note(error)
             return summarize_columns(self.scan(query, fields_of(query)), query)
 
     def histogram(self, query: Query, field: str = "execution_time") -> Histograms:
@@ -198,7 +207,8 @@ class MongoDBStore(Store):
                     row["n"],
                 ),
             )
-        except NotGroupedError:
+        except (NotGroupedError, LackingError) as error:
+            self._questions.note(error)
             return super().histogram(query, field)
         return histograms_from(found, rest)
 
@@ -210,6 +220,11 @@ class MongoDBStore(Store):
             with ours(self.name):
                 documents = [document_of(row) for row in rows]
             yield from documents
+
+    @property
+    def limitation(self) -> str | None:
+        """See ``Store.limitation``."""
+        return self._questions.limitation
 
     def close(self) -> None:
         """See ``Store.close``; a client that was given, or the parent process's, stays open."""
@@ -230,7 +245,7 @@ class MongoDBStore(Store):
 
         collection = self._collection()
         try:
-            collection.insert_many(rows, ordered=False)
+            result = collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
             return outcome_of(error, len(rows), self.name, reasons)
         except (DocumentTooLarge, OperationFailure) as error:
@@ -240,6 +255,7 @@ class MongoDBStore(Store):
                 reasons[rows[0]["_id"]] = str(error)
                 return 0
         else:
+            check_acknowledged(result, self.name)
             return len(rows)
         # The reply does not say which one it is: halve until it is alone. Repeating is safe.
         middle = len(rows) // 2
@@ -253,22 +269,17 @@ class MongoDBStore(Store):
             projection = {"_id": True}
         # Without an id or a time no order can be seen, and sorting takes the server as long again.
         sort = [("_id", 1)] if fields is None or _SHOWS_ORDER & set(fields) else None
-        with self._talking():
-            cursor = self._collection().find(
+        return self._questions.answers(
+            lambda collection, options: collection.find(
                 filter_of(query),
                 projection,
                 sort=sort,
-                collation=_SIMPLE,
                 batch_size=WHOLE_AT_ONCE if fields is None else 0,
                 max_time_ms=_READ_MILLISECONDS,
-            )
-        with cursor:
-            while True:
-                with self._talking():
-                    rows = list(islice(cursor, ROWS_AT_ONCE))
-                if not rows:
-                    return
-                yield rows
+                **options,
+            ),
+            {"collation": _SIMPLE},
+        )
 
     def _asked(self, query: Query) -> Aggregation:
         from benchmark_recorder.stores.mongodb.aggregation import Aggregation
@@ -284,12 +295,19 @@ class MongoDBStore(Store):
 
         if (condition := index_filter_of(query)) is None:
             return {}
-        with self._talking():
-            collection = self._collection()
-            third = collection.estimated_document_count() // 3
-            if not third:
-                return {}
-            seen = collection.count_documents(condition, limit=third, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS)
+        if self._questions.is_plain:
+            return {}
+        try:
+            with self._talking():
+                collection = self._collection()
+                third = collection.estimated_document_count() // 3
+                if not third:
+                    return {}
+                seen = collection.count_documents(
+                    condition, limit=third, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS
+                )
+        except LackingError:
+            return {}
         return _AS_STORED if seen == third else {}
 
     def _has_few_tasks(self) -> bool:
@@ -300,17 +318,11 @@ class MongoDBStore(Store):
         return all(row["n"] <= FEW_TASKS for row in self._aggregated({}, distinct))
 
     def _aggregated(self, hint: Hint, pipeline: list[Stage]) -> Iterator[dict[str, Any]]:
-        with self._talking():
-            cursor = self._collection().aggregate(
-                pipeline, allowDiskUse=True, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS, **hint
-            )
-        with cursor:
-            while True:
-                with self._talking():
-                    rows = list(islice(cursor, ROWS_AT_ONCE))
-                if not rows:
-                    return
-                yield from rows
+        for rows in self._questions.answers(
+            lambda collection, options: collection.aggregate(pipeline, maxTimeMS=_READ_MILLISECONDS, **options),
+            {"allowDiskUse": True, "collation": _SIMPLE, **hint},
+        ):
+            yield from rows
 
     def _prepare(self) -> None:
         """Create the indexes, once per process; without them questions are slower, and recording works."""
@@ -356,13 +368,15 @@ class MongoDBStore(Store):
         Not under ``pymongo.timeout``, which makes the driver retry until the time is up; we retry ourselves.
         """
         from pymongo.errors import ConfigurationError as DriverConfigurationError
-        from pymongo.errors import InvalidURI, PyMongoError
+        from pymongo.errors import InvalidURI, OperationFailure, PyMongoError
 
         try:
             yield
         except (DriverConfigurationError, InvalidURI) as error:
             raise StoreUnavailableError(f"{self.name} cannot be used: {reason_of(error)}") from error
         except PyMongoError as error:
+            if isinstance(error, OperationFailure) and is_lacking(error):
+                raise LackingError(f"{self.name} is a server that lacks what was asked: {reason_of(error)}") from error
             raise StoreUnavailableError(f"{self.name} cannot be reached or refuses: {reason_of(error)}") from error
 
 

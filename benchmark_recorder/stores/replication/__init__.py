@@ -1,6 +1,7 @@
 """A local journal first, then a remote store: fallback and catch-up in one.
 
 - ``store``: ``ReplicatedStore``: appends to the journal, asks both sides, and counts each record once.
+- ``attachment``: where delivery begins; records that are written while that cannot be kept.
 - ``undelivered``: the local side of a question.
 - ``state``: what is pending, since when and why.
 - ``elsewhere``: what waits for another remote store, or for this one under another name.

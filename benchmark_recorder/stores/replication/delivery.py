@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from benchmark_recorder.errors import RefusedRecordsError, StoreUnavailableError
+from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError, preview
 from benchmark_recorder.log import logger
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.base import PlaceLostError, Position
 from benchmark_recorder.stores.cursors import DAMAGED, LOST, Cursor
+from benchmark_recorder.stores.replication.attachment import Attachment, unaddressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,22 +49,7 @@ class Delivery:
     def __init__(self, journal: Journal, remote: Store, cursor_file: CursorFile, quarantine: Quarantine) -> None:
         self._journal, self._remote = journal, remote
         self._cursor_file, self._quarantine = cursor_file, quarantine
-        self._is_attached = False
-
-    def attach(self) -> None:
-        """Deliver everything that is recorded from now on; does nothing if that is so already.
-
-        Raises:
-            StoreError: the journal cannot be read, or the cursor cannot be written.
-        """
-        if self._is_attached:
-            return
-        if self._cursor_file.read() is None:  # without the lock: a slow question may hold it
-            with self._cursor_file.held():
-                if self._cursor_file.read() is None:
-                    end = self._journal.end()
-                    self._cursor_file.write(Cursor(self._remote.name, end, _now(), end))
-        self._is_attached = True
+        self.attachment = Attachment(journal, remote.name, cursor_file)
 
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] = lambda _: None) -> bool:
         """Deliver everything that is pending; ``False`` if something may be left, or another process delivers.
@@ -75,7 +61,7 @@ class Delivery:
         Raises:
             StoreError: the remote store cannot take them now, or the journal cannot be read.
         """
-        self.attach()
+        self.attachment.attach()
         with self._cursor_file.lease() as lease:
             if lease is None:
                 return False
@@ -138,7 +124,7 @@ class Delivery:
         return still
 
     def _send_all(self, parts: Iterator[Sequence[Document]], report: Callable[[int], None]) -> None:
-        for part in one_ahead(map(self._remote.prepared, parts)):
+        for part in one_ahead(self._remote.prepared(unaddressed(part)) for part in parts):
             self._refuse(part, self._send(part))
             report(len(part))
 
@@ -153,8 +139,12 @@ class Delivery:
             ahead.wait()
 
     def _read_ahead(self, after: Position) -> Batch:
-        batch = self._journal.read(after, BATCH)
+        batch = self._read(after)
         return replace(batch, documents=self._remote.prepared(batch.documents))
+
+    def _read(self, after: Position) -> Batch:
+        batch = self._journal.read(after, BATCH)
+        return replace(batch, documents=unaddressed(batch.documents))
 
     def _next(self) -> Batch:
         """The next batch, noted as attempted."""
@@ -164,7 +154,7 @@ class Delivery:
     def _attempt(self, cursor: Cursor, ahead: Batch | None = None) -> Batch:
         """The batch after a cursor, noted as attempted in it when it is written."""
         try:
-            batch = ahead or self._journal.read(cursor.delivered, BATCH)
+            batch = ahead or self._read(cursor.delivered)
         except PlaceLostError:
             self._write(replace(cursor, attempted=None))
             raise
@@ -178,9 +168,11 @@ class Delivery:
     def _send(self, documents: Sequence[Document]) -> dict[str, str]:
         """Send records; the reasons of those that were refused, by id."""
         try:
-            self._remote.append(documents, fresh=self._remote.repeats_are_free)
+            new: object = self._remote.append(documents, fresh=self._remote.repeats_are_free)
         except RefusedRecordsError as error:
             return dict(error.reasons)
+        if not isinstance(new, int):  # a third party's coroutine, for example
+            raise StoreSetupError(f"{self._remote.name} did not acknowledge: its append returned {preview(new)}")
         return {}
 
     def _confirm(self, batch: Batch, reasons: dict[str, str], ahead: Prefetch[Batch] | None = None) -> Batch:

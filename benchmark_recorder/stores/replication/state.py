@@ -44,7 +44,8 @@ class DeliveryState:
             quarantined = len(self._quarantine.of(self._remote))
             elsewhere = self._elsewhere.counts(cursor)
         except StoreError as error:
-            return Condition(self._remote, last_error=str(error))
+            since = failing_since or datetime.now(UTC)
+            return Condition(self._remote, failing_since=since, last_error=str(error))
         others = self._cursor_file.read_error() if pending and last_error is None else None
         if others is not None:  # of another process; this one had no error before or since
             failing_since, last_error = others.since, others.error

@@ -116,8 +116,9 @@ class ReplicatedStore(Store):
     # In ---------------------------------------------------------------------------------------------------------------
 
     def append(self, documents: Sequence[Document], *, fresh: bool = False) -> int:
-        """See ``Store.append``; the remote store is not touched."""
-        self.delivery.attach()
+        """See ``Store.append``; neither the remote store nor trouble beside the journal keeps records out of it."""
+        if not self.delivery.attachment.attach_soon():
+            documents = self.delivery.attachment.addressed(documents)
         new = self.journal.append(documents, fresh=fresh)
         if self._worker is not None:
             self._worker.wake()
@@ -163,8 +164,9 @@ class ReplicatedStore(Store):
 
     def condition(self) -> Condition:
         """See ``Store.condition``."""
-        worker = self._worker
-        return self._state.condition(*((worker.failing_since, worker.last_error) if worker else (None, None)))
+        worker, attachment = self._worker, self.delivery.attachment
+        own = worker if worker is not None and worker.failing_since is not None else attachment
+        return self._state.condition(own.failing_since, own.last_error or (worker.last_error if worker else None))
 
     def close(self) -> None:
         """Deliver what can be delivered within two seconds, and close both stores."""
@@ -288,6 +290,8 @@ class ReplicatedStore(Store):
             if cursor is not None:  # where there is none, the first append, which creates it, must not wait
                 stack.enter_context(self._cursor_file.held(shared=True))
                 cursor = self._cursor_file.read()
+            else:
+                cursor = self.delivery.attachment.cursor()
             refused = {key: entry.document for key, entry in self._quarantine.of(self.remote.name).items()}
             elsewhere = {document["record_id"] for document in self._elsewhere.documents(cursor)} - refused.keys()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -47,7 +49,7 @@ class Worker:
     def _forget_parent(self) -> None:
         """In a forked child: begin anew, as the thread is the parent's."""
         self._round = _Round()
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition(threading.RLock())  # a signal handler may record while this is held
         self._asked = self._done = 0
         self.failing_since: datetime | None = None
         self.last_error: str | None = None
@@ -87,12 +89,15 @@ class Worker:
             thread = threading.Thread(
                 target=self._run, args=(current,), name="benchmark-recorder-delivery", daemon=True
             )
+            if current.thread is None:  # a signal handler may have come first
+                current.thread = thread
+            else:
+                return
             try:
                 thread.start()
             except RuntimeError as error:  # the interpreter is ending, or there are too many
+                current.thread = None
                 logger.debug("records for %s are left to the next process: %s", self._name, error)
-                return
-            current.thread = thread
 
     def _run(self, current: _Round) -> None:
         while True:
@@ -152,6 +157,37 @@ def pause_after(state: RetryCallState) -> float:
     return SETUP_PAUSE if isinstance(error, StoreSetupError) else _growing(state)
 
 
+class _Bell:
+    """A ``threading.Event`` for one waiting thread, which a signal handler may set in the middle of ``set``.
+
+    An event has a lock, for which the handler would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._queue: SimpleQueue[None] = SimpleQueue()  # its put is reentrant
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        if not self._is_set:
+            self._is_set = True
+            self._queue.put(None)
+
+    def clear(self) -> None:
+        self._is_set = False
+        with suppress(Empty):
+            while True:
+                self._queue.get_nowait()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._is_set:
+            with suppress(Empty):
+                self._queue.get(timeout=timeout)
+        return self._is_set
+
+
 class _Round:
     """One thread's life.
 
@@ -163,7 +199,7 @@ class _Round:
     """
 
     def __init__(self) -> None:
-        self.awake, self.hurry = threading.Event(), threading.Event()
+        self.awake, self.hurry = _Bell(), _Bell()
         self.stop_at: float | None = None
         self.thread: threading.Thread | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, MissingDependencyError
+from benchmark_recorder.errors import ConfigurationError, missing, preview
+from benchmark_recorder.stores.base import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +81,7 @@ def names_in(url: str) -> list[str]:
     parts = urlsplit(url)
     names = [unquote(name) for name in (parts.netloc, *parts.path.strip("/").split("/")) if name]
     if parts.scheme != "vertex" or not 1 <= len(names) <= 4 or parts.query or parts.fragment:
-        raise ConfigurationError(f"store: expected vertex://project/location/dataset, got {url!r}")
+        raise ConfigurationError(f"store: expected vertex://project/location/dataset, got {without_secrets(url)!r}")
     return names
 
 
@@ -91,6 +93,18 @@ def _check_id(name: str, value: object) -> None:
     fixed = text.replace("-", "_")
     hint = f"; Google accepts no hyphens there: use {fixed!r}" if re.fullmatch(pattern, fixed) else ""
     raise ConfigurationError(f"{name}: expected {expected}, got {value!r}{hint}")
+
+
+def _check_client(argument: str, client: object, module: str, kind: str) -> None:
+    """Check that a client is Google's own and synchronous: the answers of any other acknowledge nothing.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    # Whoever made such a client has imported its module; to import it for others would take seconds.
+    expected = getattr(sys.modules.get(module), kind, None)
+    if client is not None and (expected is None or not isinstance(client, expected)):
+        raise ConfigurationError(f"{argument}: expected a {module}.{kind}, got {preview(client)}")
 
 
 class Clients:
@@ -110,6 +124,9 @@ class Clients:
         bigquery_client: bigquery.Client | None,
         registry_client: aiplatform_v1.FeatureRegistryServiceClient | None,
     ) -> None:
+        _check_client("bigquery_client", bigquery_client, "google.cloud.bigquery", "Client")
+        registry = "FeatureRegistryServiceClient"
+        _check_client("registry_client", registry_client, "google.cloud.aiplatform_v1", registry)
         self._place, self._credentials = place, credentials
         self._given_bigquery, self._given_registry = bigquery_client, registry_client
         self._forget_parent()
@@ -180,6 +197,4 @@ def google() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingDependencyError(
-            'the Vertex AI store needs Google\'s packages: pip install "benchmark-recorder[vertex]"'
-        ) from error
+        raise missing("the Vertex AI store needs Google's packages", "vertex") from error

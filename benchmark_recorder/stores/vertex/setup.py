@@ -244,7 +244,8 @@ class Setup:
     def _look_at_queries(self) -> None:
         """Ask for a query that is not even run: it needs the right to run jobs, and the location."""
         self._clients.bigquery().query(
-            f"SELECT record_id FROM `{self._place.table_id}` LIMIT 0",  # noqa: S608 - checked by Place
+            f"SELECT record_id FROM `{self._place.table_id}` "  # noqa: S608 - checked by Place
+            "WHERE feature_timestamp >= TIMESTAMP '0001-01-01' LIMIT 0",
             job_config=bigquery.QueryJobConfig(dry_run=True),
             location=self._place.location,
             job_retry=None,

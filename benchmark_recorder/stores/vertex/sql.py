@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.vertex.groups import Labels
     from benchmark_recorder.stores.vertex.rows import Column
     from benchmark_recorder.units import UnitFilter
+
+FIRST_MOMENT: Final = datetime(1, 1, 1, tzinfo=UTC)
+"""Of BigQuery's TIMESTAMP, and of a datetime."""
 
 COLUMN_SOURCES: Final = {
     "time": ("feature_timestamp", "UNIX_MICROS(feature_timestamp)"),
@@ -72,8 +76,9 @@ class Filters:
             filters._with_dropped(query.dropped)
         if query.success is not None:
             filters._add("success = @success", "BOOL", query.success)
-        if query.since is not None:
-            filters._add("feature_timestamp >= @since", "TIMESTAMP", moment_of(query.since))
+        # A table may require a condition on the time of every question; the first moment of all leaves nothing out.
+        since = FIRST_MOMENT if query.since is None else moment_of(query.since)
+        filters._add("feature_timestamp >= @since", "TIMESTAMP", since)
         if query.until is not None:
             filters._add("feature_timestamp < @until", "TIMESTAMP", moment_of(query.until))
         filters._with_metadata(query.metadata)

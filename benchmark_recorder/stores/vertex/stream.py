@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.api_core import exceptions
 
-from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError
+from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError, preview
 from benchmark_recorder.stores.base import REFUSED_ALIKE
 from benchmark_recorder.stores.vertex.columns import make_room
 from benchmark_recorder.stores.vertex.requests import limits, passes
@@ -106,6 +106,8 @@ class Stream:
                 raise
             self._halve(rows, error)
             return
+        if not isinstance(errors, list):
+            raise StoreSetupError(f"{self.place.name} did not acknowledge: the client returned {preview(errors)}")
         if errors:
             self._sort_out(rows, errors)
         else:

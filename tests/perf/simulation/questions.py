@@ -106,7 +106,7 @@ def check_says(metric: str, *states: str) -> Question:
 def tail_guarded(trial: Trial) -> Answer:
     """The gate blocks, with limits for mean and p95 besides."""
     margins = {MEAN: 0.10, TAIL: 0.10}
-    return Answer(trial.ask("check_gate", "v1", "v2", margins=margins).state == "block")
+    return Answer(trial.history.check_gate("v1", "v2", margins=margins).state == "block")
 
 
 BLOCKED: Final = tuple(gate_says("block", scope=scope) for scope in SCOPES)

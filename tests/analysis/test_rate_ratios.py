@@ -11,16 +11,15 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from benchmark_recorder.analysis.metrics import Counts, Pair, Strata
-from benchmark_recorder.analysis.rates import (
-    PairedTable,
+from benchmark_recorder.analysis.rate_ratios import (
     _restricted,
     _restricted_loss,
     greenland_robins,
     koopman,
     nam_blackwelder,
     rate_ratio,
-    weigh,
 )
+from benchmark_recorder.analysis.rates import PairedTable, weigh
 
 partial = st.integers(2, 60).flatmap(lambda n: st.builds(Counts, st.just(n), st.integers(1, n - 1)))
 any_counts = st.integers(1, 40).flatmap(lambda n: st.builds(Counts, st.just(n), st.integers(0, n)))

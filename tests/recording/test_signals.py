@@ -1,0 +1,136 @@
+"""Signal handlers that record: at each instruction of a recording call, and by a timer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmark_recorder import BenchmarkRecorder, MemoryStore, config, get_benchmark_recorder
+from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.json_file.handle import Handle
+from benchmark_recorder.stores.replication import ReplicatedStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def interrupted(call: Callable[[], None], moment: int, handler: Callable[[], None]) -> bool:
+    """Call, and the handler before the instruction of that number; whether there was one."""
+    seen = -1
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal seen
+        if not frame.f_globals["__name__"].startswith(("benchmark_recorder", "threading", "weakref")):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            seen += 1
+            if seen == moment:
+                handler()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return seen >= moment
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each wait for a lock that the handler's own thread holds."""
+    found: list[str] = []
+    monkeypatch.setattr(time, "sleep", lambda _: found.append("the file's"))
+    wait = Handle._wait
+    monkeypatch.setattr(Handle, "_wait", lambda self, seconds: wait(self, 0.0))  # in vain at once, and so kept
+    return found
+
+
+def record(recorder: BenchmarkRecorder, task: str) -> None:
+    recorder.record_execution(task, 1.0, success=True, version="v1")
+
+
+def pair(kind: str, path: Path) -> list[BenchmarkRecorder]:
+    """The recorder of the program, and that of its signal handler."""
+    if kind == "two recorders":
+        return [BenchmarkRecorder(path), BenchmarkRecorder(path)]
+    if kind == "a remote store":
+        return [BenchmarkRecorder(store=ReplicatedStore(JSONFileStore(path), MemoryStore(), beside=path))] * 2
+    return [get_benchmark_recorder(path)] * 2
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["a file", "no file yet"])
+@pytest.mark.parametrize("kind", ["one recorder", "two recorders", "a recorder by its settings", "a remote store"])
+def test_a_handler_may_record_before_each_instruction_of_a_recording_call(
+    kind: str, begun: bool, tmp_path: Path, waits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config, "_recorders", {})
+    path, known = tmp_path / "metrics.json", 0
+    recorders = pair(kind, path)
+
+    def act(number: int) -> None:
+        record(get_benchmark_recorder(path) if kind == "a recorder by its settings" else recorders[number], str(number))
+
+    if begun:
+        act(0)
+        act(1)
+        known = 2
+    moment, more = 0, True
+    while more:
+        more = interrupted(partial(act, 0), moment, partial(act, 1))
+        known += 1 + more
+        assert path.read_text().count('"record_id"') == known, moment
+        assert all(one.health().waiting == one.health().lost == 0 for one in recorders)
+        assert waits == []
+        moment += 1 if begun else 5  # a first record has thousands
+        if not begun:
+            for one in recorders:
+                one.close()
+            path.unlink()
+            recorders, known = pair(kind, path), 0
+    assert moment > 100
+    for one in recorders:
+        one.close()
+
+
+TIMER = """
+import signal, sys, threading, time
+from benchmark_recorder import get_benchmark_recorder
+recorder, made = get_benchmark_recorder("metrics.json"), []
+def record(task):
+    get_benchmark_recorder("metrics.json").record_execution(task, 1.0, True, "v1")
+    made.append(task)
+signal.signal(signal.SIGALRM, lambda *_: record("handler"))
+signal.setitimer(signal.ITIMER_REAL, 1 / float(sys.argv[1]), 1 / float(sys.argv[1]))
+end = time.monotonic() + 1.5
+def loop():
+    while time.monotonic() < end:
+        record("program")
+threads = [threading.Thread(target=loop) for _ in range(int(sys.argv[2]))]
+for thread in threads:
+    thread.start()
+loop()
+signal.setitimer(signal.ITIMER_REAL, 0)
+for thread in threads:
+    thread.join()
+health = recorder.health()
+print(len(made), made.count("handler") > 3, health.waiting, health.lost, health.failing_since)
+"""
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+@pytest.mark.parametrize("per_second", [10, 100, 1000])
+def test_a_handler_that_a_timer_calls_loses_nothing(per_second: int, threads: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TIMER, str(per_second), str(threads)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    stored = (tmp_path / "metrics.json").read_text().count('"record_id"')
+    assert (done.stdout.split(), done.stderr) == ([str(stored), "True", "0", "0", "None"], "")
