@@ -10,7 +10,8 @@
 
 The modules of this folder, from the caller down:
 
-- ``config``: settings, ``get_benchmark_recorder``, ``get_benchmark_history``. ``recorder``: ``BenchmarkRecorder``;
+- ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
+  what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``;
   ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what reports and
   groups ask; ``comparing``: the runs that versions are compared by; ``legacy``: former names of some questions.
@@ -36,7 +37,7 @@ from benchmark_recorder import _lazy
 
 if typing.TYPE_CHECKING:
     from benchmark_recorder.analysis import Claim, Comparison, GateResult, Summary
-    from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
+    from benchmark_recorder.config import get_benchmark_recorder
     from benchmark_recorder.errors import (
         BenchmarkRecorderError,
         ConfigurationError,
@@ -50,6 +51,7 @@ if typing.TYPE_CHECKING:
         StoreUnavailableError,
     )
     from benchmark_recorder.history import History
+    from benchmark_recorder.opening import get_benchmark_history
     from benchmark_recorder.recorder import BenchmarkRecorder
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.records import BenchmarkMetric
@@ -99,7 +101,7 @@ _HOMES: typing.Final = {
     "MemoryStore": "stores.memory",
     "MongoDBStore": "stores.mongodb",
     "VertexStore": "stores.vertex",
-    "get_benchmark_history": "config",
+    "get_benchmark_history": "opening",
     "get_benchmark_recorder": "config",
     **dict.fromkeys(("Claim", "Comparison", "GateResult", "Summary"), "analysis"),
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from benchmark_recorder.recording.measurement import RECORDED, Measurement, tracked
+from benchmark_recorder.recording.measurement import RECORDED, Measurement
+from benchmark_recorder.recording.tracking import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     from benchmark_recorder.recorder import BenchmarkRecorder
 
@@ -72,9 +72,8 @@ class BoundRecorder:
             task: the text of another task.
             **known: any other attribute of ``Measurement`` that is known beforehand.
         """
-        run = _Run(self._record, task or self.task, **{"version": self.version, **self._known, **known})
-        run.ignored = self._ignored
-        return run
+        said = {"version": self.version, **self._known, **known}
+        return self.recorder.new_run(task or self.task, sink=self._take, _ignored=self._ignored, **said)
 
     def record(self, duration: float, success: bool = True, *, task: str | None = None, **known: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - as record_execution has it
         """Record an execution that was timed elsewhere.
@@ -96,15 +95,6 @@ class BoundRecorder:
         self.recorder.record_execution(**arguments)
         self.count += 1
 
-
-class _Run(Measurement):
-    """A measurement that some exceptions end without a record."""
-
-    __slots__ = ("ignored",)
-    ignored: tuple[type[BaseException], ...]
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None or not issubclass(kind, self.ignored):
-            super().__exit__(kind, error, trace)
+    def _take(self, run: Measurement) -> None:
+        self.recorder.record_run(run)
+        self.count += 1

@@ -179,6 +179,11 @@ class Cells:
         return tuple(cell for cell in self.cells if cell.version == version)
 
     @property
+    def is_partial(self) -> bool:
+        """Whether a store that could not be reached is missing from them."""
+        return any(note.code == "store_out_of_reach" for note in self.caveats)
+
+    @property
     def groups(self) -> tuple[tuple[str | None, ...], ...]:
         """The groups that have runs: by their labels, ``None`` at the end."""
         return tuple(sorted({cell.group for cell in self.cells}, key=_group_order))

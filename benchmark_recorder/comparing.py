@@ -183,12 +183,14 @@ def side_by_side(  # noqa: PLR0913, PLR0917
     name = baseline if baseline != other else f"{baseline} (baseline)"
     keys, sd = block_keys(blocks), block_sd_of(block_sd)
 
+    notes = store.summarize(candidate).caveats
+
     def sides(by: tuple[str, ...] = ()) -> Cells:
         there, before = tabulated(store, replace(candidate, by=by)), past.tabulated(store, by)
         if past.path is not None and not before:
             raise StoreUnavailableError(f"{past.path}: this file has no runs of the baseline {baseline!r}")
         found = collect([*(replace(cell, version=name) for cell in before), *there], (name, other))
-        return replace(found, caveats=window_notes(past, name, other, sum(cell.n for cell in before)))
+        return replace(found, caveats=(*notes, *window_notes(past, name, other, sum(cell.n for cell in before))))
 
     cells = sides()
     return name, cells if not keys else replace(

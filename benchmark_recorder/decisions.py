@@ -59,18 +59,7 @@ class Decisions:
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""
-        condition = self._store.condition()
-        if condition is None:
-            return Health(self._store.name)
-        return Health(
-            self._store.name,
-            failing_since=condition.failing_since,
-            last_error=condition.last_error,
-            pending=condition.pending,
-            pending_since=condition.pending_since,
-            quarantined=condition.quarantined,
-            elsewhere=condition.elsewhere,
-        )
+        return Health(self._store.name).with_delivery(self._store.condition())
 
     def close(self) -> None:
         """Close the store."""
@@ -217,6 +206,7 @@ class Decisions:
         scope: Scope = "suite",
         blocks: str | None = "auto",
         block_sd: float | None = None,
+        allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
         """Does the new version do what was claimed?
@@ -228,6 +218,7 @@ class Decisions:
             scope: see ``compare_versions``.
             blocks: see there.
             block_sd: see there.
+            allow_partial: whether a claim may be shown although the remote store could not be reached.
             **query: which executions; not ``version``.
 
         Raises:
@@ -239,7 +230,7 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd)
-        found = check_claims(cells, v1, v2, claims, scope=scope)
+        found = check_claims(cells, v1, v2, claims, scope=scope, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
@@ -258,6 +249,7 @@ class Decisions:
         scope: Scope | None = None,
         blocks: str | None = "setting",
         block_sd: float | None = None,
+        allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
         """May the candidate be merged?
@@ -282,6 +274,8 @@ class Decisions:
             scope: see ``compare_versions``.
             blocks: see there; ``"setting"``: what the table says (``"none"`` for no blocks), else ``"auto"``.
             block_sd: see there.
+            allow_partial: whether the candidate may pass although the remote store could not be reached, so that
+                records of other machines are missing.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
 
         Raises:
@@ -317,6 +311,7 @@ class Decisions:
             policy=policy,
             window=baseline_days,
             target=target,
+            allow_partial=allow_partial,
             **settings,
             origins=origins,
         )

@@ -20,7 +20,7 @@ number, a truth value, a JSON object."""
 _EXPECTED: Final[Mapping[Kind, str]] = {
     "id": "32 hexadecimal digits, or None for a new one",
     "time": "a datetime or an ISO 8601 text",
-    "name": "a text that is not empty",
+    "name": "a text that is not blank",
     "text": "a text, or None",
     "texts": "a list of texts, or None",
     "number": "a finite number, zero or more",

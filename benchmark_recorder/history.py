@@ -9,6 +9,7 @@ from benchmark_recorder.decisions import Decisions, query_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmark_recorder.decisions import Scope
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
@@ -26,14 +27,26 @@ class History(Decisions):
 
     @overload
     def get_historical_metrics(
-        self, version: Names = None, task_id: Names = None, *, by: None = None, **query: Unpack[Filters]
+        self,
+        version: Names = None,
+        task_id: Names = None,
+        *,
+        by: None = None,
+        scope: Scope = ...,
+        **query: Unpack[Filters],
     ) -> SummaryView: ...
     @overload
     def get_historical_metrics(
-        self, version: Names = None, task_id: Names = None, *, by: str, **query: Unpack[Filters]
+        self, version: Names = None, task_id: Names = None, *, by: str, scope: Scope = ..., **query: Unpack[Filters]
     ) -> GroupedSummaries: ...
     def get_historical_metrics(
-        self, version: Names = None, task_id: Names = None, *, by: str | None = None, **query: Unpack[Filters]
+        self,
+        version: Names = None,
+        task_id: Names = None,
+        *,
+        by: str | None = None,
+        scope: Scope = "suite",
+        **query: Unpack[Filters],
     ) -> SummaryView | GroupedSummaries:
         """What happened: the figures of the matching executions, as attributes and as keys.
 
@@ -43,6 +56,7 @@ class History(Decisions):
             by: ``week``, ``day``, ``hour``, ``commit``, ``model``, ``agent``, ``error_type``, ``host``,
                 ``expected_agent`` or ``metadata.<key>``: the figures of each group (``None``: of the runs that say
                 nothing) instead. Beyond the 1,000 largest, or 10,000 newest times or commits, groups are "(rest)".
+            scope: of the intervals of means and rates: ``"suite"``: these tasks; ``"tasks"``: others of this kind, too.
             **query: any other argument of ``queries.Query.of``.
 
         Raises:
@@ -55,8 +69,8 @@ class History(Decisions):
         self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         if by is not None:
-            return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed)
-        return summary_of(self._store, label, asked, narrowed=narrowed)
+            return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed, scope=scope)
+        return summary_of(self._store, label, asked, narrowed=narrowed, scope=scope)
 
     def generate_report(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -24,9 +23,14 @@ class _Identity:
 
     def __init__(self) -> None:
         self.process = os.urandom(6).hex()[:11]
-        self.counter = itertools.count(int.from_bytes(os.urandom(3), "big"))
-        self.clock = (-1, "", "")  # a second, as hexadecimal digits and as text: one tuple, so threads need no lock
+        # It ends long after any process; where the clock stands still, a new identity then begins.
+        self.counter = iter(range(_FIRST_COUNT + int.from_bytes(os.urandom(2), "big"), 10 * _FIRST_COUNT))
+        # A second, as hexadecimal digits and as text: one tuple, so threads need no lock.
+        self.clock: tuple[int | None, str, str] = (None, "", "")
 
+
+_FIRST_COUNT: Final = 1_000_000
+"""A number of fixed length needs no padding, which would take as long as all the rest."""
 
 _identity = _Identity()
 
@@ -40,19 +44,24 @@ def _renew_identity() -> None:
 def stamp() -> tuple[str, str]:
     """A new record id and the present time as text, of one moment.
 
-    The id is the second since 1970 in 8 hexadecimal digits, its microsecond in 6 digits, 7 digits of a counter and 11
-    hexadecimal digits of the process: ids sort by time, and two processes make the same one within one microsecond
-    with a probability below 2**-60.
+    The id is the second since 1970 in 8 hexadecimal digits (the last 8, before 1970 and after 2106), its microsecond in
+    6 digits, 7 digits of a counter and 11 hexadecimal digits of the process: ids sort by time, and two processes make
+    the same one within one microsecond with a probability below 2**-60. No counter comes again in one process, so a
+    clock that stands still makes no two ids alike.
     """
     me = _identity
+    try:
+        count = next(me.counter)
+    except StopIteration:
+        _renew_identity()
+        return stamp()
     second, micros = divmod(time.time_ns() // 1000, 1_000_000)
     clock = me.clock
     if clock[0] != second:
-        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        clock = me.clock = (second, f"{second:08x}", text)
-    # A number of fixed length needs no padding, which would take as long as all the rest.
+        # isoformat, because strftime imports a module, which nothing can at the interpreter's end.
+        text = datetime.fromtimestamp(second, UTC).isoformat()[:19]
+        clock = me.clock = (second, f"{second & 0xFFFFFFFF:08x}", text)
     fraction = f"{1_000_000 + micros}"[1:]
-    count = 1_000_000 + next(me.counter) % 9_000_000
     return f"{clock[1]}{fraction}{count}{me.process}", f"{clock[2]}.{fraction}+00:00"
 
 
@@ -121,3 +130,17 @@ def legacy_record_id(document: Mapping[str, Any], ordinal: int) -> str:
     """
     canonical = msgspec.json.encode(document, order="deterministic")
     return hashlib.sha256(canonical + str(ordinal).encode(), usedforsecurity=False).hexdigest()[:32]
+
+
+def keyed_record_id(version: str, task_id: str, key: object) -> str:
+    """The id of a record whose caller says when two are the same.
+
+    Raises:
+        InvalidRecordError: the key is not a text, or empty.
+    """
+    if not isinstance(key, str) or not key:
+        message = f"idempotency_key: expected a text that is not empty, got {preview(key)}"
+        raise InvalidRecordError(message, field="idempotency_key")
+    sound = key.encode(errors="surrogatepass").decode(errors="replace")
+    named = msgspec.json.encode(["key", version, task_id, sound])
+    return hashlib.sha256(named, usedforsecurity=False).hexdigest()[:32]

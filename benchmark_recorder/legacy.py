@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns
+    from benchmark_recorder.stores.base import Store
     from benchmark_recorder.stores.json_file import JSONFileStore
 
 _COUNTS: Final = of_kind("count")
@@ -45,7 +46,7 @@ class Trend(TypedDict):
 
 
 class LegacyQuestions(History):
-    """The questions of the recorder before this one."""
+    """The questions of the recorder before this one; ``BenchmarkRecorder`` takes them from here when one is asked."""
 
     @property
     def storage_path(self) -> Path:
@@ -54,19 +55,19 @@ class LegacyQuestions(History):
         Raises:
             StoreError: the records live in another kind of store.
         """
-        return self._json_file().path
+        return _json_file(self.store).path
 
     def get_all_metrics(self) -> list[BenchmarkMetric]:
         """Every record, in the order of recording."""
-        return self._metrics(_every())
+        return _metrics(self, _every())
 
     def get_metrics_by_version(self, version: str) -> list[BenchmarkMetric]:
         """One version's records."""
-        return self._metrics(_every(version=version))
+        return _metrics(self, _every(version=version))
 
     def get_metrics_by_agent(self, agent_name: str) -> list[BenchmarkMetric]:
         """The records of one selected agent."""
-        return self._metrics(_every(agent=agent_name))
+        return _metrics(self, _every(agent=agent_name))
 
     def get_recent_metrics(self, limit: int = 10) -> list[BenchmarkMetric]:
         """The latest records, newest first."""
@@ -146,18 +147,20 @@ class LegacyQuestions(History):
             StoreError: the records live in another kind of store, or the file cannot be written.
         """
         self._before_question()
-        return self._json_file().clear()
+        return _json_file(self.store).clear()
 
-    def _metrics(self, query: Query) -> list[BenchmarkMetric]:
-        self._before_question()
-        return _metrics_of(self._store.scan(query, METRIC_FIELDS))
 
-    def _json_file(self) -> JSONFileStore:
-        from benchmark_recorder.stores.json_file import JSONFileStore
+def _metrics(history: History, query: Query) -> list[BenchmarkMetric]:
+    history._before_question()  # noqa: SLF001
+    return _metrics_of(history._store.scan(query, METRIC_FIELDS))  # noqa: SLF001
 
-        if not isinstance(self._store, JSONFileStore):
-            raise StoreError(f"{self._store.name} is not a JSON file; this works on the local file only")
-        return self._store
+
+def _json_file(store: Store) -> JSONFileStore:
+    from benchmark_recorder.stores.json_file import JSONFileStore
+
+    if not isinstance(store, JSONFileStore):
+        raise StoreError(f"{store.name} is not a JSON file; this works on the local file only")
+    return store
 
 
 def _every(**arguments: Any) -> Query:  # noqa: ANN401 - as Query.of has it

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COUNTS: Final = of_kind("count")
 _NUMBERS: Final = frozenset(field.name for field in FIELDS if field.kind == "number" and field.most is None)
+_NAMES: Final = of_kind("name")
 _TEXTS: Final = of_kind("name", "text")
 
 
@@ -43,6 +44,7 @@ def is_plain(  # noqa: PLR0913, PLR0917 - by position, because this is the way o
         and type(success) is bool
         and type(version) is str
         and 0 < len(version) <= MAX_TEXT
+        and not version.isspace()
         and (version.isascii() or is_unicode(version))
         and (
             agent_selected is None
@@ -68,6 +70,7 @@ def are_plain(optional: Mapping[str, object]) -> bool:
         else name in _TEXTS
         and type(value) is str
         and 0 < len(value) <= MAX_TEXT
+        and not (name in _NAMES and value.isspace())
         and (value.isascii() or is_unicode(value))
         for name, value in optional.items()
     )

@@ -57,8 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--bench-compare: the same version as --bench-version")
     if option.bench_store and "://" not in option.bench_store:
         # A test may change the working directory, and a worker of pytest-xdist may have another one.
-        from benchmark_recorder.config import expanded
         from benchmark_recorder.errors import StoreError
+        from benchmark_recorder.project import expanded
 
         try:
             option.bench_store = str(config.invocation_params.dir / expanded(option.bench_store))
@@ -174,8 +174,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def _count_line(config: pytest.Config, count: int) -> str:
     """How many executions were recorded, and where."""
-    from benchmark_recorder.config import effective_settings
     from benchmark_recorder.reporting.escaping import terminal
+    from benchmark_recorder.settings import effective_settings
 
     executions = "1 execution" if count == 1 else f"{count:,} executions"
     if effective_settings().disabled:

@@ -126,7 +126,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
 
     own = [cell for found in cells.values() for cell in found.cells]
     weekly: dict[int, Cells] = {}
-    if own and not _is_partial(cells.values()):
+    if own and not any(found.is_partial for found in cells.values()):
         # A task that is run once a week has cells of its own only where it is named.
         since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
         followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)))
@@ -134,7 +134,7 @@ def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_bac
         answer = store.summarize(_within(replace(followed, by=("week",)), starts[0], starts[-1] + WEEK))
         weekly = {start: answer.within((period_label("week", start),)) for start in starts}
     warnings: tuple[Caveat, ...] = ()
-    if _is_partial([*cells.values(), *weekly.values()]):
+    if any(found.is_partial for found in (*cells.values(), *weekly.values())):
         # One machine's records are not the trend, and each further question would wait for the store again.
         weekly = {}
         warnings = (Caveat("no_trend"),)
@@ -165,11 +165,6 @@ def _by_version(columns: Columns, versions: Iterable[str]) -> dict[str, Columns]
     """Each version's records, in the order in which they were stored."""
     rows = {version: columns["version"] == version for version in versions}
     return {version: {name: column[own] for name, column in columns.items()} for version, own in rows.items()}
-
-
-def _is_partial(answers: Iterable[Cells]) -> bool:
-    """Whether a store that was out of reach is missing from some answers."""
-    return any(caveat.code == "store_out_of_reach" for answer in answers for caveat in answer.caveats)
 
 
 def _most_run(cells: Iterable[Cell], most: int) -> list[str]:
@@ -209,14 +204,17 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
 
 
-def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool) -> SummaryView:
+def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
     from benchmark_recorder.reporting.views import SummaryView
 
-    return SummaryView.from_result(_summary(store, version, asked, store.summarize(asked))[0], narrowed=narrowed)
+    found, _ = _summary(store, version, asked, store.summarize(asked), scope)
+    return SummaryView.from_result(found, narrowed=narrowed)
 
 
-def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Summary, NDArray[np.float64]]:
+def _summary(
+    store: Store, version: str, asked: Query, cells: Cells, scope: str = "suite"
+) -> tuple[Summary, NDArray[np.float64]]:
     """The figures of some runs, and their durations in rising order, where they are not too many."""
     import numpy as np
 
@@ -224,11 +222,11 @@ def _summary(store: Store, version: str, asked: Query, cells: Cells) -> tuple[Su
 
     if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
         durations = store.durations(asked)
-        return summarize_version(version, cells, durations), durations.ordered
+        return summarize_version(version, cells, durations, scope=scope), durations.ordered
     from benchmark_recorder.histogram import Histogram
 
     whole = Histogram.together(store.histogram(asked).values())
-    return summarize_version(version, cells, histogram=whole), np.empty(0)
+    return summarize_version(version, cells, histogram=whole, scope=scope), np.empty(0)
 
 
 def by_key(query: Query, key: str) -> Query:
@@ -242,7 +240,7 @@ def by_key(query: Query, key: str) -> Query:
     return replace(query, by=(check_key(key),))
 
 
-def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) -> GroupedSummaries:
+def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> GroupedSummaries:
     """The figures of each group of some runs.
 
     Args:
@@ -250,6 +248,7 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
         version: what to call the runs.
         asked: which executions, by one key.
         narrowed: whether these are only some of the version's.
+        scope: of the intervals, see ``summarize_version``.
     """
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
@@ -267,7 +266,9 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool) ->
         for (_, group), own in store.histogram(asked).items():
             histograms[group] = histograms[group].merge(own) if group in histograms else own
     summaries = {
-        group[0]: summarize_version(version, cells.within(group), durations.get(group), histograms.get(group))
+        group[0]: summarize_version(
+            version, cells.within(group), durations.get(group), histograms.get(group), scope=scope
+        )
         for group in cells.groups
     }
     return GroupedSummaries(

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, StoreUnavailableError, preview
-from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
 from benchmark_recorder.history import History
-from benchmark_recorder.identity import stamp, task_id_of, timestamp_text
-from benchmark_recorder.legacy import LegacyQuestions
-from benchmark_recorder.plain import are_plain, is_plain
+from benchmark_recorder.identity import stamp
+from benchmark_recorder.recording.admission import Admission
 from benchmark_recorder.recording.buffer import WriteBuffer
-from benchmark_recorder.recording.commit import find_commit
-from benchmark_recorder.recording.measurement import Measurement, tracked
 from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from benchmark_recorder.recording.lineage import Lineage
+    from benchmark_recorder.recording.measurement import Measurement
+    from benchmark_recorder.recording.tracking import Known
     from benchmark_recorder.records import BenchmarkMetric, Document
 
 
@@ -31,7 +29,20 @@ R = TypeVar("R")
 DEFAULT_PATH: Final = "benchmarks/metrics.json"
 
 
-class BenchmarkRecorder(LegacyQuestions, History):
+if TYPE_CHECKING:
+    from benchmark_recorder.legacy import LegacyQuestions as _Questions
+else:
+    _Questions = History
+
+EARLIER_NAMES: Final = frozenset(
+    {"clear", "export_to_csv", "get_all_metrics", "get_average_execution_time", "get_execution_time_trend"}
+    | {"get_metrics_by_agent", "get_metrics_by_version", "get_recent_metrics", "get_statistics", "get_success_rate"}
+    | {"get_total_cost", "storage_path"}
+)
+"""Those of the recorder before this one: loaded when one is used, as programs that only record use none."""
+
+
+class BenchmarkRecorder(_Questions):
     """Records executions in one store, and answers questions about them.
 
     Safe to use from any thread, from asyncio (call it directly) and after a fork.
@@ -43,6 +54,8 @@ class BenchmarkRecorder(LegacyQuestions, History):
         strict: raise storage trouble out of recording calls instead of keeping the record in memory.
         on_invalid: ``"raise"`` or ``"log"`` wrong arguments of recording calls.
         store_task_text: ``False`` keeps a task's id, and not its text.
+        version: of records that name none.
+        labels: metadata of every record, such as ``{"region": "eu"}``; what a record says itself is stronger.
         enabled: ``False`` makes recording calls return at once; questions work as always.
     """
 
@@ -55,6 +68,8 @@ class BenchmarkRecorder(LegacyQuestions, History):
         strict: bool = False,
         on_invalid: Literal["raise", "log"] = "raise",
         store_task_text: bool = True,
+        version: str | None = None,
+        labels: Mapping[str, str] | None = None,
         enabled: bool = True,
     ) -> None:
         if store is not None and storage_path is not None:
@@ -77,8 +92,21 @@ class BenchmarkRecorder(LegacyQuestions, History):
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
         self._enabled = enabled
-        self._commit = find_commit()
-        self._host = os.uname().nodename if hasattr(os, "uname") else None
+        self._admit = Admission(version, labels)
+        # Two recorders of one file or database are one place: what is measured in one may be a part of the other's run.
+        self._place: object = store.name if {"/", os.sep} & set(store.name) else store
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            if name not in EARLIER_NAMES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            from benchmark_recorder.legacy import LegacyQuestions
+
+            return vars(LegacyQuestions)[name].__get__(self)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *EARLIER_NAMES})
 
     def _before_question(self) -> None:
         self._buffer.flush()
@@ -90,7 +118,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
         task: str,
         duration: float,
         success: bool,  # noqa: FBT001 - the guide passes it by position
-        version: str,
+        version: str | None = None,
         agent_selected: str | None = None,
         cost: float | None = None,
         difficulty: float | None = None,
@@ -103,6 +131,8 @@ class BenchmarkRecorder(LegacyQuestions, History):
         input_tokens: int | None = None,
         output_tokens: int | None = None,
         timestamp: datetime | str | None = None,
+        parent: Measurement | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         """Record one task execution; when this returns, a killed process cannot lose it.
 
@@ -110,18 +140,20 @@ class BenchmarkRecorder(LegacyQuestions, History):
             task: the task's text.
             duration: seconds.
             success: whether it succeeded.
-            version: of the orchestrator.
+            version: of the orchestrator; the recorder's unless given.
             agent_selected: the agent that the task was routed to.
             cost: USD; ``None`` where it is unknown, 0 where it was free.
             difficulty: 0 to 1.
             metadata: anything that is JSON, up to 16 KiB.
             task_id: what makes runs of two versions comparable; made from the text unless given.
             expected_agent: the agent that would have been right.
-            error_type: the class of the failure.
+            error_type: the class of the failure; never together with success.
             model: the language model.
             input_tokens: read by the model.
             output_tokens: written by the model.
             timestamp: when it happened; now unless given; a naive one is local time.
+            parent: the run that this execution was a part of; it is a run of its own unless given.
+            idempotency_key: executions of the same version and task with the same key count once, the first one.
 
         Raises:
             InvalidRecordError: an argument is wrong (unless ``on_invalid="log"``).
@@ -129,44 +161,29 @@ class BenchmarkRecorder(LegacyQuestions, History):
         """
         if not self._enabled:
             return
-        record_id, now = stamp()
-        if type(metadata) is dict:
-            metadata = metadata.copy()  # first of all: the caller may change it at any moment
-        document: Document = {
-            "record_id": record_id,
-            "timestamp": now,
-            "version": version,
-            "git_commit": self._commit,
-            "task_id": task_id,
-            "task_description": task,
-            "execution_time": duration,
-            "success": success,
-            "agent_selected": agent_selected,
-            "cost_estimated": 0.0 if cost is None else cost,
-            "difficulty": difficulty,
-            "metadata": {} if metadata is None else metadata,
-        }
-        plain = is_plain(task, duration, success, version, agent_selected, cost, difficulty, metadata)
-        # By identity: comparing may run a caller's code, or fail (an array, pandas' NA).
-        if not (task_id is expected_agent is error_type is model is None and input_tokens is output_tokens is None):
-            optional = (task_id, expected_agent, error_type, model, input_tokens, output_tokens)
-            given = {name: value for name, value in zip(_OPTIONAL, optional, strict=True) if value is not None}
-            document.update(given)
-            plain = plain and are_plain(given)
-        notes: tuple[str, ...] = ()
-        if not plain or timestamp is not None:
-            try:
-                notes = _admit(document, timestamp, plain=plain)
-            except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
-                self._refuse(error)
-                return
-        if plain and task_id is None:
-            document["task_id"] = task_id_of(task)
-        if cost is not None and not document["cost_estimated"]:
-            document["cost_known"] = True
-        if self._host is not None:
-            document["host"] = self._host
-        self._put(document, notes)
+        try:
+            document, notes = self._admit(
+                *(task, duration, success, version, agent_selected, cost, difficulty, metadata, task_id),
+                *(expected_agent, error_type, model, input_tokens, output_tokens, timestamp, idempotency_key),
+            )
+            if parent is not None:
+                document["parent_id"] = self._root_id(parent)
+        except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
+            self._refuse(error)
+            return
+        self._put(document, notes, fresh=idempotency_key is None)
+        if parent is not None:
+            parent.lineage.add_values(cost, input_tokens, output_tokens)
+
+    def _root_id(self, parent: Measurement) -> str:
+        lineage: Lineage | None = getattr(parent, "lineage", None)
+        if lineage is None or lineage.place != self._place:
+            raise InvalidRecordError(
+                "parent: expected what measure() of a recorder of the same store gave, and got "
+                f"{preview(parent) if lineage is None else 'a run of another store'}",
+                field="parent",
+            )
+        return lineage.root.settle(stamp()[0])
 
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
@@ -179,18 +196,14 @@ class BenchmarkRecorder(LegacyQuestions, History):
         """
         if not self._enabled:
             return
-        fresh_id, _ = stamp()
         try:
-            from benchmark_recorder.validation import admit  # it needs pydantic
+            from benchmark_recorder.recording.metric import admitted_metric  # it needs pydantic
 
-            document = _document_of(metric)
-            given_id = document.setdefault("record_id", fresh_id) is not fresh_id
-            document["timestamp"] = timestamp_text(metric.timestamp)
-            admitted, notes = admit(document)
+            document, notes, fresh = admitted_metric(metric, self._admit)
         except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
             self._refuse(error)
             return
-        self._put(admitted, notes, fresh=not given_id)
+        self._put(document, notes, fresh=fresh)
 
     def _refuse(self, error: Exception) -> None:
         """Raise or log what is wrong, as ``on_invalid`` says.
@@ -212,49 +225,144 @@ class BenchmarkRecorder(LegacyQuestions, History):
             document["task_description"] = ""
         self._buffer.append(document, fresh=fresh)
 
-    def measure(self, task: str, version: str, **known: Unpack[_Known]) -> Measurement:
+    def measure(
+        self,
+        task: str,
+        version: str | None = None,
+        *,
+        root: bool = False,
+        cancelled: Literal["failure", "discard"] = "failure",
+        **known: Unpack[Known],
+    ) -> Measurement:
         """Time a block of code and record it: ``with recorder.measure(task=..., version=...) as run:``.
 
-        Works in ``async with`` too. Set what becomes known on ``run`` (``run.cost = 0.002``). An exception is
-        recorded as a failure, and passes on; recording itself raises nothing here.
+        Works in ``async with`` too. Set what becomes known on ``run`` (``run.cost = 0.002``). An exception is recorded
+        as a failure, and passes on. A block inside another one, in the same context, is a part of that run: questions
+        leave it out unless they ask for ``runs="children"`` or ``"all"``.
+
+        A wrong value does not cost the run: it is left out, and named in the record's ``dropped``.
 
         Args:
             task: the task's text.
-            version: of the orchestrator.
+            version: of the orchestrator; the recorder's unless given.
+            root: whether it is a run of its own even inside another one.
+            cancelled: ``"failure"``: cancelled work is a failure of the class ``"Cancelled"``; ``"discard"``: it is not
+                recorded.
             **known: any other attribute of ``Measurement`` that is known beforehand.
-        """
-        return Measurement(self._record_quietly, task, version, **known)
 
+        Raises:
+            InvalidRecordError: no version is given, and the recorder has none.
+        """
+        if cancelled not in {"failure", "discard"}:
+            raise InvalidRecordError(
+                f'cancelled: expected "failure" or "discard", got {preview(cancelled)}', field="cancelled"
+            )
+        discards = cancelled == "discard"
+        return self.new_run(task, version, root=root, sink=self._record_quietly, _discards_cancelled=discards, **known)
+
+    def new_run(
+        self,
+        task: str,
+        version: str | None = None,
+        *,
+        sink: Callable[[Measurement], None] | None = None,
+        root: bool = False,
+        **known: Any,  # noqa: ANN401
+    ) -> Measurement:
+        """A measurement for the fixture and the harness: recording it raises errors, unless ``sink`` records it."""
+        from benchmark_recorder.recording.lineage import Lineage  # a program that measures nothing needs neither
+        from benchmark_recorder.recording.measurement import Measurement
+
+        dropped = []
+        if not isinstance(version, str) or not version.strip():
+            dropped = [] if version is None else ["version"]
+            version = self._admit.known_version()
+        return Measurement(
+            sink or self.record_run, Lineage(self._place), task, version, _is_root=root, dropped=dropped, **known
+        )
+
+    @overload
+    def track(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
     def track(
         self,
+        function: None = None,
+        /,
         *,
-        version: str,
+        version: str | None = ...,
+        task: str | Callable[..., str] | None = ...,
+        outcome: Callable[[Any], Mapping[str, Any]] | None = ...,
+        root: bool = ...,
+        cancelled: Literal["failure", "discard"] = ...,
+        **known: Unpack[Known],
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def track(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
         task: str | Callable[..., str] | None = None,
         outcome: Callable[[Any], Mapping[str, Any]] | None = None,
-        **known: Unpack[_Known],
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """A decorator that records each call of a function, plain or ``async def``.
+        **known: Any,
+    ) -> Any:
+        """A decorator that records each call of a function, bare (``@recorder.track``) or with arguments.
+
+        The function may be plain, ``async def`` or a generator of either kind. A result that is unfinished work (a
+        generator, an awaitable, a task, a context manager made of a generator) is timed to its end.
 
         Args:
-            version: of the orchestrator.
+            function: what to decorate.
             task: the task's text, or a function of the call's arguments that makes it; the function's name unless
                 given.
             outcome: a function from the result to what it says about the execution:
-                ``lambda result: {"success": result.ok, "cost": result.cost}``.
-            **known: any other attribute of ``Measurement``, the same for each call.
+                ``lambda result: {"success": result.ok, "cost": result.cost}``. If it fails, or says something unknown,
+                the run is a failure of the class ``"InvalidResult"``.
+            **known: any other argument of ``measure``, the same for each call.
+
+        Raises:
+            InvalidRecordError: no version is given, and the recorder has none.
         """
-        self.measure("", version, **known)  # a wrong name fails here, not in the calls
+        from benchmark_recorder.recording.tracking import tracked
 
-        def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            return tracked(function, lambda text: self.measure(text, version, **known), task, outcome)
+        def measure(text: str) -> Measurement:
+            return self.measure(text, **known)
 
-        return decorate
+        measure("")  # what is wrong fails here, not in the calls
 
-    def _record_quietly(self, **arguments: Any) -> None:  # noqa: ANN401
+        def decorate(decorated: Callable[..., Any]) -> Callable[..., Any]:
+            return tracked(decorated, measure, task, outcome)
+
+        return decorate if function is None else decorate(function)
+
+    def record_run(self, run: Measurement) -> None:
+        """Record what ``new_run`` measured.
+
+        Raises:
+            InvalidRecordError: a field is wrong.
+            StoreError: the record could not be written (only with ``strict=True``).
+        """
+        if self._enabled:
+            document, notes = self._admit(**run.arguments())
+            document |= run.lineage.fields(document["record_id"])
+            self._put(document, notes, fresh=run.idempotency_key is None)
+
+    def _record_quietly(self, run: Measurement) -> None:
+        if not self._enabled:
+            return
         try:
-            self.record_execution(**arguments)
-        except InvalidRecordError as error:
-            self._buffer.count_invalid(error)
+            dropped = run.dropped
+            try:
+                document, notes = self._admit(**run.arguments())
+            except InvalidRecordError:
+                from benchmark_recorder.recording.salvage import salvaged
+
+                (document, notes), more = salvaged(self._admit, run.arguments(), run.instead())
+                dropped = [*dropped, *more]
+            if dropped:
+                document["dropped"] = list(dict.fromkeys(dropped))
+                self._buffer.count_normalised((f"without {', '.join(dropped)}",))
+            document |= run.lineage.fields(document["record_id"])
+            self._put(document, notes, fresh=run.idempotency_key is None)
         except Exception as error:  # noqa: BLE001 - the measured code must not be hurt, strict or not
             self._buffer.count_unwritten(error)
 
@@ -262,18 +370,7 @@ class BenchmarkRecorder(LegacyQuestions, History):
 
     def health(self) -> Health:
         """How recording is doing: what waits, what was lost, and why; with a remote store also what is pending."""
-        health, condition = self._buffer.health(), self._store.condition()
-        if condition is None:
-            return health
-        return replace(
-            health,
-            failing_since=min(filter(None, (health.failing_since, condition.failing_since)), default=None),
-            last_error=condition.last_error or health.last_error,
-            pending=condition.pending,
-            pending_since=condition.pending_since,
-            quarantined=condition.quarantined,
-            elsewhere=condition.elsewhere,
-        )
+        return self._buffer.health().with_delivery(self._store.condition())
 
     def flush(self, timeout: float | None = 10.0) -> bool:
         """Write what waits in memory, and deliver what is pending; whether nothing is left.
@@ -287,47 +384,3 @@ class BenchmarkRecorder(LegacyQuestions, History):
         """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
         self._store.close()
-
-
-class _Known(TypedDict, total=False):
-    """Fields that may be known before an execution ends."""
-
-    agent_selected: str | None
-    cost: float | None
-    difficulty: float | None
-    metadata: dict[str, Any]
-    task_id: str | None
-    expected_agent: str | None
-    model: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-
-
-_OPTIONAL: Final = tuple(
-    f.name for f in FIELDS if f.argument is not None and f.absent in {"made", "left out"} and f.kind != "time"
-)
-_ALWAYS_THERE: Final = frozenset(f.name for f in FIELDS if f.absent != "left out") - {"record_id"}
-
-
-def _admit(document: Document, timestamp: datetime | str | None, *, plain: bool) -> tuple[str, ...]:
-    """Replace a caller's values by those to be stored; returns what was normalised."""
-    notes: tuple[str, ...] = ()
-    if not plain:
-        from benchmark_recorder.validation import admit_execution  # it needs pydantic
-
-        admitted, notes = admit_execution(document)
-        document.update(admitted)
-    if timestamp is not None:
-        document["timestamp"] = timestamp_text(timestamp)
-    return notes
-
-
-def _document_of(metric: BenchmarkMetric) -> Document:
-    """The fields of a metric; one of the recorder before this one has fewer."""
-    if not hasattr(metric, "timestamp"):
-        raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {preview(metric)}", field="metric")
-    return {
-        name: value
-        for name in METRIC_FIELDS
-        if (value := getattr(metric, name, None)) is not None or name in _ALWAYS_THERE
-    }

@@ -82,14 +82,14 @@ Schema: TypeAlias = "Callable[[Document], Document]"
 @cache
 def _schema(of: Literal["execution", "document"]) -> Schema:
     """Made on first use: recording plain values needs none."""
-    from pydantic import ConfigDict, Field, TypeAdapter, with_config
+    from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
     from typing_extensions import TypedDict
 
     text = Annotated[str, Field(max_length=MAX_TEXT)]
     kinds: Mapping[str, Any] = {
         "id": Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")],
         "time": str,
-        "name": Annotated[text, Field(min_length=1)],
+        "name": Annotated[text, Field(min_length=1), AfterValidator(_not_blank)],
         "text": text,
         "texts": list[text],
         "number": Annotated[float, Field(ge=0, allow_inf_nan=False)],
@@ -108,6 +108,12 @@ def _schema(of: Literal["execution", "document"]) -> Schema:
     config = ConfigDict(strict=True, extra="allow" if of == "document" else "ignore")
     typed = with_config(config)(make("Record", {field.name: annotation(field) for field in made}))
     return TypeAdapter(typed).validator.validate_python
+
+
+def _not_blank(text: str) -> str:
+    if text.isspace():
+        raise ValueError("blank")
+    return text
 
 
 def _normalised(fields: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from benchmark_recorder.config import ENVIRONMENT
+from benchmark_recorder.settings import ENVIRONMENT
 
 pytest_plugins = ["pytester", "tests.reporting.browser", "tests.stores.server"]
 

@@ -35,19 +35,18 @@ def record_runs(
     for version, (factor, failing) in (versions or {"v1.0": (1.0, 0.12), "v2.0": (0.7, 0.02)}).items():
         for task in range(tasks):
             for _ in range(repeats):
-                recorder.record_execution(
-                    **{
-                        "task": f"Task number {task}",
-                        "duration": 0.01 * (task + 1) * factor * chance.lognormvariate(0, 0.2),
-                        "success": chance.random() >= failing,
-                        "version": version,
-                        "agent_selected": "builder" if chance.random() < 0.7 else "writer",
-                        "cost": 0.0012 * chance.lognormvariate(0, 0.05),
-                        "task_id": f"task-{task:02}",
-                        "expected_agent": "builder",
-                        **fields,
-                    }
-                )
+                run = {
+                    "task": f"Task number {task}",
+                    "duration": 0.01 * (task + 1) * factor * chance.lognormvariate(0, 0.2),
+                    "success": chance.random() >= failing,
+                    "version": version,
+                    "agent_selected": "builder" if chance.random() < 0.7 else "writer",
+                    "cost": 0.0012 * chance.lognormvariate(0, 0.05),
+                    "task_id": f"task-{task:02}",
+                    "expected_agent": "builder",
+                    **fields,
+                }
+                recorder.record_execution(**run | ({"error_type": None} if run["success"] else {}))
 
 
 def record_hostile(recorder: BenchmarkRecorder, text: str) -> list[str]:

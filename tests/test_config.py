@@ -18,7 +18,7 @@ from benchmark_recorder import (
     StoreSetupError,
     get_benchmark_recorder,
 )
-from benchmark_recorder.config import effective_settings
+from benchmark_recorder.settings import effective_settings
 from benchmark_recorder.stores.memory import MemoryStore
 
 
@@ -90,6 +90,51 @@ def test_a_path_in_the_project_file_starts_at_that_file(tmp_path: Path, monkeypa
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
     assert get_benchmark_recorder().storage_path == tmp_path / "results" / "runs.json"
+
+
+def test_the_settings_are_those_of_the_nearest_file_with_our_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, 'store = "bench/all.json"')
+    deep = tmp_path / "packages" / "one" / "src"
+    deep.mkdir(parents=True)
+    (deep.parent / "pyproject.toml").write_text('[project]\nname = "one"\ndependencies = ["benchmark_recorder"]\n')
+    (deep.parents[1] / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    monkeypatch.chdir(deep)
+    assert effective_settings().store == str(tmp_path / "bench" / "all.json")
+    project(deep.parents[1], 'store = "nearer.json"')
+    assert effective_settings().store == str(deep.parents[1] / "nearer.json")
+
+
+@pytest.mark.parametrize("is_worktree", [False, True])
+def test_no_settings_come_from_outside_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_worktree: bool
+) -> None:
+    project(tmp_path, "strict = true")
+    root = tmp_path / "repository"
+    (root / "below").mkdir(parents=True)
+    (root / ".git").write_text("gitdir: elsewhere") if is_worktree else (root / ".git").mkdir()
+    monkeypatch.chdir(root / "below")
+    assert not effective_settings().strict
+    project(root, 'durability = "fsync"')
+    assert effective_settings().durability == "fsync"
+
+
+def test_a_variable_names_the_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, "strict = true")
+    (tmp_path / "ci").mkdir()
+    file = tmp_path / "ci" / "settings.toml"
+    file.write_text('[tool.benchmark_recorder]\nstore = "nightly.json"\n')
+    monkeypatch.setenv("BENCHMARK_RECORDER_CONFIG", "ci/settings.toml")
+    assert effective_settings().store == "ci/nightly.json"
+    assert not effective_settings().strict
+    assert get_benchmark_recorder().storage_path == tmp_path / "ci" / "nightly.json"
+    file.write_text("[tool.other]\n")
+    with pytest.raises(ConfigurationError, match=r"BENCHMARK_RECORDER_CONFIG: ci/settings.toml has no table"):
+        effective_settings()
+    file.unlink()
+    with pytest.raises(ConfigurationError, match=r"settings.toml: cannot be read for BENCHMARK_RECORDER_CONFIG"):
+        effective_settings()
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES"])
@@ -263,3 +308,46 @@ def test_a_store_need_not_be_hashable() -> None:
     one, other = Mine(), Mine()
     assert get_benchmark_recorder(one) is get_benchmark_recorder(one)
     assert get_benchmark_recorder(one) is not get_benchmark_recorder(other)
+
+
+def test_the_version_and_labels_come_from_the_nearest_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, 'version = "v1"\n[tool.benchmark_recorder.labels]\nregion = "eu"')
+
+    def recorded(**arguments: Any) -> tuple[str, Any]:
+        recorder = get_benchmark_recorder(MemoryStore(), **arguments)
+        recorder.record_execution("t", 1.0, True)
+        (metric,) = recorder.get_all_metrics()
+        return metric.version, metric.metadata
+
+    assert recorded() == ("v1", {"region": "eu"})
+    monkeypatch.setenv("BENCHMARK_RECORDER_VERSION", "v2")
+    monkeypatch.setenv("BENCHMARK_RECORDER_LABELS", "region=us, tier = gold=1")
+    assert recorded() == ("v2", {"region": "us", "tier": "gold=1"})
+    assert recorded(version="v3", labels={}) == ("v3", {})
+
+
+def test_other_labels_or_another_version_make_another_recorder() -> None:
+    store = MemoryStore()
+    recorders = [
+        get_benchmark_recorder(store),
+        get_benchmark_recorder(store, version="v1"),
+        get_benchmark_recorder(store, version="v1", labels={"a": "b"}),
+        get_benchmark_recorder(store, version="v1", labels={"a": "c"}),
+    ]
+    assert len(set(map(id, recorders))) == 4
+    assert get_benchmark_recorder(store, version="v1", labels={"a": "b"}) is recorders[2]
+
+
+@pytest.mark.parametrize("labels", ["region", "region=", "=eu", "region=eu,"])
+def test_labels_without_a_name_or_a_text_are_an_error_that_names_the_variable(
+    labels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARK_RECORDER_LABELS", labels)
+    with pytest.raises(ConfigurationError, match=r"labels \(BENCHMARK_RECORDER_LABELS\): expected names and texts"):
+        effective_settings()
+
+
+def test_a_blank_version_is_an_error_that_names_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_RECORDER_VERSION", "  ")
+    with pytest.raises(ConfigurationError, match=r"version \(BENCHMARK_RECORDER_VERSION\): expected a text"):
+        effective_settings()

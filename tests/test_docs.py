@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 import benchmark_recorder
 from benchmark_recorder import BenchmarkRecorder, analysis, errors, get_benchmark_recorder
 from benchmark_recorder.cli import app
-from benchmark_recorder.config import ENVIRONMENT, Settings
+from benchmark_recorder.settings import ENVIRONMENT, Settings
 from tests.pages import PAGES, ROOT, Command, blocks, commands, prose, unprinted
 from tests.runs import record_runs
 

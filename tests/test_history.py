@@ -18,7 +18,9 @@ from benchmark_recorder import (
     get_benchmark_history,
 )
 from benchmark_recorder.analysis import Claim
+from benchmark_recorder.errors import StoreError
 from benchmark_recorder.legacy import LegacyQuestions
+from benchmark_recorder.recorder import EARLIER_NAMES
 from benchmark_recorder.reporting.json import json_text
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_history
@@ -72,7 +74,18 @@ def test_a_history_answers_what_the_recorder_answers_from_a_store_or_a_path(tmp_
 
 def test_a_history_asks_and_a_recorder_asks_and_records() -> None:
     assert not hasattr(History(MemoryStore()), "record_execution")
-    assert BenchmarkRecorder.__bases__ == (LegacyQuestions, History)
+    assert issubclass(BenchmarkRecorder, History)
+
+
+def test_a_recorder_has_the_questions_of_the_recorder_before_it() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    theirs = {name for name in vars(LegacyQuestions) if not name.startswith("_")}
+    assert theirs == EARLIER_NAMES
+    assert theirs <= set(dir(recorder))
+    with pytest.raises(StoreError, match="is not a JSON file"):
+        _ = recorder.storage_path
+    with pytest.raises(AttributeError, match="'BenchmarkRecorder' object has no attribute 'get_metric'"):
+        _ = recorder.get_metric  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("store", ["mongodb://host/database", "vertex://project"])

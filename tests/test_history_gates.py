@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -19,8 +19,10 @@ from benchmark_recorder import (
 from benchmark_recorder.analysis import Claim
 from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.reporting.ci import gate_comment
+from tests.stores.remote import Remote, replicated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -206,3 +208,45 @@ def test_a_trial_run_long_ago_does_not_move_the_window() -> None:
         "13 runs of v2.0 came before the baseline's window, with a gap longer than it; the window ends where the last "
         "batch of v2.0 begins."
     ]
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path) -> Iterator[BenchmarkRecorder]:
+    """A candidate that passes and is faster, in a journal whose remote store is down."""
+    remote = Remote()
+    with replicated(tmp_path, remote, "off") as store:
+        recorder = BenchmarkRecorder(store=store)
+        record(recorder, "v1", seed=1)
+        record(recorder, "v2", seed=2, slower=0.5)
+        record(recorder, "slow", seed=3, slower=2)
+        remote.is_down = True
+        yield recorder
+
+
+@pytest.mark.parametrize("policy", ["default", "guide"])
+def test_a_gate_on_partial_data_never_passes_unless_told_otherwise(
+    cut_off: BenchmarkRecorder, policy: Literal["default", "guide"]
+) -> None:
+    whole = cut_off.check_gate("v1", "v2", policy=policy, allow_partial=True)
+    assert (whole.state, whole.exit_code) == ("pass", 0)
+    partial = cut_off.check_gate("v1", "v2", policy=policy, on_inconclusive="fail")
+    assert (partial.state, partial.exit_code) == ("inconclusive", 3)
+    assert "could not be asked" in partial.sentence
+    assert cut_off.check_gate("v1", "v2", policy=policy).exit_code == 0
+    assert cut_off.check_gate("v1", "slow", policy=policy).exit_code == 1
+
+
+def test_a_gate_against_a_window_knows_that_its_data_are_partial(cut_off: BenchmarkRecorder) -> None:
+    record(cut_off, "v1", seed=4, days_ago=1)
+    found = cut_off.check_gate("v1", "v2", baseline_days=3, on_inconclusive="fail")
+    assert (found.state, found.exit_code) == ("inconclusive", 3)
+    assert "store_out_of_reach" in {caveat.code for caveat in found.warnings}
+    assert cut_off.check_gate("v1", "v2", baseline_days=3, allow_partial=True).state == "pass"
+
+
+def test_no_claim_is_shown_by_partial_data_unless_told_otherwise(cut_off: BenchmarkRecorder) -> None:
+    said = ["time 30% lower"]
+    assert [claim.status for claim in cut_off.check_claims("v1", "v2", said).results] == ["NOT SHOWN"]
+    assert [claim.status for claim in cut_off.check_claims("v1", "slow", said).results] == ["REFUTED"]
+    found = cut_off.check_claims("v1", "v2", said, allow_partial=True)
+    assert [claim.status for claim in found.results] == ["PROVEN"]

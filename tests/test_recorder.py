@@ -69,10 +69,11 @@ def test_a_record_says_when_and_where_by_itself(recorder: BenchmarkRecorder) -> 
 
 def test_fields_that_are_absent_are_left_out_of_the_file(recorder: BenchmarkRecorder) -> None:
     fill(recorder, "v1", [1.0])
-    fill(
-        recorder,
+    recorder.record_execution(
+        "Create landing page",
+        1.0,
+        False,
         "v1",
-        [1.0],
         task_id="t-1",
         expected_agent="a",
         error_type="Timeout",

@@ -18,8 +18,9 @@ from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, METRIC_FIELDS
 from benchmark_recorder.harness.result import Outcome
 from benchmark_recorder.identity import legacy_record_id, stamp, task_id_of, timestamp_micros, timestamp_text
 from benchmark_recorder.queries import Query
-from benchmark_recorder.recorder import BenchmarkRecorder, _Known
+from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.recording.measurement import RECORDED, Measurement
+from benchmark_recorder.recording.tracking import Known
 from benchmark_recorder.records import BenchmarkMetric, known_cost, plain_text
 from benchmark_recorder.testing import make_document
 
@@ -140,6 +141,9 @@ def told(names: Collection[str]) -> dict[str, str]:
     return {f.argument or f.name: texts.get(f.kind, f.kind) for f in FIELDS if (f.argument or f.name) in names}
 
 
+BESIDE = ("parent", "idempotency_key")
+"""Arguments of ``record_execution`` that are no fields: what ids are made of."""
+
 CALLERS = [field.argument for field in FIELDS if field.argument is not None]
 
 
@@ -154,23 +158,30 @@ def test_a_metric_has_the_fields_of_the_table_in_its_order_and_of_its_kinds() ->
 
 def test_record_execution_takes_each_field_that_is_a_callers() -> None:
     annotations = {**BenchmarkRecorder.record_execution.__annotations__, "timestamp": "str"}
-    del annotations["return"]
+    for name in ("return", *BESIDE):
+        del annotations[name]
     assert set(annotations) == set(CALLERS)
     assert kinds_of(annotations) == told(CALLERS)
     assert all(f"{name}: " in (BenchmarkRecorder.record_execution.__doc__ or "") for name in CALLERS)
 
 
 def test_a_measurement_has_each_of_them_but_the_time_and_what_it_measures() -> None:
-    names = set(CALLERS) - {"duration", "timestamp"}
-    assert set(RECORDED) == names
+    names = set(CALLERS) - {"timestamp"}
+    assert set(RECORDED) == names | {"idempotency_key"}
     assert kinds_of({n: a for n, a in Measurement.__annotations__.items() if n in names}) == told(names)
     assert all(f"{name}: " in (Measurement.__doc__ or "") for name in RECORDED)
-    assert set(_Known.__annotations__) == names - {"task", "version", "success", "error_type"}
+    assert set(Known.__annotations__) == {*names, "idempotency_key"} - {
+        "task",
+        "version",
+        "success",
+        "error_type",
+        "duration",
+    }
 
 
 def test_the_command_line_has_an_option_for_each_of_them() -> None:
     options = inspect.signature(command).parameters.keys() - {"ctx", "store", "recorder"}
-    assert {"agent_selected" if name == "agent" else name for name in options} == set(CALLERS)
+    assert {"agent_selected" if name == "agent" else name for name in options} == {*CALLERS, "idempotency_key"}
 
 
 def test_an_outcome_says_fields_of_the_table() -> None:

@@ -11,7 +11,8 @@
   ``joint``: the verdict on all metrics; ``power``: how many more runs would decide.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
   literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
-- ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and wrong routes.
+- ``summary``, ``estimates``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and
+  wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``blocks``: runs that share more than their version, such as a day on one host.
 - ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look

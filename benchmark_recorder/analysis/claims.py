@@ -197,7 +197,15 @@ class ClaimReport(Result):
     warnings: tuple[Caveat, ...]
 
 
-def check_claims(cells: Cells, v1: str, v2: str, claims: Sequence[Claim | str], *, scope: str = "suite") -> ClaimReport:
+def check_claims(  # noqa: PLR0913
+    cells: Cells,
+    v1: str,
+    v2: str,
+    claims: Sequence[Claim | str],
+    *,
+    scope: str = "suite",
+    allow_partial: bool = False,
+) -> ClaimReport:
     """Hold claims against the runs.
 
     Args:
@@ -206,6 +214,7 @@ def check_claims(cells: Cells, v1: str, v2: str, claims: Sequence[Claim | str], 
         v2: the candidate.
         claims: or texts that ``Claim.parse`` reads.
         scope: see ``compare``.
+        allow_partial: whether a claim may be shown although a store could not be reached.
 
     Raises:
         InvalidQueryError: an unknown scope, or something that is no claim.
@@ -214,12 +223,13 @@ def check_claims(cells: Cells, v1: str, v2: str, claims: Sequence[Claim | str], 
     if isinstance(claims, str) or not isinstance(claims, Iterable):
         raise InvalidQueryError(f'claims: expected a list of claims, such as ["time 30% lower"], got {preview(claims)}')
     said = [claim if isinstance(claim, Claim) else Claim.parse(claim) for claim in claims]
-    results = tuple(_check(claim, cells, v1, v2, scope) for claim in said)
+    whole = allow_partial or not cells.is_partial
+    results = tuple(_check(claim, cells, v1, v2, scope, whole=whole) for claim in said)
     met = bool(results) and all(result.met for result in results)
     return ClaimReport(v1, v2, results, met, tuple(caveat for result in results for caveat in result.warnings))
 
 
-def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimResult:
+def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str, *, whole: bool) -> ClaimResult:  # noqa: PLR0913
     measured = measure(cells, v1, v2, METRICS[claim.metric], scope)
     ratio = measured.ratio
 
@@ -228,7 +238,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str) -> ClaimRes
 
     gone = untried(cells, measured)
     status = _status(claim, ratio, percent)
-    if measured.undecidable or (status in {"PROVEN", "SUPPORTED"} and (gone or measured.withheld)):
+    if measured.undecidable or (status in {"PROVEN", "SUPPORTED"} and (gone or measured.withheld or not whole)):
         status = "NOT SHOWN"
     warnings = (*gone, *comparison_caveats(measured, cells, {}))
     known = not any(caveat.code == "unknown_version" for caveat in warnings)

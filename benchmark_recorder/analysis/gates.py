@@ -182,6 +182,7 @@ def check_gate(  # noqa: PLR0913
     scope: str | None = None,
     window: float | None = None,
     target: float | None = None,
+    allow_partial: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> GateResult:
     """Decide on a candidate.
@@ -201,6 +202,7 @@ def check_gate(  # noqa: PLR0913
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
         target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
             no alert, but for the guide's 20 with its policy.
+        allow_partial: whether the candidate may pass although a store could not be reached.
         origins: where the settings came from, for the result.
 
     Raises:
@@ -227,6 +229,10 @@ def check_gate(  # noqa: PLR0913
     by_default = "no_data" if empty else overall(states, required, alerted=bool(alerted), whole=not gone)
     points = {check.metric: literal_state(check) for check in literal}
     by_literal = "no_data" if empty else overall(points, GUARDRAILS, alerted=bool(alerted))
+    if cells.is_partial and not allow_partial:
+        by_default, by_literal = (
+            state if state in {"block", "no_data"} else "inconclusive" for state in (by_default, by_literal)
+        )
     state, exit_code = _react(by_literal if literal_counts else by_default, reaction, alerted=bool(alerted))
     return GateResult(
         schema_version=SCHEMA_VERSION,

@@ -32,12 +32,14 @@ class Mix:
         task: the number of each one's task.
         share: the share of the runs below each, from 0 to 1; with as many runs of each task, that of type 7.
         runs: of each task, none without.
+        recorded: runs per task, those that do not count included.
     """
 
     value: NDArray[np.float64]
     task: NDArray[np.intp]
     share: NDArray[np.float64]
     runs: NDArray[np.intp]
+    recorded: float
 
     @classmethod
     def of(cls, side: Values, tasks: int) -> Self:
@@ -47,7 +49,7 @@ class Mix:
         runs = np.bincount(task, minlength=tasks)
         weight = 1 / runs[task]
         below = np.cumsum(weight) - weight
-        return cls(value, task, below / (below[-1] or 1.0), runs)
+        return cls(value, task, below / (below[-1] or 1.0), runs, len(side.plain) / tasks)
 
     def quantile(self, share: float) -> float:
         """Interpolated between two runs; infinite beyond all, and 0 below."""
@@ -70,7 +72,7 @@ def quantile_ratio(left: Mix, right: Mix, metric: Metric) -> Evidence | None:
     if not (before > 0 and after > 0):
         return None
     estimate = math.log(after) - math.log(before)
-    if min(left.runs.mean(), right.runs.mean()) < metric.fewest:
+    if min(left.recorded, right.recorded) < metric.fewest:
         return Point(estimate, f"an interval needs {metric.fewest} runs a task")
     errors = left.error(metric.share), right.error(metric.share)
     if not all(errors):

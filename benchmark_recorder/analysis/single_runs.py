@@ -34,22 +34,24 @@ class Values:
         value: of each run that counts.
         task: its task, as a number that both versions share.
         plain: of all runs that have one, those that do not count included.
+        plain_task: their tasks.
     """
 
     value: NDArray[np.float64]
     task: NDArray[np.intp]
     plain: NDArray[np.float64]
+    plain_task: NDArray[np.intp]
 
     def within(self, tasks: NDArray[np.intp]) -> Self:
         """The runs of some tasks, numbered anew in this order."""
-        place = np.full(int(max(tasks.max(initial=-1), self.task.max(initial=-1))) + 1, -1, np.intp)
+        place = np.full(int(max(tasks.max(initial=-1), self.plain_task.max(initial=-1))) + 1, -1, np.intp)
         place[tasks] = np.arange(len(tasks))
-        own = place[self.task]
-        return type(self)(self.value[own >= 0], own[own >= 0], self.plain)
+        own, every = place[self.task], place[self.plain_task]
+        return type(self)(self.value[own >= 0], own[own >= 0], self.plain[every >= 0], every[every >= 0])
 
     def as_one(self) -> Self:
         """All runs as if they were of one task."""
-        return type(self)(self.value, np.zeros_like(self.task), self.plain)
+        return type(self)(self.value, np.zeros_like(self.task), self.plain, np.zeros_like(self.plain_task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,11 @@ def read_runs(cells: Cells, v1: str, v2: str, metric: Metric) -> SingleRuns:
     value = columns[metric.figure].astype(np.float64)
     counts = columns["success"].astype(np.bool_) if metric.of_successes else np.ones(len(value), np.bool_)
     tasks = encode(columns["task_id"])
+    task = tasks.codes.astype(np.intp)
 
     def side(version: str) -> Values:
         own = (columns["version"] == version) & np.isfinite(value)
         rows = own & counts
-        return Values(value[rows], tasks.codes[rows].astype(np.intp), value[own])
+        return Values(value[rows], task[rows], value[own], task[own])
 
     return SingleRuns(side(v1), side(v2), tasks.vocabulary)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmark_recorder.analysis.caveats import store_caveats, unknown_version, version_caveats
-from benchmark_recorder.analysis.evidence import NO_SPREAD, normal_quantile, student_quantile, wilson
+from benchmark_recorder.analysis.estimates import version_estimates
+from benchmark_recorder.analysis.metrics import check_scope
 from benchmark_recorder.analysis.percentiles import percentile, percentile_in
 from benchmark_recorder.analysis.results import (
     Caveat,
@@ -18,15 +19,12 @@ from benchmark_recorder.analysis.results import (
     Result,
     deferred,
     defers,
-    finite,
-    interval_of,
-    ratio_of,
 )
 from benchmark_recorder.analysis.run_order import recorded_twice
-from benchmark_recorder.cells import Moments, total
+from benchmark_recorder.cells import total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from benchmark_recorder.analysis.percentiles import HistogramPercentile, Percentile
     from benchmark_recorder.cells import Cell, Cells
@@ -106,7 +104,12 @@ class Summary(Result):
 
 
 def summarize_version(
-    version: str, cells: Cells, durations: Durations | None = None, histogram: Histogram | None = None
+    version: str,
+    cells: Cells,
+    durations: Durations | None = None,
+    histogram: Histogram | None = None,
+    *,
+    scope: str = "suite",
 ) -> Summary:
     """Summarise one version.
 
@@ -116,7 +119,13 @@ def summarize_version(
         durations: of exactly these runs.
         histogram: of the durations instead, where they are too many; without either, percentiles and the minimum are
             NaN.
+        scope: of the intervals of means and rates: ``"suite"`` (these tasks are all that matters) or ``"tasks"`` (they
+            represent others).
+
+    Raises:
+        InvalidQueryError: an unknown scope.
     """
+    check_scope(scope)
     own = cells.cells
     whole = total(own)
     if whole is None:
@@ -131,7 +140,6 @@ def summarize_version(
     plain = {f"p{p}": math.nan for p in PERCENTILES} | {name: _plain(p.value) for name, p in percentiles.items()}
     succeeded = sum(cell.n for cell in own if cell.success)
     variance = whole.time.variance
-    cost, time = _sides((cell.cost, cell.success) for cell in own), _sides((cell.time, cell.success) for cell in own)
     return Summary(
         version=version,
         count=whole.n,
@@ -144,9 +152,7 @@ def summarize_version(
         total_cost=_plain(whole.cost.total if whole.cost.n else None),
         mean_cost=_plain(whole.cost.mean if whole.cost.n else None),
         estimates=deferred(
-            lambda: (
-                version_estimates(whole, succeeded, cost, time) | {name: p.estimate for name, p in percentiles.items()}
-            )
+            lambda: version_estimates(own, scope) | {name: p.estimate for name, p in percentiles.items()}
         ),
         repeats=_repeats(own),
         tasks=_count_tasks(own),
@@ -198,16 +204,6 @@ def _caveats(version: str, whole: Cell, timed: int) -> tuple[Caveat, ...]:
     return tuple(found)
 
 
-def _sides(parts: Iterable[tuple[Moments, bool]]) -> Sides:
-    """The moments of the runs that succeeded, and of all."""
-    good = every = Moments()
-    for moments, success in parts:
-        every = every.merge(moments)
-        if success:
-            good = good.merge(moments)
-    return good, every
-
-
 def _repeats(own: Sequence[Cell]) -> tuple[Repeats, ...]:
     by_task: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for cell in own:
@@ -229,78 +225,3 @@ def _repeats(own: Sequence[Cell]) -> tuple[Repeats, ...]:
 def _share(hits: int, n: int, k: int) -> float:
     """C(hits, k) / C(n, k)."""
     return math.prod((hits - i) / (n - i) for i in range(k)) if hits >= k else 0.0
-
-
-Sides: TypeAlias = tuple[Moments, Moments]
-"""Of the runs that succeeded, and of all."""
-
-
-def version_estimates(whole: Cell, succeeded: int, cost: Sides, time: Sides) -> dict[str, Estimate]:
-    """All but the percentiles.
-
-    Args:
-        whole: all runs.
-        succeeded: how many of them did.
-        cost: known costs of the runs that succeeded, and of all.
-        time: durations of the same.
-    """
-
-    def rate(hits: int, n: int) -> Estimate:
-        if not n:
-            return Estimate(None, None, 0, "Wilson")
-        return Estimate(hits / n, interval_of(*wilson(hits, n, normal_quantile(0.975))), n, "Wilson")
-
-    return {
-        "mean": _mean(whole.time),
-        "geometric_mean": _geometric(whole.log_time),
-        "success_rate": rate(succeeded, whole.n),
-        "mean_cost": _mean(whole.cost),
-        "cost_per_success": _per_success(*cost),
-        "seconds_per_success": _per_success(*time),
-        "routing_accuracy": rate(whole.routed_right, whole.routed),
-    }
-
-
-def _mean(sample: Moments) -> Estimate:
-    """A mean with Student's t interval."""
-    if not sample.n:
-        return Estimate(None, None, 0, "mean, Student's t")
-    limits = _student(sample, sample.mean)
-    interval = interval_of(max(0.0, limits[0]), limits[1]) if limits else None
-    return Estimate(finite(sample.mean), interval, sample.n, "mean, Student's t")
-
-
-def _geometric(logs: Moments) -> Estimate:
-    """A geometric mean with Student's t interval on logarithms."""
-    method = "geometric mean, Student's t on logarithms"
-    if not logs.n:
-        return Estimate(None, None, 0, method)
-    limits = _student(logs, 1.0)
-    interval = interval_of(ratio_of(limits[0]), ratio_of(limits[1])) if limits else None
-    return Estimate(finite(ratio_of(logs.mean)), interval, logs.n, method)
-
-
-def _student(sample: Moments, scale: float) -> tuple[float, float] | None:
-    """Limits of a mean; ``None`` below two runs, or where the runs do not vary by more than rounding at that scale."""
-    if sample.n < 2:
-        return None
-    reach = student_quantile(sample.n - 1, 0.975) * math.sqrt(sample.m2 / (sample.n - 1) / sample.n)
-    if not reach > NO_SPREAD * scale:
-        return None
-    return sample.mean - reach, sample.mean + reach
-
-
-def _per_success(good: Moments, every: Moments) -> Estimate:
-    """A sum over all runs for each run that succeeded: a ratio of means, delta method on its logarithm."""
-    method = "ratio of sums, delta method on logarithms"
-    if not (good.n and every.mean > 0):
-        return Estimate(None, None, every.n, method)
-    share, value = good.n / every.n, every.total / good.n
-    if every.n < 2 or not math.isfinite(value):
-        return Estimate(finite(value), None, every.n, method)
-    relative = every.m2 / (every.n - 1) / every.mean / every.mean
-    relative += (1 - share) / share * every.n / (every.n - 1)
-    relative -= 2 * (good.mean / every.mean - 1) * every.n / (every.n - 1)
-    reach = student_quantile(every.n - 1, 0.975) * math.sqrt(max(0.0, relative) / every.n)
-    spread = math.exp(min(reach, 700.0))
-    return Estimate(value, interval_of(value / spread, value * spread), every.n, method)

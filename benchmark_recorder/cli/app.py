@@ -68,6 +68,11 @@ StorePath = Annotated[
     typer.Option("--store", metavar="PATH", help="JSON file or URL; default: the configured one."),
 ]
 
+JournalPath = Annotated[
+    str | None,
+    typer.Option("--journal", metavar="PATH", help="Local file in front of a server."),
+]
+
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's form
     if asked:

@@ -7,6 +7,7 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import (
+    AllowPartial,
     AsJSON,
     Baseline,
     By,
@@ -75,12 +76,12 @@ def _iso(micros: int) -> str:
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
-def show(history: History, version: Version, query: dict[str, Any], *, by: By = None) -> Answer:
+def show(history: History, version: Version, query: dict[str, Any], *, by: By = None, scope: Scope = "suite") -> Answer:
     """Show the figures of one version, each with its interval."""
     if by is not None:
         from benchmark_recorder.reporting.slice_pages import groups_page
 
-        groups = history.get_historical_metrics(version, by=by, **query)
+        groups = history.get_historical_metrics(version, by=by, scope=scope, **query)
         listed = [{"group": group, "summary": summary} for group, summary in groups.items()]
         return Answer(
             {"by": by, "groups": listed},
@@ -90,7 +91,7 @@ def show(history: History, version: Version, query: dict[str, Any], *, by: By = 
         )
     from benchmark_recorder.reporting.version_pages import summary_page
 
-    summary = history.get_historical_metrics(version, **query)
+    summary = history.get_historical_metrics(version, scope=scope, **query)
     return Answer({"summary": summary}, lambda: summary_page(summary), [version], found=summary.count > 0)
 
 
@@ -179,6 +180,7 @@ def report(  # noqa: PLR0913 - options
     output: Output = "-",
     by: By = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
+    allow_partial: AllowPartial = False,
     as_json: AsJSON = False,
 ) -> None:
     """Report on versions, each compared with the one before it."""
@@ -189,6 +191,6 @@ def report(  # noqa: PLR0913 - options
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
     if gate:
-        result = history.check_gate(versions[-2], versions[-1], **query)
+        result = history.check_gate(versions[-2], versions[-1], allow_partial=allow_partial, **query)
         complain(result.sentence)
         raise typer.Exit(result.exit_code)

@@ -8,12 +8,12 @@ from benchmark_recorder.cli.app import app, complain, confirm, say_aside
 from benchmark_recorder.cli.options import AsJSON, MetadataOption, Output, parse_metadata, resolved
 from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, progress, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.config import effective_settings
 from benchmark_recorder.exchange import FIGURES, export_records, import_file
 from benchmark_recorder.history import History
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
+from benchmark_recorder.settings import effective_settings
 
 
 @app.command(
@@ -26,15 +26,30 @@ def record(  # noqa: PLR0913 - options
     fields: dict[str, Any],
     *,
     duration: Annotated[float, typer.Option(metavar="SECONDS", help="How long it took.")],
-    version: Annotated[str, typer.Option(metavar="NAME", help="Version of the orchestrator.")],
+    version: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Version of the orchestrator; default: the configured one.")
+    ] = None,
     success: Annotated[bool | None, typer.Option("--success/--failure", help="How it ended; required.")] = None,
     cost: Annotated[float | None, typer.Option(metavar="USD", help="0 if free; default: unknown.")] = None,
     metadata: MetadataOption = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Record it once for each key, version and task, however often it is run."),
+    ] = None,
 ) -> None:
     """Record one execution."""
     if success is None:
         raise typer.BadParameter("say how it ended: --success or --failure")
-    recorder.record_execution(task, duration, success, version, cost=cost, metadata=parse_metadata(metadata), **fields)
+    recorder.record_execution(
+        task,
+        duration,
+        success,
+        version,
+        cost=cost,
+        metadata=parse_metadata(metadata),
+        idempotency_key=idempotency_key,
+        **fields,
+    )
     if effective_settings().disabled:
         complain("not recorded: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return

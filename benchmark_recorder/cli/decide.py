@@ -8,6 +8,7 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain, say_aside
 from benchmark_recorder.cli.options import (
+    AllowPartial,
     AsJSON,
     Baseline,
     Candidate,
@@ -47,6 +48,7 @@ def claims(  # noqa: PLR0913 - options
         typer.Option(metavar="TEXT", help="time 30% lower, routing 25% higher, cost within 1%. May be repeated."),
     ] = None,
     scope: Scope = "suite",
+    allow_partial: AllowPartial = False,
 ) -> Answer:
     """Check claims about a new version against recorded runs."""
     from benchmark_recorder.reporting.decision_pages import claims_page
@@ -54,7 +56,7 @@ def claims(  # noqa: PLR0913 - options
     check_different(v1, v2)
     if not claim:
         raise InvalidQueryError('name what was claimed: --claim "time 30% lower" --claim "cost within 1%"')
-    report = history.check_claims(v1, v2, claim, scope=scope, **query)
+    report = history.check_claims(v1, v2, claim, scope=scope, allow_partial=allow_partial, **query)
     return Answer({"claims": report}, lambda: claims_page(report), [v1, v2], knows_versions(report))
 
 
@@ -152,6 +154,7 @@ def gate(  # noqa: PLR0913 - options
     ] = None,
     baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
     scope: Scope | None = None,
+    allow_partial: AllowPartial = False,
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json", "junit"] | None,
         typer.Option(metavar="FORMAT", help="text, markdown, json or junit."),
@@ -162,7 +165,7 @@ def gate(  # noqa: PLR0913 - options
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
-    Worse is slower, failing more often or more expensive: by more than the margin, and not by chance.
+    Worse is slower, failing more or costing more, beyond the margin.
     """
     from benchmark_recorder.reporting.ci import gate_comment
 
@@ -180,6 +183,7 @@ def gate(  # noqa: PLR0913 - options
         baseline_days=baseline_days,
         baseline_file=baseline_file,
         scope=scope,
+        allow_partial=allow_partial,
         **query,
     )
     form = "json" if as_json else form_of(format, output, FORMS, "text")

@@ -11,11 +11,11 @@ from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import interruptible, print_json, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.config import Settings, effective_settings
 from benchmark_recorder.errors import InvalidQueryError, StoreError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
+from benchmark_recorder.settings import Settings, effective_settings
 from benchmark_recorder.stores.base import Store, without_secrets
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
@@ -28,15 +28,16 @@ WHOLE: Final = "the file is replaced as a whole or not at all; re-running is saf
 @resolved
 def doctor(
     recorder: BenchmarkRecorder,
-    place: str | None,
+    place: dict[str, str | None],
     *,
+    connect: Annotated[bool, typer.Option("--connect/--no-connect", help="Try the server.")] = True,
     repair: Annotated[
         bool,
         typer.Option("--repair", help="Repair truncated records, damaged lines and duplicates."),
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Show the state of the file, and the settings in force. Exits 5 if there are problems.
+    """Show the state of the file and the server, and the settings in force. Exits 5 if there are problems.
 
     Nothing is changed without --repair.
     """
@@ -47,8 +48,15 @@ def doctor(
     settings = _settings(place)
     condition = recorder.store.condition()
     delivery = {} if condition is None else {name: _plain(value) for name, value in asdict(condition).items()}
-    if delivery:
-        delivery["question"] = _outcome_of_a_question(recorder.store)
+    problems = [inspection["problem"]]
+    if condition is not None:
+        delivery["question"], is_down = _outcome_of_a_question(recorder.store) if connect else ("not asked", False)
+        since = "" if condition.failing_since is None else f" since {condition.failing_since:%Y-%m-%d %H:%M:%S} UTC"
+        if is_down or since:
+            complain(
+                f"{recorder.store.name} is down{since}: {delivery['question'] if is_down else condition.last_error}"
+            )
+        problems += [is_down, condition.failing_since, condition.quarantined, condition.elsewhere]
     if as_json:
         print_json(file=inspection, delivery=delivery or None, repaired=repaired or None, settings=settings)
     else:
@@ -62,18 +70,18 @@ def doctor(
         complain(f"{store.name}: there is no such file yet; the first record creates it")
     if inspection["damaged"] or inspection["duplicates"]:
         complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
-    if inspection["problem"]:
+    if any(problems):
         raise typer.Exit(Code.PROBLEMS)
 
 
-def _outcome_of_a_question(store: Store) -> str:
-    """What comes of a question to the remote store: one whose answer is empty."""
+def _outcome_of_a_question(store: Store) -> tuple[str, bool]:
+    """What comes of a question to the remote store, one whose answer is empty; and whether it fails."""
     remote: Store = getattr(store, "remote", store)
     try:
         remote.summarize(Query.of(version="doctor"))
     except StoreError as error:
-        return str(error)
-    return remote.limitation or "answered"
+        return str(error), True
+    return remote.limitation or "answered", False
 
 
 _LABELS: Final = {
@@ -110,9 +118,9 @@ def _plain(value: object) -> object:
     return value if isinstance(value, int | Mapping | None) else str(value)
 
 
-def _settings(place: str | None) -> dict[str, dict[str, Any]]:
+def _settings(place: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
     """Each setting in force and where it came from, secrets hidden."""
-    settings = effective_settings(store=place)
+    settings = effective_settings(**place)
     origins = dict(settings.origins)
     values = {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name != "origins"}
     shown = {name: without_secrets(value) if isinstance(value, str) else value for name, value in values.items()}

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import StorePath
+from benchmark_recorder.cli.app import JournalPath, StorePath
 from benchmark_recorder.cli.output import Answer, interruptible, print_answer
-from benchmark_recorder.config import get_benchmark_history, get_benchmark_recorder
+from benchmark_recorder.config import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
+from benchmark_recorder.opening import get_benchmark_history
 
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
@@ -32,6 +33,7 @@ By = Annotated[
         help="Group by week, day, hour, commit, model, agent, error_type, host, expected_agent or metadata.<key>.",
     ),
 ]
+AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Decide although the server is out of reach.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Output = Annotated[str, typer.Option("--output", metavar="FILE", help="File to write; - is the terminal.")]
 MetadataOption = Annotated[
@@ -89,9 +91,10 @@ _FIELDS: Final = {f.argument: _field_option(f) for f in FIELDS if f.argument is 
 def resolved(command: Callable[..., Answer | None]) -> Callable[..., None]:
     """A command that names what it needs as parameters, as one that typer can read.
 
-    ``history`` (to read) and ``recorder`` (to write) become ``--store``, and ``place`` is what that says, if it was
-    given. ``query`` becomes one option for each filter, and is a dict of those that were given;
-    ``query_with_version`` the same with ``--version``; ``fields`` one for each field of a record that may be left out.
+    ``history`` (to read) and ``recorder`` (to write) become ``--store`` and ``--journal``, and ``place`` is what these
+    say, by the names of the settings. ``query`` becomes one option for each filter, and is a dict of those that were
+    given; ``query_with_version`` the same with ``--version``; ``fields`` one for each field of a record that may be
+    left out.
 
     The answer of a command that returns one is printed here, so that it also gets ``--json``.
     """
@@ -102,26 +105,26 @@ def resolved(command: Callable[..., Answer | None]) -> Callable[..., None]:
     options = {} if asked is None else groups[asked]
 
     @wraps(command)
-    def run(ctx: typer.Context, store: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
+    def run(ctx: typer.Context, store: str | None = None, journal: str | None = None, **arguments: Any) -> None:  # noqa: ANN401
         as_json = answers and bool(arguments.pop("as_json"))
-        place = store or ctx.obj
+        store = store or ctx.obj
         if asked is not None:
             arguments[asked] = _given({name: arguments.pop(name) for name in options})
         if "place" in own:
-            arguments["place"] = place
+            arguments["place"] = {"store": store, "journal": journal}
         if "recorder" in own:
             # Raises storage trouble at once; closed at exit.
-            arguments["recorder"] = get_benchmark_recorder(place, strict=True, on_invalid="raise")
+            arguments["recorder"] = get_benchmark_recorder(store, journal=journal, strict=True, on_invalid="raise")
         if "history" not in own:
             command(**arguments)
             return
-        with interruptible("nothing was changed"), get_benchmark_history(place) as history:
+        with interruptible("nothing was changed"), get_benchmark_history(store, journal=journal) as history:
             answer = command(history=history, **arguments)
             if answer is not None:
                 print_answer(answer, history.store, as_json=as_json)
 
     given = {name: parameter.annotation for name, parameter in own.items()}
-    added = {**({"as_json": AsJSON} if answers else {}), **options, "store": StorePath}
+    added = {**({"as_json": AsJSON} if answers else {}), **options, "store": StorePath, "journal": JournalPath}
     injected = {"history", "recorder", "place", asked}
     parameters = [
         inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
@@ -171,7 +174,14 @@ def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def _json_or_text(value: str) -> Any:  # noqa: ANN401
+    """JSON, unless that would change it: a hash such as ``83e2010``, or ``1.10``, is no number but a text."""
     try:
-        return json.loads(value)
+        found = json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return value
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return value if is_number and json.dumps(found) != value.strip() else found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

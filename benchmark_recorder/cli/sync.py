@@ -14,8 +14,8 @@ from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import resolved
 from benchmark_recorder.cli.output import progress, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.config import open_store
 from benchmark_recorder.errors import StoreError
+from benchmark_recorder.opening import open_store
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.stores.replication import ReplicatedStore

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmark_recorder.errors import InvalidRecordError
+from benchmark_recorder.errors import InvalidRecordError, preview
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS
-from benchmark_recorder.identity import timestamp_text
+from benchmark_recorder.identity import keyed_record_id, task_id_of, timestamp_text
 from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:
@@ -94,12 +94,13 @@ def json_lines(lines: Iterable[bytes]) -> Iterator[Entry]:
 def prepared(entry: Entry, version: str | None) -> Entry:
     """The same entry under our field names, as every store can hold it, with a version if it had none.
 
-    A field under our own name wins. A cost given as ``cost`` is known, even if it is 0, as in ``record_execution``.
+    A field under our own name wins. An ``idempotency_key`` becomes the id that ``record_execution`` makes of it. A cost
+    given as ``cost`` is known, even if it is 0, as in ``record_execution``.
     Lone surrogates become U+FFFD. Non-finite numbers inside a field become null; a field that is itself non-finite
     stays, and is rejected later.
 
     Raises:
-        InvalidRecordError: a field is nested too deep.
+        InvalidRecordError: a field is nested too deep, or the key is wrong.
     """
     given = dict(entry.document)
     for theirs, ours in SPELLINGS.items():
@@ -115,7 +116,14 @@ def prepared(entry: Entry, version: str | None) -> Entry:
         }
     except RecursionError as error:
         raise wrong(entry.place, "a field is nested too deep") from error
-    return Entry(entry.place, plain, plain != given)
+    changed = plain != given
+    if (key := plain.pop("idempotency_key", None)) is not None and plain.get("record_id") is None:
+        try:
+            task_id = plain.get("task_id") or task_id_of(str(plain.get("task_description", "")))
+            plain["record_id"] = keyed_record_id(str(plain.get("version")), str(task_id), key)
+        except InvalidRecordError as error:
+            raise wrong(entry.place, str(error)) from error
+    return Entry(entry.place, plain, changed)
 
 
 def admitted(entry: Entry, *, keep_text: bool = True) -> tuple[Document, tuple[str, ...]]:
@@ -148,6 +156,11 @@ def _admitted(given: Document, *, keep_text: bool) -> tuple[Document, tuple[str,
         raise InvalidRecordError("task_description and task_id are both missing; give one", field="task_id")
     document["timestamp"] = timestamp_text(document["timestamp"])
     record, notes = admit(document)
+    if record["success"] and record.get("error_type"):
+        message = (
+            f"error_type: {preview(record['error_type'])} together with success; a run that failed is success=false"
+        )
+        raise InvalidRecordError(message, field="error_type")
     if not keep_text:
         record["task_description"] = ""
     order = dict.fromkeys(name for name in (*document, *record) if name in record)  # in the order of the file

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from benchmark_recorder.harness.result import TIMEOUT, Outcome, read_outcome
 from benchmark_recorder.log import logger
+from benchmark_recorder.recording.measurement import CANCELLED
 
 if TYPE_CHECKING:
     from benchmark_recorder.harness.tasks import Task
@@ -155,7 +156,7 @@ async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None,
         return Timing(Outcome(success=False, error_type=TIMEOUT), elapsed, left_running=not call.done())
     if call.cancelled():
         # It was not cancelled from here: the orchestrator let a cancellation of its own escape.
-        outcome = Outcome(success=False, error_type="CancelledError", raised=True)
+        outcome = Outcome(success=False, error_type=CANCELLED, raised=True)
         return Timing(outcome, clock.now() - started)
     timing = call.result()
     if timeout is not None and timing.duration > timeout:

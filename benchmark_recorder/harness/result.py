@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.fields import FIELDS
+from benchmark_recorder.recording.salvage import INVALID_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 TIMEOUT: Final = "Timeout"
-INVALID_RESULT: Final = "InvalidResult"
 WRONG_RESULT: Final = "WrongResult"
 
 
@@ -45,9 +45,9 @@ class Outcome:
     input_tokens: int | None = None
     output_tokens: int | None = None
 
-    def others(self) -> dict[str, Any]:
-        """What it says beside success, agent and cost, as keywords of ``record_execution``."""
-        return {name: getattr(self, name) for name in _SAID if name not in {"success", "agent_selected", "cost"}}
+    def said(self) -> dict[str, Any]:
+        """What it says, as attributes of ``Measurement``."""
+        return {name: getattr(self, name) for name in _SAID}
 
 
 _SAID: Final = {f.argument: f.kind for f in FIELDS if f.argument in Outcome.__dataclass_fields__}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.recorder import BenchmarkRecorder
+    from benchmark_recorder.recording.measurement import Measurement
 
 
 class Job(NamedTuple):
@@ -144,8 +145,12 @@ class BenchmarkHarness:
         with progress_bar(len(jobs), shown=self._progress) as advance:
 
             async def do(job: Job) -> None:
-                timing = await execute(self._orchestrators[job.side], job.task.task, self._timeout, self._clock)
-                log.add(job, self.versions[job.side], timing)
+                run = log.begin(job, self.versions[job.side])
+                try:
+                    timing = await execute(self._orchestrators[job.side], job.task.task, self._timeout, self._clock)
+                finally:
+                    run.lineage.leave()
+                log.end(job, run, timing)
                 advance(1)
 
             await _work_off(jobs, do, self._concurrency)
@@ -184,24 +189,28 @@ class _Log:
         self._clock = clock
         self._left_running: Counter[str] = Counter()
 
-    def add(self, job: Job, version: str, timing: Timing) -> None:
-        outcome, task = timing.outcome, job.task
-        # To the nanosecond, so that virtual time does not depend on what else ran before it.
-        duration = round(timing.duration, 9)
-        metadata = {"run": self.run_id, "repeat": job.repeat, **_clock_of(self._clock)}
-        self._recorder.record_execution(
-            task.description,
-            duration,
-            outcome.success,
+    def begin(self, job: Job, version: str) -> Measurement:
+        """A root: what its orchestrator records in the same store while it works is a part of it."""
+        run = self._recorder.new_run(
+            job.task.description,
             version,
-            outcome.agent_selected,
-            outcome.cost,
-            task.complexity,
-            metadata,
-            task_id=task.id,
-            expected_agent=task.expected_agent,
-            **outcome.others(),
+            root=True,
+            difficulty=job.task.complexity,
+            metadata={"run": self.run_id, "repeat": job.repeat, **_clock_of(self._clock)},
+            task_id=job.task.id,
+            expected_agent=job.task.expected_agent,
         )
+        run.begin()
+        run.lineage.enter()
+        return run
+
+    def end(self, job: Job, run: Measurement, timing: Timing) -> None:
+        outcome, task, version = timing.outcome, job.task, run.version
+        # To the nanosecond, so that virtual time does not depend on what else ran before it.
+        run.duration = duration = round(timing.duration, 9)
+        for name, value in outcome.said().items():
+            setattr(run, name, value)
+        run.end()
         self._left_running[version] += timing.left_running
         self.executions.append(
             Execution(

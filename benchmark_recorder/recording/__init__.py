@@ -1,6 +1,9 @@
 """A record's way in.
 
-- ``measurement``: times a block of code or a function: ``recorder.measure``, ``recorder.track``.
+- ``admission``: makes a document of a caller's arguments. ``metric``: of a ``BenchmarkMetric``.
 - ``commit``: finds the git commit that the program runs from.
+- ``measurement``: times a block of code: ``recorder.measure``. ``lineage``: which run a run is a part of.
+- ``tracking``: measures each call of a function: ``recorder.track``; ``streams``: work that it hands back undone.
+- ``salvage``: what can be recorded of a measured run whose fields are partly wrong.
 - ``buffer``: writes records into the journal, and keeps them in memory while it cannot be written.
 """

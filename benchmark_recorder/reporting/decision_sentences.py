@@ -111,7 +111,8 @@ def gate_sentence(result: GateResult) -> str:
     wanted = {"block": {"block"}, "inconclusive": {"inconclusive", "missing"}, "warn": {"warn"}}
     reasons = [sentence for state, sentence in states if state in wanted.get(result.state, set())]
     if result.state == "inconclusive":
-        reasons += [one.sentence for one in result.warnings if one.code in {"tasks_not_run", "no_common_task"}]
+        known = {"tasks_not_run", "no_common_task", "store_out_of_reach"}
+        reasons += dict.fromkeys(one.sentence for one in result.warnings if one.code in known)
     if result.state == "warn":
         reasons += [alert.sentence for alert in result.alerts]
     return " ".join([f"{about}: {word}.", *reasons])

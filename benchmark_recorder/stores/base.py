@@ -1,7 +1,7 @@
 """The contract of a store: ``name``, ``append``, ``scan``, ``summarize``, ``documents``.
 
 A journal adds ``read`` and ``end``; ``supports`` names what a store does of ``EXTRAS``. A URL finds its store by an
-entry point (``config.open_store``).
+entry point (``opening.open_store``).
 
 A store holds validated documents (see ``records.Document``), and counts one ``record_id`` once. It knows nothing of
 statistics beyond cells, and nothing of other stores.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 from benchmark_recorder.errors import StoreFormatError
@@ -235,6 +235,20 @@ class Health:
     pending_since: str | None = None
     quarantined: int = 0
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+
+    def with_delivery(self, condition: Condition | None) -> Health:
+        """The same with what a remote store's delivery says; ``None`` if there is none."""
+        if condition is None:
+            return self
+        return replace(
+            self,
+            failing_since=min(filter(None, (self.failing_since, condition.failing_since)), default=None),
+            last_error=condition.last_error or self.last_error,
+            pending=condition.pending,
+            pending_since=condition.pending_since,
+            quarantined=condition.quarantined,
+            elsewhere=condition.elsewhere,
+        )
 
     @property
     def ok(self) -> bool:

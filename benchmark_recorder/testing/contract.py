@@ -71,6 +71,20 @@ class StoreContract(GroupsContract, PairsContract, UnitsContract):
         assert _documents(store) == [_with_all_fields(one), _with_all_fields(other)]
         assert sum(cell.n for cell in store.summarize(Query()).cells) == 2
 
+    def test_of_two_records_with_one_id_the_first_counts_whatever_the_other_says(self, store: Store) -> None:
+        """As where a caller says that two executions are the same, and the second one went otherwise."""
+        first = make_document(success=True, cost_estimated=0.5, execution_time=1.0)
+        other = first | {"success": False, "cost_estimated": 7.0, "execution_time": 9.0, "error_type": "Late"}
+        store.append([first])
+        store.append([make_document()])
+        store.append([other])
+        asked = Query(task_ids=(first["task_id"],))
+        (found,) = [d for d in store.documents(asked) if d["record_id"] == first["record_id"]]
+        assert found == first
+        late = completed(store).scan(Query(error_types=("Late",)), ["record_id"])["record_id"]
+        assert late.tolist() == []
+        assert sum(cell.n for cell in store.summarize(Query(success=False)).cells) == 0
+
     @pytest.mark.parametrize("query", QUERIES, ids=repr)
     def test_a_query_finds_what_matches_and_nothing_else(self, store: Store, query: Query) -> None:
         """Against the definition, ``Query.matches``."""

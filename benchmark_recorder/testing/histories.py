@@ -80,6 +80,8 @@ def _execution(rng: random.Random, number: int) -> Document:
     }
     left_out = (field for field in FIELDS if field.absent == "left out" and field.name not in _NOT_BY_CHANCE)
     fields |= {field.name: _some(rng, field) for field in left_out if rng.random() < 0.6}
+    if fields["success"]:
+        fields.pop("error_type", None)
     if not fields["cost_estimated"] and rng.random() < 0.5:
         fields["cost_known"] = True
     return make_document(**fields)

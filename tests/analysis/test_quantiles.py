@@ -29,7 +29,7 @@ def holds(comparison: Comparison, truth: float) -> bool:
 def mix(*tasks: list[float]) -> Mix:
     value = np.array([value for values in tasks for value in values])
     task = np.repeat(np.arange(len(tasks)), [len(values) for values in tasks])
-    return Mix.of(Values(value, task, value), len(tasks))
+    return Mix.of(Values(value, task, value, task), len(tasks))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.95, 0.99, 1.0])
@@ -132,3 +132,9 @@ def test_failed_runs_count_for_the_plain_value_alone() -> None:
     found = compare(known(old, new), "v1", "v2", "p95")
     assert found.v2_value == 100.0
     assert found.effect == pytest.approx(0.0, abs=1e-12)
+
+
+def test_failed_runs_count_among_the_runs_that_an_interval_needs() -> None:
+    rng = np.random.default_rng(6)
+    sides = [runs(v, ["a"] * 10 + ["b"] * 10, time=rng.random(20), success=[False, *[True] * 19]) for v in ("v1", "v2")]
+    assert compare(known(*sides), "v1", "v2", "p95").interval is not None

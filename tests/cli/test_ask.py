@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_recorder.history import History
 from benchmark_recorder.recorder import BenchmarkRecorder
 from tests.cli.commands import RECORD, one_line, process, run
 from tests.runs import record_runs
@@ -27,6 +28,18 @@ def test_show_prints_the_figures_of_a_version(store: Path) -> None:
     assert text.startswith("v2.0\n====\n")
     assert re.search(r"^runs +65$", text, re.MULTILINE)
     assert re.search(r"^mean time \(ms\) +[\d.]+ \[[\d.]+, [\d.]+\]$", text, re.MULTILINE)
+
+
+def test_show_gives_the_intervals_of_other_tasks_where_asked(store: Path) -> None:
+    history = History(store)
+    for more in ((), ("--by", "host")):
+        shown = json.loads(run("show", "v2.0", "--scope", "tasks", *more, "--json", "--store", store).stdout)
+        summary = shown["groups"][0]["summary"] if more else shown["summary"]
+        found = summary["estimates"]["mean"]["interval"]
+        other = history.get_historical_metrics("v2.0", scope="tasks").to_dict()["estimates"]["mean"]["interval"]
+        own = history.get_historical_metrics("v2.0").to_dict()["estimates"]["mean"]["interval"]
+        assert found == pytest.approx(other)
+        assert found["high"] - found["low"] > own["high"] - own["low"]
 
 
 def test_compare_shows_all_metrics_or_the_one_asked_for(store: Path) -> None:

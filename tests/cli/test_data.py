@@ -51,7 +51,47 @@ def test_each_argument_of_record_execution_is_an_option() -> None:
     options = set(re.findall(r"^  --([a-z-]+)", run("record", "--help").stdout, re.MULTILINE))
     arguments = {field.argument for field in FIELDS} - {None, "task"}
     spelled = {"agent" if name == "agent_selected" else str(name).replace("_", "-") for name in arguments}
-    assert options == spelled | {"store"}
+    assert options == spelled | {"store", "idempotency-key"}
+
+
+@pytest.mark.parametrize("text", ["83e2010", "3e563", "NaN", "-Infinity", "1.10", "1e5", "007", "0x10", "[NaN]", "x=y"])
+def test_metadata_that_no_number_gives_back_stays_a_text_in_records_and_filters(text: str) -> None:
+    record = ("record", "x", "--duration", "1", "--success", "--version", "v")
+    assert run(*record, "--metadata", f"sha={text}").exit_code == 0
+    (document,) = json.loads(Path("benchmarks/metrics.json").read_text())["metrics"]
+    assert document["metadata"] == {"sha": text}
+    assert json.loads(run("list", "--metadata", f"sha={text}", "--json").stdout)["versions"] != []
+
+
+@pytest.mark.parametrize("value", [3, -1.5, 0.1, 1e300, True, None, [1.10, {}], {"a": "b"}], ids=repr)
+def test_metadata_that_is_json_stays_what_it_is(value: object) -> None:
+    record = ("record", "x", "--duration", "1", "--success", "--version", "v")
+    assert run(*record, "--metadata", f"a={json.dumps(value)}").exit_code == 0
+    (document,) = json.loads(Path("benchmarks/metrics.json").read_text())["metrics"]
+    assert document["metadata"] == {"a": value}
+
+
+def test_what_is_recorded_twice_under_one_key_counts_once() -> None:
+    record = ("record", "x", "--duration", "1", "--version", "v", "--idempotency-key", "run-1")
+    assert run(*record, "--success").exit_code == run(*record, "--failure").exit_code == 0
+    (document,) = json.loads(Path("benchmarks/metrics.json").read_text())["metrics"]
+    assert document["success"] is True
+
+
+def test_the_configured_version_serves_a_record_that_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = ("record", "x", "--duration", "1", "--success")
+    result = run(*record)
+    assert result.exit_code == 2
+    assert one_line(result).startswith("benchmark-recorder: version: give it in the call, or once")
+    monkeypatch.setenv("BENCHMARK_RECORDER_VERSION", "v7")
+    assert run(*record).exit_code == 0
+    assert "v7" in run("list").stdout
+
+
+def test_success_with_a_class_of_failure_is_wrong_usage() -> None:
+    result = run("record", "x", "--duration", "1", "--success", "--version", "v", "--error-type", "Timeout")
+    assert result.exit_code == 2
+    assert one_line(result).startswith("benchmark-recorder: error_type: 'Timeout' together with success")
 
 
 @pytest.mark.parametrize(

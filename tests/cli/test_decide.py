@@ -162,3 +162,19 @@ def test_a_wrong_limit_is_an_error_that_names_the_option(margin: str, store: Pat
     result = run("gate", "v1.0", "v2.0", "--margin", margin, "--store", store)
     assert result.exit_code == 2
     assert "margin" in one_line(result)
+
+
+def test_a_gate_without_its_server_is_inconclusive_unless_partial_data_will_do(store: Path) -> None:
+    journal = {
+        "BENCHMARK_RECORDER_STORE": "mongodb://127.0.0.1:9/bench?serverSelectionTimeoutMS=100",
+        "BENCHMARK_RECORDER_JOURNAL": str(store),
+    }
+    given = ["v1.0", "v2.0", "--on-inconclusive", "fail"]
+    assert run("gate", *given, **journal).exit_code == 3
+    assert run("gate", *given, "--allow-partial", **journal).exit_code == 0
+    report = ["report", "v1.0", "v2.0", "--gate"]
+    assert "inconclusive" in run(*report, **journal).stderr
+    assert "inconclusive" not in run(*report, "--allow-partial", **journal).stderr
+    claims = ["claims", "v1.0", "v2.0", "--claim", "time 10% lower"]
+    assert "NOT SHOWN" in run(*claims, **journal).stdout
+    assert "NOT SHOWN" not in run(*claims, "--allow-partial", **journal).stdout

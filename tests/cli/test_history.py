@@ -85,7 +85,7 @@ def test_a_remote_store_without_a_journal_answers(command: list[str], monkeypatc
     remote = MemoryStore()
     monkeypatch.setattr(MemoryStore, "is_remote", True)
     record_runs(BenchmarkRecorder(store=remote))
-    monkeypatch.setattr("benchmark_recorder.config.open_store", lambda _: remote)
+    monkeypatch.setattr("benchmark_recorder.opening.open_store", lambda _: remote)
     result = run(*command, BENCHMARK_RECORDER_STORE="other://somewhere")
     assert (result.exit_code, result.stderr) == (0, "")
     assert files() == {}

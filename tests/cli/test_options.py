@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import QUERIES, READING, one_line, run
+from benchmark_recorder.recorder import BenchmarkRecorder
+from tests.cli.commands import QUERIES, READING, RECORD, one_line, run
+from tests.runs import record_runs
 
 
 def test_the_default_place_is_under_the_working_directory() -> None:
@@ -72,3 +74,16 @@ def test_a_wrong_question_is_one_line_and_exit_2(arguments: list[str], store: Pa
     assert result.exit_code == 2
     assert result.stdout == ""
     assert re.match(r"benchmark-recorder: \S+: expected ", one_line(result))
+
+
+@pytest.mark.parametrize("command", [*READING, "export", "record", "sync", "prune", "import"])
+def test_every_command_that_takes_a_store_takes_a_journal(command: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.json"
+    with BenchmarkRecorder(elsewhere) as recorder:
+        record_runs(recorder, repeats=3)
+    words = {**READING, "export": ["export", "--output", "runs.jsonl"], "record": RECORD, "sync": ["sync"]}
+    words |= {"prune": ["prune", "--older-than", "1"], "import": ["import", str(elsewhere)]}
+    url = "mongodb://127.0.0.1:9/bench?serverSelectionTimeoutMS=50"
+    done = run(*words[command], "--store", url, "--journal", elsewhere)
+    assert done.exit_code == {"doctor": 5, "export": 4}.get(command, 0), done.output  # an export needs all records
+    assert not (tmp_path / "benchmarks" / "metrics.json").exists()

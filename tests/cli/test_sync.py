@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -119,8 +120,8 @@ def test_a_server_out_of_reach_is_exit_4_and_no_password_is_shown(journal: Path)
     assert done.exit_code == 4
     assert "mongodb://127.0.0.1:9/bench.executions cannot be reached" in done.output
     told = run("--store", url, "doctor", "--json")  # which delivers nothing itself
-    assert "cannot be reached" in json.loads(told.output)["delivery"]["last_error"]
-    assert json.loads(told.output)["delivery"]["failing_since"]
+    assert "cannot be reached" in json.loads(told.stdout)["delivery"]["last_error"]
+    assert json.loads(told.stdout)["delivery"]["failing_since"]
     assert "s3cret" not in done.output + told.output
 
 
@@ -128,13 +129,26 @@ def test_doctor_asks_the_server_one_question(journal: Path, url: str) -> None:
     assert json.loads(run("--store", url, "doctor", "--json").stdout)["delivery"]["question"] == "answered"
     away = run("--store", "mongodb://127.0.0.1:9/bench?serverSelectionTimeoutMS=50", "doctor")
     assert "question          mongodb://127.0.0.1:9/bench.executions cannot be reached" in away.output
+    assert away.exit_code == 5
+    assert "mongodb://127.0.0.1:9/bench.executions is down: " in away.stderr
+
+
+def test_doctor_says_since_when_a_server_is_down_and_may_leave_it_alone(journal: Path) -> None:
+    url = "mongodb://127.0.0.1:9/bench?serverSelectionTimeoutMS=50"
+    alone = run("--store", url, "doctor", "--no-connect", "--json")
+    assert (alone.exit_code, json.loads(alone.stdout)["delivery"]["question"]) == (0, "not asked")
+    run("--store", url, "record", "t", "--duration", "1", "--success", "--version", "v")
+    assert run("--store", url, "sync").exit_code == 4
+    done = run("--store", url, "doctor", "--no-connect")
+    assert done.exit_code == 5
+    assert re.search(r"executions is down since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC: .*cannot be reached", done.stderr)
 
 
 def test_doctor_shows_the_hosts_of_a_url_and_none_of_its_secrets(journal: Path) -> None:
     options = "authMechanismProperties=AWS_SESSION_TOKEN:s3cret&tlsCertificateKeyFilePassword=s3cret"
     for more in ((), ("--json",)):
         done = run("--store", f"mongodb://user:s3cret@127.0.0.1:9/bench?{options}", "doctor", *more)
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == 5, done.output
         assert "mongodb://***@127.0.0.1:9/bench" in done.output
         assert "s3cret" not in done.output
 

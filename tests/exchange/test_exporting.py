@@ -240,12 +240,16 @@ def test_a_hostile_text_in_every_field_breaks_no_form(text: str) -> None:
         fields: dict[str, Any] = {
             "agent_selected": text,
             "expected_agent": text,
-            "error_type": text,
             "model": text,
             "task_id": text,
         }
-        for success in (True, False):
-            recorder.record_execution(text, 1.5, success, text, metadata={text[:99]: text[:99]}, **fields)
+        for error_type in (None, text):
+            recorder.record_execution(
+                *(text, 1.5, error_type is None, text),
+                metadata={text[:99]: text[:99]},
+                error_type=error_type,
+                **fields,
+            )
     documents = list(store.documents(Query()))
     assert round_trip(documents, "jsonl") == round_trip(documents, "json") == documents
     assert len(round_trip(documents, "csv")) == 2

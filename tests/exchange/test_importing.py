@@ -136,7 +136,7 @@ def test_more_than_a_batch_is_imported_whole(tmp_path: Path) -> None:
         ({"duration": -1}, "execution_time", "expected a finite number"),
         ({"duration": float("nan")}, "execution_time", "expected a finite number"),
         ({"duration": None}, "execution_time", "is missing"),
-        ({"version": ""}, "version", "expected a text that is not empty"),
+        ({"version": ""}, "version", "expected a text that is not blank"),
         (
             {"version": None},
             "version",
@@ -409,3 +409,29 @@ def test_anything_else_is_nothing(content: bytes) -> None:
 
 def test_a_table_is_known_by_its_names() -> None:
     assert form_of(b"\xef\xbb\xbfversion;duration;success\n") is Form.CSV
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_key_in_a_file_is_the_key_of_record_execution(form: str, tmp_path: Path) -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    recorder.record_execution("a", 1.0, True, "v1", idempotency_key="run-1")
+    again = LINE | {"idempotency_key": "run-1"}
+    path = written(tmp_path / "x", again, again | {"idempotency_key": "run-2"})
+    if form == "csv":
+        names = list(again)
+        rows = [[str(again[name]) for name in names], [*(str(again[name]) for name in names[:-1]), "run-2"]]
+        path.write_text("\n".join(",".join(row) for row in (names, *rows)))
+    assert import_file(path, recorder.store).new == 1
+    assert import_file(path, recorder.store).new == 0
+
+
+def test_a_wrong_key_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRecordError, match="line 1: idempotency_key: expected a text"):
+        import_file(written(tmp_path / "x", LINE | {"idempotency_key": 3}), MemoryStore())
+
+
+def test_success_with_a_class_of_failure_is_named_with_its_line(tmp_path: Path) -> None:
+    store = MemoryStore()
+    with pytest.raises(InvalidRecordError, match="line 2: error_type: 'Timeout' together with success"):
+        import_file(written(tmp_path / "x", LINE, LINE | {"error_type": "Timeout"}), store)
+    assert held(store) == []

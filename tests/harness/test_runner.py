@@ -266,7 +266,7 @@ def test_a_cancellation_that_the_orchestrator_let_escape_is_its_failure(recorder
         raise asyncio.CancelledError
 
     counts = run_one(recorder, leak).by_version["v1.0"]
-    assert [r["error_type"] for r in recorded(recorder)] == ["CancelledError"]
+    assert [r["error_type"] for r in recorded(recorder)] == ["Cancelled"]
     assert counts.exceptions == 1
 
 
@@ -511,3 +511,24 @@ def test_importing_the_harness_imports_neither_rich_nor_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_an_orchestrator_records_of_itself_is_a_part_of_the_harness_run() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+
+    class Tracked:
+        version = "v1"
+
+        @recorder.track(version="v1", task="its own")
+        async def execute_task(self, task: Any) -> dict[str, Any]:
+            for _ in range(2):
+                async with recorder.measure("a step", "v1") as step:
+                    step.cost = 0.25
+            return {"success": True}
+
+    BenchmarkHarness([Tracked()], recorder=recorder, repeats=2, concurrency=2, progress=False).run([TASK])
+    assert recorder.get_historical_metrics("v1").count == 2
+    roots = [metric for metric in recorder.get_all_metrics() if metric.parent_id is None]
+    assert [(root.task_id, root.cost_estimated) for root in roots] == [("t-1", 0.5)] * 2
+    parts = [metric.parent_id for metric in recorder.get_all_metrics() if metric.parent_id is not None]
+    assert sorted(parts) == sorted([str(root.record_id) for root in roots] * 3)

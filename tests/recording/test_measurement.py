@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
 
 import pytest
 
+from benchmark_recorder.errors import InvalidRecordError
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import BenchmarkMetric
 from benchmark_recorder.stores.memory import MemoryStore
@@ -84,7 +82,7 @@ def test_a_cancelled_task_is_a_failure(recorder: BenchmarkRecorder) -> None:
             await task
 
     asyncio.run(cancel())
-    assert only(recorder).error_type == "CancelledError"
+    assert (only(recorder).success, only(recorder).error_type) == (False, "Cancelled")
 
 
 def test_blocks_may_overlap(recorder: BenchmarkRecorder) -> None:
@@ -102,15 +100,6 @@ def test_blocks_may_overlap(recorder: BenchmarkRecorder) -> None:
     assert all(metric.agent_selected == metric.task_description for metric in metrics)
 
 
-def test_measuring_never_raises_an_error_of_its_own(recorder: BenchmarkRecorder) -> None:
-    with recorder.measure(task="a", version="v1") as run:
-        run.cost = -1.0
-    with recorder.measure(task=None, version=""):  # type: ignore[arg-type]
-        pass
-    assert recorder.get_all_metrics() == []
-    assert recorder.health().invalid == 2
-
-
 def test_a_strict_recorders_storage_trouble_does_not_reach_what_is_measured() -> None:
     class Full(MemoryStore):
         def append(self, documents: object, *, fresh: bool = False) -> int:
@@ -123,96 +112,6 @@ def test_a_strict_recorders_storage_trouble_does_not_reach_what_is_measured() ->
     assert "No space left" in (recorder.health().last_error or "")
 
 
-def test_a_tracked_function_is_recorded_by_its_name_and_stays_what_it_is(recorder: BenchmarkRecorder) -> None:
-    @recorder.track(version="v1", agent_selected="calculator")
-    def add(left: int, right: int = 2) -> int:
-        """Add."""
-        return left + right
-
-    assert add(1) == 3
-    assert add.__doc__ == "Add."
-    assert list(inspect.signature(add).parameters) == ["left", "right"]
-    assert only(recorder).task_description.endswith("add")
-    assert only(recorder).agent_selected == "calculator"
-
-
-def test_a_tracked_coroutine_function_is_recorded_when_it_ends(recorder: BenchmarkRecorder) -> None:
-    @recorder.track(version="v1", task=lambda task: task["description"], outcome=lambda result: {"cost": result})
-    async def execute(task: dict[str, str]) -> float:
-        await asyncio.sleep(0)
-        return 0.5
-
-    assert inspect.iscoroutinefunction(execute)
-    assert asyncio.run(execute({"description": "Write a blog post"})) == 0.5
-    assert only(recorder).task_description == "Write a blog post"
-    assert only(recorder).cost_estimated == 0.5
-
-
-def test_a_plain_function_that_returns_a_coroutine_is_measured_until_that_ends(recorder: BenchmarkRecorder) -> None:
-    async def work(answer: float) -> float:
-        await asyncio.sleep(0.01)
-        return 1 / answer
-
-    @recorder.track(version="v1", task="work", outcome=lambda result: {"cost": result})
-    def start(answer: float) -> Coroutine[None, None, float]:
-        return work(answer)
-
-    assert asyncio.run(start(2)) == 0.5
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(start(0))
-    good, bad = recorder.get_all_metrics()
-    assert good.execution_time >= 0.01
-    assert good.cost_estimated == 0.5
-    assert bad.error_type == "ZeroDivisionError"
-
-
-def test_a_tracked_functions_exception_passes_on(recorder: BenchmarkRecorder) -> None:
-    @recorder.track(version="v1", task="divide")
-    def divide() -> float:
-        return 1 / 0
-
-    with pytest.raises(ZeroDivisionError):
-        divide()
-    assert only(recorder).error_type == "ZeroDivisionError"
-
-
-def test_a_broken_outcome_or_task_function_is_logged_and_hurts_nobody(
-    recorder: BenchmarkRecorder, caplog: pytest.LogCaptureFixture
-) -> None:
-    @recorder.track(version="v1", task=lambda: str(1 / 0), outcome=lambda result: result.cost)
-    def work() -> str:
-        return "done"
-
-    assert work() == "done"
-    assert only(recorder).success
-    assert [record.getMessage().rpartition(" tracked ")[0] for record in caplog.records] == [
-        "the task function of the",
-        "the outcome function of the",
-    ]
-
-
-def test_a_generator_cannot_be_tracked_and_the_error_says_what_to_do(recorder: BenchmarkRecorder) -> None:
-    def stream() -> Iterator[int]:
-        yield 1
-
-    async def stream_async() -> AsyncIterator[int]:
-        yield 1
-
-    for function in (stream, stream_async):
-        with pytest.raises(TypeError, match=r"with recorder\.measure"):
-            recorder.track(version="v1")(function)
-
-
-def test_a_partial_function_can_be_tracked(recorder: BenchmarkRecorder) -> None:
-    assert recorder.track(version="v")(functools.partial(int, "7"))() == 7
-    assert [metric.task_description for metric in recorder.get_all_metrics()] == ["partial"]
-
-
-def test_a_wrong_name_fails_where_a_function_is_decorated_not_where_it_is_called(recorder: BenchmarkRecorder) -> None:
-    with pytest.raises(TypeError, match="agent"):
-        recorder.track(version="v", agent="builder")  # type: ignore[call-arg]
-
-
 def test_what_one_run_adds_to_its_metadata_is_not_the_next_ones(recorder: BenchmarkRecorder) -> None:
     common = {"suite": "nightly"}
     for number in range(2):
@@ -223,3 +122,76 @@ def test_what_one_run_adds_to_its_metadata_is_not_the_next_ones(recorder: Benchm
         {"suite": "nightly", "0": 0},
         {"suite": "nightly", "1": 1},
     ]
+
+
+@pytest.mark.parametrize("ending", [SystemExit(0), SystemExit(False), SystemExit(), GeneratorExit()], ids=repr)
+def test_what_ends_work_without_anything_having_gone_wrong_is_no_failure(
+    recorder: BenchmarkRecorder, ending: BaseException
+) -> None:
+    with pytest.raises(type(ending)), recorder.measure("t", "v1"):
+        raise ending
+    assert (only(recorder).success, only(recorder).error_type) == (True, None)
+
+
+@pytest.mark.parametrize("ending", [SystemExit(1), SystemExit("why"), KeyboardInterrupt()], ids=repr)
+def test_any_other_end_of_the_program_is_a_failure(recorder: BenchmarkRecorder, ending: BaseException) -> None:
+    with pytest.raises(type(ending)), recorder.measure("t", "v1"):
+        raise ending
+    assert (only(recorder).success, only(recorder).error_type) == (False, type(ending).__name__)
+
+
+def test_a_failures_cause_is_in_its_metadata(recorder: BenchmarkRecorder) -> None:
+    def fail(error: BaseException, cause: BaseException | None = None) -> None:
+        with pytest.raises(type(error)), recorder.measure("t", "v1"):
+            raise error from cause
+
+    middle = ValueError()
+    middle.__cause__ = TimeoutError()
+    fail(RuntimeError(), middle)
+    fail(ExceptionGroup("several", [KeyError(), ExceptionGroup("inner", [KeyError(), OSError()])]))
+    fail(RuntimeError())
+    assert [(m.error_type, m.metadata) for m in recorder.get_all_metrics()] == [
+        ("RuntimeError", {"cause": "TimeoutError"}),
+        ("ExceptionGroup", {"cause": "KeyError, OSError"}),
+        ("RuntimeError", {}),
+    ]
+
+
+def test_causes_that_go_round_in_a_circle_end(recorder: BenchmarkRecorder) -> None:
+    one, other = ValueError(), KeyError()
+    one.__cause__, other.__cause__ = other, one
+    with pytest.raises(ValueError), recorder.measure("t", "v1"):  # noqa: PT011
+        raise one
+    assert only(recorder).metadata == {"cause": "KeyError"}
+
+
+def test_cancelled_work_can_be_left_out_and_so_can_any_run(recorder: BenchmarkRecorder) -> None:
+    with pytest.raises(asyncio.CancelledError), recorder.measure("t", "v1", cancelled="discard"):
+        raise asyncio.CancelledError
+    with recorder.measure("t", "v1") as run:
+        run.discard()
+    with pytest.raises(ZeroDivisionError), recorder.measure("t", "v1", cancelled="discard"):
+        _ = 1 / 0
+    assert only(recorder).error_type == "ZeroDivisionError"
+    with pytest.raises(InvalidRecordError, match="cancelled: expected"):
+        recorder.measure("t", "v1", cancelled="ignore")  # type: ignore[arg-type]
+
+
+def test_a_run_that_says_both_success_and_a_class_of_failure_is_a_failure(recorder: BenchmarkRecorder) -> None:
+    with recorder.measure("t", "v1") as run:
+        run.error_type = "WrongAnswer"
+    assert (only(recorder).success, only(recorder).error_type) == (False, "WrongAnswer")
+
+
+def test_a_block_that_knows_its_duration_better_says_so(recorder: BenchmarkRecorder) -> None:
+    with recorder.measure("t", "v1") as run:
+        run.duration = 12.5
+    assert only(recorder).execution_time == 12.5
+
+
+def test_without_a_version_the_block_fails_where_it_is_made(recorder: BenchmarkRecorder) -> None:
+    for version in (None, "", "  ", 3):
+        with pytest.raises(InvalidRecordError, match="version: give it in the call, or once"):
+            recorder.measure("t", version)  # type: ignore[arg-type]
+    with pytest.raises(InvalidRecordError, match="version"):
+        recorder.track(len)
