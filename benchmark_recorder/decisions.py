@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import Claim
     from benchmark_recorder.queries import Query, QueryArguments
     from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
-    from benchmark_recorder.reporting.decision_views import ClaimReportView, GateResultView, SelfTestView
+    from benchmark_recorder.reporting.decision_views import (
+        ClaimReportView,
+        GateResultView,
+        RunPlanView,
+        SelfTestView,
+    )
 
 Scope: TypeAlias = Literal["suite", "tasks"]
+Method: TypeAlias = Literal["auto", "log", "rank"]
 
 
 class Decisions:
@@ -85,6 +91,7 @@ class Decisions:
         margin: float | None = ...,
         blocks: str | None = ...,
         block_sd: float | None = ...,
+        method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> ComparisonView: ...
     @overload
@@ -99,6 +106,7 @@ class Decisions:
         margin: float | None = ...,
         blocks: str | None = ...,
         block_sd: float | None = ...,
+        method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
@@ -112,6 +120,7 @@ class Decisions:
         margin: float | None = None,
         blocks: str | None = "auto",
         block_sd: float | None = None,
+        method: Method = "log",
         **query: Unpack[QueryArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -124,6 +133,8 @@ class Decisions:
                 Statistics and tokens need the values of single runs: no ``by``, at most 5,000,000 runs.
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
+            method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
+                move it) or ``"auto"`` (ranks where many runs are far from their task's median).
             margin: the largest difference that does not matter; each metric's own unless given.
             blocks: what runs share beside their version: ``"auto"``: the runs of a host without a gap over 3 hours, at
                 most 24 hours; a key as in ``by``; or ``None``. Where the versions do not share them equally, the
@@ -137,17 +148,19 @@ class Decisions:
         """
         from benchmark_recorder.analysis import compare, compare_slices
         from benchmark_recorder.comparing import compared_cells
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.questions import by_key
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
         asked = self._pair(v1, v2, query)
         if by is not None:
+            if method == "rank":
+                raise InvalidQueryError('method: "rank" compares all runs together; omit either it or by')
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        compared = compare(
-            compared_cells(self._store, asked, blocks, block_sd), v1, v2, metric, scope=scope, margin=margin
-        )
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -176,11 +189,12 @@ class Decisions:
         """
         from benchmark_recorder.analysis import compare_all
         from benchmark_recorder.comparing import compared_cells
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
-        found = compare_all(
-            compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd), v1, v2, scope=scope
-        )
+        asked = self._pair(v1, v2, query)
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
+        found = compare_all(cells, v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -206,6 +220,7 @@ class Decisions:
         scope: Scope = "suite",
         blocks: str | None = "auto",
         block_sd: float | None = None,
+        method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> ClaimReportView:
@@ -218,6 +233,7 @@ class Decisions:
             scope: see ``compare_versions``.
             blocks: see there.
             block_sd: see there.
+            method: see ``compare_versions``.
             allow_partial: whether a claim may be shown although the remote store could not be reached.
             **query: which executions; not ``version``.
 
@@ -230,7 +246,7 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
         cells = compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd)
-        found = check_claims(cells, v1, v2, claims, scope=scope, allow_partial=allow_partial)
+        found = check_claims(cells, v1, v2, claims, scope=scope, method=method, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
     def check_gate(  # noqa: PLR0913 - settings
@@ -249,6 +265,7 @@ class Decisions:
         scope: Scope | None = None,
         blocks: str | None = "setting",
         block_sd: float | None = None,
+        method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
@@ -274,6 +291,7 @@ class Decisions:
             scope: see ``compare_versions``.
             blocks: see there; ``"setting"``: what the table says (``"none"`` for no blocks), else ``"auto"``.
             block_sd: see there.
+            method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
             **query: which executions; not ``version``. With a window or a file: of the candidate.
@@ -284,6 +302,7 @@ class Decisions:
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
         from benchmark_recorder.comparing import compared_cells, past_runs, side_by_side
+        from benchmark_recorder.parts import with_parts
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
@@ -299,7 +318,7 @@ class Decisions:
         blocks = settings.pop("blocks") or "auto"
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = compared_cells(self._store, asked, blocks, block_sd)
+            cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
         else:
             own = replace(asked, versions=(candidate,))
             past = past_runs(self._store, baseline, own, baseline_days, baseline_file)
@@ -311,11 +330,62 @@ class Decisions:
             policy=policy,
             window=baseline_days,
             target=target,
+            method=method,
             allow_partial=allow_partial,
             **settings,
             origins=origins,
         )
         return GateResultView.from_result(found, narrowed=bool(query) or baseline_days is not None)
+
+    def plan_runs(  # noqa: PLR0913 - settings
+        self,
+        v1: str,
+        v2: str | None = None,
+        metric: str = "execution_time",
+        *,
+        effect: float,
+        power: float = 0.8,
+        decision: Literal["gate", "verdict", "claim"] = "gate",
+        scope: Scope = "suite",
+        margin: float | None = None,
+        **query: Unpack[QueryArguments],
+    ) -> RunPlanView:
+        """How many further runs does a decision take?
+
+        Args:
+            v1: the baseline.
+            v2: the candidate; unless given, or where it has no runs yet, it is taken to vary as the baseline does.
+            metric: see ``compare_versions``.
+            effect: the true change to plan for: 0.1 is 10%, or 10 points. For a gate: how much worse the candidate
+                is; beyond the margin it is to be blocked, within it (0 is unchanged) it is to pass. For a verdict: in
+                either direction. For a claim: the improvement that is claimed, and is to be told from none.
+            power: how often the decision is to be reached; 0.8 is 80%.
+            decision: ``"gate"`` (its other guardrails are allowed for), ``"verdict"`` or ``"claim"``.
+            scope: see ``compare_versions``.
+            margin: of the gate or of the verdict; its usual one unless given.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong, or no number of runs decides at that effect.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import plan_runs
+        from benchmark_recorder.comparing import compared_cells
+        from benchmark_recorder.reporting.decision_views import RunPlanView
+
+        found = plan_runs(
+            compared_cells(self._store, self._pair(v1, v1 if v2 is None else v2, query)),
+            v1,
+            v2,
+            metric,
+            effect=effect,
+            power=power,
+            decision=decision,
+            scope=scope,
+            margin=margin,
+            margins=self.gate_settings.get("margins"),
+        )
+        return RunPlanView.from_result(found, narrowed=bool(query))
 
     def selftest(
         self,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack, overload
 
 from benchmark_recorder.decisions import Decisions, query_of
+from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmark_recorder.decisions import Scope
     from benchmark_recorder.queries import Filters, Names, QueryArguments
+    from benchmark_recorder.reporting.comparison_views import EachComparisonView
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
 
 
@@ -71,6 +73,38 @@ class History(Decisions):
         if by is not None:
             return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed, scope=scope)
         return summary_of(self._store, label, asked, narrowed=narrowed, scope=scope)
+
+    def compare_each(
+        self,
+        baseline: str,
+        candidates: Sequence[str],
+        *,
+        scope: Scope = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> EachComparisonView:
+        """Which of several versions are better than one?
+
+        Args:
+            baseline: the version that each is compared with.
+            candidates: adjusted for their number, and for that of the metrics.
+            scope: see ``compare_versions``.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: a name is repeated, or the scope or an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import compare_each
+        from benchmark_recorder.comparing import compared_cells
+        from benchmark_recorder.questions import version_names
+        from benchmark_recorder.reporting.comparison_views import EachComparisonView
+
+        names = version_names(candidates)
+        if baseline in names or len(set(names)) < len(names):
+            raise InvalidQueryError("candidates: expected versions that differ from each other and from the baseline")
+        cells = {name: compared_cells(self._store, self._pair(baseline, name, query), "auto") for name in names}
+        found = compare_each(cells, baseline, scope=scope)
+        return EachComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def generate_report(
         self,

@@ -5,12 +5,15 @@ pytest imports this file in every run, so it imports the rest of the package onl
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Generator, Iterator
 
     from benchmark_recorder.bound import BoundRecorder
     from benchmark_recorder.recorder import BenchmarkRecorder
@@ -20,6 +23,8 @@ NAME: Final = "benchmark_recorder"
 
 _recorder: Final = pytest.StashKey["BenchmarkRecorder"]()
 _recorded: Final = pytest.StashKey[int]()
+_failure: Final = pytest.StashKey[str]()
+_dirt: Final = pytest.StashKey[dict[str, bool]]()
 _summary: Final = pytest.StashKey[list[str]]()
 _passes: Final = pytest.StashKey[bool]()
 _JUDGED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -46,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Add the marker; check that the options go together."""
     config.addinivalue_line(
         "markers",
-        f"{NAME}(task=..., version=..., expected_agent=..., ...): what the fixture {NAME} records of this test",
+        f"{NAME}(task=..., version=..., repeats=..., expected_agent=..., ...): what the fixture {NAME} records of it",
     )
     option = config.option
     if option.bench_gate and not option.bench_compare:
@@ -94,24 +99,97 @@ def _recorder_of(config: pytest.Config) -> BenchmarkRecorder:
 def benchmark_recorder(request: pytest.FixtureRequest) -> Iterator[BoundRecorder]:
     """Records executions of this test's task: call a function with it, or use ``measure()`` or ``record(seconds)``."""
     from benchmark_recorder.bound import BoundRecorder
+    from benchmark_recorder.errors import InvalidRecordError
+    from benchmark_recorder.recording.checkout import dirt_of
 
     config = request.config
-    known: dict[str, Any] = {"task": request.node.nodeid, "version": config.option.bench_version}
+    known: dict[str, Any] = {"task": None, "version": config.option.bench_version, "repeats": ()}
     for marker in reversed(list(request.node.iter_markers(NAME))):  # the closest one last
         if marker.args:
             pytest.fail(f"{NAME}: the marker takes only keyword arguments: task=..., version=...", pytrace=False)
         known |= marker.kwargs
-    task, version = known.pop("task"), known.pop("version")
-    if not version:
-        pytest.fail(f"{NAME}: name the version: --bench-version NAME, or version= in the marker", pytrace=False)
+    if _dirt not in config.stash:
+        config.stash[_dirt] = dirt_of(config.invocation_params.dir)
+    dirt = config.stash[_dirt]
+    if dirt and isinstance(known.get("metadata", {}), dict):
+        known["metadata"] = {**dirt, **known.get("metadata", {})}
+    task, version, repeats = known.pop("task"), known.pop("version"), known.pop("repeats")
     try:
         bound = BoundRecorder(
-            _recorder_of(config), version=version, task=task, known=known, ignored=(pytest.skip.Exception,)
+            _recorder_of(config),
+            version=version,
+            task=task or _task_of(request.node, repeats),
+            known=known,
+            ignored=(pytest.skip.Exception,),
+            held=True,
         )
-    except TypeError as error:
+    except InvalidRecordError:
+        pytest.fail(
+            f"{NAME}: name the version: --bench-version NAME, or version= in the marker; or set "
+            "BENCHMARK_RECORDER_VERSION",
+            pytrace=False,
+        )
+    except (TypeError, ValueError) as error:
         pytest.fail(f"{NAME}: the marker: {error}", pytrace=False)
     yield bound
+    failure = request.node.stash.get(_failure, None)
+    forgotten = bound.never_awaited
+    bound.release(failure)
     config.stash[_recorded] = config.stash.get(_recorded, 0) + bound.count
+    if forgotten and failure is None:
+        pytest.fail(f"{NAME}: never awaited, so nothing was recorded: {forgotten}()", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep how a test ended for its fixture: an execution whose test fails is no success."""
+    if call.when == "call" and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+        item.stash[_failure] = call.excinfo.typename
+    return (yield)
+
+
+def _task_of(item: pytest.Item, repeats: str | Collection[str]) -> str:
+    """The test and what its parameters hold, without those that only repeat it.
+
+    pytest names a parameter that is long, or no plain value, by its position (``prompt0``), and one that was put before
+    it renames it. Such a name is replaced by what the parameter holds.
+
+    Raises:
+        ValueError: there is no such parameter, or it holds something without a text of its own.
+    """
+    callspec = getattr(item, "callspec", None)
+    parameters = dict(callspec.params) if callspec is not None else {}
+    left_out = {"__pytest_repeat_step_number", *([repeats] if isinstance(repeats, str) else repeats)}
+    unknown = [name for name in left_out if name not in parameters and not name.startswith("__")]
+    if unknown:
+        raise ValueError(f"repeats: the test has no parameter {', '.join(sorted(unknown))}")
+    if callspec is None:
+        return item.nodeid
+    positional = any(
+        re.search(rf"(^|-){re.escape(name)}{index}($|-)", callspec.id) for name, index in callspec.indices.items()
+    )
+    if not positional and left_out.isdisjoint(parameters):
+        return item.nodeid
+    held = "-".join(_text_of(name, value) for name, value in parameters.items() if name not in left_out)
+    test = item.nodeid.removesuffix(f"[{callspec.id}]")
+    return f"{test}[{held}]" if held else test
+
+
+def _text_of(name: str, value: object) -> str:
+    """What a parameter holds, as a text that is the same in each session."""
+    if isinstance(value, str):
+        return value
+    with suppress(TypeError, ValueError):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    text = getattr(value, "__qualname__", None) or repr(value)
+    if " at 0x" in text:
+        raise ValueError(
+            f"the parameter {name} is a {type(value).__name__}, which has no text of its own: name the task in the "
+            "marker, or give the parameter an id: pytest.param(..., id=...)"
+        )
+    return str(text)
 
 
 @pytest.hookimpl(optionalhook=True)

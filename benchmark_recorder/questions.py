@@ -206,9 +206,11 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
+    from benchmark_recorder.parts import with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
-    found, _ = _summary(store, version, asked, store.summarize(asked), scope)
+    cells = with_parts(store, asked, store.summarize(asked))
+    found, _ = _summary(store, version, asked, cells, scope)
     return SummaryView.from_result(found, narrowed=narrowed)
 
 

@@ -57,6 +57,9 @@ class BenchmarkRecorder(_Questions):
         version: of records that name none.
         labels: metadata of every record, such as ``{"region": "eu"}``; what a record says itself is stronger.
         enabled: ``False`` makes recording calls return at once; questions work as always.
+
+    Raises:
+        StoreUnavailableError: the file system has no locks.
     """
 
     def __init__(  # noqa: PLR0913 - settings
@@ -88,11 +91,14 @@ class BenchmarkRecorder(_Questions):
 
             store = JSONFileStore(Path(storage_path or DEFAULT_PATH).absolute(), durability=durability)
         super().__init__(store)
+        if enabled:
+            store.check_writable()
         self._buffer = WriteBuffer(store, strict=strict)
         self._raise_invalid = on_invalid == "raise"
         self._store_task_text = store_task_text
         self._enabled = enabled
         self._admit = Admission(version, labels)
+        self._measurement: type[Measurement] | None = None
         # Two recorders of one file or database are one place: what is measured in one may be a part of the other's run.
         self._place: object = store.name if {"/", os.sep} & set(store.name) else store
 
@@ -185,6 +191,10 @@ class BenchmarkRecorder(_Questions):
             )
         return lineage.root.settle(stamp()[0])
 
+    def check_execution(self, **arguments: Any) -> None:  # noqa: ANN401 - as record_execution has them
+        """Raise what ``record_execution`` would raise for its arguments, and record nothing."""
+        self._admit(**arguments)
+
     def record(self, metric: BenchmarkMetric) -> None:
         """Record an execution that is a ``BenchmarkMetric`` already.
 
@@ -270,16 +280,18 @@ class BenchmarkRecorder(_Questions):
         **known: Any,  # noqa: ANN401
     ) -> Measurement:
         """A measurement for the fixture and the harness: recording it raises errors, unless ``sink`` records it."""
-        from benchmark_recorder.recording.lineage import Lineage  # a program that measures nothing needs neither
-        from benchmark_recorder.recording.measurement import Measurement
+        make = self._measurement
+        if make is None:
+            from benchmark_recorder.recording.measurement import (
+                Measurement,  # a program that measures nothing needs none
+            )
 
+            self._measurement = make = Measurement
         dropped = []
         if not isinstance(version, str) or not version.strip():
             dropped = [] if version is None else ["version"]
             version = self._admit.known_version()
-        return Measurement(
-            sink or self.record_run, Lineage(self._place), task, version, _is_root=root, dropped=dropped, **known
-        )
+        return make(sink or self.record_run, self._place, task, version, _is_root=root, dropped=dropped, **known)
 
     @overload
     def track(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -383,4 +395,4 @@ class BenchmarkRecorder(_Questions):
     def close(self) -> None:
         """Write what waits, and close the store; the recorder stays usable."""
         self._buffer.close()
-        self._store.close()
+        self._buffer.attempt(self._store.close)

@@ -86,6 +86,17 @@ def session(pytester: pytest.Pytester, *options: str) -> tuple[int, str]:
 # Recording ------------------------------------------------------------------------------------------------------------
 
 
+def test_records_of_a_dirty_checkout_say_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="def test_it(benchmark_recorder): benchmark_recorder(int)")
+    pytester.run("git", "init", "--quiet")
+    arguments = ("--bench-store=m.json", "--bench-version=v1")
+    session(pytester, *arguments)
+    pytester.run("git", "add", "test_it.py")
+    session(pytester, *arguments)
+    found = json.loads((pytester.path / "m.json").read_text())["metrics"]
+    assert [record["metadata"] for record in found] == [{}, {"git_dirty": True}]
+
+
 def test_the_fixture_records_what_a_test_does_under_its_name_and_marker(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE_OF_EACH)
     status, output = session(
@@ -357,3 +368,187 @@ def test_hostile_texts_reach_no_terminal(pytester: pytest.Pytester) -> None:
     assert all(line.isprintable() for line in output.split("\n"))
     assert not re.search(r"^\s*::", output, re.MULTILINE)
     assert "##[" not in output
+
+
+# What counts ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_execution_whose_test_fails_is_no_success(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        def test_wrong(benchmark_recorder):
+            assert benchmark_recorder(str.lower, "Fix CSS") == "FIX CSS"
+
+        def test_wrong_and_timed_elsewhere(benchmark_recorder):
+            benchmark_recorder.record(1.0)
+            benchmark_recorder.record(2.0, success=False, error_type="Timeout")
+            raise KeyError
+
+        def test_right(benchmark_recorder):
+            assert benchmark_recorder(str.upper, "Fix CSS") == "FIX CSS"
+
+        def test_skipped_later(benchmark_recorder):
+            benchmark_recorder(str.upper, "Fix CSS")
+            pytest.skip()
+
+        @pytest.mark.xfail(strict=True)
+        def test_known_to_be_wrong(benchmark_recorder):
+            assert benchmark_recorder(str.lower, "Fix CSS") == "FIX CSS"
+        """
+    )
+    status, output = session(pytester, "--bench-store=m.json", "--bench-version=v1")
+    assert status == 1
+    assert "recorded 6 executions" in output
+    found = documents(pytester.path / "m.json")
+    assert [(d["task_description"].partition("::")[2], d.get("error_type")) for d in found] == [
+        ("test_wrong", "AssertionError"),
+        ("test_wrong_and_timed_elsewhere", "KeyError"),
+        ("test_wrong_and_timed_elsewhere", "Timeout"),
+        ("test_right", None),
+        ("test_skipped_later", None),
+        ("test_known_to_be_wrong", "AssertionError"),
+    ]
+    assert all(d["success"] == ("error_type" not in d) for d in found)
+
+
+PARAMETERS = """
+import pytest
+
+PROMPTS = [{first}"a" * 120, "b" * 120]
+
+class Config:
+    def __init__(self, size):
+        self.size = size
+
+    def __repr__(self):
+        return f"Config({{self.size}})"
+
+@pytest.mark.parametrize("config", [{config}Config(1), Config(2)])
+def test_an_object(benchmark_recorder, config):
+    benchmark_recorder.record(1.0)
+
+@pytest.mark.parametrize("case", [{case}{{"b": 1, "a": [2]}}])
+@pytest.mark.parametrize("n", [1])
+def test_a_dict(benchmark_recorder, case, n):
+    benchmark_recorder.record(1.0)
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: None)
+def test_a_prompt(benchmark_recorder, prompt):
+    benchmark_recorder.record(1.0)
+
+@pytest.mark.parametrize("name", [pytest.param(object(), id="mine"), "plain"])
+def test_an_id(benchmark_recorder, name):
+    benchmark_recorder.record(1.0)
+"""
+
+
+def test_a_task_is_a_test_and_what_its_parameters_hold_wherever_they_stand(pytester: pytest.Pytester) -> None:
+    for version, new in (("v1", ("", "", "")), ("v2", ('"new" * 40, ', "Config(3), ", '{"new": 0}, '))):
+        content = PARAMETERS.format(first=new[0], config=new[1], case=new[2])
+        pytester.makepyfile(test_it=content)
+        status, output = session(pytester, "--bench-store=m.json", f"--bench-version={version}")
+        assert status == 0, output
+    tasks: dict[str, set[str]] = {"v1": set(), "v2": set()}
+    for document in documents(pytester.path / "m.json"):
+        tasks[document["version"]].add(document["task_description"].partition("::")[2])
+    assert tasks["v1"] == {
+        "test_an_object[Config(1)]",
+        "test_an_object[Config(2)]",
+        'test_a_dict[1-{"a": [2], "b": 1}]',
+        f"test_a_prompt[{'a' * 120}]",
+        f"test_a_prompt[{'b' * 120}]",
+        "test_an_id[mine]",
+        "test_an_id[plain]",
+    }
+    assert tasks["v2"] - tasks["v1"] == {
+        "test_an_object[Config(3)]",
+        'test_a_dict[1-{"new": 0}]',
+        f"test_a_prompt[{'new' * 40}]",
+    }
+    assert tasks["v1"] <= tasks["v2"]
+
+
+def test_an_object_without_a_text_of_its_own_needs_an_id(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.parametrize("config", [object()])
+        def test_it(benchmark_recorder, config): ...
+        """
+    )
+    status, output = session(pytester, "--bench-version=v1")
+    assert status == 1
+    assert "the parameter config is a object, which has no text of its own: name the task in the marker" in output
+
+
+def test_parameters_that_only_repeat_a_test_are_no_part_of_its_task(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.benchmark_recorder(repeats="again")
+        @pytest.mark.parametrize("again", range(3))
+        @pytest.mark.parametrize("city", ["Rome", "Oslo"])
+        def test_a_trip(benchmark_recorder, city, again):
+            benchmark_recorder.record(1.0)
+
+        @pytest.mark.benchmark_recorder(repeats=["n"])
+        @pytest.mark.parametrize("n", range(2))
+        def test_alone(benchmark_recorder, n):
+            benchmark_recorder.record(1.0)
+
+        @pytest.mark.benchmark_recorder(repeats="other")
+        @pytest.mark.parametrize("n", range(1))
+        def test_no_such_parameter(benchmark_recorder, n): ...
+        """
+    )
+    status, output = session(pytester, "--bench-store=m.json", "--bench-version=v1")
+    assert status == 1
+    assert "repeats: the test has no parameter other" in output
+    counts = Counter(d["task_description"].partition("::")[2] for d in documents(pytester.path / "m.json"))
+    assert counts == {"test_a_trip[Rome]": 3, "test_a_trip[Oslo]": 3, "test_alone": 2}
+
+
+def test_a_coroutine_that_nobody_awaits_is_an_error(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        async def execute(task):
+            return task
+
+        def test_it(benchmark_recorder):
+            benchmark_recorder(execute, "Fix CSS")
+        """
+    )
+    status, output = session(pytester, "--bench-store=m.json", "--bench-version=v1")
+    assert status == 1
+    assert "never awaited, so nothing was recorded: execute()" in output
+
+
+def test_the_configured_version_serves_a_session_that_names_none(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARK_RECORDER_VERSION", "v7")
+    pytester.makepyfile(test_it="def test_it(benchmark_recorder): benchmark_recorder.record(1.0)")
+    assert session(pytester, "--bench-store=m.json")[0] == 0
+    assert [d["version"] for d in documents(pytester.path / "m.json")] == ["v7"]
+
+
+def test_what_a_tested_orchestrator_records_of_itself_is_a_part_of_the_tests_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from benchmark_recorder import get_benchmark_recorder
+
+        def execute():
+            with get_benchmark_recorder("m.json").measure("a step", "v1"):
+                return 3
+
+        def test_it(benchmark_recorder):
+            assert benchmark_recorder(execute) == 3
+        """
+    )
+    assert session(pytester, "--bench-store=m.json", "--bench-version=v1")[0] == 0
+    step, root = documents(pytester.path / "m.json")
+    assert (step["parent_id"], root.get("parent_id")) == (root["record_id"], None)

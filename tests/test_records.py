@@ -180,7 +180,7 @@ def test_a_measurement_has_each_of_them_but_the_time_and_what_it_measures() -> N
 
 
 def test_the_command_line_has_an_option_for_each_of_them() -> None:
-    options = inspect.signature(command).parameters.keys() - {"ctx", "store", "recorder"}
+    options = inspect.signature(command).parameters.keys() - {"ctx", "store", "journal", "recorder"}
     assert {"agent_selected" if name == "agent" else name for name in options} == {*CALLERS, "idempotency_key"}
 
 

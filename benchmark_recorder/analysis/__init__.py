@@ -4,13 +4,15 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``, ``rate_ratios``: the methods, for durations and costs, for rates and for their ratios;
-  ``fieller``: the interval of a ratio of sums. ``single_runs``, ``quantiles``: the values of single runs, and what
-  they are for.
+  ``fieller``: the interval of a ratio of sums. ``single_runs``: the values of single
+  runs, for ``quantiles`` and ``ranks``.
 - ``measured``: one metric of two versions by the method that fits, ``levels``: the values that its change lies between;
   ``survivorship``: what failures and timeouts do to times. ``comparison``: its verdict, and each task on its own;
-  ``joint``: the verdict on all metrics; ``power``: how many more runs would decide.
+  ``joint``: the verdict on all metrics, and several versions against one.
+- ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how
+  often a test decides.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
-  literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong.
+  literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
 - ``summary``, ``estimates``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and
   wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
@@ -41,11 +43,12 @@ if TYPE_CHECKING:
         what_to_look_at,
     )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
-    from benchmark_recorder.analysis.joint import JointComparison, compare_all
+    from benchmark_recorder.analysis.joint import EachComparison, JointComparison, compare_all, compare_each
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
-    from benchmark_recorder.analysis.power import Needed
+    from benchmark_recorder.analysis.planning import Needed
     from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
+    from benchmark_recorder.analysis.run_plans import RunPlan, plan_runs
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
@@ -70,6 +73,7 @@ __all__ = [
     "Comparison",
     "Confusion",
     "Distribution",
+    "EachComparison",
     "Estimate",
     "FailureClass",
     "FalseBlocks",
@@ -82,6 +86,7 @@ __all__ = [
     "Pooled",
     "Repeats",
     "Result",
+    "RunPlan",
     "SelfTest",
     "Slice",
     "SlicedComparison",
@@ -94,8 +99,10 @@ __all__ = [
     "check_gate",
     "compare",
     "compare_all",
+    "compare_each",
     "compare_slices",
     "distributions_of",
+    "plan_runs",
     "selftest",
     "summarize_version",
     "trend_of",
@@ -110,12 +117,13 @@ _HOMES: Final = {
     ),
     **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
-    **dict.fromkeys(("JointComparison", "compare_all"), "joint"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "thresholds",
+    **dict.fromkeys(("EachComparison", "JointComparison", "compare_all", "compare_each"), "joint"),
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
-    "Needed": "power",
+    "Needed": "planning",
+    **dict.fromkeys(("RunPlan", "plan_runs"), "run_plans"),
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
     **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),

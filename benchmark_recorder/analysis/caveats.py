@@ -121,6 +121,8 @@ def _few(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
 def _fallback(measured: Measured) -> Iterator[Caveat]:
     """Where the usual method had nothing to go by."""
     metric = measured.metric
+    if measured.unseen:
+        yield Caveat("not_looked_at", figures={"metric": metric.name})
     if metric.compared == "quantiles" and isinstance(measured.change, Point):
         yield Caveat("too_few_for_quantile", figures={"metric": metric.name, "needed": metric.fewest})
     elif isinstance(measured.change, Fixed):

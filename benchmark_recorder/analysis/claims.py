@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.analysis.caveats import comparison_caveats, untried
-from benchmark_recorder.analysis.measured import Measured, interval_on, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
-from benchmark_recorder.analysis.power import what_would_decide
+from benchmark_recorder.analysis.measured import interval_on, measure
+from benchmark_recorder.analysis.metrics import METRICS, check_method, check_scope, metric_named
+from benchmark_recorder.analysis.planning import Aim, claim_aim, what_would_decide, within_aim
 from benchmark_recorder.analysis.results import Caveat, Interval, Result, finite
 from benchmark_recorder.errors import InvalidQueryError, preview
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence, Limits
     from benchmark_recorder.analysis.metrics import Metric
-    from benchmark_recorder.analysis.power import Needed
+    from benchmark_recorder.analysis.planning import Needed
     from benchmark_recorder.cells import Cells
 
 Status = Literal["PROVEN", "SUPPORTED", "NOT SHOWN", "REFUTED"]
@@ -204,6 +204,7 @@ def check_claims(  # noqa: PLR0913
     claims: Sequence[Claim | str],
     *,
     scope: str = "suite",
+    method: str = "log",
     allow_partial: bool = False,
 ) -> ClaimReport:
     """Hold claims against the runs.
@@ -214,23 +215,27 @@ def check_claims(  # noqa: PLR0913
         v2: the candidate.
         claims: or texts that ``Claim.parse`` reads.
         scope: see ``compare``.
+        method: see ``compare``.
         allow_partial: whether a claim may be shown although a store could not be reached.
 
     Raises:
         InvalidQueryError: an unknown scope, or something that is no claim.
     """
     check_scope(scope)
+    check_method(method, scope)
     if isinstance(claims, str) or not isinstance(claims, Iterable):
         raise InvalidQueryError(f'claims: expected a list of claims, such as ["time 30% lower"], got {preview(claims)}')
     said = [claim if isinstance(claim, Claim) else Claim.parse(claim) for claim in claims]
     whole = allow_partial or not cells.is_partial
-    results = tuple(_check(claim, cells, v1, v2, scope, whole=whole) for claim in said)
+    results = tuple(_check(claim, cells, v1, v2, scope, method=method, whole=whole) for claim in said)
     met = bool(results) and all(result.met for result in results)
     return ClaimReport(v1, v2, results, met, tuple(caveat for result in results for caveat in result.warnings))
 
 
-def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str, *, whole: bool) -> ClaimResult:  # noqa: PLR0913
-    measured = measure(cells, v1, v2, METRICS[claim.metric], scope)
+def _check(  # noqa: PLR0913
+    claim: Claim, cells: Cells, v1: str, v2: str, scope: str, *, method: str, whole: bool
+) -> ClaimResult:
+    measured = measure(cells, v1, v2, METRICS[claim.metric], scope, method=method)
     ratio = measured.ratio
 
     def percent(log_ratio: float) -> float:
@@ -257,7 +262,7 @@ def _check(claim: Claim, cells: Cells, v1: str, v2: str, scope: str, *, whole: b
         equivalence_interval=interval_on(ratio, percent, 0.90) if claim.within is not None else None,
         method=ratio.method if ratio else "none: there is no ratio",
         hints=claim.hints if known and not met else (),
-        needed=what_would_decide(measured, _reach(claim, measured)) if status == "NOT SHOWN" else None,
+        needed=what_would_decide(measured, _aim(claim, measured.metric)) if status == "NOT SHOWN" else None,
         warnings=(*warnings, *_beyond_acceptable(claim, point)),
     )
 
@@ -289,25 +294,13 @@ def _status(claim: Claim, ratio: Evidence | None, percent: Callable[[float], flo
     return "REFUTED" if high < short_of else "NOT SHOWN"
 
 
-def _reach(claim: Claim, measured: Measured) -> float:
-    """The half-width that distinguishes the target from what would refute it."""
+def _aim(claim: Claim, metric: Metric) -> Aim:
+    """To tell the target from what would refute it; or to show that nothing changes, where nothing does."""
     if claim.within is not None:
-        return _scaled(measured, claim.within)
+        return within_aim(claim.within / 100)
     assert claim.at_least is not None
-    if measured.metric.kind == "points":
-        return _scaled(measured, claim.at_least - claim.rival)
-    sign = measured.metric.better
-    reach = abs(math.log1p(sign * claim.at_least / 100) - math.log1p(sign * claim.rival / 100))
-    return reach or math.log1p(measured.metric.margin)
-
-
-def _scaled(measured: Measured, percent: float) -> float:
-    """A relative change on the scale of the evidence; of rates, from the middle of the baseline's interval."""
-    if measured.metric.kind == "ratio":
-        return math.log1p(percent / 100)
-    rate, n = measured.left
-    centre = (rate * n + 2) / (n + 4) if n else 0.5
-    return (abs(percent) or 100 * measured.metric.margin) / 100 * centre
+    target, rival = (math.log1p(metric.better * percent / 100) for percent in (claim.at_least, claim.rival))
+    return claim_aim(abs(target - rival) or math.log1p(metric.margin))
 
 
 def _beyond_acceptable(claim: Claim, point: float | None) -> tuple[Caveat, ...]:

@@ -11,8 +11,8 @@ from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tasks
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg, widened
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
-from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_scope, metric_named
-from benchmark_recorder.analysis.power import reach_of, what_would_decide
+from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_method, check_scope, metric_named
+from benchmark_recorder.analysis.planning import verdict_aim, what_would_decide
 from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers, finite, ratio_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Pair
-    from benchmark_recorder.analysis.power import Needed
+    from benchmark_recorder.analysis.planning import Needed
     from benchmark_recorder.cells import Cells, Moments, UnmatchedTasks
 
 Verdict = Literal["improved", "regressed", "equivalent", "inconclusive"]
@@ -149,6 +149,7 @@ def compare(  # noqa: PLR0913
     *,
     scope: str = "suite",
     margin: float | None = None,
+    method: str = "log",
 ) -> Comparison:
     """Compare two versions.
 
@@ -158,6 +159,8 @@ def compare(  # noqa: PLR0913
         v2: the candidate.
         metric: a name of ``metrics.METRICS``, or a short form.
         scope: ``"suite"`` (these tasks are all that matters) or ``"tasks"`` (they represent others).
+        method: of times: ``"log"`` (means of logarithms), ``"rank"`` (van Elteren's test, which a few very long runs
+            hardly move) or ``"auto"`` (ranks where at least 2% of the runs are far from their task's median).
         margin: a smaller change does not matter; by default 5% for time, 1% for cost, 2 points for rates.
 
     Raises:
@@ -166,7 +169,9 @@ def compare(  # noqa: PLR0913
     """
     spec = metric_named(metric)
     check_scope(scope)
-    return conclude(measure(cells, v1, v2, spec, scope), cells, check_margin(margin, spec))
+    return conclude(
+        measure(cells, v1, v2, spec, scope, method=check_method(method, scope)), cells, check_margin(margin, spec)
+    )
 
 
 def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
@@ -202,7 +207,7 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         matched_tasks=measured.matched_tasks,
         alternatives=alternatives,
         tasks=deferred(lambda: task_rows(measured)),
-        needed=what_would_decide(measured, reach_of(measured, margin)) if verdict == "inconclusive" else None,
+        needed=what_would_decide(measured, verdict_aim(metric, margin, margin)) if verdict == "inconclusive" else None,
         unmatched=cells.unmatched,
         warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
         v1_compared=finite(measured.levels[0]),

@@ -26,7 +26,8 @@ from benchmark_recorder.analysis.guardrails import (
     within_p,
 )
 from benchmark_recorder.analysis.measured import Measured, measure
-from benchmark_recorder.analysis.metrics import METRICS, check_scope, metric_named
+from benchmark_recorder.analysis.metrics import METRICS, check_method, check_scope, metric_named
+from benchmark_recorder.analysis.planning import Needed, detectable, pass_aim, what_would_decide
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite
 from benchmark_recorder.analysis.thresholds import (
@@ -55,7 +56,7 @@ SCHEMA_VERSION: Final = 1
 """Of ``GateResult.to_dict()``: 1 is the first."""
 
 
-@defers("p_margin")
+@defers("p_margin", "detectable", "needed")
 @dataclass(frozen=True, slots=True)
 class GateCheck(Result):
     """One guardrail under the default policy.
@@ -77,6 +78,8 @@ class GateCheck(Result):
         detectable: the smallest true worsening that blocks four times in five; ``None`` where unknown.
         p_margin: one-sided, of "worse by the margin or more": small where that is excluded.
         required: whether the gate passes only if this guardrail does.
+        needed: with which an unchanged candidate passes four times in five; ``None`` unless inconclusive, or where the
+            variance is unknown.
         recorded_twice: whether nothing can be concluded, because runs were recorded twice.
         sentence: the finding in words; empty until ``reporting.views`` words it.
     """
@@ -93,6 +96,7 @@ class GateCheck(Result):
     detectable: float | None
     p_margin: float | None
     required: bool
+    needed: Needed | None = field(default=None, kw_only=True)
     recorded_twice: bool = field(default=False, kw_only=True)
     sentence: str = field(default="", compare=False)
     v1_compared: float | None = None
@@ -180,6 +184,7 @@ def check_gate(  # noqa: PLR0913
     on_inconclusive: str | None = None,
     coverage: float | None = None,
     scope: str | None = None,
+    method: str = "log",
     window: float | None = None,
     target: float | None = None,
     allow_partial: bool = False,
@@ -199,6 +204,7 @@ def check_gate(  # noqa: PLR0913
         on_inconclusive: what an inconclusive gate does: ``"warn"`` (unless given), ``"fail"`` or ``"pass"``.
         coverage: test coverage in percent, where a report is at hand.
         scope: see ``compare``; ``"suite"`` unless given.
+        method: see ``compare``.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
         target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
             no alert, but for the guide's 20 with its policy.
@@ -217,7 +223,8 @@ def check_gate(  # noqa: PLR0913
     check_target(target)
     limits = check_margins(margins)
     required = check_required(require, limits)
-    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope) for name in limits}
+    check_method(method, scope)
+    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope, method) for name in limits}
     checks = _checks(cells, measured, limits, required)
     literal = tuple(literal_check(measured[name]) for name in GUARDRAILS)
     target = TARGET if literal_counts and target is None else target
@@ -255,9 +262,11 @@ def check_gate(  # noqa: PLR0913
 # The default policy ------------------------------------------------------------------------------------------------
 
 
-def _measured(cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str) -> Measured:
+def _measured(  # noqa: PLR0913, PLR0917
+    cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str, method: str
+) -> Measured:
     """A guardrail's metric; for a quantile that the runs are too few for, the mean."""
-    found = measure(cells, baseline, candidate, metric, scope)
+    found = measure(cells, baseline, candidate, metric, scope, method=method)
     if metric.compared == "quantiles" and isinstance(found.change, Point):
         return measure(cells, baseline, candidate, metric_named(f"{metric.figure}.mean"), scope)
     return found
@@ -268,6 +277,7 @@ def _checks(
 ) -> tuple[GateCheck, ...]:
     changes = {name: _change(cells, one) for name, one in measured.items()}
     rulings = rule(changes, limits)
+    judged = sum(change is not None for change in changes.values())
     return tuple(
         GateCheck(
             metric=measured[name].metric.name,
@@ -279,7 +289,8 @@ def _checks(
             margin=limits[name],
             p_value=ruling.p_value,
             p_adjusted=ruling.p_adjusted,
-            detectable=ruling.detectable,
+            detectable=None if change is None else deferred(partial(detectable, measured[name], limits[name], judged)),
+            needed=deferred(partial(_needed, measured[name], limits[name])) if ruling.state == "inconclusive" else None,
             p_margin=None if change is None else deferred(partial(within_p, METRICS[name], change, limits[name])),
             required=name in required,
             v1_compared=finite(measured[name].levels[0]),
@@ -289,6 +300,10 @@ def _checks(
         for name, ruling in rulings.items()
         for change in (changes[name],)
     )
+
+
+def _needed(measured: Measured, limit: float) -> Needed | None:
+    return what_would_decide(measured, pass_aim(measured.metric, limit))
 
 
 def _state(ruling: Ruling, measured: Measured) -> CheckState:

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from benchmark_recorder.analysis.metrics import METRICS, metric_named
-from benchmark_recorder.analysis.power import detectable
 from benchmark_recorder.analysis.results import finite, ratio_of
 from benchmark_recorder.errors import InvalidQueryError, preview
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Metric
+
+K = TypeVar("K")
 
 State = Literal["pass", "warn", "inconclusive", "block", "no_data"]
 CheckState = Literal["pass", "warn", "inconclusive", "block", "missing"]
@@ -90,7 +91,6 @@ class Ruling:
     bound: float | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
-    detectable: float | None = None
 
 
 def rule(evidence: Mapping[str, Evidence | None], limits: Mapping[str, float] = GUARDRAILS) -> dict[str, Ruling]:
@@ -98,42 +98,33 @@ def rule(evidence: Mapping[str, Evidence | None], limits: Mapping[str, float] = 
     p_values = {name: _worse(METRICS[name], found, 0.0) for name, found in evidence.items() if found is not None}
     adjusted = holm(p_values)
     return {
-        name: _rule(METRICS[name], found, limits[name], p_values[name], adjusted[name], len(p_values))
+        name: _rule(METRICS[name], found, limits[name], p_values[name], adjusted[name])
         if found is not None
         else Ruling("missing")
         for name, found in evidence.items()
     }
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[K, float]) -> dict[K, float]:
     """P-values adjusted so that the chance of any false one below alpha is at most alpha (Holm 1979)."""
-    adjusted, greatest = {}, 0.0
+    adjusted: dict[K, float] = {}
+    greatest = 0.0
     for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         greatest = max(greatest, min(1.0, p * (len(p_values) - rank)))
         adjusted[name] = greatest
     return adjusted
 
 
-def _rule(  # noqa: PLR0913, PLR0917
-    metric: Metric, evidence: Evidence, margin: float, p: float, p_adjusted: float, guardrails: int
-) -> Ruling:
+def _rule(metric: Metric, evidence: Evidence, margin: float, p: float, p_adjusted: float) -> Ruling:
     point = _worsening(metric, -metric.better * evidence.estimate)
     ends = evidence.limits(1 - 2 * ALPHA)
     bound = _worsening(metric, max(-metric.better * end for end in ends)) if ends else None
-    least = detectable(evidence, _on_scale(metric, margin), ALPHA / guardrails)
     state: CheckState = "inconclusive"
     if p_adjusted < WARN_ALPHA and point > margin:
         state = "block" if p_adjusted < ALPHA else "warn"
     elif bound <= margin if bound is not None else within_p(metric, evidence, margin) <= ALPHA:
         state = "pass"
-    return Ruling(
-        state,
-        finite(point),
-        None if bound is None else finite(bound),
-        p,
-        p_adjusted,
-        None if least is None else finite(_worsening(metric, least)),
-    )
+    return Ruling(state, finite(point), None if bound is None else finite(bound), p, p_adjusted)
 
 
 def _worse(metric: Metric, evidence: Evidence, bound: float) -> float:
@@ -143,7 +134,7 @@ def _worse(metric: Metric, evidence: Evidence, bound: float) -> float:
 
 def within_p(metric: Metric, evidence: Evidence, margin: float) -> float:
     """One-sided p of "worse by the margin or more"."""
-    bound = _on_scale(metric, margin)
+    bound = on_scale(metric, margin)
     return evidence.below(bound) if metric.better < 0 else evidence.above(-bound)
 
 
@@ -151,9 +142,9 @@ def _worsening(metric: Metric, change: float) -> float:
     return ratio_of(change) - 1 if metric.kind == "ratio" else change
 
 
-def _on_scale(metric: Metric, margin: float) -> float:
-    """A margin on the evidence's scale."""
-    return math.log1p(margin) if metric.kind == "ratio" else margin
+def on_scale(metric: Metric, size: float) -> float:
+    """A fraction or points on the evidence's scale."""
+    return math.log1p(size) if metric.kind == "ratio" else size
 
 
 def overall(states: Mapping[str, str], required: Collection[str], *, alerted: bool, whole: bool = True) -> State:

@@ -1,11 +1,12 @@
-"""A baseline against a candidate on time, failures, cost and routing together."""
+"""Two versions on all metrics, and several versions against one: what is decided, adjusted for their number."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from benchmark_recorder.analysis.comparison import Comparison, compare
+from benchmark_recorder.analysis.guardrails import holm
 from benchmark_recorder.analysis.results import Caveat, Result
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 JointVerdict = Literal["better", "worse", "mixed", "equivalent", "inconclusive"]
 
-JOINT_METRICS = ("execution_time", "failure_rate", "cost", "routing_accuracy")
+JOINT_METRICS: Final = ("execution_time", "failure_rate", "cost", "routing_accuracy")
+
+ALPHA: Final = 0.05
+"""Chance that any metric of an unchanged version is called better or worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,16 @@ class JointComparison(Result):
     Attributes:
         v1: the baseline.
         v2: the candidate.
-        comparisons: by metric: execution_time, failure_rate, cost, routing_accuracy.
-        verdict: ``"better"``: something improved, and nothing is worse or inconclusive; ``"worse"``: something
-            regressed and nothing improved; ``"mixed"``: both; ``"equivalent"``: all changes are smaller than their
-            margins; ``"inconclusive"``: something is inconclusive, and nothing regressed. Metrics without values do
-            not count.
-        sentence: the same for people, empty until ``reporting.views`` words it. Each part is a verdict at its own 5%
-            level.
+        comparisons: by metric: execution_time, failure_rate, cost, routing_accuracy, each at its own 5% level.
+        verdict: ``"better"``: something improved, and nothing regressed; ``"worse"``: something regressed, and nothing
+            improved; ``"mixed"``: both; ``"equivalent"``: neither, and some changes are smaller than their margins;
+            ``"inconclusive"``: nothing is decided. Metrics without values do not count.
+        improved: the metrics that improved, adjusted for the number of metrics (Holm).
+        regressed: those that regressed, adjusted alike.
+        equivalent: those whose change is smaller than its margin.
+        undecided: all others that have values.
+        p_adjusted: two-sided, by metric.
+        sentence: all this for people; empty until ``reporting.views`` words it.
         warnings: of the four, in their order.
     """
 
@@ -39,6 +46,28 @@ class JointComparison(Result):
     v2: str
     comparisons: Mapping[str, Comparison]
     verdict: JointVerdict
+    improved: tuple[str, ...] = field(kw_only=True)
+    regressed: tuple[str, ...] = field(kw_only=True)
+    equivalent: tuple[str, ...] = field(kw_only=True)
+    undecided: tuple[str, ...] = field(kw_only=True)
+    p_adjusted: Mapping[str, float] = field(kw_only=True)
+    sentence: str = field(default="", compare=False, kw_only=True)
+    warnings: tuple[Caveat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EachComparison(Result):
+    """Several candidates against one baseline.
+
+    Attributes:
+        baseline: its version.
+        comparisons: by candidate, in the order in which they were named; adjusted for all of their metrics together.
+        sentence: which are better and worse; empty until ``reporting.views`` words it.
+        warnings: of all, in their order.
+    """
+
+    baseline: str
+    comparisons: Mapping[str, JointComparison]
     sentence: str = field(default="", compare=False, kw_only=True)
     warnings: tuple[Caveat, ...]
 
@@ -63,16 +92,75 @@ def compare_all(
     Raises:
         InvalidQueryError: an unknown scope, or a margin that is not a fraction.
     """
+    return compare_each({v2: cells}, v1, scope=scope, margins=margins).comparisons[v2]
+
+
+def compare_each(
+    cells: Mapping[str, Cells],
+    baseline: str,
+    *,
+    scope: str = "suite",
+    margins: Mapping[str, float] | None = None,
+) -> EachComparison:
+    """Compare several candidates with one baseline.
+
+    Args:
+        cells: by candidate, of it and of the baseline.
+        baseline: its version.
+        scope: see ``compare``.
+        margins: by metric, where they differ from the usual ones.
+
+    Raises:
+        InvalidQueryError: an unknown scope, or a margin that is not a fraction.
+    """
     given = margins or {}
-    found = {metric: compare(cells, v1, v2, metric, scope=scope, margin=given.get(metric)) for metric in JOINT_METRICS}
-    warnings = tuple(caveat for c in found.values() for caveat in c.warnings)
-    return JointComparison(v1, v2, found, _joint_verdict(found), warnings)
+    found = {
+        (candidate, metric): compare(own, baseline, candidate, metric, scope=scope, margin=given.get(metric))
+        for candidate, own in cells.items()
+        for metric in JOINT_METRICS
+    }
+    adjusted = holm({key: one.p_value for key, one in found.items() if one.p_value is not None})
+    joint = {
+        candidate: _joint(
+            baseline,
+            candidate,
+            {metric: found[candidate, metric] for metric in JOINT_METRICS},
+            {metric: adjusted[candidate, metric] for metric in JOINT_METRICS if (candidate, metric) in adjusted},
+        )
+        for candidate in cells
+    }
+    return EachComparison(baseline, joint, tuple(caveat for one in joint.values() for caveat in one.warnings))
 
 
-def _joint_verdict(found: Mapping[str, Comparison]) -> JointVerdict:
-    verdicts = {c.verdict for c in found.values() if c.v1_count and c.v2_count}
-    if "regressed" in verdicts:
-        return "mixed" if "improved" in verdicts else "worse"
-    if "inconclusive" in verdicts or not verdicts:
-        return "inconclusive"
-    return "better" if "improved" in verdicts else "equivalent"
+def _joint(v1: str, v2: str, comparisons: Mapping[str, Comparison], p_adjusted: Mapping[str, float]) -> JointComparison:
+    there = {name: one for name, one in comparisons.items() if one.v1_count and one.v2_count}
+    verdicts = {
+        name: "undecided"
+        if one.verdict == "inconclusive" or (one.verdict != "equivalent" and p_adjusted[name] >= ALPHA)
+        else one.verdict
+        for name, one in there.items()
+    }
+    improved, regressed, equivalent, undecided = (
+        tuple(name for name, verdict in verdicts.items() if verdict == wanted)
+        for wanted in ("improved", "regressed", "equivalent", "undecided")
+    )
+    return JointComparison(
+        v1,
+        v2,
+        comparisons,
+        _verdict(improved, regressed, equivalent),
+        improved=improved,
+        regressed=regressed,
+        equivalent=equivalent,
+        undecided=undecided,
+        p_adjusted=p_adjusted,
+        warnings=tuple(caveat for one in comparisons.values() for caveat in one.warnings),
+    )
+
+
+def _verdict(improved: tuple[str, ...], regressed: tuple[str, ...], equivalent: tuple[str, ...]) -> JointVerdict:
+    if regressed:
+        return "mixed" if improved else "worse"
+    if improved:
+        return "better"
+    return "equivalent" if equivalent else "inconclusive"

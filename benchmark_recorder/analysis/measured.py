@@ -14,10 +14,11 @@ from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.levels import NONE, Levels, levels_of_means, levels_of_rates
 from benchmark_recorder.analysis.metrics import COMMON
 from benchmark_recorder.analysis.quantiles import mixes, quantile_ratio
+from benchmark_recorder.analysis.ranks import Ranked, outlying, rank_shift
 from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.run_order import run_order
-from benchmark_recorder.analysis.single_runs import read_runs
+from benchmark_recorder.analysis.single_runs import are_at_hand, read_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
 from benchmark_recorder.errors import InvalidQueryError
@@ -53,6 +54,7 @@ class Measured:
         moments: what a mean was made from.
         counts: what a rate was made from.
         unpaired: whether the versions ran different suites, so that nothing can be said of the change.
+        unseen: whether the method was to be chosen by single runs, and these are not at hand.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
         between: what blocks add to the variance of the change, if anything.
         order: both versions' runs in their order; ``None`` where they are not at hand.
@@ -71,6 +73,7 @@ class Measured:
     moments: Strata[Moments] | None = None
     counts: Strata[Counts] | None = None
     unpaired: bool = False
+    unseen: bool = False
     survivorship: Survivorship | None = None
     order: RunOrder | None = None
     between: Between | None = None
@@ -98,7 +101,7 @@ class Measured:
     @property
     def left_out(self) -> tuple[Pair[Moments], ...]:
         """Common tasks that the verdict leaves out: they ran once in a version, and are too few to be judged."""
-        if self.moments is None or self.metric.compared == "quantiles":
+        if self.moments is None or self.metric.compared == "quantiles" or isinstance(self.change, Ranked):
             return ()
         return means.singles_left_out(self.moments, self.scope)
 
@@ -152,12 +155,14 @@ def interval_on(
     return interval_of(low, high, confidence)
 
 
-def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measured:
+def measure(  # noqa: PLR0913
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, *, method: str = "log"
+) -> Measured:
     """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded.
 
     Raises:
-        InvalidQueryError: the metric needs the values of single runs, and they are not at hand; or a quantile is asked
-            about other tasks.
+        InvalidQueryError: the metric or the method needs the values of single runs, and they are not at hand; or a
+            quantile is asked about other tasks.
     """
     wholes = total(cells.of(v1)), total(cells.of(v2))
     order = run_order(cells, v1, v2)
@@ -185,12 +190,16 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         read = metrics.cost if metric.figure == "cost" else metrics.time
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
-        levels = None
+        levels = levels_of_means(moments, scope, logs=metric.compared == "geometric means")
+        if metric.compared == "geometric means" and _asks_ranks(cells, v1, v2, scope, method):
+            ranked = _by_ranks(cells, v1, v2, metric, auto=method == "auto")
+            if ranked is not None:
+                change, levels = ranked, (levels[0], levels[0] * ratio_of(ranked.estimate))
     between = None
     if metric.of_successes:
-        moments, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, change, order)
-    if levels is None:  # of the runs that the change comes from
-        levels = levels_of_means(moments, scope, logs=metric.compared == "geometric means")
+        rows, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, _dependent(change, order), order)
+        if rows is not moments:
+            moments, levels = rows, levels_of_means(rows, scope, logs=True)
     return Measured(
         metric,
         wholes,
@@ -207,6 +216,7 @@ def measure(cells: Cells, v1: str, v2: str, metric: Metric, scope: str) -> Measu
         survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
         order=order,
         between=between,
+        unseen=method == "auto" and metric.compared == "geometric means" and not are_at_hand(cells, v1, v2),
     )
 
 
@@ -228,15 +238,29 @@ def _by_blocks(  # noqa: PLR0913, PLR0917
     for compared in by_blocks(cells, v1, v2):
         own, there = change, moments
         if compared.cells is not cells:
-            if metric.moments is None:
-                break
+            if metric.moments is None or isinstance(change, Ranked):
+                break  # ranks and single runs are not at hand by block
             there = metrics.align(compared.cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
-            own = means.geometric(there, scope)
-        own = _dependent(own, order)
+            own = _dependent(means.geometric(there, scope), order)
         if own is not None and compared.between:
             own = widened(own, compared.between.extra)
         found.append((there, own, compared.between))
     return min(found, key=lambda one: (one[1] and one[1].error) or math.inf)
+
+
+def _asks_ranks(cells: Cells, v1: str, v2: str, scope: str, method: str) -> bool:
+    """Whether ranks are asked for, or may be called for and can be had."""
+    return method == "rank" or (method == "auto" and scope == "suite" and are_at_hand(cells, v1, v2))
+
+
+def _by_ranks(cells: Cells, v1: str, v2: str, metric: Metric, *, auto: bool) -> Evidence | None:
+    """The shift by ranks; ``None`` where there is none, or, with ``auto``, where no run is far from the rest."""
+    runs = read_runs(cells, v1, v2, metric).above_zero()
+    matched = runs.strata().matched
+    left, right, tasks = runs.common() if matched else (runs.left.as_one(), runs.right.as_one(), 1)
+    if not (len(left.value) and len(right.value)) or (auto and not outlying(left, right)):
+        return None
+    return rank_shift(left, right, tasks)
 
 
 def _dependent(change: Evidence | None, order: RunOrder | None) -> Evidence | None:

@@ -285,6 +285,9 @@ METRICS: Final[Mapping[str, Metric]] = {
 
 SCOPES: Final = ("suite", "tasks")
 
+METHODS: Final = ("auto", "log", "rank")
+"""How times are compared: by means of logarithms, by ranks, or by ranks where many runs are far from the rest."""
+
 SHORT: Final[Mapping[str, str]] = {
     "time": "execution_time",
     "success": "success_rate",
@@ -314,6 +317,18 @@ def metric_named(name: object, argument: str = "metric") -> Metric:
 def check_scope(scope: object) -> None:
     """Raise ``InvalidQueryError`` unless the scope is ``"suite"`` or ``"tasks"``."""
     one_of("scope", scope, SCOPES)
+
+
+def check_method(method: object, scope: str) -> str:
+    """The method.
+
+    Raises:
+        InvalidQueryError: it is unknown, or ranks are asked about other tasks.
+    """
+    found = one_of("method", method, METHODS)
+    if found == "rank" and scope == "tasks":
+        raise InvalidQueryError('method: "rank" compares these tasks alone; omit scope="tasks"')
+    return found
 
 
 def check_margin(margin: object, metric: Metric) -> float:

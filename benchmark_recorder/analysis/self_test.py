@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from statistics import median
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,11 +19,25 @@ from benchmark_recorder.analysis.caveats import unknown_version
 from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, Ruling, overall, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
+from benchmark_recorder.analysis.planning import blocked_from
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result
+from benchmark_recorder.analysis.splits import (
+    RUNS,
+    TIME,
+    Batch,
+    Parts,
+    Repeated,
+    by_block,
+    halves_of,
+    moments_of,
+    repeated,
+    within_tasks,
+)
+from benchmark_recorder.analysis.spread import Spread, of_means, of_rates
 from benchmark_recorder.analysis.survivorship import CONFIRMED, RISEN, failures_rise, van_elteren
 from benchmark_recorder.analysis.thresholds import THRESHOLDS
-from benchmark_recorder.cells import Moments, encode
+from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
@@ -35,17 +48,8 @@ if TYPE_CHECKING:
 SELFTEST_FIELDS: Final = ("task_id", "success", "execution_time", "cost", "time")
 """The columns that ``selftest`` needs."""
 
-DAY: Final = 86_400_000_000
-"""Microseconds."""
-
-PAUSE: Final = 1_800_000_000
-"""Microseconds without an execution that end a run of the suite."""
-
 _MOST_VALUES: Final = 200_000_000
 """Runs times splits: beyond it fewer splits are made, so that a large history takes seconds, not hours."""
-
-_CHUNK: Final = 2_000_000
-"""Runs times splits that are held in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +104,6 @@ class SelfTest(Result):
     warnings: tuple[Caveat, ...]
 
 
-class _History(NamedTuple):
-    """The runs of the tasks that repeat, sorted by task."""
-
-    task: NDArray[np.int64]
-    block: NDArray[np.int64]
-    """The day or the run of the suite, counted from 0."""
-    blocks: str
-    """Which of them: ``"day"`` or ``"run"``."""
-    values: dict[str, NDArray[np.float64]]
-    """By guardrail: logarithm of a success's duration, whether it failed, cost; NaN where it does not count."""
-    time: NDArray[np.float64]
-
-    @property
-    def tasks(self) -> int:
-        return int(self.task[-1]) + 1 if len(self.task) else 0
-
-
 def selftest(
     columns: Mapping[str, NDArray[Any]], version: str, *, splits: int = 2000, seed: int = 0, scope: str = "suite"
 ) -> SelfTest:
@@ -137,125 +124,48 @@ def selftest(
         raise InvalidQueryError("splits: expected a whole number, 1 or more")
     if not len(columns["success"]):
         return SelfTest(version, 0, 0, None, None, {}, (unknown_version(version),))
-    history = _repeated(columns)
+    history = repeated(columns)
     rng = np.random.default_rng(seed)
     splits = max(min(splits, 200), min(splits, _MOST_VALUES // max(1, len(history.task))))
     within = _judge(
-        history, _within_tasks(history, splits, rng), "within tasks", scope, _halves(np.bincount(history.task).tolist())
+        history,
+        within_tasks(history, splits, rng),
+        "within tasks",
+        scope,
+        halves_of(np.bincount(history.task).tolist()),
     )
     blocks = int(history.block.max(initial=-1)) + 1
-    kind, ways = f"by {history.blocks}", _halves([blocks])
-    by_day = _judge(history, _by_block(history, blocks, splits, rng), kind, scope, ways)
-    detectable = within[1] if within else {}
-    found = within[0] if within else None, by_day[0] if by_day else None
+    kind, ways = f"by {history.blocks}", halves_of([blocks])
+    by_day = _judge(history, by_block(history, blocks, splits, rng), kind, scope, ways)
     return SelfTest(
         version,
         len(history.task),
         history.tasks,
-        *found,
-        detectable,
+        within,
+        by_day,
+        _detectable(history, scope) if within else {},
         _caveats(len(columns["success"]), history, blocks),
     )
-
-
-def _repeated(columns: Mapping[str, NDArray[Any]]) -> _History:
-    codes = encode(columns["task_id"]).codes.astype(np.int64)
-    often = np.bincount(codes + 1)[codes + 1] >= 2
-    rows = np.flatnonzero(often)
-    rows = rows[np.argsort(codes[rows], kind="stable")]
-    _, task = np.unique(codes[rows], return_inverse=True)
-    time = np.asarray(columns["execution_time"], dtype=np.float64)[rows]
-    block, blocks = _blocks(np.asarray(columns["time"], dtype=np.int64)[rows])
-    succeeded = np.asarray(columns["success"], dtype=np.bool_)[rows]
-    logs = np.log(time, out=np.full(len(time), np.nan), where=succeeded & (time > 0))
-    return _History(
-        task=task.astype(np.int64),
-        block=block,
-        blocks=blocks,
-        values={
-            "execution_time": logs,
-            "failure_rate": 1.0 - np.asarray(columns["success"], dtype=np.float64)[rows],
-            "cost": np.asarray(columns["cost"], dtype=np.float64)[rows],
-        },
-        time=time,
-    )
-
-
-def _blocks(moment: NDArray[np.int64]) -> tuple[NDArray[np.int64], str]:
-    """The day of each execution; where all are of one, the run of the suite."""
-    days, day = np.unique(moment // DAY, return_inverse=True)
-    if len(days) > 1 or not len(moment):
-        return day.astype(np.int64), "day"
-    order = np.argsort(moment, kind="stable")
-    run = np.empty(len(moment), np.int64)
-    run[order] = np.concatenate([[0], np.cumsum(np.diff(moment[order]) > PAUSE)])
-    return run, "run"
-
-
-# Splits: for each, which runs are the candidate's ---------------------------------------------------------------------
-
-
-def _chunks(rows: int, splits: int) -> Iterator[int]:
-    size = max(1, _CHUNK // max(1, rows))
-    for start in range(0, splits, size):
-        yield min(size, splits - start)
-
-
-def _within_tasks(history: _History, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Half of each task's runs; where their number is odd, the last one goes to either side."""
-    n = np.bincount(history.task)
-    place = np.arange(len(history.task)) - np.repeat(np.cumsum(n) - n, n)
-    double = 2 * place + 1 - np.repeat(n, n)
-    for size in _chunks(len(history.task), splits) if history.tasks else ():
-        order = np.argsort(history.task + rng.random((size, len(history.task))), axis=1)
-        ties = rng.integers(0, 2, (size, len(n)))[:, history.task]
-        candidate = np.where(double == 0, ties == 1, double > 0)
-        sides = np.empty_like(candidate)
-        np.put_along_axis(sides, order, candidate, axis=1)
-        yield sides
-
-
-def _by_block(history: _History, blocks: int, splits: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Half of the days or runs, whole."""
-    if blocks < 2:
-        return
-    for size in _chunks(len(history.block), splits):
-        rank = np.argsort(rng.random((size, blocks)), axis=1)
-        # Where their number is odd, the last one goes to either side.
-        half = blocks // 2 + (blocks % 2) * rng.integers(0, 2, (size, 1))
-        yield (rank < half)[:, history.block]
-
-
-def _halves(parts: list[int]) -> float:
-    """Ways to split each part in half, all together, as far as a float can count them."""
-    logs = sum(math.lgamma(n + 1) - math.lgamma(n // 2 + 1) - math.lgamma((n + 1) // 2 + 1) for n in parts)
-    logs += sum(n % 2 for n in parts) * math.log(2)
-    return float(round(math.exp(logs))) if logs < 36 else math.exp(min(logs, 700.0))
 
 
 # Judging --------------------------------------------------------------------------------------------------------------
 
 
-def _judge(
-    history: _History, batches: Iterator[NDArray[np.bool_]], kind: str, scope: str, different: float
-) -> tuple[FalseBlocks, dict[str, float | None]] | None:
+def _judge(history: Repeated, batches: Iterator[Batch], kind: str, scope: str, different: float) -> FalseBlocks | None:
     splits, blocks, literal = Counter[str](), Counter[str](), 0
-    detectable: dict[str, list[float]] = {name: [] for name in GUARDRAILS}
-    for sides in batches:
-        literal += int(_literal_blocks(history, sides).sum())
-        for rulings in _rulings(history, sides, scope):
+    for batch in batches:
+        literal += int(_literal_blocks(history, batch).sum())
+        for rulings in _rulings(history, batch, scope):
             state = overall({name: ruling.state for name, ruling in rulings.items()}, REQUIRED, alerted=False)
             splits["all"] += 1
             splits["blocked"] += state == "block"
             splits["inconclusive"] += state == "inconclusive"
             for name, ruling in rulings.items():
                 blocks[name] += ruling.state == "block"
-                if ruling.detectable is not None:
-                    detectable[name].append(ruling.detectable)
     n = splits["all"]
     if not n:
         return None
-    found = FalseBlocks(
+    return FalseBlocks(
         kind,
         n,
         different,
@@ -264,14 +174,37 @@ def _judge(
         literal / n,
         splits["inconclusive"] / n,
     )
-    return found, {name: median(values) if values else None for name, values in detectable.items()}
 
 
-def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterator[dict[str, Ruling]]:
+def _detectable(history: Repeated, scope: str) -> dict[str, float | None]:
+    """What the gate finds four times in five, with half of each task's runs on each side."""
+    return {
+        name: None if spread is None else blocked_from(METRICS[name], spread, GUARDRAILS[name])
+        for name in GUARDRAILS
+        for spread in (_spread(name, history, scope),)
+    }
+
+
+def _spread(name: str, history: Repeated, scope: str) -> Spread | None:
+    n, mean, m2 = (part[0, 1].tolist() for part in moments_of(history, name, history.sums[None]))
+    rows = [row for row in zip(n, mean, m2, strict=True) if row[0] > 1]
+    if name == "failure_rate":
+        counts = [Counts(int(count), round(count * rate)) for count, rate, _ in rows]
+        spread = of_rates([(sample, sample) for sample in counts])
+    else:
+        moments = [Moments(int(count), *rest) for count, *rest in rows]
+        spread = of_means([(sample, sample) for sample in moments], relative=name == "cost") if rows else None
+    if spread is None:
+        return None
+    halves = np.stack([spread.runs[0] // 2, spread.runs[0] - spread.runs[0] // 2])
+    over_tasks = scope == "tasks" or (not spread.rates and halves.min() < 2)
+    return replace(spread, runs=halves, between=0.0 if over_tasks else None)
+
+
+def _rulings(history: Repeated, batch: Batch, scope: str) -> Iterator[dict[str, Ruling]]:
     """The default policy on each split."""
-    with np.errstate(all="ignore"):  # an overflow is treated as missing evidence
-        parts = {name: _moments(history.task, values, sides) for name, values in history.values.items()}
-    for split in range(len(sides)):
+    parts = {name: moments_of(history, name, batch.sums) for name in GUARDRAILS}
+    for split in range(len(batch.sums)):
         n, mean, _ = parts["failure_rate"]
         failures = [
             [Counts(int(count), round(count * rate)) for count, rate in zip(*side, strict=True)]
@@ -288,31 +221,13 @@ def _rulings(history: _History, sides: NDArray[np.bool_], scope: str) -> Iterato
         )
         time = found["execution_time"]
         if time.state == "pass" and failures_rise(counts) < RISEN:
-            ranked = np.where(history.values["failure_rate"] > 0, math.inf, history.time)
-            if van_elteren(history.task, ranked, sides[split]) >= CONFIRMED:
+            ranked = np.where(history.failed, math.inf, history.time)
+            if van_elteren(history.task, ranked, batch.sides(split)) >= CONFIRMED:
                 found["execution_time"] = replace(time, state="inconclusive")
         yield found
 
 
-_Parts = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.float64]"]
-
-
-def _moments(task: NDArray[np.int64], values: NDArray[np.float64], sides: NDArray[np.bool_]) -> _Parts:
-    """Count, mean and squared deviations by (split, side, task)."""
-    splits, tasks = len(sides), int(task[-1]) + 1
-    known = np.isfinite(values)
-    task, values, sides = task[known], values[known], sides[:, known]
-    centre = np.bincount(task, values, tasks) / np.maximum(1, np.bincount(task, minlength=tasks))
-    off = values - centre[task]
-    group = ((np.arange(splits)[:, None] * 2 + sides) * tasks + task).ravel()
-    shape, size = (splits, 2, tasks), splits * 2 * tasks
-    n = np.bincount(group, minlength=size).astype(np.float64)
-    mean = np.bincount(group, np.broadcast_to(off, sides.shape).ravel(), size) / np.maximum(1, n)
-    m2 = np.bincount(group, np.broadcast_to(off * off, sides.shape).ravel(), size) - n * mean * mean
-    return n.reshape(shape), mean.reshape(shape) + centre, np.maximum(0.0, m2).reshape(shape)
-
-
-def _sides(parts: _Parts, split: int) -> list[list[Moments]]:
+def _sides(parts: Parts, split: int) -> list[list[Moments]]:
     n, mean, m2 = (part[split].tolist() for part in parts)
     return [
         [Moments(int(count), *rest) for count, *rest in zip(n[side], mean[side], m2[side], strict=True)]
@@ -333,27 +248,29 @@ def _count_strata(sides: list[list[Counts]]) -> Strata[Counts]:
     return Strata(pairs, left, right)
 
 
-def _literal_blocks(history: _History, sides: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _literal_blocks(history: Repeated, batch: Batch) -> NDArray[np.bool_]:
     """Where the guide's thresholds on plain means and rates would block."""
-    blocked = np.zeros(len(sides), dtype=np.bool_)
-    plain = {
-        "execution_time": history.time,
-        "failure_rate": history.values["failure_rate"],
-        "cost": history.values["cost"],
-    }
-    for name, values in plain.items():
-        known = np.isfinite(values)
-        right = sides[:, known]
-        n = right.sum(1)
+    blocked = np.zeros(len(batch.sums), dtype=np.bool_)
+    for name in GUARDRAILS:
+        if name == "execution_time":  # of all runs, failed ones too
+            v1, v2 = (side[:, TIME] / side[:, RUNS] for side in _sides_in_all(history, batch))
+        else:
+            n, mean, _ = moments_of(history, name, batch.sums)
+            with np.errstate(all="ignore"):
+                v1, v2 = ((n * mean).sum(2) / n.sum(2)).T
         with np.errstate(all="ignore"):
-            v2 = right @ values[known] / n
-            v1 = ~right @ values[known] / (known.sum() - n)
             change = v2 / v1 - 1 if METRICS[name].kind == "ratio" else v2 - v1
             blocked |= change > THRESHOLDS[name] + 1e-12
     return blocked
 
 
-def _caveats(runs: int, history: _History, blocks: int) -> tuple[Caveat, ...]:
+def _sides_in_all(history: Repeated, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sums over all tasks of both sides."""
+    right = batch.sums.sum(1)
+    return history.sums.sum(0) - right, right
+
+
+def _caveats(runs: int, history: Repeated, blocks: int) -> tuple[Caveat, ...]:
     found = []
     if not history.tasks:
         found.append(Caveat("no_repeats", figures={"runs": runs}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -49,6 +49,11 @@ class Values:
         own, every = place[self.task], place[self.plain_task]
         return type(self)(self.value[own >= 0], own[own >= 0], self.plain[every >= 0], every[every >= 0])
 
+    def above_zero(self) -> Self:
+        """The runs whose value has a logarithm."""
+        rows = self.value > 0
+        return replace(self, value=self.value[rows], task=self.task[rows])
+
     def as_one(self) -> Self:
         """All runs as if they were of one task."""
         return type(self)(self.value, np.zeros_like(self.task), self.plain, np.zeros_like(self.plain_task))
@@ -77,6 +82,10 @@ class SingleRuns:
             if left.n and right.n
         )
         return Strata(pairs, *(Moments.together(side) for side in sides))
+
+    def above_zero(self) -> SingleRuns:
+        """The runs whose value has a logarithm."""
+        return replace(self, left=self.left.above_zero(), right=self.right.above_zero())
 
     def common(self) -> tuple[Values, Values, int]:
         """The runs of the tasks that both versions ran, and how many these are."""

@@ -1,7 +1,7 @@
 """``list``, ``show``, ``compare`` and ``report``: what happened, and how versions compare."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -11,7 +11,6 @@ from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
     By,
-    Candidate,
     Output,
     Scope,
     Version,
@@ -57,8 +56,10 @@ def list_versions(history: History, query_with_version: dict[str, Any]) -> Answe
     versions = sorted({cell.version for cell in cells.cells})
     summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
     summaries.sort(key=lambda summary: summary.first or 0)
+    for note in cells.caveats:
+        complain(note.sentence)
     return Answer(
-        {"versions": [_listed(summary) for summary in summaries]},
+        {"versions": [_listed(summary) for summary in summaries], "warnings": cells.caveats},
         lambda: list_page(summaries) if summaries else (),
         query_with_version.get("version", ()),
         found=bool(summaries),
@@ -100,7 +101,7 @@ def show(history: History, version: Version, query: dict[str, Any], *, by: By = 
 def compare(  # noqa: PLR0913 - options
     history: History,
     v1: Baseline,
-    v2: Candidate,
+    v2: Annotated[list[str], typer.Argument(metavar="V2...", help="Candidate, or several.")],
     query: dict[str, Any],
     *,
     metric: Annotated[
@@ -118,33 +119,40 @@ def compare(  # noqa: PLR0913 - options
         typer.Option(metavar="SHARE", help="Changes below it do not matter: 0.05 is 5%, or 5 points; needs --metric."),
     ] = None,
 ) -> Answer:
-    """Compare a candidate with a baseline: effect, interval, verdict."""
+    """Compare a candidate, or several, with a baseline: effect, interval, verdict."""
     from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
     from benchmark_recorder.reporting.comparison_views import task_texts
 
-    check_different(v1, v2)
+    if len(v2) > 1:
+        if (metric, by, margin) != (None, None, None):
+            raise typer.BadParameter(
+                "several candidates are compared on all metrics: leave out --metric, --by and --margin"
+            )
+        return _compare_each(history, v1, v2, query, scope)
+    (candidate,) = v2
+    check_different(v1, candidate)
     if by is not None:
         from benchmark_recorder.reporting.slice_pages import slices_page
 
         sliced = history.compare_versions(
-            v1, v2, metric or "execution_time", by=by, scope=scope, margin=margin, **query
+            v1, candidate, metric or "execution_time", by=by, scope=scope, margin=margin, **query
         )
         code = Code.FINE if sliced.slices else Code.NO_DATA
         return Answer(
             {"comparison": sliced},
             lambda: slices_page(sliced),
-            [v1, v2],
+            [v1, candidate],
             bool(sliced.slices or sliced.only_v1 or sliced.only_v2),
             code,
         )
     answer: Comparison | JointComparison
     if metric is not None:
-        answer = comparison = history.compare_versions(v1, v2, metric, scope=scope, margin=margin, **query)
+        answer = comparison = history.compare_versions(v1, candidate, metric, scope=scope, margin=margin, **query)
         compared: Collection[Comparison] = [comparison]
     elif margin is not None:
         raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
     else:
-        answer = joint = history.compare_all(v1, v2, scope=scope, **query)
+        answer = joint = history.compare_all(v1, candidate, scope=scope, **query)
         compared = joint.comparisons.values()
 
     def page() -> "Page":
@@ -155,9 +163,26 @@ def compare(  # noqa: PLR0913 - options
     return Answer(
         {"comparison": answer},
         page,
-        [v1, v2],
+        [v1, candidate],
         knows_versions(answer),
         _code(has_values),
+    )
+
+
+def _compare_each(
+    history: History, v1: str, candidates: "Sequence[str]", query: dict[str, Any], scope: Literal["suite", "tasks"]
+) -> Answer:
+    from benchmark_recorder.reporting.comparison_pages import each_page
+    from benchmark_recorder.reporting.comparison_views import task_texts
+
+    each = history.compare_each(v1, candidates, scope=scope, **query)
+    compared = [one for joint in each.comparisons.values() for one in joint.comparisons.values()]
+    return Answer(
+        {"comparison": each},
+        lambda: each_page(each, task_texts(history.store.scan, compared)),
+        [v1, *candidates],
+        knows_versions(each),
+        _code([one for one in compared if one.v1_count and one.v2_count]),
     )
 
 

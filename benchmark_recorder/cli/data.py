@@ -8,12 +8,13 @@ from benchmark_recorder.cli.app import app, complain, confirm, say_aside
 from benchmark_recorder.cli.options import AsJSON, MetadataOption, Output, parse_metadata, resolved
 from benchmark_recorder.cli.output import form_of, no_data, opened, print_json, progress, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.exchange import FIGURES, export_records, import_file
+from benchmark_recorder.exchange import FIGURES, WHOLE_FORMS, export_records, import_file
 from benchmark_recorder.history import History
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.settings import effective_settings
+from benchmark_recorder.stores.completing import completed
 
 
 @app.command(
@@ -91,6 +92,9 @@ def export(
         written = export_records(history.store, file, form, query)
     if output != "-":
         say_aside(f"wrote {records(written)} to {terminal(output)}")
+    if form not in WHOLE_FORMS:
+        for note in completed(history.store).summarize(Query()).caveats:
+            complain(note.sentence)
 
 
 @app.command("import", epilog="Example: benchmark-recorder import runs.jsonl")

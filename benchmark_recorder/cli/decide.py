@@ -1,4 +1,4 @@
-"""``claims``, ``gate`` and ``selftest``: may the new version be merged?"""
+"""``claims``, ``gate``, ``plan`` and ``selftest``: may the new version be merged?"""
 
 import math
 import os
@@ -100,15 +100,13 @@ def _margins(texts: list[str] | None) -> dict[str, float] | None:
     """
     found = {}
     for text in texts or ():
-        name, separator, share = text.partition("=")
+        name, _, share = text.partition("=")
         try:
-            found[name.strip()] = float(share.strip().removesuffix("%")) / (100 if share.strip().endswith("%") else 1)
-        except ValueError:
-            separator = ""
-        if not separator:
+            found[name.strip()] = _share(share, "--margin")
+        except InvalidQueryError:
             raise InvalidQueryError(
                 f"--margin: expected METRIC=SHARE, such as time=5% or cost=0.02, got {preview(text)}"
-            )
+            ) from None
     return found or None
 
 
@@ -194,6 +192,58 @@ def gate(  # noqa: PLR0913 - options
     if result.state == "no_data":
         no_data(history.store, [v2] if baseline_file else [v1, v2])
     raise typer.Exit(result.exit_code)
+
+
+def _share(text: str, option: str) -> float:
+    """``10%`` or ``0.1``.
+
+    Raises:
+        InvalidQueryError: it is something else.
+    """
+    try:
+        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        raise InvalidQueryError(f"{option}: expected a share, such as 10% or 0.1, got {preview(text)}") from None
+
+
+@app.command(epilog="Example: benchmark-recorder plan v1.0 v2.0 --effect 15%")
+@resolved
+def plan(  # noqa: PLR0913 - options
+    history: History,
+    v1: Baseline,
+    query: dict[str, Any],
+    v2: Annotated[str | None, typer.Argument(metavar="[V2]", help="Candidate, if it has run already.")] = None,
+    *,
+    effect: Annotated[str, typer.Option(metavar="SHARE", help="The true change to plan for, such as 15% or 0.15.")],
+    metric: Annotated[str, typer.Option(metavar="NAME", help="Such as time, failures or cost.")] = "execution_time",
+    power: Annotated[str, typer.Option(metavar="SHARE", help="How often to reach the decision.")] = "80%",
+    decision: Annotated[
+        Literal["gate", "verdict", "claim"], typer.Option(metavar="DECISION", help="gate, verdict or claim.")
+    ] = "gate",
+    margin: Annotated[str | None, typer.Option(metavar="SHARE", help="The limit of the gate or verdict.")] = None,
+    scope: Scope = "suite",
+) -> Answer:
+    """Plan how many further runs a decision takes.
+
+    A gate blocks a candidate that is worse by more than its margin, and passes one that is within it: plan for either.
+    """
+    from benchmark_recorder.reporting.decision_pages import plan_page
+
+    if v2 is not None:
+        check_different(v1, v2)
+    result = history.plan_runs(
+        v1,
+        v2,
+        metric,
+        effect=_share(effect, "--effect"),
+        power=_share(power, "--power"),
+        decision=decision,
+        scope=scope,
+        margin=None if margin is None else _share(margin, "--margin"),
+        **query,
+    )
+    known = all(warning.figures.get("version") != v1 for warning in result.warnings)
+    return Answer({"plan": result}, lambda: plan_page(result), [v1], known)
 
 
 @app.command(epilog="Example: benchmark-recorder selftest v1.0")

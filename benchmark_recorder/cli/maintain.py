@@ -68,7 +68,7 @@ def doctor(
         _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})
     if not inspection["exists"]:
         complain(f"{store.name}: there is no such file yet; the first record creates it")
-    if inspection["damaged"] or inspection["duplicates"]:
+    if inspection["damaged"] or inspection["unseparated"] or inspection["duplicates"]:
         complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
     if any(problems):
         raise typer.Exit(Code.PROBLEMS)
@@ -88,6 +88,7 @@ _LABELS: Final = {
     "form": "format",
     "torn": "truncated bytes",
     "damaged": "invalid lines",
+    "unseparated": "missing commas",
     "duplicates": "duplicate records",
     "sidecar": "cache",
 }

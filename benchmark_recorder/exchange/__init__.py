@@ -5,7 +5,7 @@
 - ``entry``: what a file says about one execution, and the record that it becomes; the entries of JSON lines.
 """
 
-from benchmark_recorder.exchange.exporting import FIGURES, FORMS, export_file, export_records, holds
+from benchmark_recorder.exchange.exporting import FIGURES, FORMS, WHOLE_FORMS, export_file, export_records, holds
 from benchmark_recorder.exchange.importing import Imported, import_file
 
-__all__ = ["FIGURES", "FORMS", "Imported", "export_file", "export_records", "holds", "import_file"]
+__all__ = ["FIGURES", "FORMS", "WHOLE_FORMS", "Imported", "export_file", "export_records", "holds", "import_file"]

@@ -20,6 +20,8 @@ FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
 """What github-action-benchmark calls its ``tool``: figures of one version."""
 FORMS: Final = ("csv", "jsonl", "json", "junit", *FIGURES)
 """What an export can be."""
+WHOLE_FORMS: Final = ("jsonl", "json")
+"""Those that hold records as they are, also invalid ones."""
 
 
 def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Query | None = None) -> int:

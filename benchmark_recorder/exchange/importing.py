@@ -19,8 +19,7 @@ from benchmark_recorder.errors import (
 )
 from benchmark_recorder.exchange import csv_rows, pytest_benchmark
 from benchmark_recorder.exchange.entry import BYTE_ORDER_MARK, Entry, admitted, json_lines, prepared, read_object
-from benchmark_recorder.queries import Query
-from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.json_file.mending import Salvage
 from benchmark_recorder.stores.json_file.old_formats import identified
 
 if TYPE_CHECKING:
@@ -122,9 +121,12 @@ class _Source:
 
     def _entries(self) -> Iterator[Entry]:
         if self.form is Form.JSON:
-            with JSONFileStore(self._path) as store:
-                for number, document in enumerate(store.documents(Query(runs="all")), 1):
-                    yield Entry(f"record {number}", document)
+            salvage = Salvage(str(self._path))
+            for number, document in enumerate(salvage, 1):
+                yield Entry(f"record {number}", document)
+            if salvage.left_out:
+                what = "line is not a record and is" if salvage.left_out == 1 else "lines are not records and are"
+                self.notes = (f"{salvage.left_out:,} {what} left out",)
         elif self.form is Form.JSONL:
             with self._path.open("rb") as file:
                 yield from json_lines(file)

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.harness.execution import GRACE, Clock, Orchestrator, RealClock, Timing, execute
 from benchmark_recorder.harness.result import Execution, RunResult
 from benchmark_recorder.harness.tasks import BenchmarkTasks, CheckedTask, checked_tasks
+from benchmark_recorder.recording.checkout import dirt_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -188,6 +190,7 @@ class _Log:
         self._recorder = recorder
         self._clock = clock
         self._left_running: Counter[str] = Counter()
+        self._metadata = {"run": self.run_id, **_clock_of(clock), **dirt_of(Path.cwd())}
 
     def begin(self, job: Job, version: str) -> Measurement:
         """A root: what its orchestrator records in the same store while it works is a part of it."""
@@ -196,7 +199,7 @@ class _Log:
             version,
             root=True,
             difficulty=job.task.complexity,
-            metadata={"run": self.run_id, "repeat": job.repeat, **_clock_of(self._clock)},
+            metadata={**self._metadata, "repeat": job.repeat},
             task_id=job.task.id,
             expected_agent=job.task.expected_agent,
         )

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from benchmark_recorder._fork import at_worker_end, in_child
-from benchmark_recorder.errors import InvalidRecordError, StoreBusyError, StoreUnavailableError
+from benchmark_recorder.errors import InvalidRecordError, StoreBusyError, StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Health
 
@@ -136,6 +136,15 @@ class WriteBuffer:
         loss = self._alone(self._give_up)
         if loss is not None:
             warnings.warn(loss, RuntimeWarning, stacklevel=2)
+
+    def attempt(self, act: Callable[[], None]) -> None:
+        """Do something with the journal; its trouble raises only where the buffer is strict."""
+        try:
+            act()
+        except StoreError as error:
+            if self._strict:
+                raise
+            self._alone(self._failed, error, "%s")
 
     def count_unwritten(self, error: Exception) -> None:
         """Count a record that could not be written, and whose caller must not get an exception."""

@@ -1,6 +1,6 @@
-"""The git commit that a program runs from: from the CI system's environment, else from the files in ``.git``.
+"""The git commit that a program runs from: from the files in ``.git``, else from the CI system's environment.
 
-No process is started: it takes a few file reads, once.
+It takes a few file reads, once, and starts no process, but for a repository in git's reftable format.
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ _HEX: Final = frozenset("0123456789abcdef")
 def find_commit(directory: Path | None = None) -> str | None:
     """The full hash of the commit that is checked out, or ``None`` if none is found.
 
+    A CI system's variable says which commit started the job. It counts only where there is no checkout, because a job
+    may check out another one.
+
     Args:
         directory: where to look for a checkout, and in its parents; the working directory unless given.
     """
-    for variable in CI_VARIABLES:
-        commit = os.environ.get(variable, "").strip().lower()
-        if _is_hash(commit):
-            return commit
     try:
         start = (directory or Path.cwd()).absolute()
-        return next((_head(git) for folder in (start, *start.parents) if (git := _git_folder(folder))), None)
+        for folder in (start, *start.parents):
+            if git := _git_folder(folder):
+                return _head(git)
     except (OSError, ValueError, RuntimeError):  # circular links are a RuntimeError
         # A record without its commit is better than none.
         return None
+    variables = (os.environ.get(variable, "").strip().lower() for variable in CI_VARIABLES)
+    return next(filter(_is_hash, variables), None)
 
 
 def _is_hash(text: str) -> bool:
@@ -62,20 +65,30 @@ def _git_folder(folder: Path) -> Path | None:
 
 
 def _head(git: Path) -> str | None:
-    head = (git / "HEAD").read_text().strip()
-    if not head.startswith("ref:"):
-        return head if _is_hash(head) else None
-    reference = head.removeprefix("ref:").strip()
     shared = git / "commondir"
     folders = [git, (git / shared.read_text().strip()).resolve()] if shared.is_file() else [git]
-    return next((commit for folder in folders if (commit := _resolve(folder, reference))), None)
+    found = (git / "HEAD").read_text().strip()
+    for _ in range(_MOST_LINKS):
+        if not found.startswith("ref:"):
+            return found if _is_hash(found) else None
+        reference = found.removeprefix("ref:").strip()
+        if reference == "refs/heads/.invalid":
+            from benchmark_recorder.recording.checkout import ask_git
+
+            return next(filter(_is_hash, [ask_git(git, "rev-parse", "HEAD") or ""]), None)
+        found = next((content for folder in folders if (content := _resolve(folder, reference))), "")
+    return None
+
+
+_MOST_LINKS: Final = 6
+"""A branch may name another one; git follows five."""
 
 
 def _resolve(git: Path, reference: str) -> str | None:
+    """What a reference holds: a hash, or another reference."""
     loose = git / reference
     if loose.is_file():
-        commit = loose.read_text().strip()
-        return commit if _is_hash(commit) else None
+        return loose.read_text().strip()
     packed = git / "packed-refs"
     if packed.is_file():
         for line in packed.read_text().splitlines():

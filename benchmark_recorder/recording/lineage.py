@@ -69,6 +69,11 @@ class Lineage:
             current.set(outer)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it is a part of no run, and no part of it has ended."""
+        return self.parent is None and not self._parts
+
+    @property
     def root(self) -> Lineage:
         """The run that it is a part of in the end; itself if it is a part of none."""
         return self if self.parent is None else self.parent.root

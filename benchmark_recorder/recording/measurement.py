@@ -47,7 +47,7 @@ class Measurement:
     """
 
     _sink: Callable[[Measurement], None]
-    lineage: Lineage
+    _place: object
     task: str
     version: str
     success: bool = True
@@ -63,6 +63,7 @@ class Measurement:
     output_tokens: int | None = None
     idempotency_key: str | None = None
     duration: float | None = None
+    lineage: Lineage = field(init=False)
     _is_root: bool = False
     _discards_cancelled: bool = False
     _ignored: tuple[type[BaseException], ...] = ()
@@ -74,6 +75,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         self._began_as = self.version
+        self.lineage = Lineage(self._place)
         if isinstance(self.metadata, dict):
             self.metadata = dict(self.metadata)  # a run's additions must not reach the next one
 
@@ -119,6 +121,9 @@ class Measurement:
             self.success = False
         lineage.ended = True
         if self._discarded:
+            return
+        if lineage.is_alone:
+            self._sink(self)
             return
         figures = lineage.completed(figures_of(self.cost, self.input_tokens, self.output_tokens))
         if lineage.parent is not None:

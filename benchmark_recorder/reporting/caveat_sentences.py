@@ -365,6 +365,10 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "plain_differs": _plain_differs,
     "fast_failures": _fast_failures,
     "failures_rose": _failures_rose,
+    "not_looked_at": lambda f: (
+        f"The values of single runs are not at hand, or too many, so nobody looked whether ranks would suit the "
+        f"{METRICS[f['metric']].noun} better; it was compared by means of logarithms."
+    ),
     "too_few_for_quantile": lambda f: (
         f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
         "do not vary."

@@ -23,12 +23,22 @@ from benchmark_recorder.reporting.page import (
     joined,
     readable,
 )
-from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, noun_of, sentence, short_unit, unit
+from benchmark_recorder.reporting.wording import (
+    LABELS,
+    TONES,
+    UNITS,
+    WORDINGS,
+    joint_badge,
+    noun_of,
+    sentence,
+    short_unit,
+    unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, JointComparison, TaskRow
+    from benchmark_recorder.analysis import Comparison, EachComparison, JointComparison, TaskRow
     from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import UnmatchedTasks
     from benchmark_recorder.reporting.numbers import Unit
@@ -62,6 +72,20 @@ def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -
     heading, *rest = comparison_section(joint, footnotes, texts or {})
     assert isinstance(heading, Heading)
     return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
+
+
+def each_page(each: EachComparison, texts: Mapping[str, str] | None = None) -> Page:
+    """Several candidates against one baseline: first all verdicts, then each."""
+    footnotes = Footnotes()
+    sections = [comparison_section(joint, footnotes, texts or {}) for joint in each.comparisons.values()]
+    return (
+        Heading((f"{len(each.comparisons)} versions against ", Untrusted(each.baseline)), level=1),
+        *absences(each.warnings),
+        Paragraph((readable(each.sentence, each.baseline, *each.comparisons),)),
+        Paragraph(("(adjusted for all of these metrics and versions together)",)),
+        *(block for section in sections for block in section),
+        *footnotes.notes(),
+    )
 
 
 def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:
@@ -187,7 +211,7 @@ def change_text(comparison: Comparison, effect: float | None) -> str:
 def comparison_cards(joint: JointComparison) -> Page:
     """Each metric at a glance."""
     compared = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
-    return (Cards(tuple(map(_card, compared)), Status(joint.verdict, TONES[joint.verdict])),) if compared else ()
+    return (Cards(tuple(map(_card, compared)), Status(joint_badge(joint), TONES[joint.verdict])),) if compared else ()
 
 
 def _card(comparison: Comparison) -> Card:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from benchmark_recorder.analysis import Comparison, JointComparison, SlicedComparison
+from benchmark_recorder.analysis import Comparison, EachComparison, JointComparison, SlicedComparison
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.identity import is_made, task_id_of
 from benchmark_recorder.queries import Query
@@ -143,6 +143,35 @@ class JointComparisonView(Plotted, JointComparison, words=("sentence", "warnings
         from benchmark_recorder.reporting.chart_figures import metric_effects
 
         return metric_effects(self)
+
+
+class EachComparisonView(View, EachComparison, words=("sentence", "warnings")):
+    """Several candidates against one baseline."""
+
+    __slots__ = ("_texts",)
+
+    @classmethod
+    def from_result(cls, result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Self:
+        """See ``ComparisonView.from_result``."""
+        compared = {
+            name: JointComparisonView.from_result(one, narrowed=narrowed, scan=scan)
+            for name, one in result["comparisons"].items()
+        }
+        view = cls._made(result, narrowed=narrowed, comparisons=compared)
+        object.__setattr__(view, "_texts", scan and TaskTexts(scan))
+        return view
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.comparison_pages import each_page
+
+        texts: TaskTexts | None = getattr(self, "_texts", None)
+        compared = [one for joint in self.comparisons.values() for one in joint.comparisons.values()]
+        return each_page(self, texts.of(compared) if texts else None)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import each_frame
+
+        return each_frame(self)
 
 
 class SlicedComparisonView(View, SlicedComparison, words=("warnings",)):

@@ -1,4 +1,4 @@
-"""The pages of claims, gates and the gate's self-test, for people."""
+"""The pages of claims, gates, plans of runs and the gate's self-test, for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.analysis.thresholds import literal_state
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, given, limits, number, signed
+from benchmark_recorder.reporting.numbers import (
+    PERCENT,
+    UNDEFINED,
+    amount,
+    dollars,
+    given,
+    limits,
+    number,
+    rate,
+    seconds,
+    signed,
+)
 from benchmark_recorder.reporting.page import (
     Block,
     Bullets,
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
         GateCheck,
         GateResult,
         LiteralCheck,
+        RunPlan,
         SelfTest,
     )
 
@@ -173,6 +185,36 @@ def _advice(result: ClaimResult) -> Page:
     needed = ((Prose(result.needed.sentence),),) if result.needed else ()
     hints: tuple[Line, ...] = tuple((hint,) for hint in result.hints)
     return Heading((f"{result.status}: {result.text}",)), Bullets((*needed, *hints))
+
+
+def plan_page(plan: RunPlan) -> Page:
+    """How many further runs, and what they take."""
+    footnotes = Footnotes()
+    against: Line = () if plan.v2 is None else (" against ", Untrusted(plan.v1))
+    heading = Heading(("Runs to plan: ", Untrusted(plan.v2 or plan.v1), *against), level=1)
+    said = Paragraph((readable(plan.sentence, plan.v1, plan.v2 or plan.v1), footnotes.mark(plan.warnings)))
+    return heading, said, _plan_table(plan), *footnotes.notes()
+
+
+def _plan_table(plan: RunPlan) -> Table:
+    """What is planned for, and what it takes; a plan that is not needed takes nothing."""
+    unit = short_unit(METRICS[plan.metric].kind)
+    rows = {
+        "decision": plan.decision,
+        "true change": given(plan.effect, unit),
+        "power": rate(plan.power),
+        "power of the runs that there are": UNDEFINED if plan.present is None else rate(plan.present),
+    }
+    if needed := plan.needed:
+        counts = {
+            "further runs": needed.runs,
+            "runs of each task in each version": needed.runs_per_task,
+            "further tasks": needed.tasks,
+        }
+        rows |= {name: UNDEFINED if n is None else f"{n:,}" for name, n in counts.items()}
+        rows["cost"] = amount(needed.cost, dollars([needed.cost]))
+        rows["time, one after the other"] = amount(needed.seconds, seconds([needed.seconds]))
+    return Table((("",), ("plan",)), tuple(((name,), (text,)) for name, text in rows.items()), "lr")
 
 
 def selftest_page(result: SelfTest) -> Page:

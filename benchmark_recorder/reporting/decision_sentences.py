@@ -1,4 +1,4 @@
-"""What gates, claims and the gate's self-test found, in sentences."""
+"""What gates, claims, plans of runs and the gate's self-test found, in sentences."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from benchmark_recorder.analysis import (
     GateCheck,
     GateResult,
     LiteralCheck,
+    RunPlan,
     SelfTest,
 )
 from benchmark_recorder.analysis.guardrails import ALPHA
 from benchmark_recorder.analysis.thresholds import literal_state
 from benchmark_recorder.reporting.numbers import given, limits, p_value, rate, signed, size
-from benchmark_recorder.reporting.wording import each_once, level, needed_sentence, noun_of, unit, without_runs
+from benchmark_recorder.reporting.wording import each_once, level, listed, needed_sentence, noun_of, unit, without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,9 @@ def decision_words(
 ) -> dict[str, Any]:
     """The fields of a decision that hold words."""
     match result:
-        case GateCheck():
-            return {"sentence": check_sentence(result)}
+        case GateCheck(needed=needed):
+            needed = needed and replace(needed, sentence=needed_sentence(needed, check_aim(result)))
+            return {"sentence": check_sentence(replace(result, needed=needed)), "needed": needed}
         case LiteralCheck():
             return {"sentence": literal_sentence(result)}
         case GateResult():
@@ -76,7 +78,13 @@ def check_sentence(check: GateCheck) -> str:
     if check.state == "inconclusive" and check.detectable is not None:
         tail += f"; these runs reveal a worsening of {size(check.detectable, suffix)} or more"
     worst = "" if check.bound is None else f", at worst {signed(check.bound, suffix)}"
-    return f"{_change(check)}{worst}: {tail}."
+    needed = f" {check.needed.sentence}" if check.needed else ""
+    return f"{_change(check)}{worst}: {tail}.{needed}"
+
+
+def check_aim(check: GateCheck) -> str:
+    """What further runs would be good for."""
+    return f"to show an unchanged candidate to be within {_limit(check.metric, check.margin)}"
 
 
 def literal_sentence(check: LiteralCheck) -> str:
@@ -115,7 +123,19 @@ def gate_sentence(result: GateResult) -> str:
         reasons += dict.fromkeys(one.sentence for one in result.warnings if one.code in known)
     if result.state == "warn":
         reasons += [alert.sentence for alert in result.alerts]
+    if result.state == "pass" and result.policy == "default":
+        reasons += missed(result.checks)
     return " ".join([f"{about}: {word}.", *reasons])
+
+
+def missed(checks: Sequence[GateCheck]) -> list[str]:
+    """What a gate that passes may have missed: small worsenings in metrics that are not required to pass."""
+    sizes = [
+        f"{METRICS[check.metric].noun} below {size(check.detectable, unit(METRICS[check.metric].kind))}"
+        for check in checks
+        if check.state == "inconclusive" and check.detectable is not None
+    ]
+    return [f"These runs may miss a worsening of {listed(sizes)}."] if sizes else []
 
 
 def _no_data(result: GateResult) -> str:
@@ -194,6 +214,41 @@ def claims_sentence(report: ClaimReport) -> str:
     ]
     claims = "claim" if len(found) == 1 else "claims"
     return f"Of {len(found)} {claims}: {', '.join(parts)}." if parts else "There are no claims."
+
+
+# Plans ---------------------------------------------------------------------------------------------------------------
+
+
+def plan_words(plan: RunPlan, **_: object) -> dict[str, Any]:
+    """The fields of a plan that hold words."""
+    needed = plan.needed and replace(plan.needed, sentence=needed_sentence(plan.needed, plan_aim(plan)))
+    return {"sentence": plan_sentence(replace(plan, needed=needed)), "needed": needed}
+
+
+def plan_aim(plan: RunPlan) -> str:
+    """The decision that is planned for."""
+    noun, suffix = METRICS[plan.metric].noun, unit(METRICS[plan.metric].kind)
+    change = given(plan.effect, suffix)
+    if plan.decision == "verdict":
+        return f"to see a change in {noun} of {change}"
+    if plan.decision == "claim":
+        return f"to tell an improvement in {noun} of {given(plan.effect)}% from none"
+    if plan.margin is not None and plan.effect > plan.margin:
+        return f"to block a candidate whose {noun} is worse by {change}"
+    candidate = f"a candidate whose {noun} is worse by {change}" if plan.effect else f"an unchanged {noun}"
+    return f"to show {candidate} to be within the limit of {_limit(plan.metric, plan.margin or 0.0)}"
+
+
+def plan_sentence(plan: RunPlan) -> str:
+    """How many further runs, or that there are enough."""
+    if any(caveat.code == "unknown_version" and caveat.figures["version"] == plan.v1 for caveat in plan.warnings):
+        return f"There are no runs of version {plan.v1} to plan from."
+    present = "" if plan.present is None else f" The runs that there are do so {rate(plan.present)} of the time."
+    if plan.enough:
+        return f"No further runs are needed {plan_aim(plan)} with {given(plan.power)}% power.{present}"
+    if plan.needed is None:
+        return f"No number of runs is known to be enough {plan_aim(plan)} with {given(plan.power)}% power.{present}"
+    return f"{plan.needed.sentence}{present}"
 
 
 # The self-test -------------------------------------------------------------------------------------------------------

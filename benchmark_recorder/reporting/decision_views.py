@@ -1,10 +1,10 @@
-"""Views of gates, claims and the gate's self-test."""
+"""Views of gates, claims, plans of runs and the gate's self-test."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark_recorder.analysis import ClaimReport, GateResult, SelfTest
+from benchmark_recorder.analysis import ClaimReport, GateResult, RunPlan, SelfTest
 from benchmark_recorder.reporting.views import View
 
 if TYPE_CHECKING:
@@ -58,3 +58,19 @@ class SelfTestView(View, SelfTest, words=("sentence", "warnings")):
         from benchmark_recorder.reporting.frames import selftest_frame
 
         return selftest_frame(self)
+
+
+class RunPlanView(View, RunPlan, words=("needed", "sentence", "warnings")):
+    """How many further runs a decision takes."""
+
+    __slots__ = ()
+
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.decision_pages import plan_page
+
+        return plan_page(self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import plan_frame
+
+        return plan_frame(self)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import (
         ClaimReport,
         Comparison,
+        EachComparison,
         GateResult,
         JointComparison,
+        RunPlan,
         SelfTest,
         SlicedComparison,
         Summary,
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
 Kind = Literal["text", "float", "count", "truth"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
-    "different blocked literal inconclusive",
-    "count": "n v1_count v2_count splits",
-    "truth": "stands_out met",
+    "different blocked literal inconclusive power present cost seconds",
+    "count": "n v1_count v2_count splits runs runs_per_task tasks",
+    "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split by "
-    "group",
+    "group decision scope",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -116,6 +118,19 @@ def joint_frame(joint: JointComparison) -> Frame:
     )
 
 
+def each_frame(each: EachComparison) -> Frame:
+    """A row for each candidate and metric, with its adjusted p-value."""
+    return _frame(
+        "metric v1 v2 v1_value v2_value v1_count v2_count kind effect low high p_value p_adjusted verdict margin "
+        "method",
+        (
+            (c, c.interval or _NO_INTERVAL, {"p_adjusted": joint.p_adjusted.get(c.metric)})
+            for joint in each.comparisons.values()
+            for c in joint.comparisons.values()
+        ),
+    )
+
+
 def slices_frame(sliced: SlicedComparison) -> Frame:
     """A row for each slice; its group is missing where the runs say nothing."""
     return _frame(
@@ -141,6 +156,15 @@ def gate_frame(result: GateResult) -> Frame:
     return _frame(
         "metric baseline candidate v1_value v2_value worsening bound margin p_value p_adjusted state",
         ((check, result) for check in result.checks),
+    )
+
+
+def plan_frame(plan: RunPlan) -> Frame:
+    """One row."""
+    needed: object = plan.needed or dict.fromkeys(("runs", "runs_per_task", "tasks", "cost", "seconds"))
+    return _frame(
+        "metric v1 v2 decision effect power scope margin present enough runs runs_per_task tasks cost seconds",
+        [(plan, needed)],
     )
 
 

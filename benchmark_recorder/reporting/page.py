@@ -184,7 +184,8 @@ class Footnotes:
 
 def absences(caveats: Sequence[Caveat]) -> Page:
     """Which versions have no runs; a page begins with it."""
-    return tuple(Paragraph((_worded(caveat),)) for caveat in caveats if caveat.code == "unknown_version")
+    told = {"unknown_version", "only_parts"}
+    return tuple(Paragraph((_worded(caveat),)) for caveat in caveats if caveat.code in told)
 
 
 def _worded(caveat: Caveat) -> Prose:

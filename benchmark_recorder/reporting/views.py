@@ -186,10 +186,12 @@ WORDS: Final = {
     "Caveat": "caveat_sentences.caveat_words",
     "Comparison": "wording.comparison_words",
     "JointComparison": "wording.joint_words",
+    "EachComparison": "wording.each_words",
     **dict.fromkeys(
         ("GateCheck", "LiteralCheck", "GateResult", "ClaimResult", "ClaimReport", "SelfTest"),
         "decision_sentences.decision_words",
     ),
+    "RunPlan": "decision_sentences.plan_words",
 }
 """What makes the fields of a result that hold words, by the result's type; imported when it is needed."""
 

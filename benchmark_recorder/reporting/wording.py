@@ -12,7 +12,7 @@ from benchmark_recorder.reporting.page import Prose, Untrusted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from benchmark_recorder.analysis import Caveat, Comparison, Interval, JointComparison, Needed
+    from benchmark_recorder.analysis import Caveat, Comparison, EachComparison, Interval, JointComparison, Needed
     from benchmark_recorder.reporting.numbers import Unit
     from benchmark_recorder.reporting.page import Line, Tone
 
@@ -185,6 +185,7 @@ def needed_sentence(needed: Needed, aim: str) -> str:
         needed: runs and tasks.
         aim: what they are good for: ``"to see a change of 5%"``.
     """
+    aim = f"{aim} with {given(needed.power)}% power"
     more_tasks = f"about {needed.tasks:,} more tasks, each run as often as these," if needed.tasks else ""
     if needed.tasks == 1:
         more_tasks = "about one more task, run as often as these,"
@@ -192,7 +193,7 @@ def needed_sentence(needed: Needed, aim: str) -> str:
         return f"No number of repeats of these tasks is known to be enough; {more_tasks} would be needed {aim}."
     price = f", about {money(needed.cost)}" if needed.cost else ""
     per_task = needed.runs_per_task
-    each = f" ({per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
+    each = f" (up to {per_task:,} per task and version{price})" if per_task else f" (both versions together{price})"
     either = f", or {more_tasks.rstrip(',')}" if more_tasks else ""
     plural = "run" if needed.runs == 1 else "runs"
     return f"About {needed.runs:,} further {plural}{each}{either} would be needed {aim}."
@@ -201,25 +202,51 @@ def needed_sentence(needed: Needed, aim: str) -> str:
 def joint_sentence(joint: JointComparison) -> str:
     """The verdict over all metrics."""
     about = f"{joint.v2} against {joint.v1}"
-    there = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
-    if not there:
+    if not any(c.v1_count and c.v2_count for c in joint.comparisons.values()):
         return f"{about}: {without_runs(joint.warnings)}."
     parts = [
-        f"{how} {listed([_part(c) for c in there if c.verdict == verdict])}"
-        for verdict, how in (
-            ("improved", "better in"),
-            ("regressed", "worse in"),
-            ("equivalent", "the same, within the margin, in"),
-            ("inconclusive", "inconclusive in"),
+        f"{how} {listed([_part(joint.comparisons[metric], decided=how in _DECIDED) for metric in metrics])}"
+        for metrics, how in (
+            (joint.improved, "better in"),
+            (joint.regressed, "worse in"),
+            (joint.equivalent, "the same, within the margin, in"),
+            (joint.undecided, "undecided in"),
         )
-        if any(c.verdict == verdict for c in there)
+        if metrics
     ]
-    return f"{about}: {'; '.join(parts)}."
+    return f"{about}: {joint_badge(joint)}: {'; '.join(parts)}."
 
 
-def _part(comparison: Comparison) -> str:
+_DECIDED: Final = ("better in", "worse in")
+
+
+def joint_badge(joint: JointComparison) -> str:
+    """The verdict over all metrics in a few words: ``improved in 2 of 4, none worse``."""
+    n = sum(bool(c.v1_count and c.v2_count) for c in joint.comparisons.values())
+    better, worse = len(joint.improved), len(joint.regressed)
+    if better and worse:
+        return f"improved in {better} and regressed in {worse} of {n}"
+    if better:
+        return f"improved in {better} of {n}, none worse"
+    if worse:
+        return f"regressed in {worse} of {n}, none better"
+    return f"the same in {len(joint.equivalent)} of {n}" if joint.equivalent else "inconclusive"
+
+
+def each_words(result: EachComparison, **_: object) -> dict[str, Any]:
+    """The fields of several comparisons that hold words."""
+    return {"sentence": each_sentence(result), "warnings": each_once(result.warnings)}
+
+
+def each_sentence(result: EachComparison) -> str:
+    """Which candidates are better, and which are worse."""
+    parts = [f"{name} {joint_badge(joint)}" for name, joint in result.comparisons.items()]
+    return f"Against {result.baseline}: {'; '.join(parts)}."
+
+
+def _part(comparison: Comparison, *, decided: bool) -> str:
     noun = METRICS[comparison.metric].noun
-    if comparison.effect is None or comparison.verdict in {"inconclusive", "equivalent"}:
+    if comparison.effect is None or not decided:
         return noun
     return f"{noun} ({size(comparison.effect, unit(comparison.kind))})"
 

@@ -88,6 +88,13 @@ class Store(ABC):
             StoreError: not all of the documents are stored; repeating the call is safe.
         """
 
+    def check_writable(self) -> None:  # noqa: B027
+        """Raise what would keep every append from working, as far as it is known without writing.
+
+        Raises:
+            StoreError: says what to do.
+        """
+
     def prepared(self, documents: Sequence[Document]) -> Sequence[Document]:
         """The same documents, with the local part of ``append``'s work done.
 

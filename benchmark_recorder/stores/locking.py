@@ -96,13 +96,37 @@ _ADVICE: Final = {
     errno.EDQUOT: "the quota is used up; free some space",
     errno.EFBIG: "the largest size a file may have is reached (see `ulimit -f`); prune it, or choose another path",
     errno.ELOOP: "its symbolic links go round in circles; choose another path",
-    errno.ENOLCK: "the file system has no locks; choose a path on another one",
-    errno.EOPNOTSUPP: "the file system has no locks; choose a path on another one",
 }
+
+_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, 524})
+"""What file systems without locks answer; the last one is the kernel's own ENOTSUPP (autofs)."""
+
+
+def check_locks(path: str) -> None:
+    """Refuse a file system that has no locks, as far as that can be seen without making anything.
+
+    Raises:
+        StoreUnavailableError: the file at the path, or the folder where it would be, cannot be locked.
+    """
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # the first append says why
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise unavailable(error, path, "lock") from error
+    finally:
+        os.close(fd)
 
 
 def unavailable(error: OSError, path: str, verb: str, *, unchanged: bool = True) -> StoreUnavailableError:
     """The error for what the system reports: which file, why, and what to do."""
     advice = _ADVICE.get(error.errno or 0, "try again once that is fixed")
+    if verb == "lock" and error.errno in _NO_LOCKS:
+        advice = "the file system has no locks; choose a path on another one"
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreUnavailableError(f"cannot {verb} {path}: {reason}; {advice}", unchanged=unchanged)

@@ -6,17 +6,24 @@ columns, ``cursors``, and ``quarantine``.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from time import time
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.stores.locking import unavailable
+from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.stores.locking import lock, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from io import BufferedWriter
+
+
+STARTED: Final = time()
+"""When this process began to use such folders; an unfinished file of an older one with the same id was left behind."""
 
 
 def folder_of(document: str) -> str:
@@ -46,6 +53,20 @@ def make_folders(document: str) -> None:
         make_folder(document)
 
 
+def make_parents(document: str, *, sync: bool) -> None:
+    """The folders above a document; with ``sync`` they survive a power cut.
+
+    Raises:
+        OSError: they cannot be made, or are there: the document is a link to nowhere.
+    """
+    missing = [os.path.dirname(document)]
+    while not os.path.lexists(above := os.path.dirname(missing[-1])):
+        missing.append(above)
+    os.makedirs(missing[0])
+    for folder in missing if sync else ():
+        sync_folder(os.path.dirname(folder))
+
+
 def open_private(path: str, flags: int) -> int:
     """Open a file in a folder beside a document; where root makes it, it belongs to the folder's owner."""
     fd = os.open(path, flags, 0o600)
@@ -61,6 +82,8 @@ def new_beside(document: str, *, sync: bool = True) -> Iterator[BufferedWriter]:
     path = os.path.join(make_folder(document), f"new-{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(path, "xb", opener=open_private) as file:
+            with suppress(StoreUnavailableError):
+                lock(file.fileno(), path, seconds=0)  # so that no rewrite takes it for left behind
             yield file
             if sync:
                 file.flush()
@@ -119,11 +142,43 @@ def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
             os.chown(new, old.st_uid, old.st_gid)
         os.replace(new, document)
     except OSError as error:
-        os.unlink(new)
-        raise unavailable(error, document, "replace") from error
+        try:
+            if error.errno != errno.EBUSY:
+                raise unavailable(error, document, "replace") from error
+            _replace_in_place(document, fd, new)
+        finally:
+            os.unlink(new)
+        return
     os.pwrite(fd, RETIRED, old.st_size)
     sync_folder(os.path.dirname(document))
 
+
+def _replace_in_place(document: str, fd: int, new: str) -> None:
+    """The same where the file is mounted by itself, so that no other can take its name; a backup comes first.
+
+    Raises:
+        StoreUnavailableError: it could not be written; the backup has the old document.
+    """
+    backup = ""
+    try:
+        with open(document, "rb") as old:
+            backup = back_up(document, iter(lambda: old.read(_PIECE), b""))
+        with open(new, "rb") as source:
+            place = 0
+            while piece := source.read(_PIECE):
+                while piece:
+                    written = os.pwrite(fd, piece, place)
+                    piece, place = piece[written:], place + written
+        os.ftruncate(fd, place)
+        os.fsync(fd)
+    except OSError as error:
+        kept = f"; {backup} has what was there" if backup else ""
+        raise StoreUnavailableError(
+            f"cannot replace {document}, which is mounted by itself: {error.strerror}{kept}; mount its folder instead"
+        ) from error
+
+
+_PIECE: Final = 1 << 20
 
 RETIRED: Final = b" \n"
 """Blanks behind the closing of a document that was replaced by one of ours.

@@ -191,12 +191,11 @@ class AskedStore(MemoryStore):
 
 
 def test_one_session_on_one_host_is_not_asked_for_blocks() -> None:
-    for day, expected in ((0, [()]), (1, [(), ("hour", "host")])):
+    for day in (0, 1):
         store = AskedStore()
         store.append(list(history(("v1", 0, 1.0), ("v2", day, 3.0)).store.documents(Query())))
         History(store).compare_versions("v1", "v2")
-        assert store.asked[: len(expected)] == expected
-        assert len(store.asked) == len(expected) or day
+        assert (("hour", "host") in store.asked) is bool(day)
 
 
 def test_blocks_of_a_key_are_its_values() -> None:

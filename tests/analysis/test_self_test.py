@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark_recorder.analysis import check_gate, selftest
-from benchmark_recorder.analysis.self_test import (
-    DAY,
-    PAUSE,
-    _History,
-    _literal_blocks,
-    _repeated,
-    _rulings,
-    _within_tasks,
-)
+from benchmark_recorder.analysis.self_test import _literal_blocks, _rulings
+from benchmark_recorder.analysis.splits import DAY, PAUSE, Repeated, by_block, repeated, within_tasks
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, known, runs, task_names, texts
@@ -41,10 +34,11 @@ def with_version(columns: Columns, version: str, rows: np.ndarray[tuple[int], np
 @pytest.mark.parametrize("repeats", [2, 5, 6])
 def test_each_split_is_judged_exactly_as_the_gate_would(repeats: int, scope: str) -> None:
     columns = history(repeats)
-    found: _History = _repeated(columns)
-    (sides,) = _within_tasks(found, 25, np.random.default_rng(3))
-    literal = _literal_blocks(found, sides)
-    for candidate, rulings, blocked in zip(sides, _rulings(found, sides, scope), literal, strict=True):
+    found: Repeated = repeated(columns)
+    (batch,) = within_tasks(found, 25, np.random.default_rng(3))
+    literal = _literal_blocks(found, batch)
+    for split, (rulings, blocked) in enumerate(zip(_rulings(found, batch, scope), literal, strict=True)):
+        candidate = batch.sides(split)
         cells = known(with_version(columns, "a", ~candidate), with_version(columns, "b", candidate))
         gate = check_gate(cells, "a", "b", scope=scope)
         for check in gate.checks:
@@ -52,14 +46,28 @@ def test_each_split_is_judged_exactly_as_the_gate_would(repeats: int, scope: str
             assert ruling.state == check.state
             assert ruling.worsening == pytest.approx(check.worsening, abs=1e-9)
             assert ruling.p_adjusted == pytest.approx(check.p_adjusted, abs=1e-9)
-            assert ruling.detectable == pytest.approx(check.detectable, abs=1e-9)
         assert (gate.literal_state == "block") == blocked
+
+
+@pytest.mark.parametrize("kind", ["within tasks", "by day"])
+def test_the_sums_of_a_split_are_those_of_its_runs(kind: str) -> None:
+    found = repeated(history(5, days=9))
+    rng = np.random.default_rng(1)
+    (batch,) = within_tasks(found, 30, rng) if kind == "within tasks" else by_block(found, 9, 30, rng)
+    for split in range(30):
+        sides = batch.sides(split)
+        expected = [found.figures[sides & (found.task == task)].sum(0) for task in range(13)]
+        np.testing.assert_allclose(batch.sums[split], expected, atol=1e-12)
+        if kind == "by day":
+            assert {len(set(sides[found.block == day].tolist())) for day in range(9)} == {1}
+            assert sum(sides[found.block == day].all() for day in range(9)) in {4, 5}
 
 
 def test_half_of_each_tasks_runs_go_to_either_side() -> None:
     columns = history(5)
-    found = _repeated(columns)
-    (sides,) = _within_tasks(found, 400, np.random.default_rng(0))
+    found = repeated(columns)
+    (batch,) = within_tasks(found, 400, np.random.default_rng(0))
+    sides = np.stack([batch.sides(split) for split in range(400)])
     counts = np.stack([sides[:, found.task == task].sum(1) for task in range(13)])
     assert set(np.unique(counts).tolist()) == {2, 3}
     assert sides.mean(0) == pytest.approx(np.full(65, 0.5), abs=0.12)

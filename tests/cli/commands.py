@@ -20,6 +20,7 @@ COMMANDS = [
     "gate",
     "import",
     "list",
+    "plan",
     "prune",
     "record",
     "report",
@@ -35,6 +36,7 @@ READING = {
     "report": ["report", "v1.0", "v2.0"],
     "claims": ["claims", "v1.0", "v2.0", *CLAIMED],
     "gate": ["gate", "v1.0", "v2.0"],
+    "plan": ["plan", "v1.0", "v2.0", "--effect", "20%"],
     "selftest": ["selftest", "v1.0", "--splits", "50"],
     "doctor": ["doctor"],
 }

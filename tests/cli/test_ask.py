@@ -146,3 +146,14 @@ def test_a_report_with_one_unknown_version_is_written(store: Path) -> None:
     result = run("report", "v1.0", "v9", "--store", store)
     assert result.exit_code == 0
     assert "There are no runs of version v9." in result.stdout
+
+
+def test_several_candidates_are_compared_with_one_baseline(store: Path) -> None:
+    assert run("record", "x", "--duration", "1", "--success", "--version", "v3.0", "--store", store).exit_code == 0
+    shown = run("compare", "v1.0", "v2.0", "v3.0", "--store", store)
+    assert shown.exit_code == 0
+    assert "2 versions against v1.0" in shown.stdout
+    each = json.loads(run("compare", "v1.0", "v2.0", "v3.0", "--json", "--store", store).stdout)["comparison"]
+    assert list(each["comparisons"]) == ["v2.0", "v3.0"]
+    assert run("compare", "v1.0", "v2.0", "v3.0", "--metric", "cost", "--store", store).exit_code == 2
+    assert run("compare", "v1.0", "v2.0", "v2.0", "--store", store).exit_code == 2

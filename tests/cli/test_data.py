@@ -51,7 +51,7 @@ def test_each_argument_of_record_execution_is_an_option() -> None:
     options = set(re.findall(r"^  --([a-z-]+)", run("record", "--help").stdout, re.MULTILINE))
     arguments = {field.argument for field in FIELDS} - {None, "task"}
     spelled = {"agent" if name == "agent_selected" else str(name).replace("_", "-") for name in arguments}
-    assert options == spelled | {"store", "idempotency-key"}
+    assert options == spelled | {"store", "journal", "idempotency-key"}
 
 
 @pytest.mark.parametrize("text", ["83e2010", "3e563", "NaN", "-Infinity", "1.10", "1e5", "007", "0x10", "[NaN]", "x=y"])
@@ -236,3 +236,29 @@ def test_runs_are_exported_as_test_cases(store: Path) -> None:
     result = run("export", "--format", "junit", "--version", "v1.0", "--output", "x.xml", "--store", store)
     assert result.stderr == "wrote 65 records to x.xml\n"
     assert len(list(ET.parse("x.xml").iter("testcase"))) == 65
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",),
+        ("list", "--json"),
+        ("show", "v1", "--json"),
+        ("export", "--format", "csv"),
+        ("export", "--format", "csv", "--output", "runs.csv"),
+        ("export", "--format", "junit"),
+        ("export", "--format", "customSmallerIsBetter", "--version", "v1"),
+    ],
+    ids=" ".join,
+)
+def test_every_answer_says_how_many_records_are_invalid(command: tuple[str, ...], tmp_path: Path) -> None:
+    store = tmp_path / "m.json"
+    valid = {"version": "v1", "timestamp": "2026-01-02T03:04:05+00:00", "execution_time": 1.0, "success": True}
+    metrics = [valid | {"record_id": f"{n:032x}"} | ({"success": 1} if n < 4 else {}) for n in range(10)]
+    store.write_text(json.dumps({"metrics": metrics}))
+    done = run("--store", str(store), *command)
+    assert done.exit_code == 0, done.output
+    assert "4 of 10 records in" in done.stdout + done.stderr
+    if "--json" in command:
+        assert "4 of 10 records in" in done.stdout
+        json.loads(done.stdout)

@@ -178,3 +178,15 @@ def test_a_gate_without_its_server_is_inconclusive_unless_partial_data_will_do(s
     claims = ["claims", "v1.0", "v2.0", "--claim", "time 10% lower"]
     assert "NOT SHOWN" in run(*claims, **journal).stdout
     assert "NOT SHOWN" not in run(*claims, "--allow-partial", **journal).stdout
+
+
+def test_a_plan_says_how_many_further_runs_a_decision_takes(store: Path) -> None:
+    shown = run("plan", "v1.0", "v2.0", "--effect", "12%", "--power", "95%", "--store", store)
+    assert shown.exit_code == 0
+    assert "to block a candidate whose execution time is worse by 12% with 95% power" in " ".join(shown.stdout.split())
+    alone = run("plan", "v1.0", "--effect", "0", "--metric", "failures", "--json", "--store", store)
+    plan = json.loads(alone.stdout)["plan"]
+    assert (plan["v2"], plan["metric"], plan["margin"]) == (None, "failure_rate", 0.02)
+    assert plan["needed"]["runs"] > 0
+    assert run("plan", "v1.0", "--effect", "much", "--store", store).exit_code == 2
+    assert run("plan", "v9", "--effect", "0.2", "--store", store).exit_code == 4

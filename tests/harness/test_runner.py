@@ -19,6 +19,7 @@ from benchmark_recorder.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TASK = {"id": "t-1", "description": "Do it", "expected_agents": ["lead", "other"], "complexity": 0.5}
 
@@ -81,16 +82,34 @@ def test_every_execution_is_recorded_with_all_that_is_known_of_it(recorder: Benc
         "difficulty": 0.5,
     }
     assert expected.items() <= first.items()
-    assert first["metadata"] == {"run": result.run_id, "repeat": 1, "clock": "virtual"}
+    assert first["metadata"] | {"git_dirty": True} == {
+        "run": result.run_id,
+        "repeat": 1,
+        "clock": "virtual",
+        "git_dirty": True,
+    }
     assert second["metadata"]["repeat"] == 2
     assert "error_type" not in first
+
+
+def test_records_of_a_dirty_checkout_say_so(
+    recorder: BenchmarkRecorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    harness = BenchmarkHarness([Steady()], recorder=recorder, repeats=1, baseline="v1.0", clock=VirtualClock())
+    harness.run([TASK])
+    (tmp_path / "a").touch()
+    subprocess.run(["git", "add", "a"], check=True)
+    harness.run([TASK])
+    assert [record["metadata"].get("git_dirty") for record in recorded(recorder)] == [None, True]
 
 
 def test_a_run_in_real_time_measures_real_time_and_names_no_clock(recorder: BenchmarkRecorder) -> None:
     BenchmarkHarness([Steady(seconds=0.05)], recorder=recorder, repeats=1, baseline="v1.0").run([TASK])
     (record,) = recorded(recorder)
     assert record["execution_time"] >= 0.045
-    assert record["metadata"].keys() == {"run", "repeat"}
+    assert record["metadata"].keys() - {"git_dirty"} == {"run", "repeat"}
 
 
 def test_the_whole_suite_runs_unless_tasks_are_given(recorder: BenchmarkRecorder) -> None:

@@ -38,6 +38,7 @@ from tests.perf.simulation.questions import (
     proven,
     ratio_held,
     tail_guarded,
+    time_by,
     verdict,
     worse_flagged,
 )
@@ -279,6 +280,11 @@ ROWS: tuple[Row, ...] = (
     Row(
         "power over that of a textbook", SLOWER, (verdict(TIME, "suite", "regressed"),), at_least(0.9), against=TEXTBOOK
     ),
+    Row(
+        "power over that of a textbook, auto", SLOWER, (time_by("auto", "regressed"),), at_least(0.9), against=TEXTBOOK
+    ),
+    Row("nothing changed, auto", UNCHANGED | ODD, (time_by("auto", "improved", "regressed"),), at_most(0.05)),
+    Row("nothing changed, ranks", UNCHANGED | ODD, (time_by("rank", "improved", "regressed"),), at_most(0.05)),
     Row("found at the size that is named", TESTED, NAMED, PLANNED, most=500),
     Row("decided on time as planned", PLANNED_TIME, (decided(TIME),), PLANNED, most=500),
     Row("decided on failures as planned", PLANNED_FAILURES, (decided(FAILURES),), PLANNED, most=250),

@@ -24,11 +24,13 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Any]] = {
     "summary": lambda recorder, v1, _: recorder.get_historical_metrics(v1),
     "comparison": lambda recorder, v1, v2: recorder.compare_versions(v1, v2),
     "joint": lambda recorder, v1, v2: recorder.compare_all(v1, v2),
+    "each": lambda recorder, v1, v2: recorder.compare_each(v1, [v2]),
     "claims": lambda recorder, v1, v2: recorder.check_claims(v1, v2, GUIDE_CLAIMS),
     "gate": lambda recorder, v1, v2: recorder.check_gate(v1, v2),
+    "plan": lambda recorder, v1, v2: recorder.plan_runs(v1, v2, effect=0.2),
     "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
 }
-ROWS = {"summary": 11, "comparison": 13, "joint": 4, "claims": 4, "gate": 3, "selftest": 1}
+ROWS = {"summary": 11, "comparison": 13, "joint": 4, "each": 4, "claims": 4, "gate": 3, "plan": 1, "selftest": 1}
 each = pytest.mark.parametrize("name", ANSWERS)
 
 

@@ -19,7 +19,7 @@ from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.ci import append_summary, commands, gate_junit
 from benchmark_recorder.reporting.csv import COLUMNS
-from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, selftest_page
+from benchmark_recorder.reporting.decision_pages import claims_page, gate_page, plan_page, selftest_page
 from benchmark_recorder.reporting.escaping import csv_cell, terminal
 from benchmark_recorder.reporting.markdown import render_markdown
 from benchmark_recorder.stores.memory import MemoryStore
@@ -156,6 +156,7 @@ def pages(hostile: Hostile) -> list[Page]:
         gate_page(hostile.recorder.check_gate(v1, v2)),
         gate_page(hostile.recorder.check_gate(v2, v1, policy="literal")),
         claims_page(hostile.recorder.check_claims(v1, v2, GUIDE_CLAIMS)),
+        plan_page(hostile.recorder.plan_runs(v1, v2, effect=0.2)),
         selftest_page(hostile.recorder.selftest(v2, splits=10)),
     ]
 

@@ -282,7 +282,7 @@ def test_a_file_replaced_by_another_is_the_one_that_counts(store: JSONFileStore,
 def test_a_file_moved_away_within_the_last_moment_is_followed_by_what_went_to_it(store: JSONFileStore) -> None:
     append(store, 3)
     store._writer._unconfirmed.clear()
-    store._writer._next_look = float("inf")  # the moment lasts
+    store._writer.next_look = float("inf")  # the moment lasts
     rotated = store.path.with_name("metrics.json.1")
     last = append(store, 2)
     store.path.rename(rotated)
@@ -320,10 +320,10 @@ def test_what_went_to_a_file_within_10_ms_after_others_changed_it_is_added_at_th
     path = store.path
     append(store)
     store._writer._unconfirmed.clear()
-    store._writer._next_look = float("inf")
+    store._writer.next_look = float("inf")
     ids = change(path)
     ids += append(store, 2)
-    store._writer._next_look = 0.0
+    store._writer.next_look = 0.0
     match act:
         case "append":
             ids += append(store)
@@ -375,7 +375,7 @@ def test_what_went_to_a_deleted_file_is_put_back_at_exit(tmp_path: Path, end: st
 def test_a_file_moved_away_and_back_holds_each_record_once(store: JSONFileStore) -> None:
     aside = store.path.with_name("aside.json")
     ids = append(store, 3)
-    store._writer._next_look = float("inf")
+    store._writer.next_look = float("inf")
     store.path.rename(aside)
     ids += append(store, 2)
     aside.rename(store.path)
@@ -498,7 +498,7 @@ def test_a_symbolic_link_that_is_pointed_elsewhere_is_followed(store: JSONFileSt
     theirs = written_by_another(other)
     store.path.unlink()
     store.path.symlink_to(other)
-    store._writer._next_look = 0.0  # as after 10 ms
+    store._writer.next_look = 0.0  # as after 10 ms
     assert asked(store) == theirs
     later = append(store, 2)
     assert ids_in(one) == first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import stat
@@ -212,6 +213,28 @@ def test_a_cache_is_stale_after_a_rewrite_and_made_anew(path: Path) -> None:
         store.prune(timestamp_micros(history[100]["timestamp"]))
     assert_right(path, history[100:])
     assert JSONFileStore(path).inspect().sidecar == "fresh"
+
+
+@pytest.mark.parametrize("place", [0.05, 0.5])
+def test_what_was_changed_in_place_makes_saved_columns_invalid_too(path: Path, place: float) -> None:
+    history = written(path)
+    later = make_document()
+    with JSONFileStore(path) as store:
+        store.summarize(Query())  # saves columns
+        store.append([later], fresh=True)
+        store.summarize(Query())  # knows more than was saved
+        content = path.read_bytes()
+        start = content.index(b'"execution_time":', int(len(content) * place)) + len(b'"execution_time":')
+        digit = b"8" if content[start : start + 1] == b"9" else b"9"
+        with path.open("r+b") as file:
+            file.seek(start)
+            file.write(digit)
+        changed = json.loads(path.read_bytes())["metrics"]
+        assert [*history, later] != changed
+        reference = MemoryStore()
+        reference.append(changed)
+        for one in (store, JSONFileStore(path)):
+            assert_same_cells(one.summarize(Query()), expected_cells(reference, Query()))
 
 
 def test_a_cache_that_cannot_be_written_is_not_an_error(path: Path) -> None:

@@ -226,7 +226,7 @@ def test_only_the_first_append_waits_for_a_lock_that_is_not_given_back(
     store.append([make_document()], fresh=True)
     with store.path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        store._writer._next_look = 0.0
+        store._writer.next_look = 0.0
         with pytest.raises(StoreUnavailableError):
             store.append([make_document()], fresh=True)
     store.append([make_document()], fresh=True)

@@ -44,7 +44,7 @@ class JSONFile(RuleBasedStateMachine):
         """More than a moment passes, so that nobody's latest records are put where the file was moved from."""
         for store in (self.store, self.other):
             store._writer._unconfirmed.clear()
-            store._writer._next_look = 0.0
+            store._writer.next_look = 0.0
 
     @rule(seed=SEEDS)
     def append_one(self, seed: int) -> None:

@@ -9,6 +9,7 @@
   asked for; ``lines``: lines to arrays; ``derived``: durations in order, and cells where tasks hardly repeat;
   ``cache``: all of it saved for the next process, in files of ``arrays``.
 - ``rewrite``: pruning, compacting and repairing by rename; what remote stores still need stays.
+- ``mending``: what is whole in a damaged document, as after a merge.
 - ``inspection``: what ``doctor`` prints.
 
 The folder beside the file is in ``stores.sidefiles``, locks in ``stores.locking``.

@@ -155,3 +155,10 @@ def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind"
 def path_of(document: str) -> str:
     """Where a document's cache is."""
     return os.path.join(folder_of(document), _NAME)
+
+
+def remove(document: str) -> None:
+    """Remove what is saved of a document."""
+    for path in (path_of(document), _metadata_path(document)):
+        with suppress(OSError):
+            os.unlink(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import stat
 import threading
@@ -27,7 +28,7 @@ from benchmark_recorder.stores.json_file.format import (
     read_at,
 )
 from benchmark_recorder.stores.locking import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores.sidefiles import back_up, is_retired, sync_folder
+from benchmark_recorder.stores.sidefiles import back_up, is_retired, make_parents, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
@@ -83,7 +84,7 @@ class Handle(ABC):
         self._inside = 0  # the thread that has taken the mutex and is at work
         self._inode: tuple[int, int] | None = None
         self._header, self._end, self._joint = 0, 0, b""
-        self._next_look = 0.0
+        self.next_look = 0.0
         self._in_vain = False
         # Written since the path was last looked at; and those that turned out to be in a file that was moved away.
         self._unconfirmed: list[bytes] = []
@@ -162,7 +163,8 @@ class Handle(ABC):
     def forget(self) -> None:
         """The holder has replaced the document: open it anew next time."""
         self._unconfirmed.clear()
-        self._let_go()
+        with suppress(StoreError):
+            self._let_go()
 
     def confirm(self) -> None:
         """Put what was written last into the file at the path, unless it is in that file."""
@@ -188,7 +190,17 @@ class Handle(ABC):
     def _let_go(self) -> None:
         fd, self._fd, self._inode = self._fd, -1, None  # first: a number that was given back is soon somebody else's
         if fd >= 0:
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError as error:
+                raise unavailable(error, self.path, "close") from error
+
+    def rest(self) -> bool:
+        """Give the descriptor back, unless it is in use; whether that is done."""
+        if self._fd < 0 or self._inside or (self._unconfirmed and not self._is_at_path()):
+            return False
+        self.close()
+        return True
 
     def _settle(self, seconds: float) -> None:
         """Lock the document at the path, and find its tail."""
@@ -202,7 +214,7 @@ class Handle(ABC):
                 self._unconfirmed.clear()
                 self._let_go()
                 continue
-            self._next_look = monotonic() + LOOK_SECONDS
+            self.next_look = monotonic() + LOOK_SECONDS
             self._unconfirmed.clear()
             try:
                 found = self._find()
@@ -238,11 +250,7 @@ class Handle(ABC):
     def _open(self) -> None:
         document = os.path.realpath(self.path)
         try:
-            try:
-                fd = os.open(document, _OPEN_FLAGS, 0o666)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(document), exist_ok=True)
-                fd = os.open(document, _OPEN_FLAGS, 0o666)
+            fd = _open_or_make(document, sync=self._sync)
         except OSError as error:
             raise unavailable(error, self.path, "write to") from error
         status = os.fstat(fd)
@@ -272,7 +280,7 @@ class Handle(ABC):
         """Check that what was written since the last look is where it should be."""
         if not self._is_at_path() or os.pread(self._fd, CLOSING_BYTES + 1, self._end) != CLOSING:
             return False
-        self._next_look = monotonic() + LOOK_SECONDS
+        self.next_look = monotonic() + LOOK_SECONDS
         self._unconfirmed.clear()
         self._in_vain = False
         return True
@@ -321,12 +329,27 @@ class Handle(ABC):
         except Exception as error:  # noqa: BLE001 - also an owner that was never finished, or a lock held in vain
             logger.debug("%s was not looked at: %s", self, error)
         finally:
-            self._let_go()
+            with suppress(StoreError):
+                self._let_go()
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""
-        self._let_go()
+        with suppress(StoreError):
+            self._let_go()
         self._begin_anew()
+
+
+def _open_or_make(document: str, *, sync: bool) -> int:
+    """Open a document; it and its folders are made where they do not exist, and survive a power cut with ``sync``."""
+    while True:
+        try:
+            return os.open(document, _OPEN_FLAGS, 0o666)
+        except FileNotFoundError:
+            make_parents(document, sync=sync)
+        except OSError as error:
+            idle = sorted(_handles, key=lambda handle: handle.next_look)
+            if error.errno not in {errno.EMFILE, errno.ENFILE} or not any(handle.rest() for handle in idle):
+                raise
 
 
 def _foresee_take_over(path: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.stores.json_file.format import id_of
+from benchmark_recorder.stores.json_file.mending import parts_of
 from benchmark_recorder.stores.json_file.rewrite import rewriting
 from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.sidefiles import backups_of
@@ -35,6 +36,7 @@ class Inspection:
         torn: bytes of a truncated record at the end; the next append removes them.
         damaged: lines that are not valid records: not JSON, or a field is missing or has the wrong type; ``repair``
             sets them aside.
+        unseparated: records without a comma before them, as after a merge; ``repair`` puts it there.
         duplicates: records with the id of an earlier one, which no answer counts; ``repair`` removes them.
         writable: whether this user may append.
         sidecar: the cache of columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
@@ -49,6 +51,7 @@ class Inspection:
     records: int = 0
     torn: int = 0
     damaged: int = 0
+    unseparated: int = 0
     duplicates: int = 0
     writable: bool = True
     sidecar: Literal["none", "fresh", "behind", "stale"] = "none"
@@ -96,11 +99,11 @@ def repair(path: str, writer: Writer) -> Repair:
         return Repair()
     with rewriting(path, writer) as rewrite:
         stock = take_stock(rewrite.source)
-        if not stock.damaged and not stock.duplicates:
+        if not stock.damaged and not stock.unseparated and not stock.duplicates:
             return Repair(torn=before.torn)
         backup = rewrite.back_up()
         # Invalid lines are never delivered, so nothing needs to keep them.
-        rewrite.keep(is_sound, unconfirmed=True)
+        rewrite.keep(is_sound, unconfirmed=True, parts_of=parts_of)
     return Repair(before.torn, stock.damaged, stock.duplicates, backup)
 
 
@@ -121,6 +124,7 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
         records=stock.records,
         torn=torn,
         damaged=stock.damaged,
+        unseparated=stock.unseparated,
         duplicates=stock.duplicates,
         writable=_may(path, os.W_OK),
         sidecar=state_of(os.path.realpath(path), source),
@@ -135,12 +139,14 @@ class Stock(NamedTuple):
     Attributes:
         records: valid ones, each id once.
         damaged: other lines.
+        unseparated: records without a comma before them.
         duplicates: valid records with the id of an earlier one.
         fault: what is wrong with the first of the damaged lines.
     """
 
     records: int
     damaged: int
+    unseparated: int
     duplicates: int
     fault: str | None
 
@@ -148,16 +154,19 @@ class Stock(NamedTuple):
 def take_stock(source: Source) -> Stock:
     """Look at every line of a document."""
     seen: set[str] = set()
-    count = damaged = 0
+    count = damaged = unseparated = 0
     first = None
     for line in lines(source, source.layout.header):
-        if (fault := _fault(line)) is None:
-            count += 1
-            seen.add(id_of(line))
-        else:
-            damaged += 1
-            first = first or fault
-    return Stock(count, damaged, count - len(seen) + source.duplicates, first)
+        records_before = count
+        for part in parts_of(line):
+            if (fault := _fault(part)) is None:
+                count += 1
+                seen.add(id_of(part))
+            else:
+                damaged += 1
+                first = first or fault
+        unseparated += max(0, count - records_before - 1)
+    return Stock(count, damaged, unseparated, count - len(seen) + source.duplicates, first)
 
 
 def is_sound(line: bytes) -> bool:
@@ -184,6 +193,8 @@ def _problem(torn: int, stock: Stock) -> str | None:
     elif stock.damaged:
         first = f"(the first: {stock.fault})"
         problems.append(f"{stock.damaged:,} lines are not valid records {first}; repair sets them aside")
+    if stock.unseparated:
+        problems.append(f"commas missing between records, as after a merge: {stock.unseparated:,}; repair adds them")
     if stock.duplicates == 1:
         problems.append("1 duplicate record, which no answer counts; repair removes it")
     elif stock.duplicates:

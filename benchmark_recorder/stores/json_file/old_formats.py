@@ -10,8 +10,9 @@ import json
 import os
 import re
 from codecs import BOM_UTF8
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.identity import legacy_record_id
@@ -139,10 +140,44 @@ def _parse(content: bytes, path: str) -> tuple[dict[str, Any], list[Any], int]:
     try:
         top = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        return _salvage(text, path, error)
+        sides = _sides(text)
+        return _salvage(text, path, error) if sides is None else _united(sides, path)
     if not isinstance(top, dict) or not isinstance(top.get("metrics"), list):
         raise not_ours(path, 'it has no list of "metrics"')
     return plain_json(top), plain_json(top["metrics"]), 0
+
+
+_MARKER: Final = re.compile(r"(<{7}|={7}|>{7}|\|{7})(?: .*)?")
+
+
+def _sides(text: str) -> tuple[str, str] | None:
+    """A text with the markers of a merge as each of the two branches had it; ``None`` where there are no markers."""
+    ours: list[str] = []
+    theirs: list[str] = []
+    reached = {"<": (ours,), "|": (), "=": (theirs,), ">": (ours, theirs)}
+    places: tuple[list[str], ...] = (ours, theirs)
+    markers = 0
+    for line in text.splitlines(keepends=True):
+        if marker := _MARKER.fullmatch(line.rstrip("\r\n")):
+            places = reached[marker[1][0]]
+            markers += 1
+        else:
+            for place in places:
+                place.append(line)
+    return ("".join(ours), "".join(theirs)) if markers else None
+
+
+def _united(sides: tuple[str, str], path: str) -> tuple[dict[str, Any], list[Any], int]:
+    """The records of both sides; one that both have counts once. The document is backed up before it is replaced."""
+    (top, documents, torn), (_, others, other_torn) = (_parse(side.encode(), path) for side in sides)
+    common = Counter(map(encode, documents))
+    for document in others:
+        content = encode(document)
+        if common[content]:
+            common[content] -= 1
+        else:
+            documents.append(document)
+    return top, documents, max(1, torn, other_torn)
 
 
 def _salvage(text: str, path: str, error: Exception) -> tuple[dict[str, Any], list[Any], int]:

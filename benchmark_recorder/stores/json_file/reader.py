@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -163,8 +163,7 @@ class Reader:
                 self._read_on(source)
                 return ask(self._table, source)
             except UnusableError:
-                with suppress(OSError):
-                    os.unlink(cache.path_of(os.path.realpath(self._path)))
+                cache.remove(os.path.realpath(self._path))
                 self._forget()
                 self._read_on(source)
                 return ask(self._table, source)
@@ -189,8 +188,13 @@ class Reader:
             self._forget()
             return
         if self._extent is None or not self._extent.fits(source):
+            document = os.path.realpath(self._path)
+            # What was changed in place makes older saved columns as wrong as ours, although they may seem to fit.
+            is_changed = self._extent is not None and self._extent.inode == source.inode
+            if is_changed:
+                cache.remove(document)
             self._forget()
-            if source.converted is None and (saved := cache.load(os.path.realpath(self._path), source)):
+            if not is_changed and source.converted is None and (saved := cache.load(document, source)):
                 self._extent, self._table = saved
                 self._saved = len(self._table)
         start = source.layout.header if self._extent is None else self._extent.offset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
 from benchmark_recorder.stores.json_file.source import Source, find_place, lines
-from benchmark_recorder.stores.locking import REWRITE_SECONDS, unavailable
+from benchmark_recorder.stores.locking import REWRITE_SECONDS, lock, unavailable
 from benchmark_recorder.stores.quarantine import Quarantine
-from benchmark_recorder.stores.sidefiles import back_up, replace
+from benchmark_recorder.stores.sidefiles import STARTED, back_up, folder_of, names_in, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from benchmark_recorder.stores.cursors import Cursor, CursorFile
     from benchmark_recorder.stores.json_file.writer import Writer
@@ -39,8 +39,32 @@ def rewriting(path: str, writer: Writer) -> Iterator[Rewrite]:
     """
     document = os.path.realpath(path)
     with cursors_held(document) as cursors, writer.held(REWRITE_SECONDS) as held:
+        sweep(document)
         source = Source(held.fd, held.layout, (0, 0), 0, 0)
         yield Rewrite(source, held.document, writer, Retention(source, path, cursors, Quarantine(document).ids()))
+
+
+def sweep(document: str) -> None:
+    """Remove unfinished files beside a document whose processes were killed: they may be as large as it is."""
+    folder = folder_of(document)
+    for name in names_in(folder):
+        if name.startswith("new-") and name.endswith(".tmp"):
+            path = os.path.join(folder, name)
+            with suppress(OSError, ValueError), open(path, "rb") as file:
+                lock(file.fileno(), path, seconds=0)
+                pid = int(name.split("-")[1])
+                if not _lives(pid) or (pid == os.getpid() and os.fstat(file.fileno()).st_mtime < STARTED):
+                    os.unlink(path)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Rewrite:
@@ -68,17 +92,24 @@ class Rewrite:
         except OSError as error:
             raise unavailable(error, self._writer.path, "back up") from error
 
-    def keep(self, keep: Callable[[bytes], bool], *, unconfirmed: bool = False) -> int:
+    def keep(
+        self,
+        keep: Callable[[bytes], bool],
+        *,
+        unconfirmed: bool = False,
+        parts_of: Callable[[bytes], Sequence[bytes]] = lambda line: (line,),
+    ) -> int:
         """Rewrite the document with the lines that are kept, and move the cursors; how many lines were not kept.
 
         Args:
             keep: whether a line is kept.
             unconfirmed: leave out also what a remote store has not confirmed; otherwise that stays.
+            parts_of: the lines that one stands for.
 
         Raises:
             StoreUnavailableError: it could not be written; the document is as it was.
         """
-        selection = Selection(self.source, keep, self._retention, only_follow=unconfirmed)
+        selection = Selection(self.source, keep, self._retention, parts_of, only_follow=unconfirmed)
         replace(self._document, self.source.fd, selection)
         self._writer.forget()
         self._retention.move(os.stat(self._document).st_ino, selection.found)
@@ -159,6 +190,7 @@ class Selection:
         source: the document.
         keep: whether a line is kept.
         retention: what is kept in any case, and the offsets to follow.
+        parts_of: the lines that one stands for.
         only_follow: only follow the offsets.
 
     Attributes:
@@ -167,9 +199,15 @@ class Selection:
     """
 
     def __init__(
-        self, source: Source, keep: Callable[[bytes], bool], retention: Retention, *, only_follow: bool = False
+        self,
+        source: Source,
+        keep: Callable[[bytes], bool],
+        retention: Retention,
+        parts_of: Callable[[bytes], Sequence[bytes]],
+        *,
+        only_follow: bool = False,
     ) -> None:
-        self._source, self._keep, self._retention = source, keep, retention
+        self._source, self._keep, self._retention, self._parts_of = source, keep, retention, parts_of
         self._only_follows = only_follow
         self.removed = 0
         self.found: dict[int, tuple[int, str]] = {}
@@ -185,13 +223,14 @@ class Selection:
         self.found = dict.fromkeys(followed, (0, ""))
         for line in lines(self._source, header):
             start, old = old, old + len(line) + (1 if old == header else len(JOINT))
-            identity = _identity(line)
-            if identity not in seen and (self._keep(line) or self._is_retained(line, start, old, identity)):
-                seen.add(identity)
-                yield joint + line
-                new, last, joint = new + len(joint) + len(line), identity, JOINT
-            else:
-                self.removed += 1
+            for part in self._parts_of(line):
+                identity = _identity(part)
+                if identity not in seen and (self._keep(part) or self._is_retained(part, start, old, identity)):
+                    seen.add(identity)
+                    yield joint + part
+                    new, last, joint = new + len(joint) + len(part), identity, JOINT
+                else:
+                    self.removed += 1
             if old in followed and isinstance(last, str) and last:
                 self.found[old] = new, last
         yield CLOSING

@@ -123,7 +123,8 @@ def _source(fd: int, path: str) -> Source:
         logger.debug("reading without the lock: %s", error)
     status = os.fstat(fd)
     layout = find_layout(fd, status.st_size)
-    unlock(fd)
+    with suppress(OSError):  # the file system has no locks
+        unlock(fd)
     inode = status.st_dev, status.st_ino
     if layout is not None:
         return Source(fd, layout, inode, status.st_size, status.st_mtime_ns)

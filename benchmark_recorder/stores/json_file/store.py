@@ -14,7 +14,7 @@ from benchmark_recorder.errors import ConfigurationError, StoreError, StoreForma
 from benchmark_recorder.stores.base import EXTRAS, Journal
 from benchmark_recorder.stores.json_file.format import JOINT, encode
 from benchmark_recorder.stores.json_file.writer import Writer
-from benchmark_recorder.stores.locking import check_platform
+from benchmark_recorder.stores.locking import check_locks, check_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -78,6 +78,10 @@ class JSONFileStore(Journal):
         elif documents:
             self._writer.append(JOINT.join([encode(document) for document in documents]))
         return count
+
+    def check_writable(self) -> None:
+        """See ``Store.check_writable``."""
+        check_locks(self._path)
 
     def scan(self, query: Query, fields: Collection[str]) -> Columns:
         """See ``Store.scan``."""

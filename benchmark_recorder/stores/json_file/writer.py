@@ -36,6 +36,11 @@ class Writer(Handle):
     closing bytes. Whatever is not as expected is looked at anew, under the same lock.
     """
 
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._unsynced: list[tuple[int, bytes]] = []  # with their offsets
+        self._must_rewrite = False
+
     def append(self, lines: bytes) -> None:
         """Write records, joined as in the document.
 
@@ -72,7 +77,7 @@ class Writer(Handle):
                 self._lock(self._patience)
             size = os.lseek(self._fd, 0, os.SEEK_END)  # fstat would make the write itself three times as expensive
             as_left = size == self._end + CLOSING_BYTES or self._follow(size)
-            return as_left and (monotonic() < self._next_look or self._look())
+            return as_left and (monotonic() < self.next_look or self._look())
         except (OSError, ValueError):  # not open yet, most likely; whatever it is, settling raises it again
             return False
 
@@ -116,6 +121,8 @@ class Writer(Handle):
                 written += os.pwrite(self._fd, content[written:], end + written)
         except OSError as error:
             raise unavailable(error, self.path, "write to", unchanged=self._undo()) from error
+        if self._sync:
+            self._unsynced.append((end, self._joint + lines))
         if not end:
             self._header = len(HEADER)
         self._end = end + written - CLOSING_BYTES
@@ -139,8 +146,15 @@ class Writer(Handle):
         return True
 
     def _wait_for_disk(self) -> None:
+        """What failed to reach the disk is written again first: Linux takes its pages for clean, and skips them."""
+        again, self._must_rewrite = self._must_rewrite, True
         try:
+            for offset, content in self._unsynced if again else ():
+                if os.pread(self._fd, len(content), offset) == content:  # else others have rewritten the document
+                    os.pwrite(self._fd, content, offset)
             os.fdatasync(self._fd)
+            self._must_rewrite = False
+            self._unsynced.clear()
         except OSError as error:
             raise unavailable(error, self.path, "sync", unchanged=False) from error
 

@@ -124,6 +124,10 @@ class ReplicatedStore(Store):
             self._worker.wake()
         return new
 
+    def check_writable(self) -> None:
+        """See ``Store.check_writable``."""
+        self.journal.check_writable()
+
     def deliver(self, go_on: Callable[[], bool], report: Callable[[int], None] = lambda _: None) -> bool:
         """See ``Delivery.deliver``; afterwards confirmed records that are old enough are removed from the journal."""
 

@@ -76,7 +76,8 @@ def as_asked(trial: Trial, needed: Needed | None) -> Trial | str:
         return "nothing needed"
     suite = trial.suite
     if needed.runs_per_task is not None:
-        suite = replace(suite, runs=(needed.runs_per_task, needed.runs_per_task))
+        left, right = (max(there, needed.runs_per_task) for there in suite.runs)
+        suite = replace(suite, runs=(left, right))
     elif needed.tasks is not None:
         suite = replace(suite, tasks=suite.tasks + needed.tasks)
     else:

@@ -66,6 +66,16 @@ def verdict(metric: str, scope: str, *verdicts: str) -> Question:
     return Question(f"{'/'.join(verdicts)} {metric}, {scope}", ask)
 
 
+def time_by(method: str, *verdicts: str) -> Question:
+    """One of these verdicts on the time is given by a method."""
+
+    def ask(trial: Trial) -> Answer:
+        found = trial.ask("compare_versions", "v1", "v2", TIME, method=method)
+        return Answer(found.verdict in verdicts, refusal(found))
+
+    return Question(f"{'/'.join(verdicts)} {TIME}, {method}", ask)
+
+
 def changed(metrics: Iterable[str] = METRICS, scopes: Iterable[str] = SCOPES) -> tuple[Question, ...]:
     """A change is seen."""
     return tuple(verdict(metric, scope, "improved", "regressed") for metric in metrics for scope in scopes)
