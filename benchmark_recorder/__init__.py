@@ -14,8 +14,8 @@ The modules of this folder, from the caller down:
   what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``;
   ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what reports and
-  groups ask; ``comparing``: the runs that versions are compared by; ``parts``: runs that were parts of others;
-  ``legacy``: former names of some questions.
+  groups ask; ``comparing``: the runs that versions are compared by; ``versions``: which there are; ``parts``: runs
+  that were parts of others; ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``. ``identity``: a record's id and
   time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others. ``queries``:
   ``Query``, which executions a question is about.

@@ -168,6 +168,7 @@ class Cells:
     unmatched: tuple[UnmatchedTasks, ...] = ()
     runs: Runs | None = field(default=None, compare=False, repr=False)
     blocks: BlockQuestion | None = field(default=None, compare=False, repr=False)
+    _by_version: dict[str, tuple[Cell, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -176,7 +177,12 @@ class Cells:
 
     def of(self, version: str) -> tuple[Cell, ...]:
         """One version's cells."""
-        return tuple(cell for cell in self.cells if cell.version == version)
+        if not self._by_version:
+            parts: defaultdict[str, list[Cell]] = defaultdict(list)
+            for cell in self.cells:
+                parts[cell.version].append(cell)
+            self._by_version.update({name: tuple(part) for name, part in parts.items()})
+        return self._by_version.get(version, ())
 
     @property
     def is_partial(self) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.decisions import Scope
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.comparison_views import EachComparisonView
-    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
 
 
 class History(Decisions):
@@ -74,6 +74,24 @@ class History(Decisions):
             return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed, scope=scope)
         return summary_of(self._store, label, asked, narrowed=narrowed, scope=scope)
 
+    def versions(self, **query: Unpack[QueryArguments]) -> VersionSummaries:
+        """The figures of each version, by its name, in the order of the first runs.
+
+        Runs that are dated later than tomorrow are left out; ``future`` of the answer counts them.
+
+        Args:
+            **query: which executions.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.versions import versions_of
+
+        asked = query_of(**query)
+        self._before_question()
+        return versions_of(self._store, asked, narrowed=bool(query))
+
     def compare_each(
         self,
         baseline: str,
@@ -108,18 +126,20 @@ class History(Decisions):
 
     def generate_report(
         self,
-        versions: Sequence[str],
+        versions: Sequence[str] | None = None,
         format: str = "text",  # noqa: A002 - the field's word
         *,
         by: str | None = None,
+        baseline: str | None = None,
         **query: Unpack[QueryArguments],
     ) -> str:
-        """How are we doing: a report on some versions, each compared with the one before it.
+        """How are we doing: a report on some versions, each compared with the one before it, the newest first.
 
         Args:
-            versions: oldest first.
+            versions: oldest first; the latest two unless given.
             format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
             by: also each version's groups, and the comparisons slice by slice; see ``get_historical_metrics``.
+            baseline: compare each other version with this one instead.
             **query: which executions; not ``version``.
 
         Raises:
@@ -131,6 +151,14 @@ class History(Decisions):
         from benchmark_recorder.reporting import check_format, render
 
         check_format(format)
+        if versions is None:
+            from benchmark_recorder.versions import latest
+
+            self._before_question()
+            versions = latest(self._store, query_of(**query), 2)
         names = version_names(versions)
+        if baseline is not None:
+            (baseline,) = version_names(baseline)
+            names = [baseline, *(name for name in names if name != baseline)]
         asked = self._about(names, query)
-        return render(report_of(self._store, names, asked, query, self.health(), by=by), format)
+        return render(report_of(self._store, names, asked, query, self.health(), by=by, baseline=baseline), format)

@@ -42,6 +42,7 @@ def report_of(  # noqa: PLR0913
     health: Health,
     *,
     by: str | None = None,
+    baseline: str | None = None,
 ) -> Report:
     """A report's content.
 
@@ -52,6 +53,7 @@ def report_of(  # noqa: PLR0913
         said: the arguments that ``asked`` was made from, without the versions.
         health: of the recording.
         by: the key of the groups that it also covers, if any.
+        baseline: what each other version is compared with; the one before it unless given.
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
     from benchmark_recorder.comparing import compared_cells
@@ -59,6 +61,7 @@ def report_of(  # noqa: PLR0913
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
     from benchmark_recorder.reporting.views import SummaryView
 
+    pairs = [*pairwise(names)] if baseline is None else [(baseline, name) for name in names if name != baseline]
     cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
     measured = {name: _summary(store, name, replace(asked, versions=(name,)), own) for name, own in cells.items()}
     routed = _by_version(_routed(store, asked, cells), cells)
@@ -69,7 +72,7 @@ def report_of(  # noqa: PLR0913
         JointComparisonView.from_result(
             compare_all(compared_cells(store, replace(asked, versions=(v1, v2)), "auto"), v1, v2), narrowed=narrowed
         )
-        for v1, v2 in pairwise(names)
+        for v1, v2 in reversed(pairs)  # the newest is what people look for
     ]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})

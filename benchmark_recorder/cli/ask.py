@@ -9,19 +9,19 @@ from benchmark_recorder.cli.app import app, complain
 from benchmark_recorder.cli.options import (
     AllowPartial,
     AsJSON,
-    Baseline,
     By,
+    OptionalBaseline,
+    OptionalCandidates,
+    OptionalVersion,
     Output,
     Scope,
-    Version,
     check_different,
+    latest,
     resolved,
 )
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.codes import Code
 from benchmark_recorder.history import History
-from benchmark_recorder.queries import Query
-from benchmark_recorder.stores.completing import completed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.reporting.page import Page
 
 
-LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "total_cost", "first", "last")
+LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "p50", "mean_cost", "total_cost", "first", "last")
 """What ``list --json`` says about a version, under the names of ``Summary``; the times as ISO 8601."""
 FORMS: Final = {
     ".txt": "text",
@@ -47,22 +47,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 @app.command("list", epilog="Example: benchmark-recorder list --last-days 30")
 @resolved
 def list_versions(history: History, query_with_version: dict[str, Any]) -> Answer:
-    """List the versions with their counts."""
-    from benchmark_recorder.analysis import summarize_version
-    from benchmark_recorder.cells import Cells
+    """List the versions in the order of their first runs."""
     from benchmark_recorder.reporting.version_pages import list_page
 
-    cells = completed(history.store).summarize(Query.of(**query_with_version))
-    versions = sorted({cell.version for cell in cells.cells})
-    summaries = [summarize_version(version, Cells(cells.of(version))) for version in versions]
-    summaries.sort(key=lambda summary: summary.first or 0)
-    for note in cells.caveats:
+    found = history.versions(**query_with_version)
+    for note in found.warnings:
         complain(note.sentence)
     return Answer(
-        {"versions": [_listed(summary) for summary in summaries], "warnings": cells.caveats},
-        lambda: list_page(summaries) if summaries else (),
+        {
+            "versions": [_listed(summary) for summary in found.values()],
+            "future": found.future,
+            "warnings": found.warnings,
+        },
+        lambda: list_page([*found.values()], found.future),
         query_with_version.get("version", ()),
-        found=bool(summaries),
+        found=bool(found),
     )
 
 
@@ -77,8 +76,17 @@ def _iso(micros: int) -> str:
 
 @app.command(epilog="Example: benchmark-recorder show v2.0 --last-days 30")
 @resolved
-def show(history: History, version: Version, query: dict[str, Any], *, by: By = None, scope: Scope = "suite") -> Answer:
+def show(
+    history: History,
+    query: dict[str, Any],
+    *,
+    version: OptionalVersion = None,
+    by: By = None,
+    scope: Scope = "suite",
+) -> Answer:
     """Show the figures of one version, each with its interval."""
+    if version is None:
+        (version,) = latest(history, 1, query)
     if by is not None:
         from benchmark_recorder.reporting.slice_pages import groups_page
 
@@ -100,10 +108,10 @@ def show(history: History, version: Version, query: dict[str, Any], *, by: By = 
 @resolved
 def compare(  # noqa: PLR0913 - options
     history: History,
-    v1: Baseline,
-    v2: Annotated[list[str], typer.Argument(metavar="V2...", help="Candidate, or several.")],
     query: dict[str, Any],
     *,
+    v1: OptionalBaseline = None,
+    v2: OptionalCandidates = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -123,6 +131,11 @@ def compare(  # noqa: PLR0913 - options
     from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
     from benchmark_recorder.reporting.comparison_views import task_texts
 
+    if v1 is None:
+        v1, newest = latest(history, 2, query)
+        v2 = [newest]
+    if not v2:
+        raise typer.BadParameter("name two versions, or none for the latest two", param_hint="V2")
     if len(v2) > 1:
         if (metric, by, margin) != (None, None, None):
             raise typer.BadParameter(
@@ -195,9 +208,15 @@ def _code(compared: "Sequence[object]") -> Code:
 @resolved
 def report(  # noqa: PLR0913 - options
     history: History,
-    versions: Annotated[list[str], typer.Argument(metavar="VERSION", help="One or more, oldest first.")],
     query: dict[str, Any],
     *,
+    versions: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERSION]...", help="Oldest first; default: the latest two.")
+    ] = None,
+    number: Annotated[int | None, typer.Option("--latest", metavar="N", min=1, help="The latest N versions.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Compare each with this version, not with the one before.")
+    ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         str | None,
         typer.Option(metavar="FORMAT", help="text, markdown, html, json or csv; default: FILE's ending."),
@@ -209,10 +228,13 @@ def report(  # noqa: PLR0913 - options
     as_json: AsJSON = False,
 ) -> None:
     """Report on versions, each compared with the one before it."""
+    if versions and number:
+        raise typer.BadParameter("name versions, or give --latest, not both", param_hint="--latest")
+    versions = versions or latest(history, number or 2, query)
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     form = "json" if as_json else form_of(format, output, FORMS, "text")
-    write_text(history.generate_report(versions, form, by=by, **query), output, history.store)
+    write_text(history.generate_report(versions, form, by=by, baseline=baseline, **query), output, history.store)
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
     if gate:

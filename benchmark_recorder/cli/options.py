@@ -12,15 +12,24 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from benchmark_recorder.cli.app import JournalPath, StorePath
+from benchmark_recorder.cli.app import JournalPath, StorePath, say_aside
 from benchmark_recorder.cli.output import Answer, interruptible, print_answer
 from benchmark_recorder.config import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
+from benchmark_recorder.history import History
 from benchmark_recorder.opening import get_benchmark_history
+from benchmark_recorder.queries import Query
+from benchmark_recorder.reporting.escaping import terminal
+from benchmark_recorder.stores.completing import completed
 
 Baseline = Annotated[str, typer.Argument(metavar="V1", help="Baseline.")]
 Candidate = Annotated[str, typer.Argument(metavar="V2", help="Candidate.")]
+OptionalBaseline = Annotated[str | None, typer.Argument(metavar="[V1]", help="Baseline; default: the latest but one.")]
+OptionalCandidates = Annotated[
+    list[str] | None, typer.Argument(metavar="[V2]...", help="Candidate, or several; default: the latest.")
+]
+OptionalVersion = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Version; default: the latest.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
 Scope = Annotated[
     Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")
@@ -144,6 +153,15 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if "metadata" in given:
         given["metadata"] = parse_metadata(given["metadata"])
     return given
+
+
+def latest(history: History, number: int, query: Mapping[str, Any]) -> list[str]:
+    """The latest versions, said on stderr, where a command was given no names."""
+    from benchmark_recorder import versions
+
+    names = versions.latest(completed(history.store), Query.of(**query), number)
+    say_aside(f"latest: {' '.join(map(terminal, names))}")
+    return names
 
 
 def check_different(v1: str, v2: str) -> None:

@@ -31,9 +31,11 @@ def summary_page(summary: Summary) -> Page:
     return Heading((Untrusted(summary.version),), level=1), *section, *footnotes.notes()
 
 
-def list_page(summaries: Sequence[Summary]) -> Page:
-    """All versions, a line each."""
-    return (list_table(summaries),)
+def list_page(summaries: Sequence[Summary], future: int = 0) -> Page:
+    """All versions, a line each, and how many runs are left out because they are dated in the future."""
+    runs = "1 run is" if future == 1 else f"{future:,} runs are"
+    left_out = (Paragraph((f"{runs} dated in the future, and left out.",)),) if future else ()
+    return (*((list_table(summaries),) if summaries else ()), *left_out)
 
 
 def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
@@ -76,20 +78,23 @@ def version_table(summaries: Sequence[Summary]) -> Table:
 
 def list_table(summaries: Sequence[Summary]) -> Table:
     """A row for each version."""
-    names = ("version", "runs", "tasks", "success (%)", "first (UTC)", "last")
+    times, costs = seconds(s.p50 for s in summaries), dollars(s.mean_cost for s in summaries)
+    figures = (f"median ({times.symbol})", f"cost ({costs.symbol})")
+    names = ("version", "runs", "success (%)", *figures, "first (UTC)", "last")
     header: tuple[Line, ...] = tuple((name,) for name in names)
     rows = tuple(
         (
             (Untrusted(s.version),),
             (f"{s.count:,}",),
-            (f"{s.tasks:,}",),
             (number(s.success_rate, PERCENT),),
+            (number(s.p50, times),),
+            (number(s.mean_cost, costs),),
             (moment(s.first),),
             (moment(s.last),),
         )
         for s in summaries
     )
-    return Table(header, rows, "lrrrll")
+    return Table(header, rows, "lrrrrll")
 
 
 def _figure_row(label: str, unit: Unit, estimates: Sequence[Estimate | None]) -> tuple[Line, ...]:

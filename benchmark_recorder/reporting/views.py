@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from benchmark_recorder.cells import StoreNote
     from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
@@ -180,6 +181,26 @@ class GroupedSummaries(dict[str | None, SummaryView]):
         from benchmark_recorder.reporting.slice_pages import groups_page
 
         return render_html(groups_page(self.version, self.by, self))
+
+
+class VersionSummaries(dict[str, SummaryView]):
+    """Each version's figures, in the order of the first runs; can be printed.
+
+    Args:
+        summaries: by version.
+        future: runs that are dated in the future, and left out.
+        warnings: what the store says of them: a server out of reach, records that cannot be read.
+    """
+
+    def __init__(self, summaries: Mapping[str, SummaryView], future: int, warnings: tuple[StoreNote, ...]) -> None:
+        super().__init__(summaries)
+        self.future, self.warnings = future, warnings
+
+    def __str__(self) -> str:
+        from benchmark_recorder.reporting.text import render_text
+        from benchmark_recorder.reporting.version_pages import list_page
+
+        return render_text(list_page([*self.values()], self.future)).rstrip("\n")
 
 
 WORDS: Final = {

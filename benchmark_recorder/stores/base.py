@@ -9,7 +9,6 @@ statistics beyond cells, and nothing of other stores.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 10_000
 """Records in memory at a time when all are read: some 10 MB."""
 
-REFUSED_ALIKE: Final = 8
-"""Records from which on a refusal of all, for one reason and with none taken, is the server's doing."""
-
 EXTRAS: Final = frozenset(
     {"by", "model", "error_type", "host", "commit", "expected_agent", "dropped", "runs", "pairs", "unit"}
 )
@@ -42,14 +38,6 @@ compared (``Cells.beyond`` and ``Cells.unmatched``), and units."""
 
 DELIVER_TO: Final = "deliver_to"
 """The field of a record that was written while no cursor could be: the remote stores that it is for."""
-
-_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
-"""A URL's user and password, and its options that hold passwords or tokens."""
-
-
-def without_secrets(text: str) -> str:
-    """The same text with each secret of a URL in it replaced by ``***``."""
-    return _SECRET.sub("***", text)
 
 
 class Store(ABC):

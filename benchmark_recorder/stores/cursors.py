@@ -25,10 +25,11 @@ import msgspec
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import Position, without_secrets
+from benchmark_recorder.stores.base import Position
 from benchmark_recorder.stores.leases import Lease, LeaseHolder, read_holder
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 from benchmark_recorder.stores.sidefiles import folder_of, make_folders, names_in, open_private, write_beside
+from benchmark_recorder.stores.urls import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Document
 
 T = TypeVar("T")
+
+REFUSED_ALIKE: Final = 8
+"""Records from which on a refusal of all, for one reason and with none taken, is the server's doing."""
 
 
 class Entry(msgspec.Struct, frozen=True):

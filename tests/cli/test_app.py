@@ -63,7 +63,7 @@ def test_the_version_is_printed() -> None:
     [
         ["nosuch"],
         ["list", "--nosuch"],
-        ["show"],
+        ["gate"],
         ["compare", "v1.0"],
         ["compare", "v1.0", "v2.0", "--margin", "0.1"],
         ["compare", "v1.0", "v2.0", "--scope", "x"],

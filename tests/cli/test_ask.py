@@ -19,8 +19,8 @@ from tests.runs import record_runs
 
 def test_the_versions_are_listed_in_order_with_their_counts(store: Path) -> None:
     lines = run("list", "--store", store).stdout.splitlines()
-    assert lines[0].split()[:3] == ["version", "runs", "tasks"]
-    assert [line.split()[:3] for line in lines[1:]] == [["v1.0", "65", "13"], ["v2.0", "65", "13"]]
+    assert " ".join(lines[0].split()) == "version runs success (%) median (ms) cost ($) first (UTC) last"
+    assert [line.split()[:2] for line in lines[1:]] == [["v1.0", "65"], ["v2.0", "65"]]
 
 
 def test_show_prints_the_figures_of_a_version(store: Path) -> None:
@@ -146,6 +146,54 @@ def test_a_report_with_one_unknown_version_is_written(store: Path) -> None:
     result = run("report", "v1.0", "v9", "--store", store)
     assert result.exit_code == 0
     assert "There are no runs of version v9." in result.stdout
+
+
+def test_without_names_the_latest_versions_are_taken_and_named_on_stderr(store: Path) -> None:
+    with BenchmarkRecorder(store) as recorder:
+        record_runs(recorder, {"v0.9": (3.0, 0.0)}, timestamp="2020-01-01")
+        record_runs(recorder, {"v3.0": (0.5, 0.1)})
+    for given, named in (
+        (["show"], ["v3.0"]),
+        (["compare"], ["v2.0", "v3.0"]),
+        (["report"], ["v2.0", "v3.0"]),
+        (["report", "--latest", "3"], ["v1.0", "v2.0", "v3.0"]),
+        (["report", "--latest", "1"], ["v3.0"]),
+    ):
+        result = run(*given, "--store", store)
+        assert result.stderr == f"latest: {' '.join(named)}\n"
+        said = run(given[0], *named, "--store", store)
+        assert (result.exit_code, said.stderr) == (0, "")
+        assert result.stdout.splitlines()[:20] == said.stdout.splitlines()[:20]
+    for command in (["gate"], ["claims", "--claim", "time 10% lower"]):
+        assert run(*command, "--store", store).exit_code == 2
+
+
+def test_what_has_no_latest_two_is_wrong_usage(tmp_path: Path) -> None:
+    with BenchmarkRecorder(tmp_path / "m.json") as recorder:
+        recorder.record_execution("x", 1.0, True, "v1")
+    assert one_line(run("compare", "--store", "m.json")).endswith("latest 2 were asked for, and the store has only v1")
+    assert run("compare", "v1", "--store", "m.json").exit_code == 2
+    assert run("report", "v1", "--latest", "2", "--store", "m.json").exit_code == 2
+
+
+def test_a_report_compares_with_the_baseline_that_is_named_the_newest_first(store: Path) -> None:
+    with BenchmarkRecorder(store) as recorder:
+        record_runs(recorder, {"v3.0": (0.5, 0.1)})
+    given = ["--format", "json", "--store", str(store)]
+    pairs = [
+        [(joint["v1"], joint["v2"]) for joint in json.loads(run("report", *more, *given).stdout)["comparisons"]]
+        for more in (["v1.0", "v2.0", "v3.0"], ["v1.0", "v2.0", "v3.0", "--baseline", "v1.0"])
+    ]
+    assert pairs == [[("v2.0", "v3.0"), ("v1.0", "v2.0")], [("v1.0", "v3.0"), ("v1.0", "v2.0")]]
+
+
+def test_the_list_counts_runs_from_the_future_and_leaves_them_out(store: Path) -> None:
+    before = run("list", "--store", store).stdout
+    run(*RECORD, "--timestamp", "2126-01-01T00:00:00+00:00", "--store", store)
+    listed = run("list", "--store", store)
+    assert listed.stdout.startswith(before)
+    assert "1 run is dated in the future, and left out." in listed.stdout
+    assert json.loads(run("list", "--json", "--store", store).stdout)["future"] == 1
 
 
 def test_several_candidates_are_compared_with_one_baseline(store: Path) -> None:

@@ -14,7 +14,7 @@ from benchmark_recorder.stores.json_file.format import id_of
 from benchmark_recorder.stores.json_file.mending import parts_of
 from benchmark_recorder.stores.json_file.rewrite import rewriting
 from benchmark_recorder.stores.json_file.source import lines, opened
-from benchmark_recorder.stores.sidefiles import backups_of
+from benchmark_recorder.stores.replacing import backups_of
 
 if TYPE_CHECKING:
     from pathlib import Path

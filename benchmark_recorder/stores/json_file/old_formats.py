@@ -27,7 +27,8 @@ from benchmark_recorder.stores.json_file.format import (
     read_at,
 )
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import back_up, replace
+from benchmark_recorder.stores.replacing import replace
+from benchmark_recorder.stores.sidefiles import back_up
 from benchmark_recorder.validation import plain_json
 
 if TYPE_CHECKING:

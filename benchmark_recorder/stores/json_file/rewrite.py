@@ -17,7 +17,8 @@ from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, i
 from benchmark_recorder.stores.json_file.source import Source, find_place, lines
 from benchmark_recorder.stores.locking import REWRITE_SECONDS, lock, unavailable
 from benchmark_recorder.stores.quarantine import Quarantine
-from benchmark_recorder.stores.sidefiles import STARTED, back_up, folder_of, names_in, replace
+from benchmark_recorder.stores.replacing import replace
+from benchmark_recorder.stores.sidefiles import STARTED, back_up, folder_of, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -7,6 +7,7 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,12 +31,13 @@ from benchmark_recorder.stores.json_file.format import (
     read_at,
 )
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
-from benchmark_recorder.stores.sidefiles import copy_to
+from benchmark_recorder.stores.replacing import copy_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from benchmark_recorder.records import Document
+    from benchmark_recorder.stores.json_file.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +288,33 @@ class Places:
             if source is None:
                 return 0
             return sum(block.count(JOINT) + 1 for block in source.blocks(self._offset(source, after)))
+
+    def distinct(
+        self,
+        batches: Iterator[Batch],
+        reader: Callable[[], Reader],
+        earlier: tuple[Position | None, Position | None],
+    ) -> Iterator[Document]:
+        """The records of some batches, and of several with one id the first, unless it stands between two places."""
+        first = next(batches, None)
+        if first is None:
+            return
+        try:
+            is_copied = reader().is_copied()
+        except StoreFormatError:  # a damaged line; reading it raises that again
+            is_copied = None
+        documents = chain(first.documents, chain.from_iterable(batch.documents for batch in batches))
+        if is_copied is None:
+            yield from documents
+            return
+        start, end = earlier
+        seen = set(filter(is_copied, self.ids_between(start, end))) if start and end else set()
+        for document in documents:
+            record_id = document["record_id"]
+            if record_id not in seen:
+                yield document
+                if is_copied(record_id):
+                    seen.add(record_id)
 
     def first_for(self, remote: str, end: Position, seconds: float) -> Position | None:
         """See ``Journal.first_for``; a document without such records is searched, and not decoded."""

@@ -6,18 +6,17 @@ What is promised, and what not, is in ``docs/json-store.md``.
 from __future__ import annotations
 
 import os
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError
+from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores.base import EXTRAS, Journal
 from benchmark_recorder.stores.json_file.format import JOINT, encode
 from benchmark_recorder.stores.json_file.writer import Writer
 from benchmark_recorder.stores.locking import check_locks, check_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from benchmark_recorder.cells import Cells
@@ -132,28 +131,8 @@ class JSONFileStore(Journal):
 
     def distinct(self, after: Position | None, since: Position | None = None) -> Iterator[Document]:
         """See ``Journal.distinct``."""
-        batches = self.batches(after)
-        first = next(batches, None)
-        if first is None:
-            return
-        is_copied = self._is_copied()
-        if is_copied is None:
-            for batch in chain([first], batches):
-                yield from batch.documents
-            return
-        seen = set(filter(is_copied, self._places().ids_between(since, after))) if after and since else set()
-        for document in chain.from_iterable(batch.documents for batch in chain([first], batches)):
-            record_id = document["record_id"]
-            if record_id not in seen:
-                yield document
-                if is_copied(record_id):
-                    seen.add(record_id)
-
-    def _is_copied(self) -> Callable[[str], bool] | None:
-        try:
-            return self._reader().is_copied()
-        except StoreFormatError:  # a damaged line; reading it raises that again
-            return None
+        places = self._places()
+        return places.distinct(self.batches(after), self._reader, (since, after))
 
     def _places(self) -> Places:
         self._writer.confirm()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import StoreFormatError, StoreSetupError, preview
-from benchmark_recorder.stores.base import REFUSED_ALIKE
+from benchmark_recorder.stores.quarantine import REFUSED_ALIKE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, missing, preview
-from benchmark_recorder.stores.base import without_secrets
+from benchmark_recorder.stores.urls import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.api_core import exceptions
 
 from benchmark_recorder.errors import RefusedRecordsError, StoreSetupError, StoreUnavailableError, preview
-from benchmark_recorder.stores.base import REFUSED_ALIKE
+from benchmark_recorder.stores.quarantine import REFUSED_ALIKE
 from benchmark_recorder.stores.vertex.columns import make_room
 from benchmark_recorder.stores.vertex.requests import limits, passes
 from benchmark_recorder.stores.vertex.rows import OPTIONAL, OTHER_FIELDS, without_columns
