@@ -13,9 +13,9 @@ The modules of this folder, from the caller down:
 - ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
   what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``;
   ``recording/``: a record's way in.
-- ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what gates, reports
-  and groups ask; ``versions``: which there are; ``parts``: runs that were parts of others; ``legacy``: former names of
-  some questions.
+- ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what reports and
+  groups ask; ``comparing``: the runs that versions are compared by; ``versions``: which there are; ``parts``: runs
+  that were parts of others; ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``. ``identity``: a record's id and
   time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others. ``queries``:
   ``Query``, which executions a question is about.

@@ -115,6 +115,23 @@ class Cell:
 Runs: TypeAlias = "Callable[[Collection[str], bool | None], Columns]"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockQuestion:
+    """How to find the blocks of some runs: those that have more in common than their version.
+
+    Attributes:
+        keys: that blocks are made of.
+        ask: the cells by these keys; those of all versions, where they are at hand.
+        are_virtual: whether all of the runs are of virtual time, which knows no blocks.
+        sd: between blocks, on logarithms of times; ``None`` where the runs are to show it.
+    """
+
+    keys: tuple[str, ...]
+    ask: Callable[[], Cells]
+    are_virtual: Callable[[], bool]
+    sd: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Cells:
     """What ``Store.summarize`` returns.
@@ -141,6 +158,7 @@ class Cells:
         caveats: what readers must know about their origin: an unreachable server, records that cannot be read.
         beyond: matched tasks without cells of their own; ``None`` where there are none, or no two versions.
         unmatched: for each version that ran tasks that the other one did not, by version: how many, and the first ids.
+        blocks: how to find the runs' blocks; ``None`` where there are none.
         runs: reads columns of the same runs, of all or of those with one outcome; ``None`` where they are not at hand.
     """
 
@@ -149,6 +167,7 @@ class Cells:
     beyond: BeyondTasks | None = None
     unmatched: tuple[UnmatchedTasks, ...] = ()
     runs: Runs | None = field(default=None, compare=False, repr=False)
+    blocks: BlockQuestion | None = field(default=None, compare=False, repr=False)
     _by_version: dict[str, tuple[Cell, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
@@ -187,6 +206,7 @@ class Cells:
             beyond=self.beyond and self.beyond.within(group),
             unmatched=(),
             runs=None,
+            blocks=None,
         )
 
     def by_task(self, version: str) -> dict[str, tuple[Cell, ...]]:

@@ -89,6 +89,8 @@ class Decisions:
         by: None = None,
         scope: Scope = ...,
         margin: float | None = ...,
+        blocks: str | None = ...,
+        block_sd: float | None = ...,
         method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> ComparisonView: ...
@@ -102,6 +104,8 @@ class Decisions:
         by: str,
         scope: Scope = ...,
         margin: float | None = ...,
+        blocks: str | None = ...,
+        block_sd: float | None = ...,
         method: Method = ...,
         **query: Unpack[QueryArguments],
     ) -> SlicedComparisonView: ...
@@ -114,6 +118,8 @@ class Decisions:
         by: str | None = None,
         scope: Scope = "suite",
         margin: float | None = None,
+        blocks: str | None = "auto",
+        block_sd: float | None = None,
         method: Method = "log",
         **query: Unpack[QueryArguments],
     ) -> ComparisonView | SlicedComparisonView:
@@ -130,6 +136,10 @@ class Decisions:
             method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
                 move it) or ``"auto"`` (ranks where many runs are far from their task's median).
             margin: the largest difference that does not matter; each metric's own unless given.
+            blocks: what runs share beside their version: ``"auto"``: the runs of a host without a gap over 3 hours, at
+                most 24 hours; a key as in ``by``; or ``None``. Where the versions do not share them equally, the
+                interval of times is wider; not with ``by``.
+            block_sd: how much times differ between blocks, as a standard deviation of logarithms, where it is known.
             **query: which executions; not ``version``.
 
         Raises:
@@ -137,8 +147,9 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
+        from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.parts import with_parts
-        from benchmark_recorder.questions import by_key, compared_cells
+        from benchmark_recorder.questions import by_key
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
         asked = self._pair(v1, v2, query)
@@ -148,7 +159,7 @@ class Decisions:
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
         compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
@@ -158,6 +169,8 @@ class Decisions:
         v2: str,
         *,
         scope: Scope = "suite",
+        blocks: str | None = "auto",
+        block_sd: float | None = None,
         **query: Unpack[QueryArguments],
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
@@ -166,6 +179,8 @@ class Decisions:
             v1: the baseline.
             v2: the candidate.
             scope: see ``compare_versions``.
+            blocks: see there.
+            block_sd: see there.
             **query: which executions; not ``version``.
 
         Raises:
@@ -173,12 +188,12 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
+        from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.parts import with_parts
-        from benchmark_recorder.questions import compared_cells
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
         asked = self._pair(v1, v2, query)
-        cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
         found = compare_all(cells, v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
@@ -203,6 +218,8 @@ class Decisions:
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
+        blocks: str | None = "auto",
+        block_sd: float | None = None,
         method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
@@ -214,6 +231,8 @@ class Decisions:
             v2: the candidate.
             claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
+            blocks: see there.
+            block_sd: see there.
             method: see ``compare_versions``.
             allow_partial: whether a claim may be shown although the remote store could not be reached.
             **query: which executions; not ``version``.
@@ -223,10 +242,10 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import check_claims
-        from benchmark_recorder.questions import compared_cells
+        from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
-        cells = compared_cells(self._store, self._pair(v1, v2, query))
+        cells = compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd)
         found = check_claims(cells, v1, v2, claims, scope=scope, method=method, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
@@ -244,13 +263,15 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
+        blocks: str | None = "setting",
+        block_sd: float | None = None,
         method: Method = "log",
         allow_partial: bool = False,
         **query: Unpack[QueryArguments],
     ) -> GateResultView:
         """May the candidate be merged?
 
-        ``margins``, ``require``, ``on_inconclusive``, ``coverage`` and ``scope`` come from
+        ``margins``, ``require``, ``on_inconclusive``, ``coverage``, ``scope`` and ``blocks`` come from
         ``[tool.benchmark_recorder.gate]`` where they are not given, and then from the defaults; ``settings`` of the
         result says where each came from.
 
@@ -268,6 +289,8 @@ class Decisions:
             target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
                 but the guide's 20 with its policy.
             scope: see ``compare_versions``.
+            blocks: see there; ``"setting"``: what the table says (``"none"`` for no blocks), else ``"auto"``.
+            block_sd: see there.
             method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
@@ -278,22 +301,28 @@ class Decisions:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
+        from benchmark_recorder.comparing import compared_cells, past_runs, side_by_side
         from benchmark_recorder.parts import with_parts
-        from benchmark_recorder.questions import compared_cells, past_cells, side_by_side, tabulated
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
-            margins=margins, require=require, on_inconclusive=on_inconclusive, coverage=coverage, scope=scope
+            margins=margins,
+            require=require,
+            on_inconclusive=on_inconclusive,
+            coverage=coverage,
+            scope=scope,
+            blocks=None if blocks == "setting" else blocks or "none",
         )
-        settings, origins = settled(given, self.gate_settings)
+        found_settings, origins = settled(given, self.gate_settings)
+        settings: dict[str, Any] = {**found_settings}
+        blocks = settings.pop("blocks") or "auto"
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = with_parts(self._store, asked, compared_cells(self._store, asked))
+            cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
         else:
-            there = tabulated(self._store, replace(asked, versions=(candidate,)))
-            past = past_cells(self._store, baseline, there, baseline_days, baseline_file)
-            notes = self._store.summarize(replace(asked, versions=(candidate,))).caveats
-            baseline, cells = side_by_side(baseline, past, candidate, there, notes)
+            own = replace(asked, versions=(candidate,))
+            past = past_runs(self._store, baseline, own, baseline_days, baseline_file)
+            baseline, cells = side_by_side(self._store, baseline, past, own, blocks, block_sd)
         found = check_gate(
             cells,
             baseline,
@@ -341,7 +370,7 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import plan_runs
-        from benchmark_recorder.questions import compared_cells
+        from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.reporting.decision_views import RunPlanView
 
         found = plan_runs(

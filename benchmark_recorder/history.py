@@ -113,13 +113,14 @@ class History(Decisions):
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_each
-        from benchmark_recorder.questions import compared_cells, version_names
+        from benchmark_recorder.comparing import compared_cells
+        from benchmark_recorder.questions import version_names
         from benchmark_recorder.reporting.comparison_views import EachComparisonView
 
         names = version_names(candidates)
         if baseline in names or len(set(names)) < len(names):
             raise InvalidQueryError("candidates: expected versions that differ from each other and from the baseline")
-        cells = {name: compared_cells(self._store, self._pair(baseline, name, query)) for name in names}
+        cells = {name: compared_cells(self._store, self._pair(baseline, name, query), "auto") for name in names}
         found = compare_each(cells, baseline, scope=scope)
         return EachComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
-from benchmark_recorder.queries import Query
+from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from benchmark_recorder.analysis import Summary, Trend
-    from benchmark_recorder.cells import Cell, Cells, StoreNote
+    from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.histogram import Histogram
+    from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
@@ -35,17 +32,6 @@ MOST_DURATIONS: Final = 5_000_000
 
 MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
-
-
-def compared_cells(store: Store, asked: Query) -> Cells:
-    """Cells to compare versions by, with a way to look at single runs where a verdict needs it."""
-    if asked.by:
-        return store.summarize(asked)
-
-    def runs(fields: Collection[str], success: bool | None) -> Columns:  # noqa: FBT001 - a value, not a switch
-        return store.scan(asked if success is None else replace(asked, success=success), fields)
-
-    return replace(store.summarize(asked), runs=runs)
 
 
 def report_of(  # noqa: PLR0913
@@ -70,6 +56,7 @@ def report_of(  # noqa: PLR0913
         baseline: what each other version is compared with; the one before it unless given.
     """
     from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
+    from benchmark_recorder.comparing import compared_cells
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
     from benchmark_recorder.reporting.views import SummaryView
@@ -83,7 +70,7 @@ def report_of(  # noqa: PLR0913
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     joint = [
         JointComparisonView.from_result(
-            compare_all(compared_cells(store, replace(asked, versions=(v1, v2))), v1, v2), narrowed=narrowed
+            compare_all(compared_cells(store, replace(asked, versions=(v1, v2)), "auto"), v1, v2), narrowed=narrowed
         )
         for v1, v2 in reversed(pairs)  # the newest is what people look for
     ]
@@ -199,58 +186,6 @@ def _within(query: Query, start: int, end: int) -> Query:
         since=start if query.since is None else max(start, query.since),
         until=end if query.until is None else min(end, query.until),
     )
-
-
-def past_cells(
-    store: Store, baseline: str, there: list[Cell], days: float | None, path: str | os.PathLike[str] | None
-) -> list[Cell]:
-    """The baseline's cells from a window of days, or a pinned file.
-
-    Args:
-        store: where the records are.
-        baseline: version.
-        there: the candidate's cells.
-        days: so many before the candidate's first run; or
-        path: of a JSON file.
-
-    Raises:
-        InvalidQueryError: both are given.
-        StoreUnavailableError: the file does not exist, or has no runs of the baseline.
-    """
-    if path is not None:
-        if days is not None:
-            raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
-        from benchmark_recorder.stores.json_file import JSONFileStore
-
-        if not Path(path).exists():
-            raise StoreUnavailableError(f"{path}: there is no such file")
-        with JSONFileStore(path) as pinned:
-            found = tabulated(pinned, Query.of(version=baseline))
-        if not found:
-            raise StoreUnavailableError(f"{path}: this file has no runs of the baseline {baseline!r}")
-        return found
-    first = min((cell.first for cell in there), default=None)
-    end = datetime.now(UTC) if first is None else datetime.fromtimestamp(first / 1e6, UTC)
-    window = Query.of(version=baseline, last_days=days, now=end)
-    return tabulated(store, replace(window, until=first))
-
-
-def tabulated(store: Store, query: Query) -> list[Cell]:
-    """One cell for each task and outcome, however seldom the task was run."""
-    from benchmark_recorder.cells import CELL_FIELDS, tabulate
-
-    return tabulate(store.scan(query, CELL_FIELDS))
-
-
-def side_by_side(
-    baseline: str, past: list[Cell], candidate: str, there: list[Cell], notes: tuple[StoreNote, ...]
-) -> tuple[str, Cells]:
-    """Both sides' cells together, with the store's notes; a baseline of the candidate's own name gets another."""
-    from benchmark_recorder.cells import collect
-
-    name = baseline if baseline != candidate else f"{baseline} (baseline)"
-    cells = collect([*(replace(cell, version=name) for cell in past), *there], (name, candidate))
-    return name, replace(cells, caveats=notes)
 
 
 def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:

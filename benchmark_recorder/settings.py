@@ -37,7 +37,7 @@ _TEXTS: Final = {
     "keep_delivered": 'a time such as "30d" or "12h"',
     "version": "a text that is not blank",
 }
-_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage")
+_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage", "blocks")
 _SECONDS: Final = {"d": 86_400, "h": 3600}
 _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from benchmark_recorder import (
 )
 from benchmark_recorder.analysis import Claim
 from benchmark_recorder.harness import GUIDE_CLAIMS
+from benchmark_recorder.reporting.ci import gate_comment
 from tests.stores.remote import Remote, replicated
 
 if TYPE_CHECKING:
@@ -153,6 +155,7 @@ def test_settings_of_the_project_hold_in_every_door_and_the_result_names_them(
         assert result.settings == {
             **dict.fromkeys(("margins", "require", "on_inconclusive", "scope"), table),
             "coverage": "default",
+            "blocks": "default",
         }
         own = door.check_gate("v1.0", "v3.0", margins={"time": 0.1}, scope="suite")
         assert (own.state, own.settings["margins"], own.settings["scope"]) == ("block", "argument", "argument")
@@ -175,6 +178,36 @@ def test_a_wrong_setting_of_the_projects_gate_is_an_error_that_names_it(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=said):
         get_benchmark_history(MemoryStore()).check_gate("v1", "v2")
+
+
+def test_a_window_is_named_in_every_form_with_its_dates_and_runs() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    record(recorder, "v1.0", seed=1, days_ago=3)
+    record(recorder, "v2.0", seed=2)
+    result = recorder.check_gate("v1.0", "v2.0", baseline_days=7)
+    (caveat,) = [caveat for caveat in result.warnings if caveat.code == "baseline_window"]
+    assert caveat.figures["runs"] == 65
+    said = "The baseline v1.0 is its 65 runs from 2026-10-24 23:59 to 2026-10-31 23:59 UTC."
+    assert caveat.sentence == said
+    assert said in " ".join(str(result).split())
+    assert said in " ".join(gate_comment(result).split())
+    assert said in json.dumps(result.to_dict())
+
+
+def test_a_trial_run_long_ago_does_not_move_the_window() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for day in range(90):
+        record(recorder, "v1.0", seed=day, days_ago=day, slower=3.0 if day > 50 else 1.0, repeats=1)
+    record(recorder, "v2.0", seed=100, slower=3.0)
+    assert recorder.check_gate("v1.0", "v2.0", baseline_days=7).state == "block"
+    record(recorder, "v2.0", seed=101, days_ago=60, slower=3.0, repeats=1)
+    result = recorder.check_gate("v1.0", "v2.0", baseline_days=7)
+    assert result.state == "block"
+    said = [caveat.sentence for caveat in result.warnings if caveat.code == "runs_before_window"]
+    assert said == [
+        "13 runs of v2.0 came before the baseline's window, with a gap longer than it; the window ends where the last "
+        "batch of v2.0 begins."
+    ]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@
 - ``summary``, ``estimates``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and
   wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
+- ``blocks``: runs that share more than their version, such as a day on one host.
 - ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look
   like a change of the version but is not.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tasks
-from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg
+from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg, widened
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
 from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_method, check_scope, metric_named
 from benchmark_recorder.analysis.planning import verdict_aim, what_would_decide
@@ -335,7 +335,9 @@ def _evidence(measured: Measured, left: Counts | Moments, right: Counts | Moment
     assert not isinstance(right, Counts)
     alone = Strata((), left, right)
     found = means.sums_of_all(alone) if measured.metric.compared == "sums" else means.geometric_of_all(alone)
-    return None if isinstance(found, Point) else found
+    if found is None or isinstance(found, Point):
+        return None
+    return widened(found, measured.between.extra) if measured.between else found
 
 
 def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments) -> float | None:

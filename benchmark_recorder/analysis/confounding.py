@@ -43,6 +43,7 @@ def confounding_caveats(measured: Measured) -> tuple[Caveat, ...]:
         *_texts(measured),
         *_unit(measured),
         *_dependence(measured),
+        *_between(measured),
         *_apart(measured, v1, v2),
         *_models(measured),
         *_uneven(measured),
@@ -93,6 +94,14 @@ def _dependence(measured: Measured) -> Iterator[Caveat]:
     if measured.dependence:
         correlation, inflation = measured.dependence
         yield Caveat("autocorrelation", figures={"correlation": correlation, "inflation": inflation})
+
+
+def _between(measured: Measured) -> Iterator[Caveat]:
+    if measured.between:
+        v1, v2, both = measured.between.blocks
+        figures = {"sd": measured.between.sd, "v1": measured.v1, "v2": measured.v2}
+        code = "block_sd_assumed" if measured.between.assumed else "blocks_differ"
+        yield Caveat(code, figures=figures | {"v1_blocks": v1, "v2_blocks": v2, "shared_blocks": both})
 
 
 def _unit(measured: Measured) -> Iterator[Caveat]:

@@ -111,6 +111,7 @@ class GateSettings(TypedDict, total=False):
     on_inconclusive: str | None
     coverage: float | None
     scope: str | None
+    blocks: str | None
 
 
 TABLE: Final = "[tool.benchmark_recorder.gate]"

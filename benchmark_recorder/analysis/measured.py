@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.blocks import by_blocks
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.levels import NONE, Levels, levels_of_means, levels_of_rates
 from benchmark_recorder.analysis.metrics import COMMON
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmark_recorder.analysis.blocks import Between
     from benchmark_recorder.analysis.evidence import Evidence
     from benchmark_recorder.analysis.metrics import Counts, Metric, Pair, Strata
     from benchmark_recorder.analysis.run_order import Dependence, RunOrder
@@ -54,6 +56,7 @@ class Measured:
         unpaired: whether the versions ran different suites, so that nothing can be said of the change.
         unseen: whether the method was to be chosen by single runs, and these are not at hand.
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
+        between: what blocks add to the variance of the change, if anything.
         order: both versions' runs in their order; ``None`` where they are not at hand.
     """
 
@@ -73,6 +76,7 @@ class Measured:
     unseen: bool = False
     survivorship: Survivorship | None = None
     order: RunOrder | None = None
+    between: Between | None = None
 
     @property
     def improvement(self) -> float:
@@ -191,8 +195,11 @@ def measure(  # noqa: PLR0913
             ranked = _by_ranks(cells, v1, v2, metric, auto=method == "auto")
             if ranked is not None:
                 change, levels = ranked, (levels[0], levels[0] * ratio_of(ranked.estimate))
+    between = None
     if metric.of_successes:
-        change = _dependent(change, order)
+        rows, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, _dependent(change, order), order)
+        if rows is not moments:
+            moments, levels = rows, levels_of_means(rows, scope, logs=True)
     return Measured(
         metric,
         wholes,
@@ -208,8 +215,37 @@ def measure(  # noqa: PLR0913
         unpaired=_suites_differ(cells, moments, v1, v2),
         survivorship=survivorship(cells, v1, v2) if metric.of_successes else None,
         order=order,
+        between=between,
         unseen=method == "auto" and metric.compared == "geometric means" and not are_at_hand(cells, v1, v2),
     )
+
+
+def _by_blocks(  # noqa: PLR0913, PLR0917
+    cells: Cells,
+    v1: str,
+    v2: str,
+    metric: Metric,
+    scope: str,
+    moments: Strata[Moments],
+    change: Evidence | None,
+    order: RunOrder | None,
+) -> tuple[Strata[Moments], Evidence | None, Between | None]:
+    """The runs by task and the change, with what blocks add to its variance: of all runs, or of shared blocks alone.
+
+    What has the smaller error counts: it does not depend on the change.
+    """
+    found: list[tuple[Strata[Moments], Evidence | None, Between | None]] = []
+    for compared in by_blocks(cells, v1, v2):
+        own, there = change, moments
+        if compared.cells is not cells:
+            if metric.moments is None or isinstance(change, Ranked):
+                break  # ranks and single runs are not at hand by block
+            there = metrics.align(compared.cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
+            own = _dependent(means.geometric(there, scope), order)
+        if own is not None and compared.between:
+            own = widened(own, compared.between.extra)
+        found.append((there, own, compared.between))
+    return min(found, key=lambda one: (one[1] and one[1].error) or math.inf)
 
 
 def _asks_ranks(cells: Cells, v1: str, v2: str, scope: str, method: str) -> bool:

@@ -115,8 +115,10 @@ def what_would_decide(measured: Measured, aim: Aim) -> Needed | None:
 def _runs_cannot_decide(measured: Measured) -> bool:
     """Whether the runs decide nothing, or the change is known and no improvement is claimed because failures rose."""
     change = measured.change
-    return measured.undecidable or (
-        change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld
+    return (
+        measured.undecidable
+        or measured.between is not None
+        or (change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld)
     )
 
 

@@ -239,6 +239,37 @@ def _autocorrelation(f: Figures) -> str:
     )
 
 
+def _blocks(f: Figures) -> str:
+    ran = " and ".join(f"{f[side]} in {_count(f[f'{side}_blocks'])}" for side in ("v1", "v2"))
+    return f"{f['v1']} and {f['v2']} ran at different times or hosts: {ran}, {f['shared_blocks']:,} of them common."
+
+
+def _count(blocks: int) -> str:
+    return f"{blocks:,} block{'' if blocks == 1 else 's'}"
+
+
+def _block_sd_assumed(f: Figures) -> str:
+    return (
+        f"{_blocks(f)} Too few blocks show how much they differ; the interval allows for a standard deviation of "
+        f"{size(f['sd'], '%')} between them. Run both versions in turn, or give block_sd."
+    )
+
+
+def _blocks_differ(f: Figures) -> str:
+    return f"{_blocks(f)} The interval allows for their standard deviation of {size(f['sd'], '%')}. Run both in turn."
+
+
+def _baseline_window(f: Figures) -> str:
+    return f"The baseline {f['version']} is its {runs(f['runs'])} from {moment(f['first'])} to {moment(f['last'])} UTC."
+
+
+def _runs_before_window(f: Figures) -> str:
+    return (
+        f"{runs(f['runs'])} of {f['version']} came before the baseline's window, with a gap longer than it; the window "
+        f"ends where the last batch of {f['version']} begins."
+    )
+
+
 def _another_unit(f: Figures) -> str:
     factor = f["factor"] if f["factor"] > 1 else 1 / f["factor"]
     which = "greater" if f["factor"] > 1 else "smaller"
@@ -305,6 +336,10 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "several_texts": _several_texts,
     "autocorrelation": _autocorrelation,
     "another_unit": _another_unit,
+    "baseline_window": _baseline_window,
+    "runs_before_window": _runs_before_window,
+    "block_sd_assumed": _block_sd_assumed,
+    "blocks_differ": _blocks_differ,
     "uneven_runs": _uneven_runs,
     "nothing_to_compare": _nothing_to_compare,
     "zero_baseline": lambda f: (

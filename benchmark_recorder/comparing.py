@@ -1,0 +1,207 @@
+"""The runs that versions are compared by: their cells, a way to single runs and blocks, and baselines from the past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
+from benchmark_recorder.queries import Query
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection
+
+    from benchmark_recorder.cells import Cell, Cells, StoreNote
+    from benchmark_recorder.records import Columns
+    from benchmark_recorder.stores.base import Store
+
+
+def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_sd: float | None = None) -> Cells:
+    """Cells to compare versions by, with a way to look at single runs and blocks where a verdict needs it.
+
+    Args:
+        store: where the records are.
+        asked: which executions, of two versions.
+        blocks: see ``Decisions.compare_versions``; ``None`` for none.
+        block_sd: see there.
+
+    Raises:
+        InvalidQueryError: ``blocks`` or ``block_sd`` is wrong.
+    """
+    keys, sd = block_keys(blocks), block_sd_of(block_sd)
+    if asked.by:
+        return store.summarize(asked)
+
+    def runs(fields: Collection[str], success: bool | None) -> Columns:  # noqa: FBT001 - a value, not a switch
+        return store.scan(asked if success is None else replace(asked, success=success), fields)
+
+    cells = store.summarize(asked)
+    if not keys:
+        return replace(cells, runs=runs)
+
+    def ask() -> Cells:
+        return store.summarize(replace(asked, versions=None, by=keys))
+
+    from benchmark_recorder.cells import BlockQuestion
+
+    return replace(cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), lambda: are_virtual(store, asked), sd))
+
+
+VIRTUAL: Final = ("clock", "virtual")
+"""What the metadata of runs in the harness's virtual time says."""
+
+
+def block_keys(blocks: object) -> tuple[str, ...]:
+    """The keys that blocks are made of; none where there are no blocks.
+
+    Raises:
+        InvalidQueryError: there is no such key.
+    """
+    if blocks is None or blocks == "none":
+        return ()
+    from benchmark_recorder.analysis.blocks import AUTOMATIC
+    from benchmark_recorder.grouping import check_key
+
+    return AUTOMATIC if blocks == "auto" else (check_key(blocks, "blocks"),)
+
+
+def block_sd_of(sd: object) -> float | None:
+    """The standard deviation between blocks.
+
+    Raises:
+        InvalidQueryError: it is not one.
+    """
+    if sd is None:
+        return None
+    if isinstance(sd, bool) or not isinstance(sd, int | float) or not 0 <= sd <= MOST_SD:
+        raise InvalidQueryError(
+            f"block_sd: expected a standard deviation of logarithms from 0 to {MOST_SD:g} (0.2: some 20%), "
+            f"got {preview(sd)}"
+        )
+    return float(sd)
+
+
+MOST_SD: Final = 10.0
+
+
+class Past(NamedTuple):
+    """Where a baseline's runs are.
+
+    Attributes:
+        query: which.
+        path: of the JSON file that they are in; ``None`` where they are in the store.
+        earlier: runs of the candidate before its last batch, which is what the window comes before.
+    """
+
+    query: Query
+    path: Path | None = None
+    earlier: int = 0
+
+    def tabulated(self, store: Store, by: tuple[str, ...] = ()) -> list[Cell]:
+        """The cells of each task and outcome, and of each group."""
+        if self.path is None:
+            return tabulated(store, replace(self.query, by=by))
+        from benchmark_recorder.stores.json_file import JSONFileStore
+
+        with JSONFileStore(self.path) as pinned:
+            return tabulated(pinned, replace(self.query, by=by))
+
+
+def past_runs(
+    store: Store, baseline: str, candidate: Query, days: float | None, path: str | os.PathLike[str] | None
+) -> Past:
+    """The baseline's runs from a window of days, or a pinned file.
+
+    Args:
+        store: where the records are.
+        baseline: version.
+        candidate: the candidate's runs.
+        days: so many before the candidate's first run, or the first after its last gap that is longer than that; or
+        path: of a JSON file.
+
+    Raises:
+        InvalidQueryError: both are given.
+        StoreUnavailableError: the file does not exist.
+    """
+    if path is not None:
+        if days is not None:
+            raise InvalidQueryError("baseline_days: give either baseline_days or baseline_file, not both")
+        if not Path(path).exists():
+            raise StoreUnavailableError(f"{path}: there is no such file")
+        return Past(Query.of(version=baseline), Path(path))
+    moments = sorted(store.scan(candidate, ("time",))["time"].tolist())
+    length = Query.of(last_days=days, now=_EPOCH).since  # checks the number of days
+    gaps = (n for n in range(len(moments) - 1, 0, -1) if moments[n] - moments[n - 1] > -(length or 0))
+    earlier = next(gaps, 0)
+    first = moments[earlier] if moments else None
+    end = datetime.now(UTC) if first is None else _EPOCH + timedelta(microseconds=first)
+    window = replace(Query.of(version=baseline, last_days=days, now=end), until=first)
+    return Past(window, earlier=earlier)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def window_notes(past: Past, baseline: str, candidate: str, runs: int) -> tuple[StoreNote, ...]:
+    """What must be known of a window: when it was, what is in it, and which runs it does not come before."""
+    from benchmark_recorder.cells import StoreNote
+
+    since, until = past.query.since, past.query.until
+    if since is None or until is None:
+        return ()
+    when = {"version": baseline, "first": since, "last": until, "runs": runs}
+    notes = [StoreNote("baseline_window", "", when)]
+    if past.earlier:
+        notes.append(StoreNote("runs_before_window", "", {"version": candidate, "runs": past.earlier, "last": until}))
+    return tuple(notes)
+
+
+def tabulated(store: Store, query: Query) -> list[Cell]:
+    """One cell for each task, outcome and group, however seldom the task was run."""
+    from benchmark_recorder.tabulation import fields_of, tabulate_by
+
+    return tabulate_by(store.scan(replace(query, by=()), fields_of(query)), query)
+
+
+def side_by_side(  # noqa: PLR0913, PLR0917
+    store: Store, baseline: str, past: Past, candidate: Query, blocks: str | None, block_sd: float | None
+) -> tuple[str, Cells]:
+    """Both sides' cells together; a baseline of the candidate's own name gets another.
+
+    Raises:
+        InvalidQueryError: ``blocks`` or ``block_sd`` is wrong.
+        StoreUnavailableError: a pinned file has no runs of the baseline.
+    """
+    from benchmark_recorder.cells import BlockQuestion, collect
+
+    assert candidate.versions is not None
+    (other,) = candidate.versions
+    name = baseline if baseline != other else f"{baseline} (baseline)"
+    keys, sd = block_keys(blocks), block_sd_of(block_sd)
+
+    notes = store.summarize(candidate).caveats
+
+    def sides(by: tuple[str, ...] = ()) -> Cells:
+        there, before = tabulated(store, replace(candidate, by=by)), past.tabulated(store, by)
+        if past.path is not None and not before:
+            raise StoreUnavailableError(f"{past.path}: this file has no runs of the baseline {baseline!r}")
+        found = collect([*(replace(cell, version=name) for cell in before), *there], (name, other))
+        return replace(found, caveats=(*notes, *window_notes(past, name, other, sum(cell.n for cell in before))))
+
+    cells = sides()
+    return name, cells if not keys else replace(
+        cells, blocks=BlockQuestion(keys, cache(lambda: sides(keys)), lambda: are_virtual(store, candidate), sd)
+    )
+
+
+def are_virtual(store: Store, asked: Query) -> bool:
+    """Whether all of some runs are of the harness's virtual time, which knows no blocks."""
+    virtual, every = (
+        sum(cell.n for cell in store.summarize(query).cells)
+        for query in (replace(asked, metadata=(*asked.metadata, VIRTUAL)), asked)
+    )
+    return virtual == every
