@@ -11,8 +11,7 @@
 The modules of this folder, from the caller down:
 
 - ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
-  what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``;
-  ``recording/``: a record's way in.
+  what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``; ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what reports and
   groups ask; ``comparing``: the runs that versions are compared by; ``versions``: which there are; ``parts``: runs
   that were parts of others; ``legacy``: former names of some questions.
@@ -25,8 +24,8 @@ The modules of this folder, from the caller down:
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
   ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
-- ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``log``, ``_lazy``, ``_fork`` with
-  ``_unfinished``: used by all.
+- ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``extras``, ``log``, ``_lazy``,
+  ``_fork`` with ``_unfinished``: used by all.
 
 Names are imported on first use: pytest imports this package in every run where it is installed.
 PYTEST_DONT_REWRITE: without this line, pytest would warn a program that imported this package before calling it.

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmark_recorder.analysis import Claim
-    from benchmark_recorder.queries import Query, QueryArguments
+    from benchmark_recorder.queries import ComparisonArguments, Query, QueryArguments
     from benchmark_recorder.reporting.comparison_views import ComparisonView, JointComparisonView, SlicedComparisonView
     from benchmark_recorder.reporting.decision_views import (
         ClaimReportView,
         GateResultView,
         RunPlanView,
-        SelfTestView,
     )
 
 Scope: TypeAlias = Literal["suite", "tasks"]
@@ -89,10 +88,8 @@ class Decisions:
         by: None = None,
         scope: Scope = ...,
         margin: float | None = ...,
-        blocks: str | None = ...,
-        block_sd: float | None = ...,
         method: Method = ...,
-        **query: Unpack[QueryArguments],
+        **query: Unpack[ComparisonArguments],
     ) -> ComparisonView: ...
     @overload
     def compare_versions(
@@ -104,10 +101,8 @@ class Decisions:
         by: str,
         scope: Scope = ...,
         margin: float | None = ...,
-        blocks: str | None = ...,
-        block_sd: float | None = ...,
         method: Method = ...,
-        **query: Unpack[QueryArguments],
+        **query: Unpack[ComparisonArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
         self,
@@ -118,10 +113,8 @@ class Decisions:
         by: str | None = None,
         scope: Scope = "suite",
         margin: float | None = None,
-        blocks: str | None = "auto",
-        block_sd: float | None = None,
         method: Method = "log",
-        **query: Unpack[QueryArguments],
+        **query: Unpack[ComparisonArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
 
@@ -136,11 +129,7 @@ class Decisions:
             method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
                 move it) or ``"auto"`` (ranks where many runs are far from their task's median).
             margin: the largest difference that does not matter; each metric's own unless given.
-            blocks: what runs share beside their version: ``"auto"``: the runs of a host without a gap over 3 hours, at
-                most 24 hours; a key as in ``by``; or ``None``. Where the versions do not share them equally, the
-                interval of times is wider; not with ``by``.
-            block_sd: how much times differ between blocks, as a standard deviation of logarithms, where it is known.
-            **query: which executions; not ``version``.
+            **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
             InvalidQueryError: the metric, the scope or an argument is unknown or wrong.
@@ -152,6 +141,7 @@ class Decisions:
         from benchmark_recorder.questions import by_key
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
+        blocks = _blocks(query)
         asked = self._pair(v1, v2, query)
         if by is not None:
             if method == "rank":
@@ -159,7 +149,7 @@ class Decisions:
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked, *blocks))
         compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
@@ -169,9 +159,7 @@ class Decisions:
         v2: str,
         *,
         scope: Scope = "suite",
-        blocks: str | None = "auto",
-        block_sd: float | None = None,
-        **query: Unpack[QueryArguments],
+        **query: Unpack[ComparisonArguments],
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
 
@@ -179,9 +167,7 @@ class Decisions:
             v1: the baseline.
             v2: the candidate.
             scope: see ``compare_versions``.
-            blocks: see there.
-            block_sd: see there.
-            **query: which executions; not ``version``.
+            **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
             InvalidQueryError: the scope or an argument is unknown or wrong.
@@ -192,8 +178,9 @@ class Decisions:
         from benchmark_recorder.parts import with_parts
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
+        blocks = _blocks(query)
         asked = self._pair(v1, v2, query)
-        cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
+        cells = with_parts(self._store, asked, compared_cells(self._store, asked, *blocks))
         found = compare_all(cells, v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
@@ -218,11 +205,9 @@ class Decisions:
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
-        blocks: str | None = "auto",
-        block_sd: float | None = None,
         method: Method = "log",
         allow_partial: bool = False,
-        **query: Unpack[QueryArguments],
+        **query: Unpack[ComparisonArguments],
     ) -> ClaimReportView:
         """Does the new version do what was claimed?
 
@@ -231,11 +216,9 @@ class Decisions:
             v2: the candidate.
             claims: such as ``"time 30% lower"``, ``"routing 25% higher"`` or ``"cost within 1%"``.
             scope: see ``compare_versions``.
-            blocks: see there.
-            block_sd: see there.
             method: see ``compare_versions``.
             allow_partial: whether a claim may be shown although the remote store could not be reached.
-            **query: which executions; not ``version``.
+            **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
             InvalidQueryError: a claim, the scope or an argument is unknown or wrong.
@@ -245,7 +228,8 @@ class Decisions:
         from benchmark_recorder.comparing import compared_cells
         from benchmark_recorder.reporting.decision_views import ClaimReportView
 
-        cells = compared_cells(self._store, self._pair(v1, v2, query), blocks, block_sd)
+        blocks = _blocks(query)
+        cells = compared_cells(self._store, self._pair(v1, v2, query), *blocks)
         found = check_claims(cells, v1, v2, claims, scope=scope, method=method, allow_partial=allow_partial)
         return ClaimReportView.from_result(found, narrowed=bool(query))
 
@@ -263,11 +247,9 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
-        blocks: str | None = "setting",
-        block_sd: float | None = None,
         method: Method = "log",
         allow_partial: bool = False,
-        **query: Unpack[QueryArguments],
+        **query: Unpack[ComparisonArguments],
     ) -> GateResultView:
         """May the candidate be merged?
 
@@ -289,12 +271,11 @@ class Decisions:
             target: warn if the candidate saves less than this many percent of the time; no such alert unless given,
                 but the guide's 20 with its policy.
             scope: see ``compare_versions``.
-            blocks: see there; ``"setting"``: what the table says (``"none"`` for no blocks), else ``"auto"``.
-            block_sd: see there.
             method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
-            **query: which executions; not ``version``. With a window or a file: of the candidate.
+            **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
+                With a window or a file: of the candidate.
 
         Raises:
             InvalidQueryError: an argument is unknown or wrong.
@@ -306,23 +287,18 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
-            margins=margins,
-            require=require,
-            on_inconclusive=on_inconclusive,
-            coverage=coverage,
-            scope=scope,
-            blocks=None if blocks == "setting" else blocks or "none",
+            margins=margins, require=require, on_inconclusive=on_inconclusive, coverage=coverage, scope=scope
         )
-        found_settings, origins = settled(given, self.gate_settings)
-        settings: dict[str, Any] = {**found_settings}
-        blocks = settings.pop("blocks") or "auto"
+        given["blocks"] = query.pop("blocks") or "none" if "blocks" in query else None
+        settings, origins = settled(given, self.gate_settings)
+        blocks = settings.pop("blocks") or "auto", query.pop("block_sd", None)
         asked = self._pair(baseline, candidate, query)
         if baseline_days is None and baseline_file is None:
-            cells = with_parts(self._store, asked, compared_cells(self._store, asked, blocks, block_sd))
+            cells = with_parts(self._store, asked, compared_cells(self._store, asked, *blocks))
         else:
             own = replace(asked, versions=(candidate,))
             past = past_runs(self._store, baseline, own, baseline_days, baseline_file)
-            baseline, cells = side_by_side(self._store, baseline, past, own, blocks, block_sd)
+            baseline, cells = side_by_side(self._store, baseline, past, own, *blocks)
         found = check_gate(
             cells,
             baseline,
@@ -387,35 +363,10 @@ class Decisions:
         )
         return RunPlanView.from_result(found, narrowed=bool(query))
 
-    def selftest(
-        self,
-        version: str,
-        *,
-        splits: int = 2000,
-        seed: int = 0,
-        scope: Scope = "suite",
-        **query: Unpack[QueryArguments],
-    ) -> SelfTestView:
-        """How often would the gate block this version against itself?
 
-        Args:
-            version: whose runs are split at random, thousands of times.
-            splits: of each kind.
-            seed: the same one gives the same answer.
-            scope: see ``compare_versions``.
-            **query: which executions; not ``version``.
-
-        Raises:
-            InvalidQueryError: an argument is unknown or wrong.
-            StoreError: the store cannot be read.
-        """
-        from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
-        from benchmark_recorder.reporting.decision_views import SelfTestView
-
-        asked = self._pair(version, version, query)
-        columns = self._store.scan(asked, SELFTEST_FIELDS)
-        found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
-        return SelfTestView.from_result(found, narrowed=bool(query))
+def _blocks(query: ComparisonArguments) -> tuple[str | None, float | None]:
+    """What comparisons take beside a query."""
+    return query.pop("blocks", "auto"), query.pop("block_sd", None)
 
 
 def query_of(**arguments: Any) -> Query:  # noqa: ANN401 - each is checked there

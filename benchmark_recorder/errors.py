@@ -58,23 +58,6 @@ class MissingDependencyError(BenchmarkRecorderError, ImportError):
     """An optional package is not installed."""
 
 
-def missing(what: str, extra: str) -> MissingDependencyError:
-    """The error where an extra is not installed, with the line that installs what it consists of.
-
-    Args:
-        what: what needs it, in words.
-        extra: its name.
-    """
-    from importlib.metadata import PackageNotFoundError, requires
-
-    try:
-        lines = requires("benchmark-recorder") or ()
-    except PackageNotFoundError:  # imported from a checkout that is not installed
-        lines = ()
-    wanted = [line.partition(";")[0].strip() for line in lines if line.endswith((f"== '{extra}'", f'== "{extra}"'))]
-    return MissingDependencyError(f"{what}: pip install " + " ".join(f'"{each}"' for each in wanted or [f".[{extra}]"]))
-
-
 class StoreError(BenchmarkRecorderError):
     """A store cannot do what it was asked for."""
 

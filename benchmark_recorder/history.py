@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.decisions import Scope
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.comparison_views import EachComparisonView
+    from benchmark_recorder.reporting.decision_views import SelfTestView
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
 
 
@@ -123,6 +124,36 @@ class History(Decisions):
         cells = {name: compared_cells(self._store, self._pair(baseline, name, query), "auto") for name in names}
         found = compare_each(cells, baseline, scope=scope)
         return EachComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
+
+    def selftest(
+        self,
+        version: str,
+        *,
+        splits: int = 2000,
+        seed: int = 0,
+        scope: Scope = "suite",
+        **query: Unpack[QueryArguments],
+    ) -> SelfTestView:
+        """How often would the gate block this version against itself?
+
+        Args:
+            version: whose runs are split at random, thousands of times.
+            splits: of each kind.
+            seed: the same one gives the same answer.
+            scope: see ``compare_versions``.
+            **query: which executions; not ``version``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis import SELFTEST_FIELDS, selftest
+        from benchmark_recorder.reporting.decision_views import SelfTestView
+
+        asked = self._pair(version, version, query)
+        columns = self._store.scan(asked, SELFTEST_FIELDS)
+        found = selftest(columns, version, splits=splits, seed=seed, scope=scope)
+        return SelfTestView.from_result(found, narrowed=bool(query))
 
     def generate_report(
         self,

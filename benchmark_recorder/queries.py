@@ -289,6 +289,20 @@ class QueryArguments(Filters, total=False):
     task_id: str | Collection[str] | None
 
 
+class ComparisonArguments(QueryArguments, total=False):
+    """The same for what compares two versions, and what their runs share beside the version.
+
+    Attributes:
+        blocks: ``"auto"`` (unless given): the runs of a host without a gap over 3 hours, at most 24 hours; a key as in
+            ``by``; or ``None``. Where the versions do not share their blocks equally, the interval of times is wider;
+            not with ``by``. A gate takes it from the project's settings first.
+        block_sd: how much times differ between blocks, as a standard deviation of logarithms, where it is known.
+    """
+
+    blocks: str | None
+    block_sd: float | None
+
+
 _KNOWN_ARGUMENTS: Final = ("version", *QueryArguments.__annotations__)
 
 

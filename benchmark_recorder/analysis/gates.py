@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from benchmark_recorder.analysis import metrics
 from benchmark_recorder.analysis.caveats import comparison_caveats, untried
@@ -117,7 +117,7 @@ class GateSettings(TypedDict, total=False):
 TABLE: Final = "[tool.benchmark_recorder.gate]"
 
 
-def settled(given: GateSettings, table: Mapping[str, object]) -> tuple[GateSettings, dict[str, str]]:
+def settled(given: GateSettings, table: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, str]]:
     """Each setting, and where it came from: a call's argument, the table of settings, or the default.
 
     Raises:
@@ -128,7 +128,7 @@ def settled(given: GateSettings, table: Mapping[str, object]) -> tuple[GateSetti
         name: "argument" if value is not None else TABLE if name in table else "default"
         for name, value in given.items()
     }
-    return cast("GateSettings", found), origins
+    return found, origins
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from benchmark_recorder.errors import ConfigurationError, missing, preview
+from benchmark_recorder.errors import ConfigurationError, preview
+from benchmark_recorder.extras import missing
 
 if TYPE_CHECKING:
     from pymongo import IndexModel, MongoClient

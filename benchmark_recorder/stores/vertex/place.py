@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, missing, preview
+from benchmark_recorder.errors import ConfigurationError, preview
+from benchmark_recorder.extras import missing
 from benchmark_recorder.stores.urls import without_secrets
 
 if TYPE_CHECKING:
