@@ -19,7 +19,7 @@ from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, on_scale
 from benchmark_recorder.analysis.measured import Measured, is_significant
 from benchmark_recorder.analysis.power import Noise, decided, fewest, shown_beyond, shown_within, smallest
-from benchmark_recorder.analysis.results import Result, finite
+from benchmark_recorder.analysis.results import Result, finite, ratio_of
 from benchmark_recorder.analysis.spread import Spread, differences_of, spread_of
 
 if TYPE_CHECKING:
@@ -250,4 +250,4 @@ def _blocked_from(
         return None
     if metric.kind == "points":
         return size if size < 1 else None
-    return finite(math.expm1(size))
+    return finite(ratio_of(size) - 1)

@@ -151,6 +151,7 @@ def selftest(
 # Judging --------------------------------------------------------------------------------------------------------------
 
 
+@np.errstate(all="ignore")  # an overflow is treated as missing evidence
 def _judge(history: Repeated, batches: Iterator[Batch], kind: str, scope: str, different: float) -> FalseBlocks | None:
     splits, blocks, literal = Counter[str](), Counter[str](), 0
     for batch in batches:
@@ -176,6 +177,7 @@ def _judge(history: Repeated, batches: Iterator[Batch], kind: str, scope: str, d
     )
 
 
+@np.errstate(all="ignore")  # an overflow is treated as missing evidence
 def _detectable(history: Repeated, scope: str) -> dict[str, float | None]:
     """What the gate finds four times in five, with half of each task's runs on each side."""
     return {

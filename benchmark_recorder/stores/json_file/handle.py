@@ -135,8 +135,6 @@ class Handle(ABC):
         Raises:
             StoreBusyError: another thread is inside, or this one, which a signal handler has interrupted.
         """
-        if self._in_vain and seconds <= self._patience:
-            seconds = 0
         for _ in range(2):
             mutex, fresh = self._mutex, threading.RLock()
             if mutex.acquire(timeout=seconds):
@@ -147,7 +145,6 @@ class Handle(ABC):
                 break
             elif mutex is self._mutex:
                 self._mutex = fresh
-        self._in_vain = True
         raise StoreBusyError(f"{self.path} has been held by another thread for too long; try again")
 
     def _refuse_inside(self, mutex: threading.RLock) -> None:
