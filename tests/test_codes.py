@@ -126,7 +126,7 @@ def test_what_cannot_be_said_on_stderr_changes_no_code() -> None:
 
 
 def test_a_file_that_cannot_be_written_is_code_4() -> None:
-    outputs = (".", "missing/it.csv", "runs.json/it.csv", "/dev/full", 300 * "x")
+    outputs = (".", "missing/it", "runs.json/it", "/dev/full", 300 * "x")
     commands = [[*words, output] for words in FILES.values() for output in outputs]
     for command, (code, complaint) in zip(commands, ends(commands, QUIET, TOLD), strict=True):
         assert (command, code) == (command, Code.NO_DATA)

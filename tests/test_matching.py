@@ -131,7 +131,7 @@ def test_a_slice_has_its_own_tasks_beyond_the_cap(monkeypatch: pytest.MonkeyPatc
 
 def test_a_comparison_says_where_the_list_of_its_tasks_ends() -> None:
     (caveat,) = (c for c in compare(answers("repeated", 10), *PAIR).warnings if c.code == "tasks_not_listed")
-    assert caveat.figures == {"listed": 10, "tasks": 58}
+    assert caveat.figures == {"listed": 10, "tasks": 57}  # of 58: one ran once in a version, and is left out
     assert not [c for c in compare(answers("repeated", 58), *PAIR).warnings if c.code == "tasks_not_listed"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,15 @@ def interrupted(call: Callable[[], None], moment: int, handler: Callable[[], Non
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each wait for a lock that the handler's own thread holds."""
     found: list[str] = []
-    monkeypatch.setattr(time, "sleep", lambda _: found.append("the file's"))
+    own, sleep = threading.get_ident(), time.sleep
+
+    def wait_for_file(seconds: float) -> None:
+        if threading.get_ident() == own:
+            found.append("the file's")
+        else:  # the thread that delivers may wait
+            sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", wait_for_file)
     wait = Handle._wait
     monkeypatch.setattr(Handle, "_wait", lambda self, seconds: wait(self, 0.0))  # in vain at once, and so kept
     return found

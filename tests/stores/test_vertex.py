@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import subprocess
@@ -458,9 +459,12 @@ def test_an_asynchronous_registry_client_is_not_taken() -> None:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud.aiplatform_v1 import FeatureRegistryServiceAsyncClient
 
-    client = FeatureRegistryServiceAsyncClient(credentials=AnonymousCredentials())
-    with pytest.raises(ConfigurationError, match="got a FeatureRegistryServiceAsyncClient"):
+    async def pass_one() -> None:  # such a client needs a loop that runs
+        client = FeatureRegistryServiceAsyncClient(credentials=AnonymousCredentials())
         VertexStore("demo-project", registry_client=client)  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigurationError, match="got a FeatureRegistryServiceAsyncClient"):
+        asyncio.run(pass_one())
 
 
 @pytest.mark.parametrize("answer", [None, MagicMock(), ()])
