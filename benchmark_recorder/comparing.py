@@ -13,7 +13,7 @@ from benchmark_recorder.queries import Query
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from benchmark_recorder.cells import Cell, Cells, StoreNote
     from benchmark_recorder.records import Columns
@@ -48,7 +48,9 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
 
     from benchmark_recorder.cells import BlockQuestion
 
-    return replace(cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), lambda: are_virtual(store, asked), sd))
+    return replace(
+        cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), lambda: are_virtual(store, asked, cells.cells), sd)
+    )
 
 
 VIRTUAL: Final = ("clock", "virtual")
@@ -194,14 +196,14 @@ def side_by_side(  # noqa: PLR0913, PLR0917
 
     cells = sides()
     return name, cells if not keys else replace(
-        cells, blocks=BlockQuestion(keys, cache(lambda: sides(keys)), lambda: are_virtual(store, candidate), sd)
+        cells,
+        blocks=BlockQuestion(
+            keys, cache(lambda: sides(keys)), lambda: are_virtual(store, candidate, cells.of(other)), sd
+        ),
     )
 
 
-def are_virtual(store: Store, asked: Query) -> bool:
-    """Whether all of some runs are of the harness's virtual time, which knows no blocks."""
-    virtual, every = (
-        sum(cell.n for cell in store.summarize(query).cells)
-        for query in (replace(asked, metadata=(*asked.metadata, VIRTUAL)), asked)
-    )
-    return virtual == every
+def are_virtual(store: Store, asked: Query, cells: Iterable[Cell]) -> bool:
+    """Whether all runs of a question, whose cells are known, are of the harness's virtual time: it knows no blocks."""
+    virtual = store.summarize(replace(asked, metadata=(*asked.metadata, VIRTUAL)))
+    return sum(cell.n for cell in virtual.cells) == sum(cell.n for cell in cells)
