@@ -30,6 +30,7 @@ nitpick_ignore_regex = [
     # objects of Python, numpy and pytest: documented on other sites, and the build fetches nothing
     (r"py:.*", r"(?!benchmark_recorder).*"),
     # keyword arguments, described in words
-    (r"py:class", r"benchmark_recorder\.(recorder\._Known|records\.(Filters|QueryArguments))"),
-    (r"py:class", r"benchmark_recorder\.testing\.grouped\.GroupsContract"),  # a part of StoreContract
+    (r"py:class", r"benchmark_recorder\.(recorder\._Known|queries\.(Filters|QueryArguments|ComparisonArguments))"),
+    # parts of StoreContract and of History, which show their members
+    (r"py:class", r"benchmark_recorder\.(testing\.\w+\.(Groups|Pairs|Units)Contract|decisions\.Decisions)"),
 ]
