@@ -144,7 +144,7 @@ def benchmark_recorder(request: pytest.FixtureRequest) -> Iterator[BoundRecorder
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep how a test ended for its fixture: an execution whose test fails is no success."""
+    """Keep how a test ended for its fixture: an execution whose test fails did not succeed."""
     if call.when == "call" and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
         item.stash[_failure] = call.excinfo.typename
     return (yield)

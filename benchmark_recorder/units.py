@@ -55,7 +55,7 @@ def unit_key(unit: str) -> str:
     """The key of the metadata whose values are the units.
 
     Raises:
-        InvalidQueryError: it is no such key.
+        InvalidQueryError: it is not such a key.
     """
     key = metadata_key(unit) if isinstance(unit, str) else None
     if not key:

@@ -60,7 +60,7 @@ class Claim(Result):
             text: a metric, percent, and ``lower``, ``higher`` or ``within``.
 
         Raises:
-            InvalidQueryError: the text is no such claim, or says that the metric gets worse.
+            InvalidQueryError: the text is not such a claim, or says that the metric gets worse.
         """
         found = _CLAIM.fullmatch(text) if isinstance(text, str) else None
         if found is None:
@@ -219,7 +219,7 @@ def check_claims(  # noqa: PLR0913
         allow_partial: whether a claim may be shown although a store could not be reached.
 
     Raises:
-        InvalidQueryError: an unknown scope, or something that is no claim.
+        InvalidQueryError: an unknown scope, or something that is not a claim.
     """
     check_scope(scope)
     check_method(method, scope)

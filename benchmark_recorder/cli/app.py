@@ -107,7 +107,7 @@ def say_aside(line: str) -> None:
 
 
 def confirm(line: str) -> None:
-    """What has been done, on stdout, or else on stderr: work that is done does not fail for want of a reader."""
+    """What has been done, on stdout, or else on stderr: work that is done does not fail because nobody reads."""
     try:
         typer.echo(line)
     except OSError as error:

@@ -192,7 +192,7 @@ def parse_metadata(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def _json_or_text(value: str) -> Any:  # noqa: ANN401
-    """JSON, unless that would change it: a hash such as ``83e2010``, or ``1.10``, is no number but a text."""
+    """JSON, unless that would change it: a hash such as ``83e2010``, or ``1.10``, is a text, not a number."""
     try:
         found = json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -66,7 +66,7 @@ def salvaged(admit: Callable[..., T], arguments: Mapping[str, Any], instead: Map
 
 
 def _sound_keys(admit: Callable[..., object], metadata: object) -> dict[str, Any] | None:
-    """The pairs that are JSON by themselves; ``None`` if it is no dict."""
+    """The pairs that are JSON by themselves; ``None`` if it is not a dict."""
     if not isinstance(metadata, dict):
         return None
     sound = {}

@@ -85,7 +85,7 @@ def tracked(  # noqa: C901 - its functions share what they measure
 
 
 def _note(run: Measurement, outcome: Callable[[Any], Mapping[str, Any]], result: object, name: str) -> None:
-    """Set what an outcome function says; where it fails, or says something unknown, the run is no success."""
+    """Set what an outcome function says; where it fails, or says something unknown, the run did not succeed."""
     try:
         said = dict(outcome(result))
     except Exception:  # recording must not hurt the program, whose result is good

@@ -1,6 +1,6 @@
 """What a server lacks: one that only speaks MongoDB's protocol, or a small tier of Atlas.
 
-Such a refusal lasts, so it is no outage: the question is put more plainly, or its records are fetched and tabulated
+Such a refusal lasts, so it is not an outage: the question is put more plainly, or its records are fetched and tabulated
 here.
 """
 

@@ -167,7 +167,7 @@ def _task(own: Collection[str] | None) -> Any:  # noqa: ANN401 - an expression
 
 
 _POOLED: Final = True
-"""The task of the records that are pooled: not a text, so that it is no task's id."""
+"""The task of the records that are pooled: not a text, so it is never a task's id."""
 
 
 def log_of(value: str) -> Stage:
