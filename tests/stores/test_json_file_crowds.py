@@ -249,6 +249,6 @@ def test_a_child_does_not_give_back_a_lock_that_its_parent_holds(tmp_path: Path)
 def test_a_signal_handler_that_records_in_the_middle_of_an_append_cannot_interleave(tmp_path: Path) -> None:
     store = JSONFileStore(tmp_path / "metrics.json")
     store._writer._patience = 0.05
-    with store._writer.held(), pytest.raises(StoreUnavailableError, match="another thread"):
+    with store._writer.held(), pytest.raises(StoreUnavailableError, match="call that was interrupted"):
         store.append([make_document()], fresh=True)
     assert store.path.read_bytes() == b""
