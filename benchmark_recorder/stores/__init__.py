@@ -6,7 +6,8 @@
 - ``json_file``: one JSON document: the default store, and the journal of every remote store.
 - ``replication``: the journal first, then a remote store: outages, catch-up, quarantine.
 - ``mongodb``, ``vertex``: the remote stores.
-- ``sidefiles``: the folder beside a journal, and backups in it.
+- ``paths``: the folders above a document, and documents that were replaced. ``sidefiles``: the folder beside a journal,
+  and backups in it.
 - ``replacing``: a file by rename, or in place where it is mounted alone; its backups. ``urls``: without secrets.
 - ``cursors``: how far a journal has been delivered; the lease of the one deliverer; the last error.
 - ``leases``: who delivers, for when that process was stopped.

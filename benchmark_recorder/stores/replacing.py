@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import RETIRED, back_up, folder_of, names_in, sync_folder, write_beside
+from benchmark_recorder.stores.paths import RETIRED, sync_folder
+from benchmark_recorder.stores.sidefiles import back_up, folder_of, names_in, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

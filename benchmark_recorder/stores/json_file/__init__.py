@@ -3,7 +3,8 @@
 - ``store``: ``JSONFileStore``, the class that users see.
 - ``format``: the header, one record a line, the closing; where records begin and end, and their ids.
 - ``old_formats``: pretty-printed files of earlier releases, and cut ones, in our form; ids for their records.
-- ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others.
+- ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others;
+  ``turns``: one thread at a time.
 - ``source``: a document as readers see it, and places between its records, for delivery.
 - ``reader``: questions. ``table``: the columns and cells kept for them; ``metadata``: that of all records, once it is
   asked for; ``lines``: lines to arrays; ``derived``: durations in order, and cells where tasks hardly repeat;

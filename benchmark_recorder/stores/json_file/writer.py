@@ -50,22 +50,24 @@ class Writer(Handle):
         """
         mutex = self._mutex
         # Trying takes a third of the time of waiting with a deadline; a keyword would take a tenth of the write.
-        if not mutex.acquire(False) or mutex is not self._mutex:  # noqa: FBT003
+        if not mutex.acquire(False):  # noqa: FBT003
             mutex = self._wait(self._patience)
-        elif self._inside:
+        elif mutex.inside:
             self._refuse_inside(mutex)
         try:
-            self._inside = get_ident()
+            mutex.inside = get_ident()
+            if mutex is not self._mutex:
+                self._check_turn(mutex)
             if not self._is_as_left():
                 self._settle(self._patience)
             self._write(lines)
         finally:
-            # Line by line as in _alone: Ctrl-C may come at the beginning of a function.
+            # Line by line as in _go_out: Ctrl-C may come at the beginning of a function.
             try:
-                if self._fd >= 0:
+                if self._fd >= 0 and mutex is self._mutex:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             finally:
-                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
+                mutex.inside = 0  # not before the lock is free: another recorder of this thread may want it
                 mutex.release()
 
     def _is_as_left(self) -> bool:
@@ -88,28 +90,20 @@ class Writer(Handle):
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        mutex = self._wait(self._patience)
-        try:
-            self._inside = get_ident()
-            self._settle(self._patience)
-            known = self._known()
-            new: dict[str, Document] = {}
-            for document in documents:
-                if document["record_id"] not in known:
-                    new.setdefault(document["record_id"], document)
-            if new:
-                self._write(JOINT.join([encode(document) for document in new.values()]))
-            elif self._sync:
-                self._wait_for_disk()  # they may be there because only the wait for the disk failed before
-            return len(new)
-        finally:
-            # As in append, and not by held: a generator that Ctrl-C left behind holds its locks until it is collected.
-            try:
-                if self._fd >= 0:
-                    fcntl.flock(self._fd, fcntl.LOCK_UN)
-            finally:
-                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
-                mutex.release()
+        return self._alone(lambda: self._append_new(documents))
+
+    def _append_new(self, documents: Sequence[Document]) -> int:
+        self._settle(self._patience)
+        known = self._known()
+        new: dict[str, Document] = {}
+        for document in documents:
+            if document["record_id"] not in known:
+                new.setdefault(document["record_id"], document)
+        if new:
+            self._write(JOINT.join([encode(document) for document in new.values()]))
+        elif self._sync:
+            self._wait_for_disk()  # they may be there because only the wait for the disk failed before
+        return len(new)
 
     def _write(self, lines: bytes) -> None:
         """Write over the closing bytes, or leave everything as it was. The lock is held."""
