@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import StoreBusyError, StoreError, StoreUnavailableError
@@ -54,14 +54,6 @@ _FEW_BYTES: Final = 8192
 """What is read at once of what others wrote: a page or two, some twenty records."""
 
 
-class Held(NamedTuple):
-    """A document that is locked, of our form, and at its path."""
-
-    fd: int
-    document: str
-    layout: Layout
-
-
 class Handle(Turns, ABC):
     """One process's hold on the end of a document, and the lock on it. ``Writer`` writes through it.
 
@@ -98,8 +90,8 @@ class Handle(Turns, ABC):
         """Write what went to a file that was moved away into the one that is at the path now."""
 
     @contextmanager
-    def held(self, seconds: float | None = None) -> Iterator[Held]:
-        """The document, locked against other writers and readers, made if it does not exist, repaired if it is cut.
+    def held(self, seconds: float | None = None) -> Iterator[tuple[int, str, Layout]]:
+        """The document (descriptor, real path, layout), locked, made if it does not exist, repaired if it is cut.
 
         Args:
             seconds: how long to wait for the lock; as long as an append does unless given.
@@ -114,7 +106,7 @@ class Handle(Turns, ABC):
             mutex.inside = get_ident()
             self._check_turn(mutex)
             self._settle(seconds)
-            yield Held(self._fd, self._document, Layout(self._header, self._end))
+            yield self._fd, self._document, Layout(self._header, self._end)
         finally:
             self._go_out(mutex)
 
@@ -208,7 +200,7 @@ class Handle(Turns, ABC):
             except OSError as error:
                 raise unavailable(error, self.path, "read") from error
             if not found:
-                from benchmark_recorder.stores.json_file.old_formats import take_over  # see _foresee_take_over
+                from benchmark_recorder.stores.json_file.taking_over import take_over  # see _foresee_take_over
 
                 take_over(self._fd, self._document, self.path)
                 self._let_go()
@@ -349,12 +341,13 @@ def _open_or_make(document: str, *, sync: bool) -> int:
 
 
 def _foresee_take_over(path: str) -> None:
-    """Import what the first append to an older document needs: no append should wait for an import."""
+    """Import what the first append to an older or cut document needs: no append should wait for an import."""
     with suppress(OSError):
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            if find_layout(fd, os.fstat(fd).st_size) is None:
-                from benchmark_recorder.stores.json_file import old_formats  # noqa: F401 - only imported
+            layout = find_layout(fd, os.fstat(fd).st_size)
+            if layout is None or layout.torn:
+                from benchmark_recorder.stores.json_file import taking_over  # noqa: F401 - only imported
         finally:
             os.close(fd)
 

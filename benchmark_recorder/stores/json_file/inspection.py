@@ -10,8 +10,7 @@ import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.stores.json_file.format import id_of
-from benchmark_recorder.stores.json_file.mending import parts_of
+from benchmark_recorder.stores.json_file.format import id_of, parts_of
 from benchmark_recorder.stores.json_file.rewrite import rewriting
 from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.replacing import backups_of
@@ -111,11 +110,11 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
     from benchmark_recorder.stores.json_file.cache import state_of  # it needs numpy
 
     stock = take_stock(source)
-    torn = source.layout.torn
+    torn = source.torn
     if not source.size:
         form: Literal["ours", "old", "empty"] = "empty"
     else:
-        form = "ours" if source.converted is None else "old"
+        form = "ours" if source.older is None else "old"
     return Inspection(
         path,
         exists=True,
@@ -156,7 +155,7 @@ def take_stock(source: Source) -> Stock:
     seen: set[str] = set()
     count = damaged = unseparated = 0
     first = None
-    for line in lines(source, source.layout.header):
+    for line in lines(source, source.header):
         records_before = count
         for part in parts_of(line):
             if (fault := _fault(part)) is None:
@@ -166,7 +165,8 @@ def take_stock(source: Source) -> Stock:
                 damaged += 1
                 first = first or fault
         unseparated += max(0, count - records_before - 1)
-    return Stock(count, damaged, unseparated, count - len(seen) + source.duplicates, first)
+    left_out = 0 if source.older is None else source.older.duplicates
+    return Stock(count, damaged, unseparated, count - len(seen) + left_out, first)
 
 
 def is_sound(line: bytes) -> bool:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Batch, Position
     from benchmark_recorder.stores.json_file.inspection import Inspection, Repair
+    from benchmark_recorder.stores.json_file.places import Places
     from benchmark_recorder.stores.json_file.reader import Reader
     from benchmark_recorder.stores.json_file.rewrite import Rewrite
-    from benchmark_recorder.stores.json_file.source import Places
 
 
 class JSONFileStore(Journal):
@@ -51,6 +51,7 @@ class JSONFileStore(Journal):
         self._path = os.path.abspath(os.fspath(path))
         self._writer = Writer(self._path, durability)
         self._kept: Reader | None = None
+        self._kept_places: Places | None = None
 
     def __repr__(self) -> str:
         return f"JSONFileStore({self._path!r})"
@@ -136,13 +137,15 @@ class JSONFileStore(Journal):
 
     def _places(self) -> Places:
         self._writer.confirm()
-        from benchmark_recorder.stores.json_file.source import Places
+        if self._kept_places is None:
+            from benchmark_recorder.stores.json_file.places import Places
 
-        return Places(self._path)
+            self._kept_places = Places(self._path)
+        return self._kept_places
 
     def warm_up(self) -> None:
         """See ``Journal.warm_up``."""
-        from benchmark_recorder.stores.json_file import source  # noqa: F401 - only imported
+        from benchmark_recorder.stores.json_file import places  # noqa: F401 - only imported
 
     # Maintenance ------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
@@ -27,10 +26,8 @@ from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
     Key,
     Row,
+    Rows,
     Vocabulary,
-    decode_each,
-    decode_rows,
-    keys_in,
     micros_of,
     micros_of_each,
     repeated,
@@ -66,9 +63,6 @@ assert set(CELL_FIELDS) <= KEPT
 MAX_KEPT_CELLS: Final = 4_000
 """Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and save nothing."""
 
-PIECE: Final = 1 << 18
-"""Bytes decoded at a time: the rows stay in the processor's cache, which is twice as fast as some MB (measured)."""
-
 PART_ROWS: Final = 50_000
 """Rows counted at a time: enough that numpy's cost per call is nothing."""
 
@@ -100,9 +94,11 @@ class Table:
         copied: the ids that more than one of these has, as in ``keys_of``.
         last: the greatest of their ids.
         children: how many of these were parts of other runs.
+        damaged: how many lines among these were no records.
 
     Attributes:
         children: as above.
+        damaged: as above.
         invalid: as above.
         copied: as above.
         last: as above.
@@ -119,37 +115,34 @@ class Table:
         copied: Iterable[bytes] = (),
         last: Key = (-1, -1),
         children: int = 0,
+        damaged: int = 0,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {_label(cell): cell for cell in cells}
         self._parts = list(parts)
         self._ordered = ordered or Ordered()
         self.invalid, self.copied, self.last, self.children = invalid, set(copied), last, children
+        self.damaged = damaged
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
 
     # In ---------------------------------------------------------------------------------------------------------------
 
-    def extend(self, blocks: Iterable[bytes]) -> None:
-        """Add the records of some blocks of lines.
-
-        Raises:
-            msgspec.DecodeError: a line is not a JSON object.
-        """
+    def extend(self, records: Iterable[Rows]) -> None:
+        """Add further records."""
         begun = len(self._parts)
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
         keys: list[bytes] = []
-        for block in blocks:
-            try:
-                rows = decode_rows(b"[%b]" % block)
-            except msgspec.DecodeError:
-                rows = decode_each(block)
+        for rows, own_keys, damaged in records:
+            self.damaged += damaged
+            if not rows:
+                continue
             values = dict(zip(Row.__struct_fields__, zip(*map(astuple, rows), strict=True), strict=True))
             pieces.append(self._columns_of(values))
             times += values["timestamp"]
-            keys.append(keys_in(block, values["record_id"]))
+            keys.append(own_keys)
             if len(times) >= PART_ROWS:
                 self._add(pieces, times, b"".join(keys))
                 pieces, times, keys = [], [], []

@@ -7,9 +7,7 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from benchmark_recorder.errors import StoreFormatError
+from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode, id_of
 from benchmark_recorder.stores.json_file.handle import CLOSING_BYTES, Handle
@@ -164,8 +162,5 @@ class Writer(Handle):
         """The ids in the locked document."""
         try:
             return self._identities.of(self._fd, self._header, self._end)
-        except (msgspec.DecodeError, EOFError) as error:
-            raise StoreFormatError(
-                f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
-                "aside"
-            ) from error
+        except EOFError as error:
+            raise StoreUnavailableError(f"{self.path} was cut by another program while it was read") from error
