@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, cast
 import numpy as np
 
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import known_cost
+from benchmark_recorder.records import known_cost, timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence

@@ -136,8 +136,7 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
-        from benchmark_recorder.comparing import compared_cells
-        from benchmark_recorder.parts import with_parts
+        from benchmark_recorder.comparing import compared_cells, with_parts
         from benchmark_recorder.questions import by_key
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
@@ -174,8 +173,7 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.comparing import compared_cells
-        from benchmark_recorder.parts import with_parts
+        from benchmark_recorder.comparing import compared_cells, with_parts
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
         blocks = _blocks(query)
@@ -282,8 +280,7 @@ class Decisions:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
-        from benchmark_recorder.comparing import compared_cells, past_runs, side_by_side
-        from benchmark_recorder.parts import with_parts
+        from benchmark_recorder.comparing import compared_cells, past_runs, side_by_side, with_parts
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(

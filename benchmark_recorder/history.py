@@ -87,7 +87,7 @@ class History(Decisions):
             InvalidQueryError: an argument is unknown or wrong.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.versions import versions_of
+        from benchmark_recorder.questions import versions_of
 
         asked = query_of(**query)
         self._before_question()
@@ -183,7 +183,7 @@ class History(Decisions):
 
         check_format(format)
         if versions is None:
-            from benchmark_recorder.versions import latest
+            from benchmark_recorder.questions import latest
 
             self._before_question()
             versions = latest(self._store, query_of(**query), 2)

@@ -26,7 +26,7 @@ from benchmark_recorder.cells import (
 from benchmark_recorder.columns import extremes_by, logs_of, means_by, moments_by, ranges_by, routings
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.grouping import Groups, fields_for, groups_of
-from benchmark_recorder.units import MAX_UNITS, Unit, unit_key, unit_of
+from benchmark_recorder.queries import MAX_UNITS, Unit, unit_key, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """Block, warn, pass, or inconclusive: what CI does with a candidate.
 
 The guide's gates compare point estimates, and block an unchanged version in most runs. The default policy asks for
-evidence: ``guardrails`` has its rule, ``thresholds`` the guide's, which is computed beside it.
+evidence: ``guardrails`` has its rule, and the guide's, which is computed beside it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from benchmark_recorder.analysis.caveats import comparison_caveats, untried
 from benchmark_recorder.analysis.evidence import Fixed, Point
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
+    TARGET,
     CheckState,
+    LiteralCheck,
     Ruling,
     State,
+    alerts,
+    check_coverage,
     check_margins,
     check_required,
+    check_target,
+    literal_check,
+    literal_state,
     overall,
     rule,
     within_p,
@@ -30,15 +37,6 @@ from benchmark_recorder.analysis.metrics import METRICS, check_method, check_sco
 from benchmark_recorder.analysis.planning import Needed, detectable, pass_aim, what_would_decide
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite
-from benchmark_recorder.analysis.thresholds import (
-    TARGET,
-    LiteralCheck,
-    alerts,
-    check_coverage,
-    check_target,
-    literal_check,
-    literal_state,
-)
 from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import one_of
 

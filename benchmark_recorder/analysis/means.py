@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis.evidence import NO_SPREAD, OVER_TASKS, Both, Evidence, Fixed, Point, Student
 from benchmark_recorder.analysis.fieller import Fieller, Quadratic, Within
-from benchmark_recorder.analysis.metrics import Pair
+from benchmark_recorder.analysis.metrics import NO_LEVELS, Pair
+from benchmark_recorder.analysis.results import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_recorder.analysis.metrics import Strata
+    from benchmark_recorder.analysis.metrics import Levels, Strata
     from benchmark_recorder.cells import Moments
 
 
@@ -308,3 +309,16 @@ def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bo
 def _log_splits(left: int, right: int) -> float:
     """The logarithm of the number of ways to split a task's runs among the versions."""
     return math.lgamma(left + right + 1) - math.lgamma(left + 1) - math.lgamma(right + 1)
+
+
+def levels_of_means(strata: Strata[Moments], scope: str, *, logs: bool) -> Levels:
+    """The geometric mean of the tasks' geometric means, or the mean of the tasks' means."""
+    if not (strata.left.n and strata.right.n):
+        return NO_LEVELS
+    sides = (
+        zip(*((pair.left.mean, pair.right.mean) for pair in judged(strata, scope)), strict=True)
+        if strata.matched
+        else ((strata.left.mean,), (strata.right.mean,))
+    )
+    left, right = (ratio_of(fmean(means)) if logs else fmean(means) for means in sides)
+    return left, right

@@ -18,9 +18,18 @@ from benchmark_recorder.analysis.evidence import Both, Student
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, on_scale
 from benchmark_recorder.analysis.measured import Measured, is_significant
-from benchmark_recorder.analysis.power import Noise, decided, fewest, shown_beyond, shown_within, smallest
 from benchmark_recorder.analysis.results import Result, finite, ratio_of
-from benchmark_recorder.analysis.spread import Spread, differences_of, spread_of
+from benchmark_recorder.analysis.spread import (
+    Noise,
+    Spread,
+    decided,
+    differences_of,
+    fewest,
+    shown_beyond,
+    shown_within,
+    smallest,
+    spread_of,
+)
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.metrics import Metric

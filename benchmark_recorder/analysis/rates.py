@@ -23,16 +23,15 @@ from benchmark_recorder.analysis.evidence import (
     normal_tail,
     wilson,
 )
-from benchmark_recorder.analysis.levels import levels_of_rates
 from benchmark_recorder.analysis.means import over_tasks
-from benchmark_recorder.analysis.metrics import Counts
+from benchmark_recorder.analysis.metrics import NO_LEVELS, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.analysis.metrics import Pair, Strata
+    from benchmark_recorder.analysis.metrics import Levels, Pair, Strata
 
 
 def newcombe(left: Limits, right: Limits, rates: Limits, correlation: float = 0.0) -> Limits:
@@ -256,3 +255,18 @@ def _newcombe(left: float, right: float, n: tuple[int, int], method: str) -> Evi
         return newcombe(wilson(left * n[0], n[0], z), wilson(right * n[1], n[1], z), (left, right))
 
     return Score(right - left, limits, method)
+
+
+def levels_of_rates(strata: Strata[Counts], scope: str) -> Levels:
+    """Mantel-Haenszel's weighted rates within tasks; with the tasks as the sample, their mean rates."""
+    if not (strata.left.n and strata.right.n):
+        return NO_LEVELS
+    if not strata.matched:
+        return strata.left.rate, strata.right.rate
+    weights = [1.0 if scope == "tasks" else p.left.n * p.right.n / (p.left.n + p.right.n) for p in strata.pairs]
+    whole = math.fsum(weights)
+    left, right = (
+        math.fsum(weight * getattr(pair, side).rate for weight, pair in zip(weights, strata.pairs, strict=True)) / whole
+        for side in ("left", "right")
+    )
+    return left, right

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from benchmark_recorder.analysis.caveats import unknown_version
-from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, Ruling, overall, rule
+from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, THRESHOLDS, Ruling, overall, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
 from benchmark_recorder.analysis.planning import blocked_from
@@ -36,7 +36,6 @@ from benchmark_recorder.analysis.splits import (
 )
 from benchmark_recorder.analysis.spread import Spread, of_means, of_rates
 from benchmark_recorder.analysis.survivorship import CONFIRMED, RISEN, failures_rise, van_elteren
-from benchmark_recorder.analysis.thresholds import THRESHOLDS
 from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError
 

@@ -11,14 +11,13 @@ from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import interruptible, print_json, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.errors import InvalidQueryError, StoreError
+from benchmark_recorder.errors import InvalidQueryError, StoreError, without_secrets
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.settings import Settings, effective_settings
 from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.json_file import JSONFileStore
-from benchmark_recorder.stores.urls import without_secrets
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 WHOLE: Final = "the file is replaced as a whole or not at all; re-running is safe"

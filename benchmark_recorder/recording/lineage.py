@@ -7,7 +7,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.identity import stamp
+from benchmark_recorder.records import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -67,6 +67,11 @@ def whole_effect(comparison: Comparison) -> Forest:
     return _forest(comparison, [whole])
 
 
+def comparison_effects(comparison: Comparison) -> Forest:
+    """The change of each task, or of all runs where tasks cannot be told apart."""
+    return task_effects(comparison) or whole_effect(comparison)
+
+
 def metric_effects(joint: JointComparison) -> Forest:
     """The change in each metric, in the direction in which its values change."""
     marks = (

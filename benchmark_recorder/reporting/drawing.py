@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.extras import missing
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.charts import Forest, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.escaping import squeeze, visible
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmark_recorder.extras import missing
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.json import plain
 
 if TYPE_CHECKING:

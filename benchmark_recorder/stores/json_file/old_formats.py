@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import legacy_record_id
+from benchmark_recorder.records import legacy_record_id
 from benchmark_recorder.stores.json_file.format import (
     CLOSING,
     HEADER,

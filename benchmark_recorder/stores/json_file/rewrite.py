@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of

@@ -10,14 +10,14 @@ import numpy as np
 from benchmark_recorder.cells import Cell, merged
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.grouping import groups_of
+from benchmark_recorder.queries import UnitFilter, unit_key, unit_of
 from benchmark_recorder.tabulation import NO_UNIT, cells_of_units, fields_of, tabulate_units
-from benchmark_recorder.units import UnitFilter, unit_key, unit_of
 
 if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.base import Store
-    from benchmark_recorder.stores.replication.undelivered import Undelivered
+    from benchmark_recorder.stores.replication.state import Undelivered
 
 
 def count_units(remote: Store, query: Query, here: Undelivered, most_named: int) -> Cells | None:

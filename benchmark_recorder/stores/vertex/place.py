@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, preview
-from benchmark_recorder.extras import missing
-from benchmark_recorder.stores.urls import without_secrets
+from benchmark_recorder.errors import ConfigurationError, missing, preview, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
-from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import is_unicode, known_cost
+from benchmark_recorder.records import is_unicode, known_cost, timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
