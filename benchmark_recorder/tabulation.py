@@ -75,12 +75,7 @@ UNIT_MEANS: Final = ("time", "log_time", "cost", "log_cost", "success_rate", "ro
 
 
 def cell_of_units(row: Mapping[str, Any], means: Mapping[str, Moments]) -> Cell:
-    """A server's row as a cell of units.
-
-    Args:
-        row: as ``cells.cell_of`` takes it, with ``runs`` and ``shared``.
-        means: the moments of ``UNIT_MEANS``.
-    """
+    """A server's row (see ``cells.cell_of``; with ``runs`` and ``shared``) and ``UNIT_MEANS`` as a cell of units."""
     moments = {**means}
     units = Units(row["runs"], moments.pop("success_rate"), moments.pop("routing_rate"), row["shared"])
     return cell_of({**row, "task_id": None, "success": True, "tasks": 0, "units": units}, moments)

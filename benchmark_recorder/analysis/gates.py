@@ -188,25 +188,22 @@ def check_gate(  # noqa: PLR0913
     allow_partial: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> GateResult:
-    """Decide on a candidate.
+    """Decide on a candidate by the cells of both versions; see ``History.check_gate``.
 
     Args:
         cells: of both versions.
         baseline: its version.
         candidate: its version.
-        policy: ``"default"`` (evidence and size) or ``"guide"`` (literal thresholds on points; its old name is
-            ``"literal"``).
-        margins: limits by metric, as fractions or differences of rates, in place of ``GUARDRAILS``; a metric that is
-            not among these becomes a guardrail, too.
-        require: guardrails that must pass for the gate to pass; ``REQUIRED`` unless given.
-        on_inconclusive: what an inconclusive gate does: ``"warn"`` (unless given), ``"fail"`` or ``"pass"``.
-        coverage: test coverage in percent, where a report is at hand.
-        scope: see ``compare``; ``"suite"`` unless given.
+        policy: ``"default"`` or ``"guide"`` (its old name is ``"literal"``).
+        margins: in place of those of ``GUARDRAILS``; a metric that is not among these becomes a guardrail, too.
+        require: ``REQUIRED`` unless given.
+        on_inconclusive: ``"warn"`` unless given.
+        coverage: in percent.
+        scope: ``"suite"`` unless given.
         method: see ``compare``.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
-        target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
-            no alert, but for the guide's 20 with its policy.
-        allow_partial: whether the candidate may pass although a store could not be reached.
+        target: in percent.
+        allow_partial: see there.
         origins: where the settings came from, for the result.
 
     Raises:

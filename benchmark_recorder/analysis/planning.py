@@ -207,15 +207,9 @@ def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
 
 
 def detectable(measured: Measured, limit: float, guardrails: int = len(GUARDRAILS)) -> float | None:
-    """The smallest true worsening that a gate blocks four times in five with these runs.
+    """The smallest true worsening that a gate with these guardrails blocks four times in five with these runs.
 
-    Args:
-        measured: the comparison.
-        limit: of its guardrail.
-        guardrails: of the gate.
-
-    Returns:
-        In the unit of the limit; ``None`` where the error is unknown.
+    In the unit of the limit; ``None`` where the error is unknown.
     """
     spread = spread_of(measured)
     if spread is not None and spread.noise() is not None:

@@ -35,13 +35,9 @@ if TYPE_CHECKING:
 
 
 def newcombe(left: Limits, right: Limits, rates: Limits, correlation: float = 0.0) -> Limits:
-    """The interval of a difference by squaring and adding the distances to each rate's own limits.
+    """The interval of a difference by squaring and adding the distances of each rate to its own Wilson limits.
 
-    Args:
-        left: Wilson limits of the baseline's rate.
-        right: of the candidate's.
-        rates: both rates.
-        correlation: between the two; 0 for independent ones.
+    Of independent rates the correlation is 0.
     """
     (l1, u1), (l2, u2), (p1, p2) = left, right, rates
     down, up = (p2 - l2, u1 - p1), (u2 - p2, p1 - l1)
@@ -207,15 +203,9 @@ def _sato(stratum: Weighted) -> tuple[float, float]:
 
 
 def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Evidence | None:
-    """The difference of two versions' rates, by the method that fits the runs.
+    """The difference of two versions' rates, by the method that fits the runs; ``None`` where a side is empty.
 
-    Args:
-        strata: runs and hits.
-        scope: ``"suite"`` or ``"tasks"``; see ``means.geometric_by_task``.
-        once: whether a task's repeats that all end alike are one piece of evidence.
-
-    Returns:
-        ``None`` where a side is empty.
+    ``once``: whether a task's repeats that all end alike are one piece of evidence.
     """
     if not (strata.left.n and strata.right.n):
         return None

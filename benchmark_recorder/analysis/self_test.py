@@ -106,14 +106,9 @@ class SelfTest(Result):
 def selftest(
     columns: Mapping[str, NDArray[Any]], version: str, *, splits: int = 2000, seed: int = 0, scope: str = "suite"
 ) -> SelfTest:
-    """Run the gate on a version against itself.
+    """Run the gate on a version against itself, by ``SELFTEST_FIELDS`` of exactly its runs; see ``History.selftest``.
 
-    Args:
-        columns: ``SELFTEST_FIELDS`` of exactly that version's runs.
-        version: its name.
-        splits: of each kind; fewer are made of histories beyond 100,000 runs.
-        seed: the same one gives the same answer.
-        scope: see ``compare``.
+    Fewer splits than asked for are made of histories beyond 100,000 runs.
 
     Raises:
         InvalidQueryError: an unknown scope, or a number of splits that is not at least 1.

@@ -84,14 +84,9 @@ class Spread:
 
 
 def spread_of(measured: Measured, *, ratio: bool = False) -> Spread | None:
-    """What the runs of a comparison vary by.
+    """What the runs of a comparison vary by, on its scale or (``ratio``) that of the logarithm of a ratio of rates.
 
-    Args:
-        measured: the comparison.
-        ratio: whether on the scale of the logarithm of a ratio of rates.
-
-    Returns:
-        ``None`` where no task was run twice, a sum is zero, or of quantiles, which no sums tell.
+    ``None`` where no task was run twice, a sum is zero, or of quantiles, which no sums tell.
     """
     if measured.metric.compared == "quantiles":
         return None
@@ -119,9 +114,7 @@ def spread_of(measured: Measured, *, ratio: bool = False) -> Spread | None:
 def of_rates(pairs: Sequence[tuple[Counts, Counts]], *, relative: bool = False) -> Spread | None:
     """Of rates: a task that ends alike each time has no variance, so the tasks' variances are what counts, on average.
 
-    Args:
-        pairs: both versions' runs of each task.
-        relative: whether on the scale of the ratio of both rates.
+    ``relative``: on the scale of the ratio of both rates.
     """
     samples = [sample for pair in pairs for sample in pair if sample.n]
     n, hits = sum(sample.n for sample in samples), sum(sample.hits for sample in samples)
@@ -138,11 +131,9 @@ def of_rates(pairs: Sequence[tuple[Counts, Counts]], *, relative: bool = False) 
 
 
 def of_means(pairs: Sequence[tuple[Moments, Moments]], *, relative: bool) -> Spread | None:
-    """Of means; a task with one run varies as the others of its version do on average.
+    """Of means of logarithms, or of costs with deviations that are ``relative`` to the mean over all tasks.
 
-    Args:
-        pairs: both versions' values of each task: logarithms, or costs with ``relative``.
-        relative: whether deviations are relative to the mean over all tasks.
+    A task with one run varies as the others of its version do on average.
     """
     variance = []
     for side in zip(*pairs, strict=True):

@@ -246,12 +246,7 @@ class Error(NamedTuple):
 
 
 def version_estimates(cells: Sequence[Cell], scope: str) -> dict[str, Estimate]:
-    """All figures but the percentiles.
-
-    Args:
-        cells: of one version, or of several under a common name.
-        scope: ``"suite"`` or ``"tasks"``.
-    """
+    """All figures but the percentiles, of one version or of several under a common name."""
     return {
         "mean": mean_estimate(cells, lambda cell: cell.time, scope),
         "geometric_mean": mean_estimate(cells, lambda cell: cell.log_time, scope, logs=True),
@@ -266,14 +261,7 @@ def version_estimates(cells: Sequence[Cell], scope: str) -> dict[str, Estimate]:
 def mean_estimate(
     cells: Sequence[Cell], read: Callable[[Cell], Moments], scope: str, *, logs: bool = False
 ) -> Estimate:
-    """The mean over all runs, or the geometric mean of logarithms.
-
-    Args:
-        cells: see ``version_estimates``.
-        read: what to take from a cell.
-        scope: see ``version_estimates``.
-        logs: whether these are logarithms.
-    """
+    """The mean over all runs of what ``read`` takes from a cell, or (``logs``) the geometric mean of logarithms."""
     tasks, singles = _by_task(cells, read)
     whole = Moments.together([*tasks, singles])
     noun = "geometric mean" if logs else "mean"
@@ -291,13 +279,7 @@ def mean_estimate(
 
 
 def rate_estimate(cells: Sequence[Cell], read: Callable[[Cell], tuple[int, int]], scope: str) -> Estimate:
-    """The rate over all runs.
-
-    Args:
-        cells: see ``version_estimates``.
-        read: hits and runs of a cell.
-        scope: see ``version_estimates``.
-    """
+    """The rate over all runs; ``read`` takes hits and runs from a cell."""
 
     def moments(cell: Cell) -> Moments:
         hits, n = read(cell)

@@ -47,12 +47,7 @@ _FLAGS: Final[Mapping[str | None, Literal["good", "bad"] | None]] = {"worse": "b
 
 
 def task_effects(comparison: Comparison, texts: Mapping[str, str] = MappingProxyType({})) -> Forest | None:
-    """The change of each task, the largest first; ``None`` where there are fewer than two.
-
-    Args:
-        comparison: whose tasks.
-        texts: of tasks whose ids were made from them, by id.
-    """
+    """The change of each task, the largest first, by its text in ``texts`` if it has one; ``None`` below two tasks."""
     rows = _ranked_tasks(comparison)
     forest = _forest(
         comparison,

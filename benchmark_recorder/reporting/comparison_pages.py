@@ -231,9 +231,7 @@ def _card(comparison: Comparison) -> Card:
 def task_lines(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> tuple[Line, ...]:
     """The tasks that stand out: those that got worse (``!``), then those that got better (``*``), by size.
 
-    Args:
-        comparisons: whose tasks.
-        texts: of the tasks whose ids were made from them, by id.
+    A task whose id was made from its text is called by both; ``texts`` are by id.
     """
     lines: list[Line] = []
     for comparison in comparisons:

@@ -30,10 +30,7 @@ def task_texts(
 ) -> dict[str, str]:
     """The texts of the tasks that a page names and that were given no id of their own, by the id that was made.
 
-    Args:
-        scan: of the store; asked once, and only if there are tasks of this kind.
-        comparisons: whose tasks are named.
-        attention: the same.
+    The store is asked once, and only if there are tasks of this kind.
     """
     versions, made = set(), set()
     for comparison in comparisons:

@@ -61,12 +61,9 @@ Frame = dict[str, Column]
 
 
 def _frame(names: str, rows: Iterable[tuple[object, ...]]) -> Frame:
-    """A table.
+    """A table of some columns.
 
-    Args:
-        names: of the columns, in their order.
-        rows: for each row what its values are found in: mappings, or objects with attributes of these names; the first
-            that has a name counts.
+    A row is what its values are found in, mappings or objects: the first that has a name counts.
     """
     columns = names.split()
     found = [[_found(name, sources) for name in columns] for sources in rows]
@@ -207,9 +204,7 @@ def to_pandas(columns: Frame) -> pd.DataFrame:
 def arrow_stream(columns: Frame, requested_schema: object | None = None) -> object:
     """The table as a capsule of Arrow's C stream interface, which whoever asked for it empties once.
 
-    Args:
-        columns: the table.
-        requested_schema: a capsule of the types that are wanted; given as far as they can be.
+    A requested schema, a capsule of the types that are wanted, is followed as far as it can be.
 
     Raises:
         MissingDependencyError: nanoarrow is not installed.

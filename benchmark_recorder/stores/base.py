@@ -325,12 +325,7 @@ class Journal(Store):
 
 
 def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
-    """Documents as columns: what ``scan`` returns, for a store that keeps whole documents.
-
-    Args:
-        documents: in the order of the answer.
-        fields: of ``fields.COLUMNS``.
-    """
+    """Documents as columns of ``fields.COLUMNS``: what ``scan`` returns, for a store that keeps whole documents."""
     from benchmark_recorder import columns  # imports numpy, which a process that only records never needs
 
     return columns.columns_of(documents, fields)

@@ -179,9 +179,7 @@ _decode_error = msgspec.json.Decoder(LastError).decode
 class CursorFile:
     """Where the cursor of a journal for one remote store is kept, with the lease and the last error beside it.
 
-    Args:
-        journal: the path of the journal's file; the cursor is in the folder beside it.
-        stem: what its file names begin with, and what stands in ``deliver_to`` of records for that store.
+    The stem is what its file names begin with, and what stands in ``deliver_to`` of records for that store.
     """
 
     def __init__(self, journal: str, stem: str) -> None:
@@ -334,11 +332,7 @@ def cursors_held(journal: str) -> Iterator[list[tuple[CursorFile, Cursor]]]:
 def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterator[int]:
     """Hold the lock of a file in the folder beside a document, its descriptor; both are made if they do not exist.
 
-    Args:
-        document: the path.
-        name: of the file that is locked.
-        shared: with other readers; alone otherwise.
-        seconds: how long to wait.
+    ``shared``: with other readers; alone otherwise.
 
     Raises:
         StoreUnavailableError: another process holds it, or (with a cause) the file cannot be made or locked.

@@ -82,12 +82,7 @@ def convert(content: bytes, path: str) -> Converted:
 
 
 def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Each record with its id, in order; a record whose id came before is left out.
-
-    Args:
-        documents: records of one file, with or without an id.
-        given: all ids in the file.
-    """
+    """Each record of one file with its id, in order; a record whose id came before is left out."""
     seen: set[str] = set()
     ordinals: dict[str, int] = {}
     for document in documents:

@@ -99,11 +99,8 @@ def first_alone(query: Query, version: str, others: Collection[str], most: int) 
 def cells_of(query: Query, keys: Sequence[Key] = (), own: Collection[str] | None = None) -> list[Stage]:
     """The aggregation whose documents ``cell_of`` takes: one for each version, task, success and group.
 
-    Args:
-        query: which records.
-        keys: what they are grouped by.
-        own: the tasks that are told apart, with all that have several records among them; all others are pooled. Each
-            task is told apart where this is ``None``.
+    All tasks are told apart, or only those of ``own``, with all that have several records among them; the others are
+    then pooled.
     """
     return [
         {"$match": filter_of(query)},
@@ -124,13 +121,7 @@ def groups_of(query: Query, key: Key) -> list[Stage]:
 
 
 def histogram_of(query: Query, keys: Sequence[Key], field: str) -> list[Stage]:
-    """The aggregation of histograms: for each version, group and bucket, how many values there are.
-
-    Args:
-        query: which records.
-        keys: what they are grouped by.
-        field: of numbers. What ``bucket_from`` takes is in each document's ``bucket``.
-    """
+    """The aggregation of histograms: for each version, group and ``bucket`` (see ``bucket_from``), how many values."""
     value = f"${field}"
     # One condition, as each takes as long as the logarithm: what is not above 0 stays as it is.
     shifted = {"$floor": {"$add": [{"$log": [value, _BUCKET]}, SHIFT + AT_BOUNDS]}}
@@ -242,12 +233,7 @@ def moments_from(row: Mapping[str, Any], name: str) -> Moments:
 
 
 def units_of(query: Query, keys: Sequence[Key]) -> list[Stage]:
-    """The aggregation whose documents ``part_of`` takes.
-
-    Args:
-        query: asks for units.
-        keys: what they are grouped by.
-    """
+    """The aggregation whose documents ``part_of`` takes, of a query that asks for units."""
     assert query.unit is not None
     several = query.versions is None or len(set(query.versions)) > 1
     unit = {"$ifNull": [Key.of(query.unit).raw, IN_REST]}

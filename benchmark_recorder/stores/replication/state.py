@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 
 
 class Elsewhere:
-    """What waits for the other remote stores of a journal.
-
-    Args:
-        journal: where it is read.
-        path: of the journal's file.
-        own: the name of the remote store that is none of the others.
-    """
+    """What waits for the other remote stores of a journal; the name of its own one is not theirs."""
 
     def __init__(self, journal: Journal, path: str, own: str) -> None:
         self._journal, self._path, self._own = journal, path, own
@@ -76,15 +70,7 @@ class Elsewhere:
 
 
 class DeliveryState:
-    """What is known of the delivery of a journal to a remote store.
-
-    Args:
-        journal: where records wait.
-        remote: the store's name.
-        cursor_file: how far they are delivered.
-        quarantine: what the store refused.
-        elsewhere: what waits for other stores.
-    """
+    """What is known of the delivery of a journal to a remote store."""
 
     def __init__(
         self, journal: Journal, remote: str, cursor_file: CursorFile, quarantine: Quarantine, elsewhere: Elsewhere

@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 def count_units(remote: Store, query: Query, here: Undelivered, most_named: int) -> Cells | None:
     """The cells of both sides' units: those with a run on this side are counted here, all others by the remote store.
 
-    Args:
-        remote: the other side.
-        query: what to ask it; asks for units.
-        here: this side.
-        most_named: units or ids that may be named in one question.
-
-    Returns:
-        ``None`` where this needs the records of both sides: there are too many units here, or too many groups.
+    At most so many units or ids are named in one question. ``None`` where this needs the records of both sides: there
+    are too many units here, or too many groups.
     """
     assert query.unit is not None
     unit = query.unit

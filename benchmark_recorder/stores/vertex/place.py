@@ -109,11 +109,7 @@ def _check_client(argument: str, client: object, module: str, kind: str) -> None
 class Clients:
     """Google's clients, made on first use; those that were given belong to the caller and are never closed.
 
-    Args:
-        place: what they are for.
-        credentials: Google's; those of the environment unless given.
-        bigquery_client: the caller's.
-        registry_client: the caller's.
+    The credentials are those of the environment unless given.
     """
 
     def __init__(
