@@ -158,6 +158,21 @@ def version_names(versions: object) -> list[str]:
     return names
 
 
+def candidate_names(candidates: object, baseline: str) -> list[str]:
+    """The versions that are compared with a baseline.
+
+    Raises:
+        InvalidQueryError: they are not names, or one comes twice or is the baseline.
+    """
+    names = version_names(candidates)
+    if baseline in names:
+        raise InvalidQueryError(f"candidates: {preview(baseline)} is the baseline; name other versions")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise InvalidQueryError(f"candidates: {preview(name)} is named {times} times; name it once")
+    return names
+
+
 def _none_of(fields: Iterable[str]) -> Columns:
     """Empty columns of texts."""
     import numpy as np
@@ -317,6 +332,19 @@ def latest(store: Store, asked: Query, number: int) -> list[str]:
         there = f"only {names[0]}" if names else "none"
         raise InvalidQueryError(f"versions: the latest {number} were asked for, and the store has {there}")
     return names
+
+
+def names_of(store: Store, versions: object, baseline: str | None, asked: Query) -> list[str]:
+    """The versions of a report, oldest first; the latest two unless named, and a baseline before all others.
+
+    Raises:
+        InvalidQueryError: they are not names, or there are no two versions.
+    """
+    names = latest(store, asked, 2) if versions is None else version_names(versions)
+    if baseline is None:
+        return names
+    (baseline,) = version_names(baseline)
+    return [baseline, *(name for name in names if name != baseline)]
 
 
 def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:
