@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.comparing import name_notes
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.questions import MOST_DURATIONS, version_names
 
@@ -60,10 +61,10 @@ def names_of(store: Store, versions: object, baseline: str | None, asked: Query)
         InvalidQueryError: they are not names, or there are no two versions.
     """
     names = latest(store, asked, 2) if versions is None else version_names(versions)
-    if baseline is None:
-        return names
-    (baseline,) = version_names(baseline)
-    return [baseline, *(name for name in names if name != baseline)]
+    if baseline is not None:
+        (baseline,) = version_names(baseline)
+        names = [baseline, *(name for name in names if name != baseline)]
+    return names
 
 
 def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:
@@ -90,7 +91,7 @@ def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummari
         for version, part in own.items()
     }
     views = {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}
-    return VersionSummaries(views, ahead, cells.caveats)
+    return VersionSummaries(views, ahead, (*cells.caveats, *name_notes(own)))
 
 
 def _durations_by_version(columns: Columns) -> dict[str, Durations]:
