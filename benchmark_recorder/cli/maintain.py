@@ -174,7 +174,7 @@ def prune(
     typer.echo(f"{records(count)} in {terminal(store.name)} {verb} {which}; remove {them} for good with --yes")
 
 
-@app.command("rename-version", epilog="Example: benchmark-recorder rename-version v2 v2.0 --yes")
+@app.command("rename-version", epilog="Example: benchmark-recorder rename-version v1.0 v1 --yes")
 @resolved
 def rename_version(
     recorder: BenchmarkRecorder,
