@@ -50,6 +50,7 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
         return store.scan(asked if success is None else replace(asked, success=success), fields)
 
     cells = store.summarize(asked)
+    cells = replace(cells, caveats=(*cells.caveats, *name_notes(cells.versions)))
     if not keys:
         return replace(cells, runs=runs)
 
@@ -59,6 +60,27 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
     return replace(
         cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), lambda: are_virtual(store, asked, cells.cells), sd)
     )
+
+
+def name_notes(versions: Iterable[str]) -> Iterator[StoreNote]:
+    """What misleads in the names of versions that are side by side."""
+    from benchmark_recorder.cells import StoreNote
+
+    alike: dict[str, list[str]] = {}
+    for name in versions:
+        alike.setdefault(" ".join(name.split()), []).append(name)
+    if "latest" in alike:
+        yield StoreNote(
+            "named_latest",
+            'A version is called "latest": that is its name, and not the newest version, which is meant where no name '
+            "is given.",
+            {"version": "latest"},
+        )
+    for first, other, *_ in (names for names in alike.values() if len(names) > 1):
+        sentence = (
+            f"The names {preview(first)} and {preview(other)} differ by blanks only; `rename-version` makes one of two."
+        )
+        yield StoreNote("alike_names", sentence, {"version": first, "other": other})
 
 
 def judged_cells(store: Store, asked: Query, blocks: str | None = None, block_sd: float | None = None) -> Cells:

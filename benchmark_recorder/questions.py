@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MOST_DURATIONS: Final = 5_000_000
 """Values that percentiles are computed from one by one; beyond, they come from a histogram."""
 
+MOST_VERSIONS: Final = 50
+"""Of one report or comparison: each of them is a question."""
+
 MOST_NAMED_TASKS: Final = 2000
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
 
@@ -56,7 +59,7 @@ def report_of(  # noqa: PLR0913
         by: the key of the groups that it also covers, if any.
         baseline: what each other version is compared with; the one before it unless given.
     """
-    from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
+    from benchmark_recorder.analysis import compare_all, compare_each, distributions_of, what_to_look_at
     from benchmark_recorder.comparing import compared_cells
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
@@ -69,12 +72,13 @@ def report_of(  # noqa: PLR0913
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
-    joint = [
-        JointComparisonView.from_result(
-            compare_all(compared_cells(store, replace(asked, versions=(v1, v2)), "auto"), v1, v2), narrowed=narrowed
-        )
-        for v1, v2 in reversed(pairs)  # the newest is what people look for
-    ]
+    # The newest comparison, which people look for, comes first.
+    sides = {v2: compared_cells(store, replace(asked, versions=(v1, v2)), "auto") for v1, v2 in reversed(pairs)}
+    if baseline is None:
+        found = [compare_all(sides[v2], v1, v2) for v1, v2 in reversed(pairs)]
+    else:
+        found = [*compare_each(sides, baseline).comparisons.values()]
+    joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})
     # The last few days are compared with the weeks before them.
@@ -91,7 +95,7 @@ def report_of(  # noqa: PLR0913
         attention=tuple(attention[name] for name in names),
         trends=tuple(trends[name] for name in names),
         distributions=tuple(spread[name] for name in names),
-        **({} if by is None else _by(store, names, by_key(asked, by), narrowed=narrowed)),
+        **({} if by is None else _by(store, names, pairs, by_key(asked, by), narrowed=narrowed)),
     )
 
 
@@ -118,11 +122,7 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
     """Each version that has cells, week over week: one question about all weeks and versions.
 
-    Args:
-        store: where the records are.
-        asked: which executions.
-        cells: of each version.
-        looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
+    The weeks go back as far as a trend does, or only as far as the cells.
     """
     from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
     from benchmark_recorder.grouping import period_label
@@ -155,6 +155,10 @@ def version_names(versions: object) -> list[str]:
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidQueryError(f"versions: expected the names of one or more versions, got {preview(versions)}")
+    if len(names) > MOST_VERSIONS:
+        raise InvalidQueryError(
+            f"versions: at most {MOST_VERSIONS} can be compared at once, got {len(names):,}; name fewer"
+        )
     return names
 
 
@@ -204,7 +208,9 @@ def _within(query: Query, start: int, end: int) -> Query:
     )
 
 
-def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
+def _by(
+    store: Store, names: Sequence[str], pairs: Sequence[tuple[str, str]], asked: Query, *, narrowed: bool
+) -> dict[str, Any]:
     """What a report says of groups."""
     from benchmark_recorder.analysis import compare_slices
     from benchmark_recorder.reporting.comparison_views import SlicedComparisonView
@@ -214,10 +220,10 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
         name: summaries_by(store, name, replace(asked, versions=(name,)), narrowed=narrowed)
         for name in dict.fromkeys(names)
     }
-    pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
+    sides = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairs]
     slices = [
         SlicedComparisonView.from_result(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
-        for v1, v2, cells in pairs
+        for v1, v2, cells in sides
         for metric in ("execution_time", "failure_rate")
     ]
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
@@ -262,15 +268,7 @@ def by_key(query: Query, key: str) -> Query:
 
 
 def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> GroupedSummaries:
-    """The figures of each group of some runs.
-
-    Args:
-        store: where the records are.
-        version: what to call the runs.
-        asked: which executions, by one key.
-        narrowed: whether these are only some of the version's.
-        scope: of the intervals, see ``summarize_version``.
-    """
+    """The figures of each group of some runs under one name; ``asked`` is by one key."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.grouping import fields_for, groups_of
@@ -341,22 +339,17 @@ def names_of(store: Store, versions: object, baseline: str | None, asked: Query)
         InvalidQueryError: they are not names, or there are no two versions.
     """
     names = latest(store, asked, 2) if versions is None else version_names(versions)
-    if baseline is None:
-        return names
-    (baseline,) = version_names(baseline)
-    return [baseline, *(name for name in names if name != baseline)]
+    if baseline is not None:
+        (baseline,) = version_names(baseline)
+        names = [baseline, *(name for name in names if name != baseline)]
+    return names
 
 
 def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:
-    """The figures of each version.
-
-    Args:
-        store: where the records are.
-        asked: which executions.
-        narrowed: whether these are only some of the versions'.
-    """
+    """The figures of each version, in the order of the first runs."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.cells import Cells
+    from benchmark_recorder.comparing import name_notes
     from benchmark_recorder.reporting.views import SummaryView, VersionSummaries
 
     asked, cells, own, ahead = version_cells(store, asked)
@@ -371,7 +364,7 @@ def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummari
         for version, part in own.items()
     }
     views = {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}
-    return VersionSummaries(views, ahead, cells.caveats)
+    return VersionSummaries(views, ahead, (*cells.caveats, *name_notes(own)))
 
 
 def _durations_by_version(columns: Columns) -> dict[str, Durations]:

@@ -30,6 +30,7 @@ OptionalCandidates = Annotated[
     list[str] | None, typer.Argument(metavar="[V2]...", help="Candidate, or several; default: the latest.")
 ]
 OptionalVersion = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Version; default: the latest.")]
+Latest = Annotated[int | None, typer.Option("--latest", metavar="N", min=1, help="The latest N versions.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
 Scope = Annotated[
     Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")

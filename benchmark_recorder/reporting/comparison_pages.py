@@ -83,10 +83,15 @@ def each_page(each: EachComparison, texts: Mapping[str, str] | None = None) -> P
         Heading((f"{len(each.comparisons)} versions against ", Untrusted(each.baseline)), level=1),
         *absences(each.warnings),
         Paragraph((readable(each.sentence, each.baseline, *each.comparisons),)),
-        Paragraph(("(adjusted for all of these metrics and versions together)",)),
+        *adjusted_note(len(each.comparisons)),
         *(block for section in sections for block in section),
         *footnotes.notes(),
     )
+
+
+def adjusted_note(candidates: int) -> Page:
+    """What a verdict allows for where several versions are compared with one."""
+    return (Paragraph(("(adjusted for all of these metrics and versions together)",)),) if candidates > 1 else ()
 
 
 def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:

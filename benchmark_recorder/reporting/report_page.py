@@ -7,7 +7,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
-from benchmark_recorder.reporting.comparison_pages import comparison_section, slices_section, slices_title, task_name
+from benchmark_recorder.reporting.comparison_pages import (
+    adjusted_note,
+    comparison_section,
+    slices_section,
+    slices_title,
+    task_name,
+)
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
@@ -70,6 +76,7 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
     figures = (*versions_section(report.summaries, footnotes), *pictures.versions)
     return (
         Heading(("Benchmark report: ", *joined((Untrusted(s.version),) for s in report.summaries)), level=1),
+        *adjusted_note(len(report.comparisons) if len({c.v1 for c in report.comparisons}) == 1 else 0),
         *(verdicts or figures),
         *attention_section(report.attention, report.texts),
         *trend_section(report.trends, footnotes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.grouping import UNKNOWN
 from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, amount, count, dollars, moment, number, seconds
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from benchmark_recorder.reporting.numbers import Unit
 
 
+MOST_LISTED: Final = 100
+"""Versions; a result and ``--json`` have all of them."""
+
+
 def summary_page(summary: Summary) -> Page:
     """One version."""
     footnotes = Footnotes()
@@ -33,10 +37,12 @@ def summary_page(summary: Summary) -> Page:
 
 
 def list_page(summaries: Sequence[Summary], future: int = 0) -> Page:
-    """All versions, a line each, and how many runs are left out because they are dated in the future."""
+    """The newest versions, a line each, and what is left out: older ones, and runs that are dated in the future."""
     runs = "1 run is" if future == 1 else f"{future:,} runs are"
     left_out = (Paragraph((f"{runs} dated in the future, and left out.",)),) if future else ()
-    return (*((list_table(summaries),) if summaries else ()), *left_out)
+    older = len(summaries) - MOST_LISTED
+    more = (Paragraph((f"{older:,} older version{'' if older == 1 else 's'} not shown.",)),) if older > 0 else ()
+    return (*((list_table(summaries[-MOST_LISTED:]),) if summaries else ()), *more, *left_out)
 
 
 def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
