@@ -6,15 +6,15 @@ Results become a page, and an output writes the page:
 - ``wording``, ``numbers``: the words and number formats, for tables and sentences alike; ``caveat_sentences``,
   ``decision_sentences``: what a caveat, a gate, a claim and the self-test say.
 - ``page``: headings, paragraphs, tables, figures, footnotes, with recorded names marked as untrusted.
-- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``report_page``: what each answer shows, in its order.
-- ``slice_pages``: the figures and comparisons of groups (``by=``).
+- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``report_page``: what each answer shows, in its order,
+  group by group as well (``by=``).
 - ``text``, ``markdown``, ``html`` (with ``templates/``): a page as such; ``escaping``: how each output encodes a text.
 - ``json``, ``csv``, ``frames``: results and records for programs, as JSON, as CSV, for pandas and through Arrow.
 - ``charts``: what a chart shows, as data; ``chart_figures``: the charts of results; ``drawing``: charts on matplotlib's
   axes; ``svg``: charts inside HTML.
 - ``ci``: the gate as a comment, JUnit, workflow commands, and figures for github-action-benchmark.
 - ``views``: what the recorder returns: results with their sentences that can print, plot and export themselves;
-  ``comparison_views`` (with the texts of tasks that have no id of their own), ``decision_views``.
+  ``comparison_views`` (with the texts of tasks that have no id of their own), ``decision_views``; ``record_views``.
 
 The names below are imported on first use: what only encodes or writes records needs no statistics.
 """

@@ -22,45 +22,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from benchmark_recorder.cells import StoreNote
-    from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
 
 R = TypeVar("R", bound=Result)
 
 
-class View(Result):
-    """Mixed into a result, in front of it.
+def function_of(home: str) -> Callable[..., Any]:
+    """A function of this package that is imported when it is needed: ``module.function``."""
+    module, _, function = home.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"benchmark_recorder.reporting.{module}"), function)
+    return found
 
-    Args:
-        words: of a subclass: its fields that hold words, made when one of them is first looked at.
-    """
+
+class Shown:
+    """What prints itself, and gives its figures as a table."""
 
     __slots__ = ()
-    _with_words: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls, words: tuple[str, ...] = ()) -> None:
-        cls._with_words = words
-        defers(*words)(cls)
-
-    @classmethod
-    def from_result(cls, result: Result, *, narrowed: bool = False) -> Self:
-        """The same result, ready to be shown.
-
-        Args:
-            result: of the analysis, which knows what it was given, but not what was left out.
-            narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean
-                that the version has none.
-        """
-        return cls._made(result, narrowed=narrowed)
-
-    @classmethod
-    def _made(cls, result: Result, *, narrowed: bool, **parts: object) -> Self:
-        """The view, some of its parts replaced."""
-        whole = Deferred(lambda: worded(result, narrowed=narrowed))
-        words = {name: deferred(_part(whole, name)) for name in cls._with_words}
-        make: Callable[..., Self] = cls
-        return make(**fields_as_they_are(result) | words | parts)
 
     @abstractmethod
     def _page(self) -> Page:
@@ -95,6 +73,55 @@ class View(Result):
 
         return render_html(self._page())
 
+
+class View(Shown, Result):
+    """Mixed into a result, in front of it.
+
+    A subclass names functions of this package, imported when they are needed, and fields.
+
+    Args:
+        page: what makes its page: ``module.function``.
+        frame: what makes its table, in ``frames``.
+        chart: what makes its chart, in ``chart_figures``; empty where there is none.
+        words: its fields that hold words, made when one of them is first looked at.
+    """
+
+    __slots__ = ()
+    _functions: ClassVar[Mapping[str, str]]
+    _with_words: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, page: str = "", frame: str = "", chart: str = "", words: tuple[str, ...] = ()) -> None:
+        cls._functions = {"page": page, "frame": f"frames.{frame}", "chart": f"chart_figures.{chart}"}
+        cls._with_words = words
+        defers(*words)(cls)
+
+    def _page(self) -> Page:
+        page: Page = function_of(self._functions["page"])(self)
+        return page
+
+    def _frame(self) -> Frame:
+        frame: Frame = function_of(self._functions["frame"])(self)
+        return frame
+
+    @classmethod
+    def from_result(cls, result: Result, *, narrowed: bool = False) -> Self:
+        """The same result, ready to be shown.
+
+        Args:
+            result: of the analysis, which knows what it was given, but not what was left out.
+            narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean
+                that the version has none.
+        """
+        return cls._made(result, narrowed=narrowed)
+
+    @classmethod
+    def _made(cls, result: Result, *, narrowed: bool, **parts: object) -> Self:
+        """The view, some of its parts replaced."""
+        whole = Deferred(lambda: worded(result, narrowed=narrowed))
+        words = {name: deferred(_part(whole, name)) for name in cls._with_words}
+        make: Callable[..., Self] = cls
+        return make(**fields_as_they_are(result) | words | parts)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and _compared(self) == _compared(other)
 
@@ -115,10 +142,6 @@ class Plotted(View):
 
     __slots__ = ()
 
-    @abstractmethod
-    def _chart(self) -> Chart:
-        """What is drawn."""
-
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it on matplotlib's axes.
 
@@ -133,31 +156,23 @@ class Plotted(View):
         """
         from benchmark_recorder.reporting.drawing import plot
 
-        return plot(self._chart(), ax)
+        return plot(function_of(self._functions["chart"])(self), ax)
 
 
-class SummaryView(Plotted, Summary, words=("warnings",)):
+class SummaryView(
+    Plotted,
+    Summary,
+    page="version_pages.summary_page",
+    frame="summary_frame",
+    chart="durations",
+    words=("warnings",),
+):
     """One version."""
 
     __slots__ = ()
 
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.version_pages import summary_page
 
-        return summary_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import summary_frame
-
-        return summary_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import durations
-
-        return durations(self)
-
-
-class GroupedSummaries(dict[str | None, SummaryView]):
+class GroupedSummaries(Shown, dict[str | None, SummaryView]):
     """One version's figures by group; can be printed.
 
     Args:
@@ -170,20 +185,18 @@ class GroupedSummaries(dict[str | None, SummaryView]):
         super().__init__(summaries)
         self.version, self.by = version, by
 
-    def __str__(self) -> str:
-        from benchmark_recorder.reporting.slice_pages import groups_page
-        from benchmark_recorder.reporting.text import render_text
+    def _page(self) -> Page:
+        from benchmark_recorder.reporting.version_pages import groups_page
 
-        return render_text(groups_page(self.version, self.by, self)).rstrip("\n")
+        return groups_page(self.version, self.by, self)
 
-    def _repr_html_(self) -> str:
-        from benchmark_recorder.reporting.html import render_html
-        from benchmark_recorder.reporting.slice_pages import groups_page
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import groups_frame
 
-        return render_html(groups_page(self.version, self.by, self))
+        return groups_frame(self.by, self)
 
 
-class VersionSummaries(dict[str, SummaryView]):
+class VersionSummaries(Shown, dict[str, SummaryView]):
     """Each version's figures, in the order of the first runs; can be printed.
 
     Args:
@@ -196,11 +209,15 @@ class VersionSummaries(dict[str, SummaryView]):
         super().__init__(summaries)
         self.future, self.warnings = future, warnings
 
-    def __str__(self) -> str:
-        from benchmark_recorder.reporting.text import render_text
+    def _page(self) -> Page:
         from benchmark_recorder.reporting.version_pages import list_page
 
-        return render_text(list_page([*self.values()], self.future)).rstrip("\n")
+        return list_page([*self.values()], self.future)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import summary_frame
+
+        return summary_frame(*self.values())
 
 
 WORDS: Final = {
@@ -226,9 +243,7 @@ def worded(result: R, *, narrowed: bool = False) -> R:
     home = WORDS.get(type(result).__name__)
     if home is None:
         return result
-    module, _, function = home.partition(".")
-    words = getattr(import_module(f"benchmark_recorder.reporting.{module}"), function)
-    return type(result)(**own | words(result, narrowed=narrowed))
+    return type(result)(**own | function_of(home)(result, narrowed=narrowed))
 
 
 def _worded(value: Any, *, narrowed: bool) -> Any:  # noqa: ANN401 - any field

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmark_recorder import BenchmarkRecorder, MemoryStore, config, get_benchmark_recorder
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.json_file.handle import Handle
 from benchmark_recorder.stores.replication import ReplicatedStore

@@ -278,12 +278,7 @@ class Projection:
         self._masks: list[NDArray[np.bool_]] = []
 
     def gather(self, pieces: Iterable[Piece], rows: NDArray[np.bool_] | None) -> None:
-        """Take what matches from all records of a document.
-
-        Args:
-            pieces: the document's records, decoded.
-            rows: the records that may match; ``None`` for all.
-        """
+        """Take what matches from all records of a document, or from some rows."""
         start = 0
         for block, found, _ in pieces:
             records = self.decode(b"[%b]" % block) if found is None else found

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from benchmark_recorder.identity import legacy_record_id
+from benchmark_recorder.records import legacy_record_id
 from benchmark_recorder.stores.json_file.format import CLOSING, JOINT, SCHEMA_VERSION, encode, read_at
 from benchmark_recorder.stores.json_file.old_formats import REQUIRED, Converted, convert, header_of
 from benchmark_recorder.validation import plain_json

@@ -54,8 +54,7 @@ class Writer(Handle):
             self._refuse_inside(mutex)
         try:
             mutex.inside = get_ident()
-            if mutex is not self._mutex:
-                self._check_turn(mutex)
+            self._check_turn(mutex)
             if not self._is_as_left():
                 self._settle(self._patience)
             self._write(lines)
