@@ -1,6 +1,6 @@
 """Where records live.
 
-- ``base``: the contract of a store, and of a journal; a store's condition and health.
+- ``base``: the contract of a store, and of a journal. ``health``: how recording and delivery are doing.
 - ``completing``: does for a store what it does not do itself: groups, and filters that came after it was written.
 - ``memory``: records in memory: the reference for what a store means, and a store for tests.
 - ``json_file``: one JSON document: the default store, and the journal of every remote store.

@@ -47,11 +47,16 @@ def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
     Raises:
         StoreUnavailableError: it could not be written; the old document is as it was.
     """
-    old = os.fstat(fd)
     try:
         new = write_beside(document, content)
     except OSError as error:
         raise unavailable(error, folder_of(document), "write to") from error
+    put_in_place(document, fd, new)
+
+
+def put_in_place(document: str, fd: int, new: str) -> None:
+    """The same with a file that was written beside the document, and is gone afterwards."""
+    old = os.fstat(fd)
     try:
         os.chmod(new, old.st_mode & 0o7777)
         with suppress(PermissionError):

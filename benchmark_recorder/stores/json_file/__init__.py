@@ -3,7 +3,8 @@
 - ``store``: ``JSONFileStore``, the class that users see.
 - ``format``: the header, one record a line, the closing; where records begin and end, and their ids.
 - ``old_formats``: pretty-printed files of earlier releases, and cut ones, in our form; ids for their records.
-  ``streaming``: the same in one pass with little memory. ``taking_over``: what the first append makes of such a file.
+  ``streaming``: the same in one pass with little memory. ``taking_over``: what the first append makes of such a file;
+  ``pending``: what is appended while that takes long.
 - ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others;
   ``turns``: one thread at a time.
 - ``source``: a document as readers see it. ``places``: places between its records, for delivery; what is whole in a

@@ -50,6 +50,9 @@ before an append notices: checking the path and the tail takes longer than the w
 
 CLOSING_BYTES: Final = len(CLOSING)
 
+PENDING: Final = ".d/pending.jsonl"
+"""Records that wait beside a document, behind its path; see ``pending``."""
+
 _FEW_BYTES: Final = 8192
 """What is read at once of what others wrote: a page or two, some twenty records."""
 
@@ -84,10 +87,15 @@ class Handle(Turns, ABC):
         self._unconfirmed: list[bytes] = []
         self._adrift: list[bytes] = []
         self._identities = Identities()
+        self._is_awaited = False  # by records beside the document
 
     @abstractmethod
     def _bring_in(self) -> None:
-        """Write what went to a file that was moved away into the one that is at the path now."""
+        """Write what went to a file that was moved away, or beside this one, into the one that is at the path now."""
+
+    @abstractmethod
+    def _put_beside(self, *lines: bytes) -> None:
+        """Leave records, and what went to a file that was moved away, to the conversion of the document."""
 
     @contextmanager
     def held(self, seconds: float | None = None) -> Iterator[tuple[int, str, Layout]]:
@@ -105,7 +113,8 @@ class Handle(Turns, ABC):
         try:
             mutex.inside = get_ident()
             self._check_turn(mutex)
-            self._settle(seconds)
+            if not self._settle(seconds):
+                raise StoreBusyError(f"{self.path} is being converted; try again")
             yield self._fd, self._document, Layout(self._header, self._end)
         finally:
             self._go_out(mutex)
@@ -181,8 +190,8 @@ class Handle(Turns, ABC):
         self.close()
         return True
 
-    def _settle(self, seconds: float) -> None:
-        """Lock the document at the path, and find its tail."""
+    def _settle(self, seconds: float) -> bool:
+        """Lock the document at the path, and find its tail; whether that is done, or converting it takes too long."""
         while True:
             if self._fd < 0:
                 self._open()
@@ -202,12 +211,15 @@ class Handle(Turns, ABC):
             if not found:
                 from benchmark_recorder.stores.json_file.taking_over import take_over  # see _foresee_take_over
 
-                take_over(self._fd, self._document, self.path)
+                if not take_over(self._fd, self._document, self.path, at_once=seconds > self._patience):
+                    if self._adrift:
+                        self._put_beside()
+                    return False
                 self._let_go()
                 continue
-            if self._adrift:
+            if self._adrift or self._is_awaited:
                 self._bring_in()
-            return
+            return True
 
     def _lock(self, seconds: float) -> None:
         """Wait for the lock; after one wait in vain, appends do not wait again until it is free."""
@@ -239,6 +251,7 @@ class Handle(Turns, ABC):
         self._header, self._end = 0, 0
         self._identities = Identities()
         self._fd, self._inode = fd, (status.st_dev, status.st_ino)
+        self._is_awaited = os.path.exists(document + PENDING)
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
         at_worker_end(_confirm_all)
@@ -346,7 +359,7 @@ def _foresee_take_over(path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             layout = find_layout(fd, os.fstat(fd).st_size)
-            if layout is None or layout.torn:
+            if layout is None or layout.torn or os.path.exists(os.path.realpath(path) + PENDING):
                 from benchmark_recorder.stores.json_file import taking_over  # noqa: F401 - only imported
         finally:
             os.close(fd)

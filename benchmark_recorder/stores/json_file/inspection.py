@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores.json_file.format import id_of, parts_of
+from benchmark_recorder.stores.json_file.format import JOINT, id_of, parts_of
 from benchmark_recorder.stores.json_file.rewrite import rewriting
 from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.replacing import backups_of
@@ -37,6 +37,7 @@ class Inspection:
             sets them aside.
         unseparated: records without a comma before them, as after a merge; ``repair`` puts it there.
         duplicates: records with the id of an earlier one, which no answer counts; ``repair`` removes them.
+        beside: records that wait beside the file until it is converted; they are among ``records``.
         writable: whether this user may append.
         sidecar: the cache of columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
         backups: their paths, oldest first.
@@ -52,6 +53,7 @@ class Inspection:
     damaged: int = 0
     unseparated: int = 0
     duplicates: int = 0
+    beside: int = 0
     writable: bool = True
     sidecar: Literal["none", "fresh", "behind", "stale"] = "none"
     backups: tuple[str, ...] = ()
@@ -109,8 +111,9 @@ def repair(path: str, writer: Writer) -> Repair:
 def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
     from benchmark_recorder.stores.json_file.cache import state_of  # it needs numpy
 
-    stock = take_stock(source)
+    stock = take_stock(replace(source, tail=b""))
     torn = source.torn
+    waiting = {id_of(line) for line in source.tail.split(JOINT) if line} - stock.ids
     if not source.size:
         form: Literal["ours", "old", "empty"] = "empty"
     else:
@@ -120,11 +123,12 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
         exists=True,
         form=form,
         size=source.size,
-        records=stock.records,
+        records=stock.records + len(waiting),
         torn=torn,
         damaged=stock.damaged,
         unseparated=stock.unseparated,
         duplicates=stock.duplicates,
+        beside=len(waiting),
         writable=_may(path, os.W_OK),
         sidecar=state_of(os.path.realpath(path), source),
         backups=backups,
@@ -141,6 +145,7 @@ class Stock(NamedTuple):
         unseparated: records without a comma before them.
         duplicates: valid records with the id of an earlier one.
         fault: what is wrong with the first of the damaged lines.
+        ids: of the records.
     """
 
     records: int
@@ -148,6 +153,7 @@ class Stock(NamedTuple):
     unseparated: int
     duplicates: int
     fault: str | None
+    ids: set[str]
 
 
 def take_stock(source: Source) -> Stock:
@@ -166,7 +172,7 @@ def take_stock(source: Source) -> Stock:
                 first = first or fault
         unseparated += max(0, count - records_before - 1)
     left_out = 0 if source.older is None else source.older.duplicates
-    return Stock(count, damaged, unseparated, count - len(seen) + left_out, first)
+    return Stock(count, damaged, unseparated, count - len(seen) + left_out, first, seen)
 
 
 def is_sound(line: bytes) -> bool:

@@ -28,7 +28,9 @@ from benchmark_recorder.stores.json_file.format import (
     parts_in,
     read_at,
 )
+from benchmark_recorder.stores.json_file.pending import lines_beside
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
+from benchmark_recorder.stores.paths import is_retired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,14 +176,20 @@ def opened(path: str) -> Iterator[Source | None]:
     except OSError as error:
         raise unavailable(error, path, "read") from error
     try:
-        yield _source(fd, path)
+        source = _source(fd, path)
+        while source is None:  # it was replaced meanwhile, and what waited beside it is in the new one
+            os.close(fd)
+            fd = os.open(path, _OPEN_FLAGS)
+            source = _source(fd, path)
+        yield source
     except OSError as error:
         raise unavailable(error, path, "read") from error
     finally:
         os.close(fd)
 
 
-def _source(fd: int, path: str) -> Source:
+def _source(fd: int, path: str) -> Source | None:
+    """The document as it is now; ``None`` where another one of ours has taken its place."""
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         raise not_ours(path, f"it is a folder; name a file in it, such as {os.path.join(path, 'metrics.json')}")
@@ -192,16 +200,20 @@ def _source(fd: int, path: str) -> Source:
     except StoreUnavailableError as error:
         logger.debug("reading without the lock: %s", error)
     status = os.fstat(fd)
+    inode = status.st_dev, status.st_ino
     layout = find_layout(fd, status.st_size)
+    tail = JOINT.join(lines_beside(os.path.realpath(path)))
     with suppress(OSError):  # the file system has no locks
         unlock(fd)
-    inode = status.st_dev, status.st_ino
     if layout is not None:
-        return Source(fd, layout, inode, status.st_size, status.st_mtime_ns)
+        return Source(fd, layout, inode, status.st_size, status.st_mtime_ns, tail=tail)
+    there = os.stat(path)
+    if is_retired(fd) and (there.st_dev, there.st_ino) != inode:
+        return None
     from benchmark_recorder.stores.json_file.streaming import Older
 
     older = Older(fd, status.st_size, path)
-    return Source(fd, Layout(0, 0), inode, status.st_size, status.st_mtime_ns, older)
+    return Source(fd, Layout(0, 0), inode, status.st_size, status.st_mtime_ns, older, tail)
 
 
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.stores.base import EXTRAS, Journal
 from benchmark_recorder.stores.json_file.format import JOINT, encode
+from benchmark_recorder.stores.json_file.handle import PENDING
 from benchmark_recorder.stores.json_file.writer import Writer
 from benchmark_recorder.stores.locking import check_locks, check_platform
 
@@ -207,6 +208,14 @@ class JSONFileStore(Journal):
         if os.path.realpath(target) == os.path.realpath(self._path):
             raise StoreError(f"{target} is the document itself; name another path for the snapshot")
         self._places().copy(target)
+
+    def beside(self) -> int:
+        """See ``Store.beside``."""
+        if not os.path.exists(os.path.realpath(self._path) + PENDING):
+            return 0
+        from benchmark_recorder.stores.json_file.pending import lines_beside
+
+        return len(lines_beside(os.path.realpath(self._path)))
 
     def inspect(self) -> Inspection:
         """The state of the file, for people; changes nothing."""

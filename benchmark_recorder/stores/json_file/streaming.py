@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from benchmark_recorder.records import legacy_record_id
-from benchmark_recorder.stores.json_file.format import CLOSING, JOINT, SCHEMA_VERSION, encode, read_at
+from benchmark_recorder.stores.json_file.format import JOINT, SCHEMA_VERSION, encode, ids_of, read_at
 from benchmark_recorder.stores.json_file.old_formats import REQUIRED, Converted, convert, header_of
 from benchmark_recorder.validation import plain_json
 
@@ -166,6 +166,7 @@ class Older:
 
     Attributes:
         duplicates: records that were left out, because an earlier one has their id: all once it was read.
+        is_empty: whether it has no records, once ``opening`` is done.
     """
 
     def __init__(self, fd: int, size: int, path: str) -> None:
@@ -173,7 +174,9 @@ class Older:
         self._outline = outline_of(fd, size)
         self._converted: Converted | None = None
         self._end: int | None = None
+        self._identified = _Identified()
         self.duplicates = 0
+        self.is_empty = False
 
     def read_whole(self) -> Converted:
         """The document, read as a whole from now on."""
@@ -205,8 +208,8 @@ class Older:
             self.read_whole()
         return 0 if self._converted is None else self._converted.layout.torn
 
-    def whole(self) -> Iterator[bytes]:
-        """The whole document in our form.
+    def opening(self) -> Iterator[bytes]:
+        """The document in our form, all but its closing.
 
         Raises:
             UnusualError: it cannot be read piece by piece, as is found on the way.
@@ -216,7 +219,13 @@ class Older:
         for block in self._streamed() if self._is_streamed else self._body():
             yield joint + block
             joint = JOINT
-        yield CLOSING
+        self.is_empty = joint != JOINT
+
+    def holds(self, record_id: str) -> bool:
+        """Whether a record has an id, once ``opening`` is done."""
+        if self._converted is None:
+            return self._identified.holds(record_id)
+        return any(record_id in ids_of(block) for block in self._body())
 
     def blocks(self) -> Iterator[bytes]:
         """Its records in our form, in blocks of whole lines."""
@@ -276,7 +285,7 @@ class Older:
             length *= 4
 
     def _streamed(self) -> Iterator[bytes]:
-        identified = _Identified()
+        self._identified = identified = _Identified()
         for block, documents in self.decoded(_decode_documents):
             found = _decode_documents(b"[%b]" % block) if documents is None else documents
             if lines := identified.lines(found):
@@ -292,6 +301,10 @@ class _Identified:
         self._made: set[bytes] = set()
         self._ordinals: dict[bytes, int] = {}  # of what came more than once
         self.duplicates = 0
+
+    def holds(self, record_id: str) -> bool:
+        """Whether a record has an id."""
+        return record_id in self._given or _digest(record_id) in self._made
 
     def lines(self, documents: list[dict[str, Any]]) -> list[bytes]:
         lines = []

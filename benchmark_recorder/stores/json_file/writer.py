@@ -11,7 +11,7 @@ from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode, id_of
 from benchmark_recorder.stores.json_file.handle import CLOSING_BYTES, Handle
-from benchmark_recorder.stores.locking import unavailable
+from benchmark_recorder.stores.locking import REWRITE_SECONDS, unavailable
 
 if TYPE_CHECKING:
     import fcntl
@@ -55,9 +55,10 @@ class Writer(Handle):
         try:
             mutex.inside = get_ident()
             self._check_turn(mutex)
-            if not self._is_as_left():
-                self._settle(self._patience)
-            self._write(lines)
+            if self._is_as_left() or self._settle(self._patience):
+                self._write(lines)
+            else:
+                self._put_beside(lines)
         finally:
             # Line by line as in _go_out: Ctrl-C may come at the beginning of a function.
             try:
@@ -90,7 +91,10 @@ class Writer(Handle):
         return self._alone(lambda: self._append_new(documents))
 
     def _append_new(self, documents: Sequence[Document]) -> int:
-        self._settle(self._patience)
+        # Whoever imports many can wait until an older document is converted.
+        if not self._settle(self._patience if len(documents) == 1 else REWRITE_SECONDS):
+            self._put_beside(encode(documents[0]))
+            return 1
         known = self._known()
         new: dict[str, Document] = {}
         for document in documents:
@@ -150,12 +154,25 @@ class Writer(Handle):
             raise unavailable(error, self.path, "sync", unchanged=False) from error
 
     def _bring_in(self) -> None:
-        """Write what went to a file that was moved away into the one at the path now."""
         known = self._known()
-        missing = [line for lines in self._adrift for line in lines.split(JOINT) if id_of(line) not in known]
-        if missing:
-            self._write(JOINT.join(missing))
+        lines = [line for lines in self._adrift for line in lines.split(JOINT) if id_of(line) not in known]
+        if lines:
+            self._write(JOINT.join(lines))
         self._adrift.clear()
+        if self._is_awaited:  # after a kill while they were brought in
+            from benchmark_recorder.stores.json_file import pending  # see _foresee_take_over
+
+            if lines := pending.new_beside(self._document, self._known().__contains__):
+                self._write(JOINT.join(lines))
+            pending.remove(self._document)
+            self._is_awaited = False
+
+    def _put_beside(self, *lines: bytes) -> None:
+        from benchmark_recorder.stores.json_file import pending, taking_over  # imported by _settle
+
+        pending.add(self._document, JOINT.join([*self._adrift, *lines]), sync=self._sync)
+        self._adrift.clear()
+        taking_over.begin(self.path)
 
     def _known(self) -> set[str]:
         """The ids in the locked document."""
