@@ -53,6 +53,29 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
     )
 
 
+def judged_cells(store: Store, asked: Query, blocks: str | None = None, block_sd: float | None = None) -> Cells:
+    """The same with what readers must know of the runs that were parts of others."""
+    from benchmark_recorder.parts import with_parts
+
+    return with_parts(store, asked, compared_cells(store, asked, blocks, block_sd))
+
+
+def gated_cells(
+    store: Store,
+    asked: Query,
+    days: float | None,
+    path: str | os.PathLike[str] | None,
+    blocks: tuple[str | None, float | None],
+) -> tuple[str, Cells]:
+    """What a gate calls its baseline, and the cells that it decides by; see ``Decisions.check_gate``."""
+    assert asked.versions is not None
+    baseline, candidate = asked.versions
+    if days is None and path is None:
+        return baseline, judged_cells(store, asked, *blocks)
+    own = replace(asked, versions=(candidate,))
+    return side_by_side(store, baseline, past_runs(store, baseline, own, days, path), own, *blocks)
+
+
 VIRTUAL: Final = ("clock", "virtual")
 """What the metadata of runs in the harness's virtual time says."""
 

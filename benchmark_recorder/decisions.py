@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
@@ -61,6 +60,10 @@ class Decisions:
 
     def _before_question(self) -> None:
         """A recorder writes the records that wait in memory."""
+
+    def _asked(self) -> Store:
+        self._before_question()
+        return self._store
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""
@@ -136,8 +139,7 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare, compare_slices
-        from benchmark_recorder.comparing import compared_cells
-        from benchmark_recorder.parts import with_parts
+        from benchmark_recorder.comparing import judged_cells
         from benchmark_recorder.questions import by_key
         from benchmark_recorder.reporting.comparison_views import ComparisonView, SlicedComparisonView
 
@@ -149,17 +151,12 @@ class Decisions:
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
-        cells = with_parts(self._store, asked, compared_cells(self._store, asked, *blocks))
+        cells = judged_cells(self._store, asked, *blocks)
         compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
-        self,
-        v1: str,
-        v2: str,
-        *,
-        scope: Scope = "suite",
-        **query: Unpack[ComparisonArguments],
+        self, v1: str, v2: str, *, scope: Scope = "suite", **query: Unpack[ComparisonArguments]
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
 
@@ -174,13 +171,12 @@ class Decisions:
             StoreError: the store cannot be read.
         """
         from benchmark_recorder.analysis import compare_all
-        from benchmark_recorder.comparing import compared_cells
-        from benchmark_recorder.parts import with_parts
+        from benchmark_recorder.comparing import judged_cells
         from benchmark_recorder.reporting.comparison_views import JointComparisonView
 
         blocks = _blocks(query)
         asked = self._pair(v1, v2, query)
-        cells = with_parts(self._store, asked, compared_cells(self._store, asked, *blocks))
+        cells = judged_cells(self._store, asked, *blocks)
         found = compare_all(cells, v1, v2, scope=scope)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
@@ -282,8 +278,7 @@ class Decisions:
             StoreError: a store cannot be read.
         """
         from benchmark_recorder.analysis.gates import GateSettings, check_gate, settled
-        from benchmark_recorder.comparing import compared_cells, past_runs, side_by_side
-        from benchmark_recorder.parts import with_parts
+        from benchmark_recorder.comparing import gated_cells
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
@@ -293,12 +288,7 @@ class Decisions:
         settings, origins = settled(given, self.gate_settings)
         blocks = settings.pop("blocks") or "auto", query.pop("block_sd", None)
         asked = self._pair(baseline, candidate, query)
-        if baseline_days is None and baseline_file is None:
-            cells = with_parts(self._store, asked, compared_cells(self._store, asked, *blocks))
-        else:
-            own = replace(asked, versions=(candidate,))
-            past = past_runs(self._store, baseline, own, baseline_days, baseline_file)
-            baseline, cells = side_by_side(self._store, baseline, past, own, *blocks)
+        baseline, cells = gated_cells(self._store, asked, baseline_days, baseline_file, blocks)
         found = check_gate(
             cells,
             baseline,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack, overload
 
 from benchmark_recorder.decisions import Decisions, query_of
-from benchmark_recorder.errors import InvalidQueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.comparison_views import EachComparisonView
     from benchmark_recorder.reporting.decision_views import SelfTestView
+    from benchmark_recorder.reporting.record_views import Records
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
 
 
@@ -69,11 +69,10 @@ class History(Decisions):
         from benchmark_recorder.questions import by_key, summaries_by, summary_of
 
         asked, narrowed = query_of(version=version, task_id=task_id, **query), task_id is not None or bool(query)
-        self._before_question()
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         if by is not None:
-            return summaries_by(self._store, label, by_key(asked, by), narrowed=narrowed, scope=scope)
-        return summary_of(self._store, label, asked, narrowed=narrowed, scope=scope)
+            return summaries_by(self._asked(), label, by_key(asked, by), narrowed=narrowed, scope=scope)
+        return summary_of(self._asked(), label, asked, narrowed=narrowed, scope=scope)
 
     def versions(self, **query: Unpack[QueryArguments]) -> VersionSummaries:
         """The figures of each version, by its name, in the order of the first runs.
@@ -89,17 +88,26 @@ class History(Decisions):
         """
         from benchmark_recorder.versions import versions_of
 
-        asked = query_of(**query)
-        self._before_question()
-        return versions_of(self._store, asked, narrowed=bool(query))
+        return versions_of(self._asked(), query_of(**query), narrowed=bool(query))
+
+    def records(self, version: Names = None, task_id: Names = None, **query: Unpack[Filters]) -> Records:
+        """The matching records, roots and parts, read whenever they are iterated; also as a table, see ``Records``.
+
+        Args:
+            version: a version, or several; all unless given.
+            task_id: a task's id, or several.
+            **query: any other argument of ``queries.Query.of``; ``runs`` is ``"all"`` unless given.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+        """
+        from benchmark_recorder.reporting.record_views import Records
+
+        asked = query_of(**{"version": version, "task_id": task_id, "runs": "all", **query})
+        return Records(lambda: self._asked().documents(asked), lambda fields: self._asked().scan(asked, fields))
 
     def compare_each(
-        self,
-        baseline: str,
-        candidates: Sequence[str],
-        *,
-        scope: Scope = "suite",
-        **query: Unpack[QueryArguments],
+        self, baseline: str, candidates: Sequence[str], *, scope: Scope = "suite", **query: Unpack[QueryArguments]
     ) -> EachComparisonView:
         """Which of several versions are better than one?
 
@@ -115,12 +123,10 @@ class History(Decisions):
         """
         from benchmark_recorder.analysis import compare_each
         from benchmark_recorder.comparing import compared_cells
-        from benchmark_recorder.questions import version_names
+        from benchmark_recorder.questions import candidate_names
         from benchmark_recorder.reporting.comparison_views import EachComparisonView
 
-        names = version_names(candidates)
-        if baseline in names or len(set(names)) < len(names):
-            raise InvalidQueryError("candidates: expected versions that differ from each other and from the baseline")
+        names = candidate_names(candidates, baseline)
         cells = {name: compared_cells(self._store, self._pair(baseline, name, query), "auto") for name in names}
         found = compare_each(cells, baseline, scope=scope)
         return EachComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
@@ -178,18 +184,11 @@ class History(Decisions):
             MissingDependencyError: the extra ``report``, which HTML needs, is not installed.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.questions import report_of, version_names
+        from benchmark_recorder.questions import report_of
         from benchmark_recorder.reporting import check_format, render
+        from benchmark_recorder.versions import names_of
 
         check_format(format)
-        if versions is None:
-            from benchmark_recorder.versions import latest
-
-            self._before_question()
-            versions = latest(self._store, query_of(**query), 2)
-        names = version_names(versions)
-        if baseline is not None:
-            (baseline,) = version_names(baseline)
-            names = [baseline, *(name for name in names if name != baseline)]
+        names = names_of(self._asked(), versions, baseline, query_of(**query))
         asked = self._about(names, query)
         return render(report_of(self._store, names, asked, query, self.health(), by=by, baseline=baseline), format)

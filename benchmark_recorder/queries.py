@@ -201,12 +201,18 @@ class Query:
             and (self.runs == "all" or (document.get("parent_id") is None) == (self.runs == "roots"))
             and (self.dropped is None or self._has_dropped(document.get("dropped")))
             and (self.success is None or document.get("success") is self.success)
-            and (self.since is None or timestamp_micros(document["timestamp"]) >= self.since)
-            and (self.until is None or timestamp_micros(document["timestamp"]) < self.until)
+            and ((self.since is None and self.until is None) or self._is_when(document.get("timestamp")))
             and (not self.metadata or self.has_metadata(document.get("metadata")))
             and document.get("record_id") not in self.exclude_ids
             and (self.units is None or self.units.matches(document.get("metadata")))
         )
+
+    def _is_when(self, timestamp: Any) -> bool:  # noqa: ANN401 - an invalid record's may be anything
+        try:
+            micros = timestamp_micros(timestamp)
+        except (TypeError, ValueError):
+            return False
+        return (self.since is None or micros >= self.since) and (self.until is None or micros < self.until)
 
     def _is_task(self, document: Document) -> bool:
         assert self.task is not None

@@ -182,6 +182,21 @@ def version_names(versions: object) -> list[str]:
     return names
 
 
+def candidate_names(candidates: object, baseline: str) -> list[str]:
+    """The versions that are compared with a baseline.
+
+    Raises:
+        InvalidQueryError: they are not names, or one comes twice or is the baseline.
+    """
+    names = version_names(candidates)
+    if baseline in names:
+        raise InvalidQueryError(f"candidates: {preview(baseline)} is the baseline; name other versions")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise InvalidQueryError(f"candidates: {preview(name)} is named {times} times; name it once")
+    return names
+
+
 def _none_of(fields: Iterable[str]) -> Columns:
     """Empty columns of texts."""
     import numpy as np

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.questions import MOST_DURATIONS
+from benchmark_recorder.questions import MOST_DURATIONS, version_names
 
 if TYPE_CHECKING:
     from benchmark_recorder.cells import Cell, Cells
@@ -51,6 +51,19 @@ def latest(store: Store, asked: Query, number: int) -> list[str]:
         there = f"only {names[0]}" if names else "none"
         raise InvalidQueryError(f"versions: the latest {number} were asked for, and the store has {there}")
     return names
+
+
+def names_of(store: Store, versions: object, baseline: str | None, asked: Query) -> list[str]:
+    """The versions of a report, oldest first; the latest two unless named, and a baseline before all others.
+
+    Raises:
+        InvalidQueryError: they are not names, or there are no two versions.
+    """
+    names = latest(store, asked, 2) if versions is None else version_names(versions)
+    if baseline is None:
+        return names
+    (baseline,) = version_names(baseline)
+    return [baseline, *(name for name in names if name != baseline)]
 
 
 def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:

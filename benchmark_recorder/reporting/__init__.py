@@ -14,7 +14,7 @@ Results become a page, and an output writes the page:
   axes; ``svg``: charts inside HTML.
 - ``ci``: the gate as a comment, JUnit, workflow commands, and figures for github-action-benchmark.
 - ``views``: what the recorder returns: results with their sentences that can print, plot and export themselves;
-  ``comparison_views`` (with the texts of tasks that have no id of their own), ``decision_views``.
+  ``comparison_views`` (with the texts of tasks that have no id of their own), ``decision_views``; ``record_views``.
 
 The names below are imported on first use: what only encodes or writes records needs no statistics.
 """

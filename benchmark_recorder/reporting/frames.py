@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.extras import missing
-from benchmark_recorder.reporting.json import plain
+from benchmark_recorder.fields import METRIC_FIELDS, of_kind
+from benchmark_recorder.reporting.json import json_text, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
         SlicedComparison,
         Summary,
     )
+    from benchmark_recorder.records import Columns
 
-Kind = Literal["text", "float", "count", "truth"]
+Kind = Literal["text", "float", "count", "truth", "time", "json"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
     "different blocked literal inconclusive power present cost seconds",
@@ -41,7 +43,27 @@ _NAMES: Final[Mapping[Kind, str]] = {
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 _NO_INTERVAL: Final = {"low": None, "high": None}
-_PANDAS: Final[Mapping[Kind, str]] = {"text": "str", "float": "float64", "count": "Int64", "truth": "boolean"}
+_PANDAS: Final[Mapping[Kind, str]] = {
+    "text": "str",
+    "float": "float64",
+    "count": "Int64",
+    "truth": "boolean",
+    "time": "datetime64[us, UTC]",
+    "json": "object",
+}
+_RECORD_KINDS: Final[Mapping[str, Kind]] = {
+    **dict.fromkeys(of_kind("number"), "float"),
+    **dict.fromkeys(of_kind("count"), "count"),
+    **dict.fromkeys(of_kind("flag"), "truth"),
+    **dict.fromkeys(of_kind("json", "texts"), "json"),
+    "timestamp": "time",
+}
+"""Those that are no texts."""
+_READ_AS: Final = {"timestamp": "time", "cost_estimated": "cost"}
+"""Columns of a scan in which a time is a number, and an unknown cost is missing."""
+
+RECORD_COLUMNS: Final = tuple(_READ_AS.get(name, name) for name in METRIC_FIELDS if name != "cost_known")
+"""What ``records_frame`` needs of a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,13 @@ class Column:
 
     kind: Kind
     values: tuple[Any, ...]
+
+    @property
+    def plain(self) -> tuple[Any, ...]:
+        """The same, JSON as texts."""
+        if self.kind != "json":
+            return self.values
+        return tuple(None if value is None else json_text(value) for value in self.values)
 
 
 Frame = dict[str, Column]
@@ -91,17 +120,38 @@ def _value(kind: Kind, value: Any) -> Any:  # noqa: ANN401
         return None
     if kind == "text":
         return plain(str(value))
-    if kind == "float":
-        return float(value) if math.isfinite(value) else None
-    return int(value) if kind == "count" else bool(value)
+    if kind == "json":
+        return value
+    if kind == "truth":
+        return bool(value)
+    if not math.isfinite(value):
+        return None
+    return float(value) if kind == "float" else int(value)
 
 
-def summary_frame(summary: Summary) -> Frame:
-    """A row for each figure of a version."""
-    rows = (
-        ({"figure": name}, found, found.interval or _NO_INTERVAL, summary) for name, found in summary.estimates.items()
-    )
-    return _frame("version figure value low high n method", rows)
+def records_frame(columns: Columns) -> Frame:
+    """A row for each record; see ``RECORD_COLUMNS``."""
+    names = [name for name in METRIC_FIELDS if name != "cost_known"]
+    kinds = {name: _RECORD_KINDS.get(name, "text") for name in names}
+    read = {name: columns[_READ_AS.get(name, name)].tolist() for name in names}
+    return {name: Column(kinds[name], tuple(_value(kinds[name], value) for value in read[name])) for name in names}
+
+
+def summary_frame(*summaries: Summary) -> Frame:
+    """A row for each figure of each version."""
+    return _frame("version figure value low high n method", _figures({}, summaries))
+
+
+def groups_frame(by: str, groups: Mapping[str | None, Summary]) -> Frame:
+    """A row for each figure of each group; the group is missing where the runs say nothing."""
+    rows = (row for group, summary in groups.items() for row in _figures({"by": by, "group": group}, [summary]))
+    return _frame("version by group figure value low high n method", rows)
+
+
+def _figures(beside: Mapping[str, object], summaries: Iterable[Summary]) -> Iterator[tuple[object, ...]]:
+    for summary in summaries:
+        for name, found in summary.estimates.items():
+            yield {"figure": name, **beside}, found, found.interval or _NO_INTERVAL, summary
 
 
 def comparison_frame(comparison: Comparison) -> Frame:
@@ -218,9 +268,16 @@ def arrow_stream(columns: Frame, requested_schema: object | None = None) -> obje
         import nanoarrow as na
     except ImportError as error:
         raise missing("the Arrow interface needs nanoarrow", "arrow") from error
-    types = {"text": na.string(), "float": na.float64(), "count": na.int64(), "truth": na.bool_()}
+    types = {
+        "text": na.string(),
+        "float": na.float64(),
+        "count": na.int64(),
+        "truth": na.bool_(),
+        "time": na.timestamp("us", "UTC"),
+        "json": na.string(),
+    }
     schema = na.struct({name: types[column.kind] for name, column in columns.items()})
-    children = [na.c_array(column.values, types[column.kind]) for column in columns.values()]
+    children = [na.c_array(column.plain, types[column.kind]) for column in columns.values()]
     length = max((len(column.values) for column in columns.values()), default=0)
     whole = na.c_array_from_buffers(schema, length, [None], children=children)
     stream: object = na.c_array_stream(whole).__arrow_c_stream__(requested_schema)

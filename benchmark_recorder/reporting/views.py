@@ -29,38 +29,10 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Result)
 
 
-class View(Result):
-    """Mixed into a result, in front of it.
-
-    Args:
-        words: of a subclass: its fields that hold words, made when one of them is first looked at.
-    """
+class Shown:
+    """What prints itself, and gives its figures as a table."""
 
     __slots__ = ()
-    _with_words: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls, words: tuple[str, ...] = ()) -> None:
-        cls._with_words = words
-        defers(*words)(cls)
-
-    @classmethod
-    def from_result(cls, result: Result, *, narrowed: bool = False) -> Self:
-        """The same result, ready to be shown.
-
-        Args:
-            result: of the analysis, which knows what it was given, but not what was left out.
-            narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean
-                that the version has none.
-        """
-        return cls._made(result, narrowed=narrowed)
-
-    @classmethod
-    def _made(cls, result: Result, *, narrowed: bool, **parts: object) -> Self:
-        """The view, some of its parts replaced."""
-        whole = Deferred(lambda: worded(result, narrowed=narrowed))
-        words = {name: deferred(_part(whole, name)) for name in cls._with_words}
-        make: Callable[..., Self] = cls
-        return make(**fields_as_they_are(result) | words | parts)
 
     @abstractmethod
     def _page(self) -> Page:
@@ -94,6 +66,40 @@ class View(Result):
         from benchmark_recorder.reporting.html import render_html
 
         return render_html(self._page())
+
+
+class View(Shown, Result):
+    """Mixed into a result, in front of it.
+
+    Args:
+        words: of a subclass: its fields that hold words, made when one of them is first looked at.
+    """
+
+    __slots__ = ()
+    _with_words: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, words: tuple[str, ...] = ()) -> None:
+        cls._with_words = words
+        defers(*words)(cls)
+
+    @classmethod
+    def from_result(cls, result: Result, *, narrowed: bool = False) -> Self:
+        """The same result, ready to be shown.
+
+        Args:
+            result: of the analysis, which knows what it was given, but not what was left out.
+            narrowed: whether only some of the versions' runs were asked for; that none of them exists does not mean
+                that the version has none.
+        """
+        return cls._made(result, narrowed=narrowed)
+
+    @classmethod
+    def _made(cls, result: Result, *, narrowed: bool, **parts: object) -> Self:
+        """The view, some of its parts replaced."""
+        whole = Deferred(lambda: worded(result, narrowed=narrowed))
+        words = {name: deferred(_part(whole, name)) for name in cls._with_words}
+        make: Callable[..., Self] = cls
+        return make(**fields_as_they_are(result) | words | parts)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and _compared(self) == _compared(other)
@@ -157,7 +163,7 @@ class SummaryView(Plotted, Summary, words=("warnings",)):
         return durations(self)
 
 
-class GroupedSummaries(dict[str | None, SummaryView]):
+class GroupedSummaries(Shown, dict[str | None, SummaryView]):
     """One version's figures by group; can be printed.
 
     Args:
@@ -170,20 +176,18 @@ class GroupedSummaries(dict[str | None, SummaryView]):
         super().__init__(summaries)
         self.version, self.by = version, by
 
-    def __str__(self) -> str:
-        from benchmark_recorder.reporting.slice_pages import groups_page
-        from benchmark_recorder.reporting.text import render_text
-
-        return render_text(groups_page(self.version, self.by, self)).rstrip("\n")
-
-    def _repr_html_(self) -> str:
-        from benchmark_recorder.reporting.html import render_html
+    def _page(self) -> Page:
         from benchmark_recorder.reporting.slice_pages import groups_page
 
-        return render_html(groups_page(self.version, self.by, self))
+        return groups_page(self.version, self.by, self)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import groups_frame
+
+        return groups_frame(self.by, self)
 
 
-class VersionSummaries(dict[str, SummaryView]):
+class VersionSummaries(Shown, dict[str, SummaryView]):
     """Each version's figures, in the order of the first runs; can be printed.
 
     Args:
@@ -196,11 +200,15 @@ class VersionSummaries(dict[str, SummaryView]):
         super().__init__(summaries)
         self.future, self.warnings = future, warnings
 
-    def __str__(self) -> str:
-        from benchmark_recorder.reporting.text import render_text
+    def _page(self) -> Page:
         from benchmark_recorder.reporting.version_pages import list_page
 
-        return render_text(list_page([*self.values()], self.future)).rstrip("\n")
+        return list_page([*self.values()], self.future)
+
+    def _frame(self) -> Frame:
+        from benchmark_recorder.reporting.frames import summary_frame
+
+        return summary_frame(*self.values())
 
 
 WORDS: Final = {
