@@ -1,10 +1,11 @@
-"""The questions that gates and reports ask a store, and what is computed from the answers."""
+"""The questions that reports, groups and lists of versions ask a store, and what is computed from the answers."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
-    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
     from benchmark_recorder.stores.base import Health, Store
 
 MOST_DURATIONS: Final = 5_000_000
 """Values that percentiles are computed from one by one; beyond, they come from a histogram."""
+
+MOST_VERSIONS: Final = 50
+"""Of one report or comparison: each of them is a question."""
 
 MOST_NAMED_TASKS: Final = 500
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
@@ -55,7 +59,7 @@ def report_of(  # noqa: PLR0913
         by: the key of the groups that it also covers, if any.
         baseline: what each other version is compared with; the one before it unless given.
     """
-    from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
+    from benchmark_recorder.analysis import compare_all, compare_each, distributions_of, what_to_look_at
     from benchmark_recorder.comparing import compared_cells
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
@@ -68,12 +72,13 @@ def report_of(  # noqa: PLR0913
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
-    joint = [
-        JointComparisonView.from_result(
-            compare_all(compared_cells(store, replace(asked, versions=(v1, v2)), "auto"), v1, v2), narrowed=narrowed
-        )
-        for v1, v2 in reversed(pairs)  # the newest is what people look for
-    ]
+    # The newest comparison, which people look for, comes first.
+    sides = {v2: compared_cells(store, replace(asked, versions=(v1, v2)), "auto") for v1, v2 in reversed(pairs)}
+    if baseline is None:
+        found = [compare_all(sides[v2], v1, v2) for v1, v2 in reversed(pairs)]
+    else:
+        found = [*compare_each(sides, baseline).comparisons.values()]
+    joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})
     # The last few days are compared with the weeks before them.
@@ -90,7 +95,7 @@ def report_of(  # noqa: PLR0913
         attention=tuple(attention[name] for name in names),
         trends=tuple(trends[name] for name in names),
         distributions=tuple(spread[name] for name in names),
-        **({} if by is None else _by(store, names, by_key(asked, by), narrowed=narrowed)),
+        **({} if by is None else _by(store, names, pairs, by_key(asked, by), narrowed=narrowed)),
     )
 
 
@@ -117,11 +122,7 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
     """Each version that has cells, week over week: one question about all days and versions.
 
-    Args:
-        store: where the records are.
-        asked: which executions.
-        cells: of each version.
-        looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
+    The weeks go back as far as a trend does, or only as far as the cells.
     """
     from benchmark_recorder.analysis import Caveat, trend_of
     from benchmark_recorder.grouping import DAY
@@ -179,6 +180,10 @@ def version_names(versions: object) -> list[str]:
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidQueryError(f"versions: expected the names of one or more versions, got {preview(versions)}")
+    if len(names) > MOST_VERSIONS:
+        raise InvalidQueryError(
+            f"versions: at most {MOST_VERSIONS} can be compared at once, got {len(names):,}; name fewer"
+        )
     return names
 
 
@@ -228,7 +233,9 @@ def _within(query: Query, start: int, end: int) -> Query:
     )
 
 
-def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
+def _by(
+    store: Store, names: Sequence[str], pairs: Sequence[tuple[str, str]], asked: Query, *, narrowed: bool
+) -> dict[str, Any]:
     """What a report says of groups."""
     from benchmark_recorder.analysis import compare_slices
     from benchmark_recorder.reporting.comparison_views import SlicedComparisonView
@@ -238,10 +245,10 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
         name: summaries_by(store, name, replace(asked, versions=(name,)), narrowed=narrowed)
         for name in dict.fromkeys(names)
     }
-    pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
+    sides = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairs]
     slices = [
         SlicedComparisonView.from_result(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
-        for v1, v2, cells in pairs
+        for v1, v2, cells in sides
         for metric in ("execution_time", "failure_rate")
     ]
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
@@ -249,7 +256,7 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
-    from benchmark_recorder.parts import with_parts
+    from benchmark_recorder.comparing import with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
     cells = with_parts(store, asked, store.summarize(asked))
@@ -286,15 +293,7 @@ def by_key(query: Query, key: str) -> Query:
 
 
 def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> GroupedSummaries:
-    """The figures of each group of some runs.
-
-    Args:
-        store: where the records are.
-        version: what to call the runs.
-        asked: which executions, by one key.
-        narrowed: whether these are only some of the version's.
-        scope: of the intervals, see ``summarize_version``.
-    """
+    """The figures of each group of some runs under one name; ``asked`` is by one key."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.grouping import fields_for, groups_of
@@ -321,3 +320,88 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, sc
         asked.by[0],
         {group: SummaryView.from_result(one, narrowed=narrowed) for group, one in summaries.items()},
     )
+
+
+DAY: Final = 86_400_000_000
+"""In microseconds."""
+
+
+def version_cells(store: Store, asked: Query) -> tuple[Query, Cells, dict[str, tuple[Cell, ...]], int]:
+    """Each version's cells, in the order of the first runs, without those dated later than tomorrow.
+
+    Returns:
+        The question without these, its answer, that by version, and how many runs are left out.
+    """
+    cells, ahead = store.summarize(asked), 0
+    tomorrow = int(datetime.now(UTC).timestamp() * 1e6) + DAY
+    if any(cell.last >= tomorrow for cell in cells.cells):
+        ahead = sum(cell.n for cell in cells.cells)
+        asked = replace(asked, until=tomorrow)
+        cells = store.summarize(asked)
+        ahead -= sum(cell.n for cell in cells.cells)
+    own = {version: cells.of(version) for version in cells.versions}
+    order = sorted(own, key=lambda version: (min(cell.first for cell in own[version]), version))
+    return asked, cells, {version: own[version] for version in order}, ahead
+
+
+def latest(store: Store, asked: Query, number: int) -> list[str]:
+    """The versions whose first runs are the latest, oldest first.
+
+    Raises:
+        InvalidQueryError: there are fewer.
+    """
+    names = [*version_cells(store, asked)[2]][-number:]
+    if len(names) < number:
+        there = f"only {names[0]}" if names else "none"
+        raise InvalidQueryError(f"versions: the latest {number} were asked for, and the store has {there}")
+    return names
+
+
+def names_of(store: Store, versions: object, baseline: str | None, asked: Query) -> list[str]:
+    """The versions of a report, oldest first; the latest two unless named, and a baseline before all others.
+
+    Raises:
+        InvalidQueryError: they are not names, or there are no two versions.
+    """
+    names = latest(store, asked, 2) if versions is None else version_names(versions)
+    if baseline is not None:
+        (baseline,) = version_names(baseline)
+        names = [baseline, *(name for name in names if name != baseline)]
+    return names
+
+
+def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:
+    """The figures of each version, in the order of the first runs."""
+    from benchmark_recorder.analysis import summarize_version
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.comparing import name_notes
+    from benchmark_recorder.reporting.views import SummaryView, VersionSummaries
+
+    asked, cells, own, ahead = version_cells(store, asked)
+    durations: dict[str, Durations] = {}
+    histograms: dict[str, Histogram] = {}
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        durations = _durations_by_version(store.scan(asked, ("version", "execution_time")))
+    else:
+        histograms = {version: histogram for (version, _), histogram in store.histogram(asked).items()}
+    found = {
+        version: summarize_version(version, Cells(part, cells.caveats), durations.get(version), histograms.get(version))
+        for version, part in own.items()
+    }
+    views = {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}
+    return VersionSummaries(views, ahead, (*cells.caveats, *name_notes(own)))
+
+
+def _durations_by_version(columns: Columns) -> dict[str, Durations]:
+    import numpy as np
+
+    from benchmark_recorder.columns import Durations, encode
+
+    coded = encode(columns["version"])
+    order = np.argsort(coded.codes, kind="stable")
+    times = columns["execution_time"][order]
+    starts = np.searchsorted(coded.codes[order], np.arange(len(coded.vocabulary) + 1))
+    return {
+        str(version): Durations.of(times[start:end])
+        for version, start, end in zip(coded.vocabulary, starts[:-1], starts[1:], strict=True)
+    }

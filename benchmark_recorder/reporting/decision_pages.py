@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.analysis.thresholds import literal_state
+from benchmark_recorder.analysis.guardrails import literal_state
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
