@@ -73,11 +73,11 @@ def report_of(  # noqa: PLR0913
     narrowed = bool(said)
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     # The newest comparison, which people look for, comes first.
-    sides = {v2: compared_cells(store, replace(asked, versions=(v1, v2)), "auto") for v1, v2 in reversed(pairs)}
+    sides = ((v1, v2, compared_cells(store, replace(asked, versions=(v1, v2)), "auto")) for v1, v2 in reversed(pairs))
     if baseline is None:
-        found = [compare_all(sides[v2], v1, v2) for v1, v2 in reversed(pairs)]
+        found = [compare_all(own, v1, v2) for v1, v2, own in sides]
     else:
-        found = [*compare_each(sides, baseline).comparisons.values()]
+        found = [*compare_each({v2: own for _, v2, own in sides}, baseline).comparisons.values()]
     joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})
@@ -120,10 +120,7 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 
 
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
-    """Each version that has cells, week over week: one question about all days and versions.
-
-    The weeks go back as far as a trend does, or only as far as the cells.
-    """
+    """Each version that has cells, week over week, as far back as a trend goes or only as far as the cells."""
     from benchmark_recorder.analysis import Caveat, trend_of
     from benchmark_recorder.grouping import DAY
     from benchmark_recorder.reporting.views import worded
@@ -162,21 +159,15 @@ def _weekly(store: Store, asked: Query, own: list[Cell], end: int, looks_back: b
     # A task that is run once a week has cells of its own only where it is named.
     followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)), by=("day",))
     answer = store.summarize(_within(followed, starts[0], min(end, starts[-1] + WEEK)))
-    week_of: dict[tuple[str | None, ...], int] = {
-        (period_label("day", start + n * DAY),): start for start in starts for n in range(7)
-    }
+    week_of = {period_label("day", start + n * DAY): start for start in starts for n in range(7)}
     parts: defaultdict[int, list[Cell]] = defaultdict(list)
     for cell in answer.cells:
-        parts[week_of[cell.group]].append(cell)
+        parts[week_of[cell.group[0] or ""]].append(cell)
     return {start: replace(answer, cells=tuple(parts[start])) for start in starts}
 
 
 def version_names(versions: object) -> list[str]:
-    """The versions of a report.
-
-    Raises:
-        InvalidQueryError: they are not names.
-    """
+    """The versions of a report; ``InvalidQueryError`` if they are not names."""
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidQueryError(f"versions: expected the names of one or more versions, got {preview(versions)}")
