@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from benchmark_recorder.errors import StoreFormatError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import JSONFileStore, streaming
+from benchmark_recorder.stores.json_file.format import CLOSING
 from benchmark_recorder.stores.json_file.old_formats import convert
 from benchmark_recorder.stores.json_file.streaming import Older, UnusualError
 
@@ -111,10 +112,10 @@ def whole(content: bytes, path: Path) -> tuple[bytes, int]:
     try:
         older = Older(fd, len(content), str(path))
         try:
-            return b"".join(older.whole()), older.duplicates
+            return b"".join(older.opening()) + CLOSING, older.duplicates
         except UnusualError:
             older.read_whole()
-            return b"".join(older.whole()), older.duplicates
+            return b"".join(older.opening()) + CLOSING, older.duplicates
     finally:
         os.close(fd)
 
