@@ -1,10 +1,11 @@
-"""The questions that gates and reports ask a store, and what is computed from the answers."""
+"""The questions that reports, groups and lists of versions ask a store, and what is computed from the answers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
-    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
     from benchmark_recorder.stores.base import Health, Store
 
 MOST_DURATIONS: Final = 5_000_000
@@ -121,11 +122,7 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
     """Each version that has cells, week over week: one question about all weeks and versions.
 
-    Args:
-        store: where the records are.
-        asked: which executions.
-        cells: of each version.
-        looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
+    The weeks go back as far as a trend does, or only as far as the cells.
     """
     from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
     from benchmark_recorder.grouping import period_label
@@ -234,7 +231,7 @@ def _by(
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
-    from benchmark_recorder.parts import with_parts
+    from benchmark_recorder.comparing import with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
     cells = with_parts(store, asked, store.summarize(asked))
@@ -271,15 +268,7 @@ def by_key(query: Query, key: str) -> Query:
 
 
 def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> GroupedSummaries:
-    """The figures of each group of some runs.
-
-    Args:
-        store: where the records are.
-        version: what to call the runs.
-        asked: which executions, by one key.
-        narrowed: whether these are only some of the version's.
-        scope: of the intervals, see ``summarize_version``.
-    """
+    """The figures of each group of some runs under one name; ``asked`` is by one key."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.grouping import fields_for, groups_of
@@ -306,3 +295,88 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, sc
         asked.by[0],
         {group: SummaryView.from_result(one, narrowed=narrowed) for group, one in summaries.items()},
     )
+
+
+DAY: Final = 86_400_000_000
+"""In microseconds."""
+
+
+def version_cells(store: Store, asked: Query) -> tuple[Query, Cells, dict[str, tuple[Cell, ...]], int]:
+    """Each version's cells, in the order of the first runs, without those dated later than tomorrow.
+
+    Returns:
+        The question without these, its answer, that by version, and how many runs are left out.
+    """
+    cells, ahead = store.summarize(asked), 0
+    tomorrow = int(datetime.now(UTC).timestamp() * 1e6) + DAY
+    if any(cell.last >= tomorrow for cell in cells.cells):
+        ahead = sum(cell.n for cell in cells.cells)
+        asked = replace(asked, until=tomorrow)
+        cells = store.summarize(asked)
+        ahead -= sum(cell.n for cell in cells.cells)
+    own = {version: cells.of(version) for version in cells.versions}
+    order = sorted(own, key=lambda version: (min(cell.first for cell in own[version]), version))
+    return asked, cells, {version: own[version] for version in order}, ahead
+
+
+def latest(store: Store, asked: Query, number: int) -> list[str]:
+    """The versions whose first runs are the latest, oldest first.
+
+    Raises:
+        InvalidQueryError: there are fewer.
+    """
+    names = [*version_cells(store, asked)[2]][-number:]
+    if len(names) < number:
+        there = f"only {names[0]}" if names else "none"
+        raise InvalidQueryError(f"versions: the latest {number} were asked for, and the store has {there}")
+    return names
+
+
+def names_of(store: Store, versions: object, baseline: str | None, asked: Query) -> list[str]:
+    """The versions of a report, oldest first; the latest two unless named, and a baseline before all others.
+
+    Raises:
+        InvalidQueryError: they are not names, or there are no two versions.
+    """
+    names = latest(store, asked, 2) if versions is None else version_names(versions)
+    if baseline is not None:
+        (baseline,) = version_names(baseline)
+        names = [baseline, *(name for name in names if name != baseline)]
+    return names
+
+
+def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:
+    """The figures of each version, in the order of the first runs."""
+    from benchmark_recorder.analysis import summarize_version
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.comparing import name_notes
+    from benchmark_recorder.reporting.views import SummaryView, VersionSummaries
+
+    asked, cells, own, ahead = version_cells(store, asked)
+    durations: dict[str, Durations] = {}
+    histograms: dict[str, Histogram] = {}
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        durations = _durations_by_version(store.scan(asked, ("version", "execution_time")))
+    else:
+        histograms = {version: histogram for (version, _), histogram in store.histogram(asked).items()}
+    found = {
+        version: summarize_version(version, Cells(part, cells.caveats), durations.get(version), histograms.get(version))
+        for version, part in own.items()
+    }
+    views = {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}
+    return VersionSummaries(views, ahead, (*cells.caveats, *name_notes(own)))
+
+
+def _durations_by_version(columns: Columns) -> dict[str, Durations]:
+    import numpy as np
+
+    from benchmark_recorder.columns import Durations, encode
+
+    coded = encode(columns["version"])
+    order = np.argsort(coded.codes, kind="stable")
+    times = columns["execution_time"][order]
+    starts = np.searchsorted(coded.codes[order], np.arange(len(coded.vocabulary) + 1))
+    return {
+        str(version): Durations.of(times[start:end])
+        for version, start, end in zip(coded.vocabulary, starts[:-1], starts[1:], strict=True)
+    }

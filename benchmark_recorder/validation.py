@@ -12,9 +12,7 @@ import msgspec
 from benchmark_recorder.errors import InvalidRecordError, preview
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT
 from benchmark_recorder.fields import Field as RecordField
-from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.plain import is_plain_metadata
-from benchmark_recorder.records import Document, encodable, plain_text
+from benchmark_recorder.records import Document, encodable, is_plain_metadata, plain_text, task_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

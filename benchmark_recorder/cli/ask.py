@@ -89,7 +89,7 @@ def show(
     if version is None:
         (version,) = latest(history, 1, query)
     if by is not None:
-        from benchmark_recorder.reporting.slice_pages import groups_page
+        from benchmark_recorder.reporting.version_pages import groups_page
 
         groups = history.get_historical_metrics(version, by=by, scope=scope, **query)
         listed = [{"group": group, "summary": summary} for group, summary in groups.items()]
@@ -148,7 +148,7 @@ def compare(  # noqa: PLR0913 - options
     (candidate,) = v2
     check_different(v1, candidate)
     if by is not None:
-        from benchmark_recorder.reporting.slice_pages import slices_page
+        from benchmark_recorder.reporting.comparison_pages import slices_page
 
         sliced = history.compare_versions(
             v1, candidate, metric or "execution_time", by=by, scope=scope, margin=margin, **query

@@ -11,7 +11,7 @@ from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
 from benchmark_recorder.cli.output import interruptible, no_data, print_json, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.errors import InvalidQueryError, StoreError
+from benchmark_recorder.errors import InvalidQueryError, StoreError, without_secrets
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
@@ -19,7 +19,6 @@ from benchmark_recorder.settings import Settings, effective_settings
 from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.cursors import cursor_files_of
 from benchmark_recorder.stores.json_file import JSONFileStore
-from benchmark_recorder.stores.urls import without_secrets
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 WHOLE: Final = "the file is replaced as a whole or not at all; re-running is safe"

@@ -158,9 +158,9 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def latest(history: History, number: int, query: Mapping[str, Any]) -> list[str]:
     """The latest versions, said on stderr, where a command was given no names."""
-    from benchmark_recorder import versions
+    from benchmark_recorder.questions import latest
 
-    names = versions.latest(completed(history.store), Query.of(**query), number)
+    names = latest(completed(history.store), Query.of(**query), number)
     say_aside(f"latest: {' '.join(map(terminal, names))}")
     return names
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import InvalidRecordError, preview
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS
-from benchmark_recorder.identity import keyed_record_id, task_id_of, timestamp_text
+from benchmark_recorder.records import keyed_record_id, task_id_of, timestamp_text
 from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:

@@ -50,12 +50,7 @@ class _Waiting:
 
 
 class WriteBuffer:
-    """Writes documents into a journal.
-
-    Args:
-        journal: where they go.
-        strict: raise storage trouble instead of keeping the record.
-    """
+    """Writes documents into a journal; a strict one raises storage trouble instead of keeping the record."""
 
     def __init__(self, journal: Store, *, strict: bool = False) -> None:
         self._journal = journal

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.analysis.thresholds import literal_state
+from benchmark_recorder.analysis.guardrails import literal_state
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,

@@ -7,7 +7,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
-from benchmark_recorder.reporting.comparison_pages import adjusted_note, comparison_section, task_name
+from benchmark_recorder.reporting.comparison_pages import (
+    adjusted_note,
+    comparison_section,
+    slices_section,
+    slices_title,
+    task_name,
+)
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
@@ -33,8 +39,7 @@ from benchmark_recorder.reporting.page import (
     Untrusted,
     joined,
 )
-from benchmark_recorder.reporting.slice_pages import by_section
-from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
+from benchmark_recorder.reporting.version_pages import estimate_text, groups_section, versions_section
 from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
 if TYPE_CHECKING:
@@ -81,6 +86,21 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),
+    )
+
+
+def by_section(report: Report, by: str, footnotes: Footnotes) -> Page:
+    """What a report says of groups."""
+    return (
+        *(block for one in report.slices for block in (Heading(slices_title(one)), *slices_section(one, footnotes))),
+        *(
+            block
+            for summary, groups in zip(report.summaries, report.groups, strict=True)
+            for block in (
+                Heading((Untrusted(summary.version), " by ", Untrusted(by))),
+                *groups_section(by, groups, footnotes),
+            )
+        ),
     )
 
 

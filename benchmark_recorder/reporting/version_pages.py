@@ -1,10 +1,11 @@
-"""Pages about versions on their own: one, or all in a list."""
+"""Pages about versions on their own: one, all in a list, or one by groups of its runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, dollars, moment, number, seconds
+from benchmark_recorder.grouping import UNKNOWN
+from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, amount, count, dollars, moment, number, seconds
 from benchmark_recorder.reporting.page import (
     Bullets,
     Footnotes,
@@ -18,7 +19,7 @@ from benchmark_recorder.reporting.page import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Estimate, Summary
     from benchmark_recorder.reporting.numbers import Unit
@@ -115,3 +116,35 @@ def estimate_text(estimate: Estimate | None, unit: Unit, suffix: str = "") -> st
     if interval is None or interval.low is None or interval.high is None:
         return text
     return f"{text} [{number(interval.low, unit)}, {number(interval.high, unit)}]"
+
+
+def group_name(group: str | None) -> Line:
+    """A group as a reader sees it."""
+    return (UNKNOWN if group is None else Untrusted(group),)
+
+
+def groups_page(version: str, by: str, groups: Mapping[str | None, Summary]) -> Page:
+    """One version's figures, a row for each group."""
+    footnotes = Footnotes()
+    heading = Heading((Untrusted(version), " by ", Untrusted(by)), level=1)
+    return heading, *groups_section(by, groups, footnotes), *footnotes.notes()
+
+
+def groups_section(by: str, groups: Mapping[str | None, Summary], footnotes: Footnotes) -> Page:
+    """A row for each group, and whether there are more."""
+    names = ("runs", "success (%)", "mean time", "median time", "p95 time", "cost per run")
+    header: tuple[Line, ...] = ((Untrusted(by),), *((name,) for name in names))
+    times, costs = seconds(s.mean for s in groups.values()), dollars(s.mean_cost for s in groups.values())
+    rows = tuple(
+        (
+            group_name(group),
+            (count(s.count),),
+            (number(s.success_rate, PERCENT),),
+            *((amount(value, times),) for value in (s.mean, s.p50, s.p95)),
+            (amount(s.mean_cost, costs),),
+        )
+        for group, s in groups.items()
+    )
+    marks = footnotes.mark([w for s in groups.values() for w in s.warnings if w.code == "groups_pooled"])
+    note = (Paragraph((f"Not every group has a row.{marks}",)),) if marks else ()
+    return Table(header, rows, "lrrrrrr", splits=True), *note

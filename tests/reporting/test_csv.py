@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting.csv import COLUMNS
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.identity import stamp
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import stamp
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.stores.replication.delivery import Delivery, Prefetch, one_ahead

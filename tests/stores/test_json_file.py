@@ -14,8 +14,8 @@ from benchmark_recorder.errors import (
     StoreFormatError,
     StoreUnavailableError,
 )
-from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import Position
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.testing import JournalContract, make_document, make_history

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmark_recorder.errors import InvalidQueryError, preview
-from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import plain_text
+from benchmark_recorder.records import plain_text, timestamp_micros
 from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
@@ -33,9 +32,7 @@ if TYPE_CHECKING:
 def rewriting(path: str, writer: Writer) -> Iterator[Rewrite]:
     """A document, locked, with all its cursors held; the lease is not needed.
 
-    Args:
-        path: of the document.
-        writer: this process's; it opens the document anew afterwards.
+    This process's writer opens the document anew afterwards.
 
     Raises:
         StoreError: the document or a cursor cannot be locked or read.
@@ -71,14 +68,7 @@ def _lives(pid: int) -> bool:
 
 
 class Rewrite:
-    """A locked document that is to be rewritten.
-
-    Args:
-        source: the document as it is.
-        document: its real path.
-        writer: which holds it.
-        retention: what must be kept.
-    """
+    """A locked document that is to be rewritten, and what must be kept."""
 
     def __init__(self, source: Source, document: str, writer: Writer, retention: Retention) -> None:
         self.source = source
@@ -188,11 +178,9 @@ class Retention:
             return False
 
     def move(self, inode: int, found: Mapping[int, tuple[int, str]]) -> None:
-        """Write the cursors anew; one whose place was lost before stays so, and everything is delivered again.
+        """Write the cursors anew, by the new offset of each old one and the id of the record before it.
 
-        Args:
-            inode: of the new document.
-            found: for each old offset the new one, and the id of the record before it.
+        One whose place was lost before stays so, and everything is delivered again.
         """
         for file, cursor, places in self._followed:
             if places:

@@ -10,8 +10,8 @@ import pytest
 from benchmark_recorder import BenchmarkRecorder, InvalidQueryError, MemoryStore
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.queries import Query
+from benchmark_recorder.questions import latest
 from benchmark_recorder.testing import make_document
-from benchmark_recorder.versions import latest
 from tests.runs import record_runs
 
 NOW = datetime.now(UTC)
