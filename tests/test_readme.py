@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sysconfig
@@ -30,10 +31,13 @@ $ benchmark-recorder report --output report.html
 
 
 def test_the_readme_begins_with_these_lines() -> None:
-    lines = [line.partition("  #")[0].partition("    #")[0].rstrip() for line in README.read_text().splitlines()]
-    places = [lines.index(line) for line in BEGINNING.strip().splitlines()]
-    assert places == sorted(places)
-    assert places[-1] < 35
+    python, _, console = BEGINNING.partition("$ ")
+    (first, *_) = blocks(README, "python")
+    _, _, program = first.text.partition("\n\n")  # behind the import
+    assert ast.dump(ast.parse(program)) == ast.dump(ast.parse(python))
+    shown = [command.line.partition("    #")[0].strip() for command in commands(README)[:2]]
+    assert shown == console.strip().split("\n$ ")
+    assert README.read_text(encoding="utf-8").index("$ benchmark-recorder report") < 1500
 
 
 def test_they_run_in_a_fresh_environment_beside_a_history_of_the_version_before(tmp_path: Path) -> None:
