@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ MOST_DURATIONS: Final = 5_000_000
 MOST_VERSIONS: Final = 50
 """Of one report or comparison: each of them is a question."""
 
-MOST_NAMED_TASKS: Final = 2000
+MOST_NAMED_TASKS: Final = 500
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
 
 
@@ -73,11 +73,11 @@ def report_of(  # noqa: PLR0913
     narrowed = bool(said)
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
     # The newest comparison, which people look for, comes first.
-    sides = {v2: compared_cells(store, replace(asked, versions=(v1, v2)), "auto") for v1, v2 in reversed(pairs)}
+    sides = ((v1, v2, compared_cells(store, replace(asked, versions=(v1, v2)), "auto")) for v1, v2 in reversed(pairs))
     if baseline is None:
-        found = [compare_all(sides[v2], v1, v2) for v1, v2 in reversed(pairs)]
+        found = [compare_all(own, v1, v2) for v1, v2, own in sides]
     else:
-        found = [*compare_each(sides, baseline).comparisons.values()]
+        found = [*compare_each({v2: own for _, v2, own in sides}, baseline).comparisons.values()]
     joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})
@@ -120,38 +120,54 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 
 
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
-    """Each version that has cells, week over week: one question about all weeks and versions.
-
-    The weeks go back as far as a trend does, or only as far as the cells.
-    """
-    from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
-    from benchmark_recorder.grouping import period_label
+    """Each version that has cells, week over week, as far back as a trend goes or only as far as the cells."""
+    from benchmark_recorder.analysis import Caveat, trend_of
+    from benchmark_recorder.grouping import DAY
     from benchmark_recorder.reporting.views import worded
 
-    own = [cell for found in cells.values() for cell in found.cells]
-    weekly: dict[int, Cells] = {}
-    if own and not any(found.is_partial for found in cells.values()):
-        # A task that is run once a week has cells of its own only where it is named.
-        since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
-        followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)))
-        starts = week_starts(first, max(cell.last for cell in own))
-        answer = store.summarize(_within(replace(followed, by=("week",)), starts[0], starts[-1] + WEEK))
-        weekly = {start: answer.within((period_label("week", start),)) for start in starts}
-    warnings: tuple[Caveat, ...] = ()
-    if any(found.is_partial for found in (*cells.values(), *weekly.values())):
-        # One machine's records are not the trend, and each further question would wait for the store again.
-        weekly = {}
-        warnings = (Caveat("no_trend"),)
     present = time_ns() // 1000
-    return {name: worded(trend_of(name, weekly if cells[name].cells else {}, present, warnings)) for name in cells}
+    end = present + DAY  # a clock may be ahead; what is later than tomorrow has a wrong date
+    own = [cell for found in cells.values() for cell in found.cells]
+    late = {name for name, found in cells.items() if any(cell.last >= end for cell in found.cells)}
+    weekly: dict[int, Cells] = {}
+    if not any(found.is_partial for found in cells.values()):
+        if late:
+            own = [*store.summarize(replace(asked, until=end)).cells]
+        weekly = _weekly(store, asked, own, end, looks_back)
+    partial = any(found.is_partial for found in (*cells.values(), *weekly.values()))
+    trends = {}
+    for name, found in cells.items():
+        # One machine's records are not the trend, and each further question would wait for the store again.
+        warnings = [Caveat("no_trend")] if partial else []
+        if name in late and not partial:
+            future = sum(cell.n for cell in found.cells) - sum(cell.n for cell in own if cell.version == name)
+            last = max(cell.last for cell in found.cells)
+            warnings.append(Caveat("dated_in_future", figures={"version": name, "runs": future, "last": last}))
+        trends[name] = worded(trend_of(name, weekly if found.cells and not partial else {}, present, warnings))
+    return trends
+
+
+def _weekly(store: Store, asked: Query, own: list[Cell], end: int, looks_back: bool) -> dict[int, Cells]:  # noqa: FBT001 - as above
+    """The runs of each week before ``end`` by its start, grouped by day."""
+    from benchmark_recorder.analysis import WEEK, week_starts
+    from benchmark_recorder.grouping import DAY, period_label
+
+    since, first = (None, 0) if looks_back else (asked.since, min((cell.first for cell in own), default=0))
+    starts = week_starts(first, min(end - 1, max((cell.last for cell in own), default=0))) if own else ()
+    if not starts:
+        return {}
+    # A task that is run once a week has cells of its own only where it is named.
+    followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)), by=("day",))
+    answer = store.summarize(_within(followed, starts[0], min(end, starts[-1] + WEEK)))
+    week_of = {period_label("day", start + n * DAY): start for start in starts for n in range(7)}
+    parts: defaultdict[int, list[Cell]] = defaultdict(list)
+    for cell in answer.cells:
+        parts[week_of[cell.group[0] or ""]].append(cell)
+    return {start: replace(answer, cells=tuple(parts[start])) for start in starts}
 
 
 def version_names(versions: object) -> list[str]:
-    """The versions of a report.
-
-    Raises:
-        InvalidQueryError: they are not names.
-    """
+    """The versions of a report; ``InvalidQueryError`` if they are not names."""
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidQueryError(f"versions: expected the names of one or more versions, got {preview(versions)}")
@@ -200,7 +216,7 @@ def _most_run(cells: Iterable[Cell], most: int) -> list[str]:
 
 
 def _within(query: Query, start: int, end: int) -> Query:
-    """The same question about a week, or about the part of it that was asked for."""
+    """The same question about some weeks, or about the part of them that was asked for."""
     return replace(
         query,
         since=start if query.since is None else max(start, query.since),

@@ -35,6 +35,7 @@ from benchmark_recorder.reporting.page import (
     Line,
     Page,
     Paragraph,
+    Prose,
     Table,
     Untrusted,
     joined,
@@ -178,7 +179,7 @@ _SIGNS: Final = {"worse": "!", "better": "*"}
 
 
 def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
-    """What changed by more than 10% from one week to another, and the weeks of the newest version that has some."""
+    """The weeks that changed by more than 10%, and all weeks of the newest version that has some."""
     heading = Heading(("Week over week",))
     trends = tuple({trend.version: trend for trend in trends}.values())
     compared = [trend for trend in trends if any(week.changes for week in trend.weeks)]
@@ -188,17 +189,23 @@ def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
     flags = Bullets(lines) if lines else Paragraph((_NOTHING,))
     newest = [trend for trend in trends if trend.weeks][-1]
     short = (Paragraph(("All runs of ", Untrusted(newest.version), " are from one week; a trend needs two.")),)
-    return heading, flags, *(() if newest in compared else short), *_weeks(compared[-1])
+    return heading, flags, *(() if newest in compared else short), *_weeks(compared[-1]), *_reasons(trends)
 
 
-_NOTHING: Final = "No week is shown to differ from the one before it by more than 10%."
+_NOTHING: Final = "No week is shown to differ from those before it by more than 10%."
 
 
 def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
-    reasons = dict.fromkeys(caveat.sentence for trend in trends for caveat in trend.warnings)
-    if not reasons and any(trend.weeks for trend in trends):
-        reasons = {"The runs of each version are from one week; a trend needs two.": None}
-    return (heading, *(Paragraph((reason,)) for reason in reasons)) if reasons else ()
+    short = any(trend.weeks for trend in trends)
+    needs = (Paragraph(("The runs of each version are from one week; a trend needs two.",)),) if short else ()
+    reasons = (*needs, *_reasons(trends))
+    return (heading, *reasons) if reasons else ()
+
+
+def _reasons(trends: Sequence[Trend]) -> Page:
+    """Why there are no weeks, and which runs are in none."""
+    sentences = dict.fromkeys(caveat.sentence for trend in trends for caveat in trend.warnings)
+    return tuple(Paragraph((Prose(sentence),)) for sentence in sentences)
 
 
 def _flags(trend: Trend, footnotes: Footnotes) -> list[Line]:
@@ -221,7 +228,10 @@ def _flag(trend: Trend, week: Week, change: Change, footnotes: Footnotes) -> Lin
     assert week.against is not None
     wording = WORDINGS[change.metric]
     word = wording.worse if change.flag == "worse" else wording.better
-    before = "in the week before" if week.start - week.against == WEEK else f"in the week of {day(week.against)}"
+    earlier = [one.start for one in trend.weeks if one.runs and week.against <= one.start < week.start]
+    before = f"in the week of {day(week.against)}" if week.start - week.against > WEEK else "in the week before"
+    if len(earlier) > 1:
+        before = f"in the {len(earlier)} weeks before"
     return (
         f"{_SIGNS[change.flag]} week of {day(week.start)}: ",
         Untrusted(trend.version),
@@ -276,9 +286,9 @@ def _mark(week: Week, metric: str) -> str:
 
 def _legend(trend: Trend) -> str:
     parts = [
-        "each week against the one before it, task by task, relative to the earlier figure",
-        "!: more than 10% worse",
-        "*: more than 10% better",
+        "each week against all before it, task by task, relative to the earlier figure",
+        "!: more than 10% worse, or rates by 5 points",
+        "*: as much better",
         "=: the same, within the margin",
         "~: inconclusive",
         "weeks begin on Monday, 00:00 UTC",
