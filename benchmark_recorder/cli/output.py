@@ -230,6 +230,8 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
 @contextmanager
 def _replacing(target: Path) -> Iterator[TextIO]:
     """A new file that takes the target's place, and its permissions, at the end."""
+    if target.is_symlink():  # a circle of links: before Python 3.13 to resolve it has failed
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")

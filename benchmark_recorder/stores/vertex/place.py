@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1, bigquery
 
 LOCATION: Final = "us-central1"
-DATASET: Final = "genesis_benchmarks"
+DATASET: Final = "benchmarks"
 TABLE: Final = "benchmark_metrics"
 
 _IDS: Final = {
