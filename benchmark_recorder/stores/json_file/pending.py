@@ -10,6 +10,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import JOINT, id_of, is_record
 from benchmark_recorder.stores.locking import unavailable
 from benchmark_recorder.stores.paths import sync_folder
@@ -62,10 +63,10 @@ def lines_beside(document: str) -> list[bytes]:
     try:
         with open(path_of(document), "rb") as file:
             whole, _, _ = file.read().rpartition(b"\n")
-    except FileNotFoundError:
-        return []
     except OSError as error:
-        raise unavailable(error, path_of(document), "read") from error
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):  # another user's folder, most likely
+            logger.debug("what waits beside %s cannot be read: %s", document, error)
+        return []
     return [line for line in whole.split(b"\n") if line and is_record(line)]
 
 

@@ -20,6 +20,7 @@ from benchmark_recorder.stores.json_file.format import (
     CLOSING,
     HEADER,
     JOINT,
+    Identities,
     Layout,
     blocks,
     find_layout,
@@ -28,7 +29,7 @@ from benchmark_recorder.stores.json_file.format import (
     parts_in,
     read_at,
 )
-from benchmark_recorder.stores.json_file.pending import lines_beside
+from benchmark_recorder.stores.json_file.pending import lines_beside, new_beside
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 from benchmark_recorder.stores.paths import is_retired
 
@@ -202,7 +203,10 @@ def _source(fd: int, path: str) -> Source | None:
     status = os.fstat(fd)
     inode = status.st_dev, status.st_ino
     layout = find_layout(fd, status.st_size)
-    tail = JOINT.join(lines_beside(os.path.realpath(path)))
+    beside = lines_beside(document := os.path.realpath(path))
+    if beside and layout is not None:  # they are being brought in, or a kill came between: it may have them already
+        beside = new_beside(document, Identities().of(fd, layout.header, layout.end).__contains__)
+    tail = JOINT.join(beside)
     with suppress(OSError):  # the file system has no locks
         unlock(fd)
     if layout is not None:
