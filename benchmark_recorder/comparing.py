@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
+from benchmark_recorder.fields import BLOCK
 from benchmark_recorder.queries import Query
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
     cells = store.summarize(asked)
     if not keys:
         return replace(cells, runs=runs)
+
+    if blocks == "auto" and BLOCK in store.supports:
+        keys = (BLOCK,)
 
     def ask() -> Cells:
         return store.summarize(replace(asked, versions=None, by=keys))

@@ -7,8 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis.results import Caveat
-from benchmark_recorder.analysis.run_order import GAP
-from benchmark_recorder.grouping import DAY
+from benchmark_recorder.grouping import DAY, GAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
