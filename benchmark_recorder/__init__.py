@@ -12,20 +12,20 @@ The modules of this folder, from the caller down:
 
 - ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
   what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``; ``recording/``: a record's way in.
-- ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what reports and
-  groups ask; ``comparing``: the runs that versions are compared by; ``versions``: which there are; ``parts``: runs
-  that were parts of others; ``legacy``: former names of some questions.
-- ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``. ``identity``: a record's id and
-  time. ``plain``: whether it is stored as it is; ``validation``: checks and normalises all others. ``queries``:
-  ``Query``, which executions a question is about.
+- ``history``: ``History``, every question; ``decisions``: those about two versions; ``questions``: what reports, groups
+  and lists of versions ask; ``comparing``: the runs that versions are compared by; ``legacy``: former names of some
+  questions.
+- ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``, its id and time, and whether it is
+  stored as it is; ``validation``: checks and normalises all others. ``queries``: ``Query``, which executions a question
+  is about, and which units count once in an experiment.
 - ``cells``: the statistics that comparisons are computed from; ``matching``: which tasks get their own, and what is
   known of the others; ``tabulation``: how they come from ``columns``; ``grouping``: the keys of ``by=``, and how many
-  groups are kept; ``units``: who counts once in an experiment; ``histogram``: percentiles of very many runs.
+  groups are kept; ``histogram``: percentiles of very many runs.
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
   ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
-- ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``extras``, ``log``, ``_lazy``,
-  ``_fork`` with ``_unfinished``: used by all.
+- ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``log``, ``_lazy``, ``_fork``: used
+  by all.
 
 Names are imported on first use: pytest imports this package in every run where it is installed.
 PYTEST_DONT_REWRITE: without this line, pytest would warn a program that imported this package before calling it.

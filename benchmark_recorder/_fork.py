@@ -2,7 +2,7 @@
 
 Python locks a module while it is imported. A child that is forked meanwhile would wait for ever to import it, because
 the thread that holds the lock is not there. So a fork waits for imports of other threads, and where one takes too long,
-the child gets a module that raises an error (``_unfinished``). These are Python's own locks, not one of ours, so it
+the child gets a module that raises an error (``Unfinished``). These are Python's own locks, not one of ours, so it
 holds for each import in the program, also those that drivers make.
 """
 
@@ -17,8 +17,10 @@ from contextlib import ExitStack
 from functools import partial
 from threading import get_ident
 from time import monotonic, sleep
-from types import MethodType
-from typing import TYPE_CHECKING, Any, Final
+from types import MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from benchmark_recorder.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +65,6 @@ def _wait_for_imports() -> None:
         sleep(0.001)
     _unfinished_imports.clear()
     _unfinished_imports.update(names)
-    if names:
-        from benchmark_recorder import _unfinished  # noqa: F401 - so that the child need not import it
 
 
 def _imports_of_others() -> set[str]:
@@ -82,10 +82,25 @@ def _imports_of_others() -> set[str]:
 _IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
 
 
+class Unfinished(ModuleType):
+    """Raises an error at the first use of a module that can never be imported in this process.
+
+    Without it, that import would wait for ever.
+    """
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # Programs look through all modules for names like __file__; __path__ is read to import a submodule.
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(name)
+        raise StoreUnavailableError(
+            f"{self.__name__} cannot be used in this process: another thread was still importing it when the process "
+            "was forked; import it before the fork, or start processes by spawn or forkserver",
+            unchanged=True,
+        )
+
+
 def _begin() -> None:
     if _unfinished_imports:
-        from benchmark_recorder._unfinished import Unfinished
-
         sys.modules.update({name: Unfinished(name) for name in _unfinished_imports})
         _unfinished_imports.clear()
     _ends.clear()

@@ -14,12 +14,9 @@ if TYPE_CHECKING:
 def lazy_names(
     package: str, homes: Mapping[str, str], renamed: Mapping[str, str] | None = None
 ) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a package.
+    """A ``__getattr__`` for a package, by the module in it that defines each name.
 
-    Args:
-        package: its ``__name__``.
-        homes: the module that defines each name, relative to the package.
-        renamed: the present name of each old one; to use an old one is a ``DeprecationWarning``.
+    Old names, each with its present one, still work; to use one is a ``DeprecationWarning``.
     """
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401, N807 - any of the names; Python looks for this one

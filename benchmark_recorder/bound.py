@@ -85,11 +85,7 @@ class BoundRecorder:
         )
 
     def release(self, failure: str | None) -> None:
-        """Record what waits.
-
-        Args:
-            failure: the class of the exception that the test ended with: no execution in it counts as a success.
-        """
+        """Record what waits; if the test failed, with an exception of this class, nothing in it counts as a success."""
         for record in self._held or ():
             record(failure)
         for coroutine in self._coroutines:

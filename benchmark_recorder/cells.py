@@ -313,12 +313,10 @@ def beyond_of(cells: Sequence[Cell]) -> BeyondTasks | None:
 
 def merged(cells: Iterable[Cell]) -> list[Cell]:
     """Cells with the same version, task, success and group as one."""
-    by_key: dict[tuple[str, str | None, bool, tuple[str | None, ...]], Cell] = {}
+    by_key: defaultdict[tuple[str, str | None, bool, tuple[str | None, ...]], list[Cell]] = defaultdict(list)
     for cell in cells:
-        key = (cell.version, cell.task_id, cell.success, cell.group)
-        there = by_key.get(key)
-        by_key[key] = cell if there is None else there.merge(cell)
-    return list(by_key.values())
+        by_key[cell.version, cell.task_id, cell.success, cell.group].append(cell)
+    return [cast("Cell", total(own)) for own in by_key.values()]
 
 
 def ordered(cells: Iterable[Cell]) -> tuple[Cell, ...]:

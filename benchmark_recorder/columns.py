@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, cast
 import numpy as np
 
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import known_cost
+from benchmark_recorder.records import known_cost, timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -88,13 +87,10 @@ def encode(column: NDArray[np.generic]) -> Coded:
 
 
 class GrowingColumn:
-    """A column that values are added to.
+    """A column of some dtype that values are added to; ``None`` is NaN in a column of floats.
 
     It grows in its place: to copy texts from array to array, as joining parts does, touches each of them twice, which
     takes longer than all the rest.
-
-    Args:
-        kind: the dtype; ``None`` is NaN in a column of floats.
     """
 
     def __init__(self, kind: str) -> None:
@@ -239,14 +235,7 @@ def merged_range(left: Range, right: Range) -> Range:
 def moments_by(
     group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
 ) -> list[Moments]:
-    """The moments of each group's values.
-
-    Args:
-        group: the number of each row's group.
-        values: of each row.
-        where: the rows that count.
-        count: how many groups there are.
-    """
+    """The moments of each group's values, by the number of each row's group, of the rows that count."""
     return list(map(Moments, *(column.tolist() for column in moment_columns_by(group, values, where, count))))
 
 

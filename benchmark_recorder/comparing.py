@@ -1,4 +1,7 @@
-"""The runs that versions are compared by: their cells, a way to single runs and blocks, and baselines from the past."""
+"""The runs that versions are compared by: their cells, a way to single runs and blocks, and baselines from the past.
+
+Questions about roots leave out the runs that were parts of others; ``with_parts`` says what readers must know of these.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,22 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
+from benchmark_recorder.cells import BlockQuestion, StoreNote, collect
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
 from benchmark_recorder.fields import BLOCK
+from benchmark_recorder.grouping import check_key
 from benchmark_recorder.queries import Query
+from benchmark_recorder.tabulation import fields_of, tabulate_by
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
-    from benchmark_recorder.cells import Cell, Cells, StoreNote
+    from numpy.typing import NDArray
+
+    from benchmark_recorder.cells import Cell, Cells
     from benchmark_recorder.records import Columns
     from benchmark_recorder.stores.base import Store
 
@@ -41,6 +51,7 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
         return store.scan(asked if success is None else replace(asked, success=success), fields)
 
     cells = store.summarize(asked)
+    cells = replace(cells, caveats=(*cells.caveats, *name_notes(cells.versions)))
     if not keys:
         return replace(cells, runs=runs)
 
@@ -50,17 +61,34 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
     def ask() -> Cells:
         return store.summarize(replace(asked, versions=None, by=keys))
 
-    from benchmark_recorder.cells import BlockQuestion
-
     return replace(
         cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), lambda: are_virtual(store, asked, cells.cells), sd)
     )
 
 
+def name_notes(versions: Iterable[str]) -> Iterator[StoreNote]:
+    """What misleads in the names of versions that are side by side."""
+    from benchmark_recorder.cells import StoreNote
+
+    alike: dict[str, list[str]] = {}
+    for name in versions:
+        alike.setdefault(" ".join(name.split()), []).append(name)
+    if "latest" in alike:
+        yield StoreNote(
+            "named_latest",
+            'A version is called "latest": that is its name, and not the newest version, which is meant where no name '
+            "is given.",
+            {"version": "latest"},
+        )
+    for first, other, *_ in (names for names in alike.values() if len(names) > 1):
+        sentence = (
+            f"The names {preview(first)} and {preview(other)} differ by blanks only; `rename-version` makes one of two."
+        )
+        yield StoreNote("alike_names", sentence, {"version": first, "other": other})
+
+
 def judged_cells(store: Store, asked: Query, blocks: str | None = None, block_sd: float | None = None) -> Cells:
     """The same with what readers must know of the runs that were parts of others."""
-    from benchmark_recorder.parts import with_parts
-
     return with_parts(store, asked, compared_cells(store, asked, blocks, block_sd))
 
 
@@ -92,8 +120,7 @@ def block_keys(blocks: object) -> tuple[str, ...]:
     """
     if blocks is None or blocks == "none":
         return ()
-    from benchmark_recorder.analysis.blocks import AUTOMATIC
-    from benchmark_recorder.grouping import check_key
+    from benchmark_recorder.analysis.blocks import AUTOMATIC  # the figures of one version need none
 
     return AUTOMATIC if blocks == "auto" else (check_key(blocks, "blocks"),)
 
@@ -177,8 +204,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def window_notes(past: Past, baseline: str, candidate: str, runs: int) -> tuple[StoreNote, ...]:
     """What must be known of a window: when it was, what is in it, and which runs it does not come before."""
-    from benchmark_recorder.cells import StoreNote
-
     since, until = past.query.since, past.query.until
     if since is None or until is None:
         return ()
@@ -191,8 +216,6 @@ def window_notes(past: Past, baseline: str, candidate: str, runs: int) -> tuple[
 
 def tabulated(store: Store, query: Query) -> list[Cell]:
     """One cell for each task, outcome and group, however seldom the task was run."""
-    from benchmark_recorder.tabulation import fields_of, tabulate_by
-
     return tabulate_by(store.scan(replace(query, by=()), fields_of(query)), query)
 
 
@@ -205,8 +228,6 @@ def side_by_side(  # noqa: PLR0913, PLR0917
         InvalidQueryError: ``blocks`` or ``block_sd`` is wrong.
         StoreUnavailableError: a pinned file has no runs of the baseline.
     """
-    from benchmark_recorder.cells import BlockQuestion, collect
-
     assert candidate.versions is not None
     (other,) = candidate.versions
     name = baseline if baseline != other else f"{baseline} (baseline)"
@@ -234,3 +255,63 @@ def are_virtual(store: Store, asked: Query, cells: Iterable[Cell]) -> bool:
     """Whether all runs of a question, whose cells are known, are of the harness's virtual time: it knows no blocks."""
     virtual = store.summarize(replace(asked, metadata=(*asked.metadata, VIRTUAL)))
     return sum(cell.n for cell in virtual.cells) == sum(cell.n for cell in cells)
+
+
+def with_parts(store: Store, asked: Query, cells: Cells) -> Cells:
+    """The same cells, and notes on parts that no root stands for.
+
+    Parts whose root has no record were left by a run that never ended, such as a killed one: what they cost is in no
+    figure. Parts that ended after their root are not in its sums. Where there are no parts, one question says so.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    if asked.runs != "roots":
+        return cells
+    about = Query(versions=asked.versions, since=asked.since, until=asked.until, runs="children")
+    parts = store.summarize(about)
+    if not parts.cells:
+        return cells
+    columns = store.scan(about, ("version", "parent_id", "time", "cost"))
+    roots = store.scan(Query(runs="roots"), ("record_id", "time"))
+    ended = dict(zip(roots["record_id"].tolist(), roots["time"].tolist(), strict=True))
+    mine = np.array([ended.get(parent, -1) for parent in columns["parent_id"].tolist()], np.int64)
+    known = np.array([parent in ended for parent in columns["parent_id"].tolist()], np.bool_)
+    notes = []
+    for version in parts.versions:
+        own = columns["version"] == version
+        if not cells.of(version):
+            notes.append(_only_parts(version, int(np.count_nonzero(own))))
+        notes += _unfinished(version, columns, own & ~known)
+        notes += _late(version, int(np.count_nonzero(own & known & (columns["time"] > mine))))
+    return replace(cells, caveats=(*cells.caveats, *notes))
+
+
+def _only_parts(version: str, parts: int) -> StoreNote:
+    sentence = (
+        f"{version} has no runs that match, but {parts:,} that were parts of other runs: they are left out; "
+        'runs="children" (--runs children) asks for them, and root=True records a run of its own inside another.'
+    )
+    return StoreNote("only_parts", sentence, {"version": version, "parts": parts})
+
+
+def _unfinished(version: str, columns: Columns, lost: NDArray[np.bool_]) -> Iterator[StoreNote]:
+    parts = int(np.count_nonzero(lost))
+    if parts:
+        runs, cost = len(set(columns["parent_id"][lost].tolist())), float(np.nansum(columns["cost"][lost]))
+        sentence = (
+            f"{runs:,} run{'' if runs == 1 else 's'} of {version} never ended, as where a program is killed: "
+            f"{parts:,} part{'' if parts == 1 else 's'}, with a known cost of {cost:.4g} USD, "
+            f"{'is' if parts == 1 else 'are'} in no figure."
+        )
+        yield StoreNote("unfinished", sentence, {"version": version, "runs": runs, "parts": parts, "cost": cost})
+
+
+def _late(version: str, parts: int) -> Iterator[StoreNote]:
+    if parts:
+        sentence = (
+            f"{parts:,} part{'' if parts == 1 else 's'} of runs of {version} ended after "
+            f"{'its run' if parts == 1 else 'their runs'}, and {'is' if parts == 1 else 'are'} not in the sums of cost "
+            "and tokens."
+        )
+        yield StoreNote("late_children", sentence, {"version": version, "parts": parts})

@@ -20,7 +20,8 @@ A driver's or the system's own error is the ``__cause__``.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -124,6 +125,15 @@ def preview(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+_SECRET: Final = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=password=)[^&\s]+|(?<=properties=)[^&\s]+", re.IGNORECASE)
+"""A URL's user and password, and its options that hold passwords or tokens."""
+
+
+def without_secrets(text: str) -> str:
+    """The same text with each secret of a URL in it replaced by ``***``."""
+    return _SECRET.sub("***", text)
+
+
 def one_of(name: str, value: object, allowed: Collection[str]) -> str:
     """The value, if it is one of those allowed.
 
@@ -133,3 +143,15 @@ def one_of(name: str, value: object, allowed: Collection[str]) -> str:
     if isinstance(value, str) and value in allowed:
         return value
     raise InvalidQueryError(f"{name}: expected one of {', '.join(allowed)}, got {preview(value)}")
+
+
+def missing(what: str, extra: str) -> MissingDependencyError:
+    """The error where an extra is not installed: what needs it, in words, and the line that installs it."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("benchmark-recorder") or ()
+    except PackageNotFoundError:  # imported from a checkout that is not installed
+        lines = ()
+    wanted = [line.partition(";")[0].strip() for line in lines if line.endswith((f"== '{extra}'", f'== "{extra}"'))]
+    return MissingDependencyError(f"{what}: pip install " + " ".join(f'"{each}"' for each in wanted or [f".[{extra}]"]))

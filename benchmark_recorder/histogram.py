@@ -157,11 +157,7 @@ class Histograms(dict[HistogramKey, Histogram]):
 
 
 def bucket_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The bucket of each value at scale 5; exact at powers of two, elsewhere at most one off.
-
-    Args:
-        values: finite and above 0.
-    """
+    """The bucket of each value, finite and above 0, at scale 5; exact at powers of two, elsewhere at most one off."""
     mantissa, exponent = np.frexp(values)  # a power of two has the mantissa 0.5, whose logarithm is exact
     within = np.floor(np.log2(2 * mantissa) * 2**SCALE).astype(np.int64)
     buckets: NDArray[np.int64] = (exponent.astype(np.int64) - 1) * 2**SCALE + within
@@ -195,12 +191,9 @@ def histograms_from(rows: Iterable[tuple[HistogramKey, float | None, int]], rest
 
 
 def histograms_of(columns: Columns, query: Query, field: str) -> Histograms:
-    """What ``Store.histogram`` returns, of records that match a query already.
+    """What ``Store.histogram`` returns, of the records that match a query.
 
-    Args:
-        columns: ``version``, ``field`` and ``grouping.fields_for(query.by)``.
-        query: what is asked for.
-        field: a column of numbers.
+    The columns are ``version``, ``field`` and ``grouping.fields_for(query.by)``.
     """
     version, values = encode(columns["version"]), columns[field]
     groups = groups_of(query.by, columns)

@@ -86,7 +86,7 @@ class History(Decisions):
             InvalidQueryError: an argument is unknown or wrong.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.versions import versions_of
+        from benchmark_recorder.questions import versions_of
 
         return versions_of(self._asked(), query_of(**query), narrowed=bool(query))
 
@@ -184,9 +184,8 @@ class History(Decisions):
             MissingDependencyError: the extra ``report``, which HTML needs, is not installed.
             StoreError: the store cannot be read.
         """
-        from benchmark_recorder.questions import report_of
+        from benchmark_recorder.questions import names_of, report_of
         from benchmark_recorder.reporting import check_format, render
-        from benchmark_recorder.versions import names_of
 
         check_format(format)
         names = names_of(self._asked(), versions, baseline, query_of(**query))

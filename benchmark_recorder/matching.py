@@ -52,14 +52,7 @@ def matched_tasks(
 def are_matched(
     tasks: Sequence[str], runs: NDArray[np.int64], versions: NDArray[np.int64], asked: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The same as masks.
-
-    Args:
-        tasks: their ids.
-        runs: of each task.
-        versions: in how many versions each one was seen.
-        asked: see ``matched_tasks``.
-    """
+    """``matched_tasks`` as masks, by each task's runs and the number of versions that it was seen in."""
     matched = versions >= 2 if asked > 1 else runs >= 2
     beyond = np.zeros(len(matched), np.bool_)
     if np.count_nonzero(matched) > MAX_MATCHED_TASKS:
@@ -144,12 +137,7 @@ class BeyondTasks:
         labels: Iterable[tuple[str, str, bool, tuple[str | None, ...]]],
         numbers: Mapping[str, Sequence[float]],
     ) -> BeyondTasks:
-        """Rows as they come from anywhere.
-
-        Args:
-            labels: version, task, success and group of each row.
-            numbers: ``NUMBERS`` of each row.
-        """
+        """Rows as they come from anywhere: version, task, success and group of each, and its ``NUMBERS``."""
         versions: dict[str, int] = {}
         tasks: dict[str, int] = {}
         groups: dict[tuple[str | None, ...], int] = {}

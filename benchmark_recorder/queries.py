@@ -1,20 +1,19 @@
-"""Which executions a question is about."""
+"""Which executions a question is about, and what each of them counts as: a run, or part of a unit."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError, one_of, preview
-from benchmark_recorder.identity import task_id_of, timestamp_micros, timestamp_text
-from benchmark_recorder.records import plain_text
+from benchmark_recorder.fields import METADATA_PREFIX, metadata_key
+from benchmark_recorder.records import plain_text, task_id_of, timestamp_micros, timestamp_text
 
 if TYPE_CHECKING:
     from benchmark_recorder.records import Document
-    from benchmark_recorder.units import UnitFilter
 
 Names: TypeAlias = "str | Collection[str] | None"
 """One or several, or no filter."""
@@ -85,8 +84,6 @@ class Query:
 
     def __post_init__(self) -> None:
         if self.unit is not None:
-            from benchmark_recorder.units import unit_key  # recording never needs it
-
             unit_key(self.unit)
 
     @classmethod
@@ -322,3 +319,56 @@ def query_of(**arguments: Any) -> Query:  # noqa: ANN401 - Query.of looks at eac
     if unknown:
         raise InvalidQueryError(f"unknown query argument {', '.join(unknown)}; known are {', '.join(_KNOWN_ARGUMENTS)}")
     return Query.of(**arguments)
+
+
+# Units ---------------------------------------------------------------------------------------------------------------
+#
+# The people, sessions or machines of an experiment, each of which counts once however many runs it has. A unit is a
+# text, a number or a truth value in the metadata. Two are the same where they are equal as JSON: 1 is 1.0, and neither
+# is true.
+
+MAX_UNITS: Final = 1_000_000
+"""Units of all versions and groups of one question together."""
+
+_ENDLESS: Final = frozenset({float("inf"), float("-inf")})
+
+Unit: TypeAlias = "tuple[bool, str | float]"
+"""Whether the value is a truth value, and the value: Python takes true for 1, JSON does not."""
+
+
+class UnitFilter(NamedTuple):
+    """Only the runs of some units, or all others, those without a unit included.
+
+    Attributes:
+        key: of the metadata, whose values are the units.
+        units: some of them.
+        inside: whether theirs are asked for; otherwise all others.
+    """
+
+    key: str
+    units: frozenset[Unit]
+    inside: bool
+
+    def matches(self, metadata: object) -> bool:
+        """Whether a record with this metadata is asked for."""
+        return (unit_of(metadata, self.key) in self.units) == self.inside
+
+
+def unit_of(metadata: Any, key: str) -> Unit | None:  # noqa: ANN401 - what a record has
+    """The unit of a record with this metadata; ``None`` where the key is absent, null, a list or an object."""
+    value = metadata.get(key) if isinstance(metadata, dict) else None
+    if not isinstance(value, str | int | float) or value in _ENDLESS or value != value:  # noqa: PLR0124 - NaN
+        return None
+    return isinstance(value, bool), value
+
+
+def unit_key(unit: str) -> str:
+    """The key of the metadata whose values are the units.
+
+    Raises:
+        InvalidQueryError: it is not such a key.
+    """
+    key = metadata_key(unit) if isinstance(unit, str) else None
+    if not key:
+        raise InvalidQueryError(f"unit: expected {METADATA_PREFIX}<key>, got {preview(unit)}")
+    return key

@@ -1,10 +1,11 @@
-"""The questions that gates and reports ask a store, and what is computed from the answers."""
+"""The questions that reports, groups and lists of versions ask a store, and what is computed from the answers."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
     from benchmark_recorder.queries import Query
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
-    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView
+    from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
     from benchmark_recorder.stores.base import Health, Store
 
 MOST_DURATIONS: Final = 5_000_000
 """Values that percentiles are computed from one by one; beyond, they come from a histogram."""
 
-MOST_NAMED_TASKS: Final = 2000
+MOST_VERSIONS: Final = 50
+"""Of one report or comparison: each of them is a question."""
+
+MOST_NAMED_TASKS: Final = 500
 """Tasks that are followed from week to week, those with the most runs; each is named in the questions."""
 
 
@@ -55,7 +59,7 @@ def report_of(  # noqa: PLR0913
         by: the key of the groups that it also covers, if any.
         baseline: what each other version is compared with; the one before it unless given.
     """
-    from benchmark_recorder.analysis import compare_all, distributions_of, what_to_look_at
+    from benchmark_recorder.analysis import compare_all, compare_each, distributions_of, what_to_look_at
     from benchmark_recorder.comparing import compared_cells
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
@@ -68,12 +72,13 @@ def report_of(  # noqa: PLR0913
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
     summaries = {name: SummaryView.from_result(summary, narrowed=narrowed) for name, (summary, _) in measured.items()}
-    joint = [
-        JointComparisonView.from_result(
-            compare_all(compared_cells(store, replace(asked, versions=(v1, v2)), "auto"), v1, v2), narrowed=narrowed
-        )
-        for v1, v2 in reversed(pairs)  # the newest is what people look for
-    ]
+    # The newest comparison, which people look for, comes first.
+    sides = ((v1, v2, compared_cells(store, replace(asked, versions=(v1, v2)), "auto")) for v1, v2 in reversed(pairs))
+    if baseline is None:
+        found = [compare_all(own, v1, v2) for v1, v2, own in sides]
+    else:
+        found = [*compare_each({v2: own for _, v2, own in sides}, baseline).comparisons.values()]
+    joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})
     # The last few days are compared with the weeks before them.
@@ -90,7 +95,7 @@ def report_of(  # noqa: PLR0913
         attention=tuple(attention[name] for name in names),
         trends=tuple(trends[name] for name in names),
         distributions=tuple(spread[name] for name in names),
-        **({} if by is None else _by(store, names, by_key(asked, by), narrowed=narrowed)),
+        **({} if by is None else _by(store, names, pairs, by_key(asked, by), narrowed=narrowed)),
     )
 
 
@@ -115,45 +120,61 @@ def _failed(store: Store, asked: Query, cells: Mapping[str, Cells]) -> Columns:
 
 
 def _trends(store: Store, asked: Query, cells: Mapping[str, Cells], *, looks_back: bool) -> dict[str, Trend]:
-    """Each version that has cells, week over week: one question about all weeks and versions.
-
-    Args:
-        store: where the records are.
-        asked: which executions.
-        cells: of each version.
-        looks_back: whether the weeks go back as far as a trend does, and not only as far as the cells.
-    """
-    from benchmark_recorder.analysis import WEEK, Caveat, trend_of, week_starts
-    from benchmark_recorder.grouping import period_label
+    """Each version that has cells, week over week, as far back as a trend goes or only as far as the cells."""
+    from benchmark_recorder.analysis import Caveat, trend_of
+    from benchmark_recorder.grouping import DAY
     from benchmark_recorder.reporting.views import worded
 
-    own = [cell for found in cells.values() for cell in found.cells]
-    weekly: dict[int, Cells] = {}
-    if own and not any(found.is_partial for found in cells.values()):
-        # A task that is run once a week has cells of its own only where it is named.
-        since, first = (None, 0) if looks_back else (asked.since, min(cell.first for cell in own))
-        followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)))
-        starts = week_starts(first, max(cell.last for cell in own))
-        answer = store.summarize(_within(replace(followed, by=("week",)), starts[0], starts[-1] + WEEK))
-        weekly = {start: answer.within((period_label("week", start),)) for start in starts}
-    warnings: tuple[Caveat, ...] = ()
-    if any(found.is_partial for found in (*cells.values(), *weekly.values())):
-        # One machine's records are not the trend, and each further question would wait for the store again.
-        weekly = {}
-        warnings = (Caveat("no_trend"),)
     present = time_ns() // 1000
-    return {name: worded(trend_of(name, weekly if cells[name].cells else {}, present, warnings)) for name in cells}
+    end = present + DAY  # a clock may be ahead; what is later than tomorrow has a wrong date
+    own = [cell for found in cells.values() for cell in found.cells]
+    late = {name for name, found in cells.items() if any(cell.last >= end for cell in found.cells)}
+    weekly: dict[int, Cells] = {}
+    if not any(found.is_partial for found in cells.values()):
+        if late:
+            own = [*store.summarize(replace(asked, until=end)).cells]
+        weekly = _weekly(store, asked, own, end, looks_back)
+    partial = any(found.is_partial for found in (*cells.values(), *weekly.values()))
+    trends = {}
+    for name, found in cells.items():
+        # One machine's records are not the trend, and each further question would wait for the store again.
+        warnings = [Caveat("no_trend")] if partial else []
+        if name in late and not partial:
+            future = sum(cell.n for cell in found.cells) - sum(cell.n for cell in own if cell.version == name)
+            last = max(cell.last for cell in found.cells)
+            warnings.append(Caveat("dated_in_future", figures={"version": name, "runs": future, "last": last}))
+        trends[name] = worded(trend_of(name, weekly if found.cells and not partial else {}, present, warnings))
+    return trends
+
+
+def _weekly(store: Store, asked: Query, own: list[Cell], end: int, looks_back: bool) -> dict[int, Cells]:  # noqa: FBT001 - as above
+    """The runs of each week before ``end`` by its start, grouped by day."""
+    from benchmark_recorder.analysis import WEEK, week_starts
+    from benchmark_recorder.grouping import DAY, period_label
+
+    since, first = (None, 0) if looks_back else (asked.since, min((cell.first for cell in own), default=0))
+    starts = week_starts(first, min(end - 1, max((cell.last for cell in own), default=0))) if own else ()
+    if not starts:
+        return {}
+    # A task that is run once a week has cells of its own only where it is named.
+    followed = replace(asked, since=since, own_cells=frozenset(_most_run(own, MOST_NAMED_TASKS)), by=("day",))
+    answer = store.summarize(_within(followed, starts[0], min(end, starts[-1] + WEEK)))
+    week_of = {period_label("day", start + n * DAY): start for start in starts for n in range(7)}
+    parts: defaultdict[int, list[Cell]] = defaultdict(list)
+    for cell in answer.cells:
+        parts[week_of[cell.group[0] or ""]].append(cell)
+    return {start: replace(answer, cells=tuple(parts[start])) for start in starts}
 
 
 def version_names(versions: object) -> list[str]:
-    """The versions of a report.
-
-    Raises:
-        InvalidQueryError: they are not names.
-    """
+    """The versions of a report; ``InvalidQueryError`` if they are not names."""
     names = [versions] if isinstance(versions, str) else list(versions) if isinstance(versions, Iterable) else []
     if not names or not all(isinstance(name, str) and name for name in names):
         raise InvalidQueryError(f"versions: expected the names of one or more versions, got {preview(versions)}")
+    if len(names) > MOST_VERSIONS:
+        raise InvalidQueryError(
+            f"versions: at most {MOST_VERSIONS} can be compared at once, got {len(names):,}; name fewer"
+        )
     return names
 
 
@@ -195,7 +216,7 @@ def _most_run(cells: Iterable[Cell], most: int) -> list[str]:
 
 
 def _within(query: Query, start: int, end: int) -> Query:
-    """The same question about a week, or about the part of it that was asked for."""
+    """The same question about some weeks, or about the part of them that was asked for."""
     return replace(
         query,
         since=start if query.since is None else max(start, query.since),
@@ -203,7 +224,9 @@ def _within(query: Query, start: int, end: int) -> Query:
     )
 
 
-def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> dict[str, Any]:
+def _by(
+    store: Store, names: Sequence[str], pairs: Sequence[tuple[str, str]], asked: Query, *, narrowed: bool
+) -> dict[str, Any]:
     """What a report says of groups."""
     from benchmark_recorder.analysis import compare_slices
     from benchmark_recorder.reporting.comparison_views import SlicedComparisonView
@@ -213,10 +236,10 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
         name: summaries_by(store, name, replace(asked, versions=(name,)), narrowed=narrowed)
         for name in dict.fromkeys(names)
     }
-    pairs = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairwise(names)]
+    sides = [(v1, v2, store.summarize(replace(asked, versions=(v1, v2)))) for v1, v2 in pairs]
     slices = [
         SlicedComparisonView.from_result(compare_slices(cells, v1, v2, metric, by=by), narrowed=narrowed)
-        for v1, v2, cells in pairs
+        for v1, v2, cells in sides
         for metric in ("execution_time", "failure_rate")
     ]
     return {"by": by, "groups": tuple(groups[name] for name in names), "slices": tuple(slices)}
@@ -224,7 +247,7 @@ def _by(store: Store, names: Sequence[str], asked: Query, *, narrowed: bool) -> 
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
-    from benchmark_recorder.parts import with_parts
+    from benchmark_recorder.comparing import with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
     cells = with_parts(store, asked, store.summarize(asked))
@@ -261,15 +284,7 @@ def by_key(query: Query, key: str) -> Query:
 
 
 def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> GroupedSummaries:
-    """The figures of each group of some runs.
-
-    Args:
-        store: where the records are.
-        version: what to call the runs.
-        asked: which executions, by one key.
-        narrowed: whether these are only some of the version's.
-        scope: of the intervals, see ``summarize_version``.
-    """
+    """The figures of each group of some runs under one name; ``asked`` is by one key."""
     from benchmark_recorder.analysis import summarize_version
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.grouping import fields_for, groups_of
@@ -296,3 +311,88 @@ def summaries_by(store: Store, version: str, asked: Query, *, narrowed: bool, sc
         asked.by[0],
         {group: SummaryView.from_result(one, narrowed=narrowed) for group, one in summaries.items()},
     )
+
+
+DAY: Final = 86_400_000_000
+"""In microseconds."""
+
+
+def version_cells(store: Store, asked: Query) -> tuple[Query, Cells, dict[str, tuple[Cell, ...]], int]:
+    """Each version's cells, in the order of the first runs, without those dated later than tomorrow.
+
+    Returns:
+        The question without these, its answer, that by version, and how many runs are left out.
+    """
+    cells, ahead = store.summarize(asked), 0
+    tomorrow = int(datetime.now(UTC).timestamp() * 1e6) + DAY
+    if any(cell.last >= tomorrow for cell in cells.cells):
+        ahead = sum(cell.n for cell in cells.cells)
+        asked = replace(asked, until=tomorrow)
+        cells = store.summarize(asked)
+        ahead -= sum(cell.n for cell in cells.cells)
+    own = {version: cells.of(version) for version in cells.versions}
+    order = sorted(own, key=lambda version: (min(cell.first for cell in own[version]), version))
+    return asked, cells, {version: own[version] for version in order}, ahead
+
+
+def latest(store: Store, asked: Query, number: int) -> list[str]:
+    """The versions whose first runs are the latest, oldest first.
+
+    Raises:
+        InvalidQueryError: there are fewer.
+    """
+    names = [*version_cells(store, asked)[2]][-number:]
+    if len(names) < number:
+        there = f"only {names[0]}" if names else "none"
+        raise InvalidQueryError(f"versions: the latest {number} were asked for, and the store has {there}")
+    return names
+
+
+def names_of(store: Store, versions: object, baseline: str | None, asked: Query) -> list[str]:
+    """The versions of a report, oldest first; the latest two unless named, and a baseline before all others.
+
+    Raises:
+        InvalidQueryError: they are not names, or there are no two versions.
+    """
+    names = latest(store, asked, 2) if versions is None else version_names(versions)
+    if baseline is not None:
+        (baseline,) = version_names(baseline)
+        names = [baseline, *(name for name in names if name != baseline)]
+    return names
+
+
+def versions_of(store: Store, asked: Query, *, narrowed: bool) -> VersionSummaries:
+    """The figures of each version, in the order of the first runs."""
+    from benchmark_recorder.analysis import summarize_version
+    from benchmark_recorder.cells import Cells
+    from benchmark_recorder.comparing import name_notes
+    from benchmark_recorder.reporting.views import SummaryView, VersionSummaries
+
+    asked, cells, own, ahead = version_cells(store, asked)
+    durations: dict[str, Durations] = {}
+    histograms: dict[str, Histogram] = {}
+    if sum(cell.n for cell in cells.cells) <= MOST_DURATIONS:
+        durations = _durations_by_version(store.scan(asked, ("version", "execution_time")))
+    else:
+        histograms = {version: histogram for (version, _), histogram in store.histogram(asked).items()}
+    found = {
+        version: summarize_version(version, Cells(part, cells.caveats), durations.get(version), histograms.get(version))
+        for version, part in own.items()
+    }
+    views = {version: SummaryView.from_result(one, narrowed=narrowed) for version, one in found.items()}
+    return VersionSummaries(views, ahead, (*cells.caveats, *name_notes(own)))
+
+
+def _durations_by_version(columns: Columns) -> dict[str, Durations]:
+    import numpy as np
+
+    from benchmark_recorder.columns import Durations, encode
+
+    coded = encode(columns["version"])
+    order = np.argsort(coded.codes, kind="stable")
+    times = columns["execution_time"][order]
+    starts = np.searchsorted(coded.codes[order], np.arange(len(coded.vocabulary) + 1))
+    return {
+        str(version): Durations.of(times[start:end])
+        for version, start, end in zip(coded.vocabulary, starts[:-1], starts[1:], strict=True)
+    }

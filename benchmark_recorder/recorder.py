@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpac
 
 from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, StoreUnavailableError, preview
 from benchmark_recorder.history import History
-from benchmark_recorder.identity import stamp
 from benchmark_recorder.recording.admission import Admission
 from benchmark_recorder.recording.buffer import WriteBuffer
+from benchmark_recorder.records import stamp
 from benchmark_recorder.stores.base import Health, Store
 
 if TYPE_CHECKING:

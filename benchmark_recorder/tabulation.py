@@ -26,7 +26,7 @@ from benchmark_recorder.cells import (
 from benchmark_recorder.columns import extremes_by, logs_of, means_by, moments_by, ranges_by, routings
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.grouping import Groups, fields_for, groups_of
-from benchmark_recorder.units import MAX_UNITS, Unit, unit_key, unit_of
+from benchmark_recorder.queries import MAX_UNITS, Unit, unit_key, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -75,12 +75,7 @@ UNIT_MEANS: Final = ("time", "log_time", "cost", "log_cost", "success_rate", "ro
 
 
 def cell_of_units(row: Mapping[str, Any], means: Mapping[str, Moments]) -> Cell:
-    """A server's row as a cell of units.
-
-    Args:
-        row: as ``cells.cell_of`` takes it, with ``runs`` and ``shared``.
-        means: the moments of ``UNIT_MEANS``.
-    """
+    """A server's row (see ``cells.cell_of``; with ``runs`` and ``shared``) and ``UNIT_MEANS`` as a cell of units."""
     moments = {**means}
     units = Units(row["runs"], moments.pop("success_rate"), moments.pop("routing_rate"), row["shared"])
     return cell_of({**row, "task_id": None, "success": True, "tasks": 0, "units": units}, moments)

@@ -12,9 +12,7 @@ import msgspec
 from benchmark_recorder.errors import InvalidRecordError, preview
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT
 from benchmark_recorder.fields import Field as RecordField
-from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.plain import is_plain_metadata
-from benchmark_recorder.records import Document, encodable, plain_text
+from benchmark_recorder.records import Document, encodable, is_plain_metadata, plain_text, task_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -230,19 +228,25 @@ def _encodable(text: str, notes: dict[str, None]) -> str:
     return stored
 
 
-def plain_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def plain_json(value: Any, levels: int = -1) -> Any:  # noqa: ANN401 - any JSON
     """JSON of a file as every store can hold it: non-finite numbers as null, lone surrogates as U+FFFD.
 
+    Args:
+        value: the JSON.
+        levels: that it may have; as many as Python can follow if negative.
+
     Raises:
-        RecursionError: it is nested too deeply.
+        RecursionError: it has more levels.
     """
+    if not levels:
+        raise RecursionError
     match value:
         case float():
             return value if isfinite(value) else None
         case str():
             return encodable(value)
         case dict():
-            return {plain_json(key): plain_json(inner) for key, inner in value.items()}
+            return {encodable(key): plain_json(inner, levels - 1) for key, inner in value.items()}
         case list():
-            return [plain_json(inner) for inner in value]
+            return [plain_json(inner, levels - 1) for inner in value]
     return value

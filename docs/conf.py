@@ -31,6 +31,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!benchmark_recorder).*"),
     # keyword arguments, described in words
     (r"py:class", r"benchmark_recorder\.(recorder\._Known|queries\.(Filters|QueryArguments|ComparisonArguments))"),
+    # for replication, not for callers
+    (r"py:class", r"benchmark_recorder\.queries\.UnitFilter"),
     # parts of StoreContract and of History, which show their members
     (r"py:class", r"benchmark_recorder\.(testing\.\w+\.(Groups|Pairs|Units)Contract|decisions\.Decisions)"),
 ]

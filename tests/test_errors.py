@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from benchmark_recorder import errors, extras
+from benchmark_recorder import errors
 from benchmark_recorder.errors import BenchmarkRecorderError, InvalidRecordError
 from tests.pages import ROOT
 
@@ -33,7 +33,7 @@ def test_what_is_missing_comes_with_a_line_that_can_be_installed(
         return installed
 
     monkeypatch.setattr(metadata, "requires", requires)
-    assert str(extras.missing("this needs a", "x")) == f"this needs a: pip install {line}"
+    assert str(errors.missing("this needs a", "x")) == f"this needs a: pip install {line}"
 
 
 def test_no_text_tells_to_install_the_package_from_a_registry() -> None:

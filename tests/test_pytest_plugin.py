@@ -327,12 +327,12 @@ def test_the_plugin_does_not_reduce_the_measured_coverage_of_the_package(pyteste
     pytester.makepyfile(
         test_it="""
         def test_a():
-            import benchmark_recorder.identity
+            import benchmark_recorder.records
         """
     )
-    session(pytester, "--cov=benchmark_recorder.identity", "--cov-report=json")
+    session(pytester, "--cov=benchmark_recorder.records", "--cov-report=json")
     (file,) = json.loads((pytester.path / "coverage.json").read_text())["files"].values()
-    source = (ROOT / "benchmark_recorder" / "identity.py").read_text().splitlines()
+    source = (ROOT / "benchmark_recorder" / "records.py").read_text().splitlines()
     definitions = {number for number, line in enumerate(source, 1) if line.startswith("def ")}
     assert definitions
     assert definitions <= set(file["executed_lines"])

@@ -20,8 +20,8 @@ from benchmark_recorder import (
     StoreError,
     StoreUnavailableError,
 )
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.stores.memory import MemoryStore
 
 

@@ -16,12 +16,20 @@ from benchmark_recorder.cli.data import record as command
 from benchmark_recorder.errors import InvalidQueryError, InvalidRecordError
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, METRIC_FIELDS
 from benchmark_recorder.harness.result import Outcome
-from benchmark_recorder.identity import legacy_record_id, stamp, task_id_of, timestamp_micros, timestamp_text
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.recording.measurement import RECORDED, Measurement
 from benchmark_recorder.recording.tracking import Known
-from benchmark_recorder.records import BenchmarkMetric, known_cost, plain_text
+from benchmark_recorder.records import (
+    BenchmarkMetric,
+    known_cost,
+    legacy_record_id,
+    plain_text,
+    stamp,
+    task_id_of,
+    timestamp_micros,
+    timestamp_text,
+)
 from benchmark_recorder.testing import make_document
 
 

@@ -8,10 +8,9 @@ import pytest
 
 from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.queries import Query
+from benchmark_recorder.queries import MAX_UNITS, Query, unit_of
 from benchmark_recorder.tabulation import fields_of, summarize_columns, tabulate_units
 from benchmark_recorder.testing import make_document
-from benchmark_recorder.units import MAX_UNITS, unit_of
 
 
 def test_each_unit_counts_once_however_many_runs_it_has() -> None:

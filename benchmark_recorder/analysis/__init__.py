@@ -4,21 +4,20 @@
 - ``metrics``: the metrics with their directions and margins, arguments that name a metric, a scope, a margin, and the
   runs of two versions, task by task. ``evidence``: an estimate with its interval and tests.
 - ``means``, ``rates``, ``rate_ratios``: the methods, for durations and costs, for rates and for their ratios;
-  ``fieller``: the interval of a ratio of sums. ``single_runs``: the values of single
-  runs, for ``quantiles`` and ``ranks``.
-- ``measured``: one metric of two versions by the method that fits, ``levels``: the values that its change lies between;
-  ``survivorship``: what failures and timeouts do to times. ``comparison``: its verdict, and each task on its own;
-  ``joint``: the verdict on all metrics, and several versions against one.
-- ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and ``power``, how
-  often a test decides.
-- ``gates``: may a candidate be merged: states and exit codes in CI; by the rule of ``guardrails``, or by the guide's
-  literal ``thresholds``. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
-- ``summary``, ``estimates``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and
+  ``fieller``: the interval of a ratio of sums. ``single_runs``: the values of single runs, and quantiles of them;
+  ``ranks``.
+- ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
+  times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and several
+  versions against one.
+- ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and how often a test
+  decides at that.
+- ``gates``: may a candidate be merged: states and exit codes in CI; by ``guardrails``, the rule of the default policy
+  and the guide's literal one. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
+- ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and
   wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``blocks``: runs that share more than their version, such as a day on one host.
-- ``run_order``: records that were stored twice, and runs that depend on those before. ``confounding``: what may look
-  like a change of the version but is not.
+- ``run_order``: records that were stored twice, and runs that depend on those before.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.
 
 The names below are imported on first use: a question about one version needs no comparison.
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
         what_to_look_at,
     )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
+    from benchmark_recorder.analysis.guardrails import LiteralCheck
     from benchmark_recorder.analysis.joint import EachComparison, JointComparison, compare_all, compare_each
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
     from benchmark_recorder.analysis.slices import Pooled, Slice, SlicedComparison, compare_slices
     from benchmark_recorder.analysis.summary import Repeats, Summary, summarize_version
-    from benchmark_recorder.analysis.thresholds import LiteralCheck
     from benchmark_recorder.analysis.trend import TREND_METRICS, Change, Trend, Week, trend_of, week_starts
     from benchmark_recorder.grouping import WEEK
 
@@ -119,7 +118,7 @@ _HOMES: Final = {
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
-    "LiteralCheck": "thresholds",
+    "LiteralCheck": "guardrails",
     **dict.fromkeys(("EachComparison", "JointComparison", "compare_all", "compare_each"), "joint"),
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
     "Needed": "planning",

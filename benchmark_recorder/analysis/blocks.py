@@ -12,17 +12,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.analysis.evidence import Extra
+from benchmark_recorder.analysis.metrics import log_time_of_successes
 from benchmark_recorder.cells import Cells, Moments, total
 from benchmark_recorder.fields import BLOCK
 from benchmark_recorder.grouping import GAP, begins_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from benchmark_recorder.analysis.metrics import Read
     from benchmark_recorder.cells import Cell
+
+Table: TypeAlias = "Mapping[str | None, Moments]"
+"""A version's runs in a block by task, ``None`` for those that are pooled; empty where it did not run."""
 
 AUTOMATIC: Final = ("hour", "host")
 """The keys that automatic blocks are made of."""
@@ -127,28 +132,56 @@ def between(
         sd: between blocks, where it is known.
         compared: the blocks whose runs are compared; all of them unless given.
     """
-    compared = blocks if compared is None else compared
-    shares = [_shares(compared, version) for version in (v1, v2)]
+    left, right = (
+        [by_task(own, version, log_time_of_successes) for own in (blocks if compared is None else compared)]
+        for version in (v1, v2)
+    )
+    known = None
+    if sd is None:
+        versions = {cell.version for own in blocks for cell in own}
+        known = spread_between(
+            [[by_task(own, version, log_time_of_successes) for own in blocks] for version in versions]
+        )
+    return added(left, right, known, sd)
+
+
+def by_task(own: Sequence[Cell], version: str, read: Read[Moments]) -> Table:
+    """A version's runs in a block."""
+    tasks: defaultdict[str | None, list[Moments]] = defaultdict(list)
+    for cell in own:
+        if cell.version == version and (moments := read(cell)).n:
+            tasks[cell.task_id].append(moments)
+    return {name: Moments.together(moments) for name, moments in tasks.items()}
+
+
+def added(left: Sequence[Table], right: Sequence[Table], known: Extra | None, sd: float | None) -> Between | None:
+    """What blocks add to the variance of a change; ``None`` where that is nothing.
+
+    Args:
+        left: the baseline's runs in each block.
+        right: the candidate's in the same.
+        known: the variance between blocks, where it is known.
+        sd: the standard deviation to take otherwise; ``None`` for the usual one.
+    """
+    shares = [_shares(side) for side in (left, right)]
     if not all(shares):
         return None
-    contrast = math.fsum((shares[1].get(b, 0.0) - shares[0].get(b, 0.0)) ** 2 for b in range(len(compared)))
+    contrast = math.fsum((shares[1].get(b, 0.0) - shares[0].get(b, 0.0)) ** 2 for b in range(len(left)))
     if contrast <= NOTHING:
         return None
     counts = (len(shares[0]), len(shares[1]), len(shares[0].keys() & shares[1].keys()))
-    known = None if sd is not None else spread_between(blocks)
     if known is None:
         sd = USUAL if sd is None else sd
         return Between(Extra(contrast * sd * sd, math.inf), sd, assumed=True, blocks=counts)
     return Between(Extra(contrast * known.variance, known.freedom), math.sqrt(known.variance), False, counts)  # noqa: FBT003
 
 
-def _shares(blocks: Sequence[Sequence[Cell]], version: str) -> dict[int, float]:
-    """Each block's share of a version's successful runs, on the mean over the tasks."""
-    runs: defaultdict[str | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for block, own in enumerate(blocks):
-        for cell in own:
-            if cell.version == version and cell.success and cell.log_time.n:
-                runs[cell.task_id][block] += cell.log_time.n
+def _shares(side: Sequence[Table]) -> dict[int, float]:
+    """Each block's share of a version's runs, on the mean over the tasks."""
+    runs: defaultdict[str | None, dict[int, int]] = defaultdict(dict)
+    for block, tasks in enumerate(side):
+        for name, moments in tasks.items():
+            runs[name][block] = moments.n
     found: defaultdict[int, float] = defaultdict(float)
     for by_block in runs.values():
         for block, n in by_block.items():
@@ -156,21 +189,27 @@ def _shares(blocks: Sequence[Sequence[Cell]], version: str) -> dict[int, float]:
     return dict(found)
 
 
-def spread_between(blocks: Sequence[Sequence[Cell]]) -> Extra | None:
+def spread_between(versions: Iterable[Sequence[Table]]) -> Extra | None:
     """The variance between blocks, pooled over all versions that ran in several; ``None`` where these are too few.
 
     It holds that of the runs in a block, too: a test of blocks' means is right whatever their part of it is.
+
+    Args:
+        versions: the runs of each in each block.
     """
     freedom, variance = 0, 0.0
-    for version in {cell.version for own in blocks for cell in own}:
-        tasks = [found for own in blocks if (found := _by_task(own, version))]
-        if len(tasks) > 1:
-            freedom += len(tasks) - 1
-            variance += (len(tasks) - 1) * _between_means(tasks)
+    for side in versions:
+        named = any(name is not None for tasks in side for name in tasks)
+        # What is pooled is of other tasks in each block, and counts where nothing else is there.
+        tables = [{name: m for name, m in tasks.items() if (name is not None) == named} for tasks in side]
+        tables = [tasks for tasks in tables if tasks]
+        if len(tables) > 1:
+            freedom += len(tables) - 1
+            variance += (len(tables) - 1) * _between_means(tables)
     return Extra(variance / freedom, freedom) if freedom >= ENOUGH and variance > 0 else None
 
 
-def _between_means(blocks: Sequence[Mapping[str, Moments]]) -> float:
+def _between_means(blocks: Sequence[Table]) -> float:
     """The variance between the means of blocks, each freed of the tasks that ran in it, for blocks of average size."""
     names = {name for own in blocks for name in own}
     means = {name: Moments.together([own[name] for own in blocks if name in own]).mean for name in names}
@@ -181,12 +220,3 @@ def _between_means(blocks: Sequence[Mapping[str, Moments]]) -> float:
         for own, n in zip(blocks, sizes, strict=True)
     )
     return square / (runs - math.fsum(n * n for n in sizes) / runs)
-
-
-def _by_task(own: Sequence[Cell], version: str) -> dict[str, Moments]:
-    """The successful runs of a version by task."""
-    tasks: defaultdict[str, list[Moments]] = defaultdict(list)
-    for cell in own:
-        if cell.version == version and cell.success and cell.task_id is not None and cell.log_time.n:
-            tasks[cell.task_id].append(cell.log_time)
-    return {name: Moments.together(moments) for name, moments in tasks.items()}

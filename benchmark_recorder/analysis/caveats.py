@@ -1,19 +1,21 @@
-"""What a reader must know of one version's runs, compared or not."""
+"""What a reader must know of one version's runs, and of a comparison, as codes and figures."""
 
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.analysis.confounding import confounding_caveats
 from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed, Point
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
+from benchmark_recorder.grouping import DAY, GAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmark_recorder.analysis.measured import Measured
+    from benchmark_recorder.analysis.metrics import Counts
     from benchmark_recorder.cells import Cell, Cells, Moments
 
 HEAVY = 0.20
@@ -71,12 +73,13 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
     """All caveats about one comparison, the gravest first; if a side has no runs, only that."""
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
-    found = [*_missing(sides), *store_caveats(cells), *_same(v1, v2)]
-    present = {version: cell for version, cell in sides.items() if cell is not None}
-    if len(present) < len(sides):
+    missing = [unknown_version(version) for version, cell in sides.items() if cell is None]
+    same = [Caveat("same_version", figures={"version": v1})] if v1 == v2 else []
+    found = [*missing, *store_caveats(cells), *same]
+    if missing:
         return tuple(found)
     found += [
-        *confounding_caveats(measured),
+        *(() if same else _confounding(measured)),
         *_empty(measured, v1, v2),
         *_few(measured, v1, v2),
         *_fallback(measured),
@@ -85,20 +88,10 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
         *_survivorship(measured),
         *_fast_failures(measured, cells, v1, v2),
     ]
-    for version, cell in present.items():
-        found += version_caveats(version, cell, measured.metric.figure)
-    return tuple(found)
-
-
-def _missing(sides: Mapping[str, Cell | None]) -> Iterator[Caveat]:
     for version, cell in sides.items():
-        if cell is None:
-            yield unknown_version(version)
-
-
-def _same(v1: str, v2: str) -> Iterator[Caveat]:
-    if v1 == v2:
-        yield Caveat("same_version", figures={"version": v1})
+        if cell is not None:
+            found += version_caveats(version, cell, measured.metric.figure)
+    return tuple(found)
 
 
 def _empty(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
@@ -281,3 +274,117 @@ def _fast_failures(measured: Measured, cells: Cells, v1: str, v2: str) -> Iterat
         if ratio < FAST:
             figures = {"version": version, "ratio": ratio, "v1_failure_rate": rates[0], "v2_failure_rate": rates[1]}
             yield Caveat("fast_failures", figures=figures)
+
+
+# What may look like a change of the version, but is not --------------------------------------------------------------
+
+UNEVEN: Final = 2.0
+"""Times as many runs of the common tasks in one version as in the other before it is said."""
+
+UNITS: Final = (1e-6, 1e-3, 1e3, 1e6)
+"""Factors between units: seconds, milliseconds and microseconds, or dollars and thousandths of them."""
+
+NEAR: Final = math.log(2)
+"""How far each task's factor may be from one of these, on logarithms."""
+
+FEWEST_TASKS: Final = 2
+"""Tasks that must all have changed by such a factor."""
+
+
+def _confounding(measured: Measured) -> Iterator[Caveat]:
+    """All of them, the gravest first; both sides have runs."""
+    if measured.order:
+        yield from measured.order.twice
+    for find in (_texts, _unit, _dependence, _between, _apart, _models, _uneven):
+        yield from find(measured)
+
+
+def _apart(measured: Measured) -> Iterator[Caveat]:
+    """Versions that ran at different times, or on different hosts."""
+    v1, v2 = measured.wholes
+    assert v1 is not None
+    assert v2 is not None
+    names = {"v1": measured.v1, "v2": measured.v2}
+    gap = max(v1.first, v2.first) - min(v1.last, v2.last)
+    if gap > 0 and not _one_session(v1, v2, gap):
+        ends = {"v1_first": v1.first, "v1_last": v1.last, "v2_first": v2.first, "v2_last": v2.last}
+        yield Caveat("not_overlapping", figures=names | ends)
+    if v1.host and v2.host and (v1.host[1] < v2.host[0] or v2.host[1] < v1.host[0]):
+        hosts = {"v1_hosts": sorted({*v1.host}), "v2_hosts": sorted({*v2.host})}
+        yield Caveat("different_hosts", figures=names | hosts)
+
+
+def _one_session(v1: Cell, v2: Cell, gap: int) -> bool:
+    """Whether one version ran right after the other on one host."""
+    hosts = {end for cell in (v1, v2) for end in cell.host or ()}
+    return gap <= GAP and len(hosts) < 2 and max(v1.last, v2.last) - min(v1.first, v2.first) <= DAY
+
+
+def _models(measured: Measured) -> Iterator[Caveat]:
+    left, right = measured.order.models if measured.order else ([], [])
+    if left and right and left != right:
+        figures = {"v1": measured.v1, "v2": measured.v2, "v1_models": left, "v2_models": right}
+        yield Caveat("different_models", figures=figures)
+
+
+def _texts(measured: Measured) -> Iterator[Caveat]:
+    """Ids that stand for more than one task."""
+    texts = measured.order.texts if measured.order else {}
+    if texts:
+        task, own = next(iter(texts.items()))
+        figures = {
+            "tasks": len(texts),
+            "task_ids": list(texts),
+            "task_id": task,
+            "texts": own[:2],
+            "different": len(own),
+        }
+        yield Caveat("several_texts", figures=figures)
+
+
+def _dependence(measured: Measured) -> Iterator[Caveat]:
+    if measured.dependence:
+        correlation, inflation = measured.dependence
+        yield Caveat("autocorrelation", figures={"correlation": correlation, "inflation": inflation})
+
+
+def _between(measured: Measured) -> Iterator[Caveat]:
+    if measured.between:
+        v1, v2, both = measured.between.blocks
+        figures = {"sd": measured.between.sd, "v1": measured.v1, "v2": measured.v2}
+        code = "block_sd_assumed" if measured.between.assumed else "blocks_differ"
+        yield Caveat(code, figures=figures | {"v1_blocks": v1, "v2_blocks": v2, "shared_blocks": both})
+
+
+def _unit(measured: Measured) -> Iterator[Caveat]:
+    """Times or costs that all changed by a factor between units."""
+    if measured.moments is None or measured.metric.compared == "quantiles":
+        return
+    pairs = [(pair.left.mean, pair.right.mean) for pair in measured.moments.pairs]
+    if measured.metric.compared == "sums":
+        pairs = [(math.log(left), math.log(right)) for left, right in pairs if left > 0 and right > 0]
+    factors = [right - left for left, right in pairs]
+    for unit in UNITS:
+        if len(factors) >= FEWEST_TASKS and all(abs(factor - math.log(unit)) < NEAR for factor in factors):
+            figures = {"metric": measured.metric.name, "tasks": len(factors), "factor": math.exp(median(factors))}
+            yield Caveat("another_unit", figures=figures)
+
+
+def _uneven(measured: Measured) -> Iterator[Caveat]:
+    """Common tasks that one version ran far less often: runs that were killed left no record, and so no failure."""
+    counts = measured.counts
+    if measured.metric.counts is None or measured.metric.once or counts is None or not counts.matched:
+        return
+    sides = [[pair.left for pair in counts.pairs], [pair.right for pair in counts.pairs]]
+    runs = [sum(side.n for side in own) for own in sides]
+    fewer = 0 if runs[0] < runs[1] else 1
+    if runs[1 - fewer] < UNEVEN * runs[fewer] or not _as_planned(sides[1 - fewer]):
+        return
+    names = (measured.v1, measured.v2)
+    figures = {"version": names[fewer], "runs": runs[fewer], "other": names[1 - fewer], "other_runs": runs[1 - fewer]}
+    yield Caveat("uneven_runs", figures=figures | {"tasks": len(counts.pairs)})
+
+
+def _as_planned(side: Sequence[Counts]) -> bool:
+    """Whether the version with more runs ran its tasks about equally often, as a suite does."""
+    return max(own.n for own in side) < UNEVEN * min(own.n for own in side)

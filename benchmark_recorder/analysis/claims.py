@@ -207,16 +207,7 @@ def check_claims(  # noqa: PLR0913
     method: str = "log",
     allow_partial: bool = False,
 ) -> ClaimReport:
-    """Hold claims against the runs.
-
-    Args:
-        cells: of both versions.
-        v1: the baseline.
-        v2: the candidate.
-        claims: or texts that ``Claim.parse`` reads.
-        scope: see ``compare``.
-        method: see ``compare``.
-        allow_partial: whether a claim may be shown although a store could not be reached.
+    """Hold claims, or texts for ``Claim.parse``, against the cells of both versions; see ``History.check_claims``.
 
     Raises:
         InvalidQueryError: an unknown scope, or something that is not a claim.

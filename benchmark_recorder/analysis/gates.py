@@ -1,7 +1,7 @@
 """Block, warn, pass, or inconclusive: what CI does with a candidate.
 
 The guide's gates compare point estimates, and block an unchanged version in most runs. The default policy asks for
-evidence: ``guardrails`` has its rule, ``thresholds`` the guide's, which is computed beside it.
+evidence: ``guardrails`` has its rule, and the guide's, which is computed beside it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from benchmark_recorder.analysis.caveats import comparison_caveats, untried
 from benchmark_recorder.analysis.evidence import Fixed, Point
 from benchmark_recorder.analysis.guardrails import (
     GUARDRAILS,
+    TARGET,
     CheckState,
+    LiteralCheck,
     Ruling,
     State,
+    alerts,
+    check_coverage,
     check_margins,
     check_required,
+    check_target,
+    literal_check,
+    literal_state,
     overall,
     rule,
     within_p,
@@ -30,15 +37,6 @@ from benchmark_recorder.analysis.metrics import METRICS, check_method, check_sco
 from benchmark_recorder.analysis.planning import Needed, detectable, pass_aim, what_would_decide
 from benchmark_recorder.analysis.rates import rate_difference
 from benchmark_recorder.analysis.results import Caveat, Result, deferred, defers, finite
-from benchmark_recorder.analysis.thresholds import (
-    TARGET,
-    LiteralCheck,
-    alerts,
-    check_coverage,
-    check_target,
-    literal_check,
-    literal_state,
-)
 from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import one_of
 
@@ -69,6 +67,8 @@ class GateCheck(Result):
         v2_value: the candidate's.
         v1_compared: the baseline's value that ``worsening`` starts from; see ``Comparison``.
         v2_compared: the candidate's.
+        v1_count: runs of the baseline that count.
+        v2_count: the candidate's.
         worsening: the point: a fraction (0.12 is 12% slower or more expensive) or a difference of rates; negative
             where the candidate is better; ``None`` where undefined, as between free and paid.
         bound: the worst that the one-sided 95% bound allows, on the same scale; ``None`` where there is none.
@@ -101,6 +101,8 @@ class GateCheck(Result):
     sentence: str = field(default="", compare=False)
     v1_compared: float | None = None
     v2_compared: float | None = None
+    v1_count: int = 0
+    v2_count: int = 0
 
 
 class GateSettings(TypedDict, total=False):
@@ -190,25 +192,22 @@ def check_gate(  # noqa: PLR0913
     allow_partial: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> GateResult:
-    """Decide on a candidate.
+    """Decide on a candidate by the cells of both versions; see ``History.check_gate``.
 
     Args:
         cells: of both versions.
         baseline: its version.
         candidate: its version.
-        policy: ``"default"`` (evidence and size) or ``"guide"`` (literal thresholds on points; its old name is
-            ``"literal"``).
-        margins: limits by metric, as fractions or differences of rates, in place of ``GUARDRAILS``; a metric that is
-            not among these becomes a guardrail, too.
-        require: guardrails that must pass for the gate to pass; ``REQUIRED`` unless given.
-        on_inconclusive: what an inconclusive gate does: ``"warn"`` (unless given), ``"fail"`` or ``"pass"``.
-        coverage: test coverage in percent, where a report is at hand.
-        scope: see ``compare``; ``"suite"`` unless given.
+        policy: ``"default"`` or ``"guide"`` (its old name is ``"literal"``).
+        margins: in place of those of ``GUARDRAILS``; a metric that is not among these becomes a guardrail, too.
+        require: ``REQUIRED`` unless given.
+        on_inconclusive: ``"warn"`` unless given.
+        coverage: in percent.
+        scope: ``"suite"`` unless given.
         method: see ``compare``.
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
-        target: percent of its time that the candidate must save to be let through without an alert; ``None`` for
-            no alert, but for the guide's 20 with its policy.
-        allow_partial: whether the candidate may pass although a store could not be reached.
+        target: in percent.
+        allow_partial: see there.
         origins: where the settings came from, for the result.
 
     Raises:
@@ -295,6 +294,8 @@ def _checks(
             required=name in required,
             v1_compared=finite(measured[name].levels[0]),
             v2_compared=finite(measured[name].levels[1]),
+            v1_count=measured[name].left[1],
+            v2_count=measured[name].right[1],
             recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()

@@ -80,14 +80,7 @@ def compare_all(
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
 ) -> JointComparison:
-    """Compare two versions on execution time, failures, cost and routing.
-
-    Args:
-        cells: of both.
-        v1: the baseline.
-        v2: the candidate.
-        scope: see ``compare``.
-        margins: by metric, where they differ from the usual ones.
+    """Compare two versions on execution time, failures, cost and routing; margins by metric replace the usual ones.
 
     Raises:
         InvalidQueryError: an unknown scope, or a margin that is not a fraction.
@@ -102,17 +95,7 @@ def compare_each(
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
 ) -> EachComparison:
-    """Compare several candidates with one baseline.
-
-    Args:
-        cells: by candidate, of it and of the baseline.
-        baseline: its version.
-        scope: see ``compare``.
-        margins: by metric, where they differ from the usual ones.
-
-    Raises:
-        InvalidQueryError: an unknown scope, or a margin that is not a fraction.
-    """
+    """Compare several candidates with one baseline, by the cells of each and of the baseline; see ``compare_all``."""
     given = margins or {}
     found = {
         (candidate, metric): compare(own, baseline, candidate, metric, scope=scope, margin=given.get(metric))

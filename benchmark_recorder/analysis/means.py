@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis.evidence import NO_SPREAD, OVER_TASKS, Both, Evidence, Fixed, Point, Student
 from benchmark_recorder.analysis.fieller import Fieller, Quadratic, Within
-from benchmark_recorder.analysis.metrics import Pair
+from benchmark_recorder.analysis.metrics import NO_LEVELS, Pair
+from benchmark_recorder.analysis.results import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_recorder.analysis.metrics import Strata
+    from benchmark_recorder.analysis.metrics import Levels, Strata
     from benchmark_recorder.cells import Moments
 
 
@@ -157,14 +158,9 @@ def over_tasks(differences: Sequence[float]) -> Evidence | None:
 
 
 def sums_by_task(strata: Strata[Moments], scope: str) -> Evidence | None:
-    """The ratio of the sums over the tasks of the mean cost per run: what people pay for the suite.
+    """The ratio of the sums over the tasks of the mean known cost per run: what people pay for the suite.
 
-    Args:
-        strata: known costs in USD; at least one pair.
-        scope: see ``geometric_by_task``.
-
-    Returns:
-        ``None`` where a sum is zero.
+    Scopes as in ``geometric_by_task``; at least one pair; ``None`` where a sum is zero.
     """
     pairs = judged(strata, scope)
     left, right = (sum(m.mean for m in side) for side in _sides(pairs))
@@ -185,16 +181,9 @@ def sums_of_all(strata: Strata[Moments]) -> Evidence | None:
 
 
 def _ratio(pairs: Sequence[Pair[Moments]], left: float, right: float, *, over: bool = False) -> Evidence | None:
-    """The ratio of two sums of means by Fieller's method.
+    """The ratio of two sums of the pairs' means by Fieller's method; ``None`` where nothing varies, or no method fits.
 
-    Args:
-        pairs: whose means make up the sums.
-        left: the baseline's sum.
-        right: the candidate's.
-        over: whether the tasks are the sample, however often they ran.
-
-    Returns:
-        ``None`` where nothing varies, or no method fits.
+    ``over``: whether the tasks are the sample, however often they ran.
     """
     repeated = [] if over else [pair for pair in pairs if not once(pair)]
     singles = pairs if over else [pair for pair in pairs if once(pair)]
@@ -249,12 +238,7 @@ def spread_of_shares(shares: Sequence[tuple[float, float]]) -> tuple[Quadratic, 
     A task's part of the error is in proportion to its weight, its mean share of both sums. The variance is the
     residuals' sum of squares, freed of its bias, and the degrees of freedom are Satterthwaite's (as Bell & McCaffrey
     2002 have them), for tasks whose relative differences vary alike. With equal weights both are those of the paired t.
-
-    Args:
-        shares: of each task in both sums.
-
-    Returns:
-        ``None`` where one task is nearly everything.
+    ``None`` where one task is nearly everything.
     """
     whole = math.fsum(left + right for left, right in shares)
     if not whole > 0:
@@ -286,15 +270,10 @@ def _without_error(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *,
 
 
 def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bool) -> Evidence | None:
-    """Runs without any spread, and the same difference on every task.
+    """Runs without any spread, and the same difference on every task: the estimate.
 
-    Args:
-        estimate: that difference.
-        pairs: both versions' runs of each task.
-        logs: whether these are logarithms, whose spread is relative as it is.
-
-    Returns:
-        ``None`` where there is spread, or a single pair of runs leaves it open whether there is.
+    ``None`` where there is spread, or a single pair of runs leaves it open whether there is. The spread of ``logs`` is
+    relative as it is.
     """
     samples = [m for pair in pairs for m in pair]
     if sum(m.n for m in samples) < 3:
@@ -308,3 +287,16 @@ def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bo
 def _log_splits(left: int, right: int) -> float:
     """The logarithm of the number of ways to split a task's runs among the versions."""
     return math.lgamma(left + right + 1) - math.lgamma(left + 1) - math.lgamma(right + 1)
+
+
+def levels_of_means(strata: Strata[Moments], scope: str, *, logs: bool) -> Levels:
+    """The geometric mean of the tasks' geometric means, or the mean of the tasks' means."""
+    if not (strata.left.n and strata.right.n):
+        return NO_LEVELS
+    sides = (
+        zip(*((pair.left.mean, pair.right.mean) for pair in judged(strata, scope)), strict=True)
+        if strata.matched
+        else ((strata.left.mean,), (strata.right.mean,))
+    )
+    left, right = (ratio_of(fmean(means)) if logs else fmean(means) for means in sides)
+    return left, right

@@ -11,14 +11,12 @@ import numpy as np
 from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.blocks import by_blocks
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
-from benchmark_recorder.analysis.levels import NONE, Levels, levels_of_means, levels_of_rates
 from benchmark_recorder.analysis.metrics import COMMON
-from benchmark_recorder.analysis.quantiles import mixes, quantile_ratio
 from benchmark_recorder.analysis.ranks import Ranked, outlying, rank_shift
 from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.run_order import run_order
-from benchmark_recorder.analysis.single_runs import are_at_hand, read_runs
+from benchmark_recorder.analysis.single_runs import are_at_hand, mixes, quantile_ratio, read_runs
 from benchmark_recorder.analysis.survivorship import survivorship
 from benchmark_recorder.cells import total
 from benchmark_recorder.errors import InvalidQueryError
@@ -48,7 +46,7 @@ class Measured:
         scope: ``"suite"`` or ``"tasks"``.
         left: plain value and count of the baseline.
         right: of the candidate.
-        levels: the two values that the change lies between, see ``levels``; NaN where there are none.
+        levels: the two values that the change lies between, see ``metrics.Levels``; NaN where there are none.
         change: evidence on the change: of logarithms for a ratio, of rates for points; ``None`` where undefined.
         ratio: evidence on the logarithm of v2 over v1.
         moments: what a mean was made from.
@@ -67,7 +65,7 @@ class Measured:
     scope: str
     left: tuple[float, int]
     right: tuple[float, int]
-    levels: Levels
+    levels: metrics.Levels
     change: Evidence | None
     ratio: Evidence | None
     moments: Strata[Moments] | None = None
@@ -176,7 +174,7 @@ def measure(  # noqa: PLR0913
             scope,
             _rate(counts.left),
             _rate(counts.right),
-            levels_of_rates(counts, scope),
+            rates.levels_of_rates(counts, scope),
             rates.rate_difference(counts, scope, once=metric.once),
             rate_ratio(counts, scope, once=metric.once),
             counts=counts,
@@ -190,7 +188,7 @@ def measure(  # noqa: PLR0913
         read = metrics.cost if metric.figure == "cost" else metrics.time
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
-        levels = levels_of_means(moments, scope, logs=metric.compared == "geometric means")
+        levels = means.levels_of_means(moments, scope, logs=metric.compared == "geometric means")
         if metric.compared == "geometric means" and _asks_ranks(cells, v1, v2, scope, method):
             ranked = _by_ranks(cells, v1, v2, metric, auto=method == "auto")
             if ranked is not None:
@@ -199,7 +197,7 @@ def measure(  # noqa: PLR0913
     if metric.of_successes:
         rows, change, between = _by_blocks(cells, v1, v2, metric, scope, moments, _dependent(change, order), order)
         if rows is not moments:
-            moments, levels = rows, levels_of_means(rows, scope, logs=True)
+            moments, levels = rows, means.levels_of_means(rows, scope, logs=True)
     return Measured(
         metric,
         wholes,
@@ -289,7 +287,7 @@ def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: s
 
 def _by_single_runs(
     cells: Cells, v1: str, v2: str, metric: Metric, scope: str
-) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], Levels, Evidence | None]:
+) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], metrics.Levels, Evidence | None]:
     """Runs by task, both plain values, the values that the change lies between, and the change."""
     if metric.compared == "quantiles" and scope == "tasks":
         raise InvalidQueryError(f'scope: {metric.name} is compared on these tasks alone; omit scope="tasks"')
@@ -298,10 +296,12 @@ def _by_single_runs(
     if metric.compared == "quantiles":
         left, right = (_quantile(side.plain, metric.share) for side in (runs.left, runs.right))
         sides = mixes(runs, matched=moments.matched)
-        levels = NONE if sides is None else (sides[0].quantile(metric.share), sides[1].quantile(metric.share))
+        levels = (
+            metrics.NO_LEVELS if sides is None else (sides[0].quantile(metric.share), sides[1].quantile(metric.share))
+        )
         return moments, left, right, levels, None if sides is None else quantile_ratio(*sides, metric)
     left, right = (_average(side.plain) for side in (runs.left, runs.right))
-    return moments, left, right, levels_of_means(moments, scope, logs=False), means.sums(moments, scope)
+    return moments, left, right, means.levels_of_means(moments, scope, logs=False), means.sums(moments, scope)
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> tuple[float, int]:

@@ -148,6 +148,15 @@ def _unnamed(beyond: BeyondTasks | None, v1: str, v2: str, read: Read[S], empty:
 NO_MOMENTS = Moments()
 NO_COUNTS = Counts()
 
+Levels: TypeAlias = tuple[float, float]
+"""The two values that a change lies between: of each version over the same tasks, each with the same weight in both.
+
+Plain means and rates depend on how often each version ran which task, so their difference may have another sign than
+the change that is judged. These never do: ``v2 / v1``, or the difference of rates, is the change.
+"""
+
+NO_LEVELS: Levels = (math.nan, math.nan)
+
 
 def log_time(cell: Runs) -> Moments:
     """Logarithms of the durations above zero."""

@@ -71,12 +71,7 @@ class Percentile:
 
 
 def percentile(ordered: NDArray[np.float64], share: float) -> Percentile:
-    """One percentile.
-
-    Args:
-        ordered: values in rising order.
-        share: 0.95 for the 95th.
-    """
+    """One percentile (0.95: the 95th) of values in rising order."""
     n = len(ordered)
     if not n:
         return Percentile(share, 0, None, 0, ordered)
@@ -99,12 +94,7 @@ class HistogramPercentile(NamedTuple):
 
 
 def percentile_in(histogram: Histogram, share: float) -> HistogramPercentile:
-    """One percentile of values that were too many to be looked at one by one.
-
-    Args:
-        histogram: of the values; there are many, so the normal approximation of the binomial holds.
-        share: 0.95 for the 95th.
-    """
+    """One percentile (0.95: the 95th) of so many values that the normal approximation of the binomial holds."""
     n, found = histogram.count, histogram.quantile(share)
     method = f"from a histogram, error at most {histogram.error:.2%}"
     if found is None:
@@ -162,11 +152,7 @@ class Distribution(Result):
 
 
 def distributions_of(times: Mapping[str, NDArray[np.float64]]) -> dict[str, Distribution]:
-    """How the execution times of some versions are spread, over the same bins.
-
-    Args:
-        times: by version, durations in seconds in any order; what is not finite does not count.
-    """
+    """How the execution times of some versions, in seconds, are spread over the same bins; only finite ones count."""
     known = {version: np.sort(values[np.isfinite(values)]) for version, values in times.items()}
     edges, scale = _edges([values for values in known.values() if len(values)])
     return {

@@ -18,9 +18,18 @@ from benchmark_recorder.analysis.evidence import Both, Student
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.guardrails import ALPHA, GUARDRAILS, on_scale
 from benchmark_recorder.analysis.measured import Measured, is_significant
-from benchmark_recorder.analysis.power import Noise, decided, fewest, shown_beyond, shown_within, smallest
 from benchmark_recorder.analysis.results import Result, finite, ratio_of
-from benchmark_recorder.analysis.spread import Spread, differences_of, spread_of
+from benchmark_recorder.analysis.spread import (
+    Noise,
+    Spread,
+    decided,
+    differences_of,
+    fewest,
+    shown_beyond,
+    shown_within,
+    smallest,
+    spread_of,
+)
 
 if TYPE_CHECKING:
     from benchmark_recorder.analysis.metrics import Metric
@@ -198,15 +207,9 @@ def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
 
 
 def detectable(measured: Measured, limit: float, guardrails: int = len(GUARDRAILS)) -> float | None:
-    """The smallest true worsening that a gate blocks four times in five with these runs.
+    """The smallest true worsening that a gate with these guardrails blocks four times in five with these runs.
 
-    Args:
-        measured: the comparison.
-        limit: of its guardrail.
-        guardrails: of the gate.
-
-    Returns:
-        In the unit of the limit; ``None`` where the error is unknown.
+    In the unit of the limit; ``None`` where the error is unknown.
     """
     spread = spread_of(measured)
     if spread is not None and spread.noise() is not None:

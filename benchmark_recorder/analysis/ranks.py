@@ -116,15 +116,9 @@ MANY: Final = 100_000
 
 
 def rank_shift(left: Values, right: Values, tasks: int) -> Evidence | None:
-    """The shift of the logarithms of durations within numbered tasks that have runs on both sides.
+    """The shift of the logarithms of durations, all above zero, within numbered tasks that have runs on both sides.
 
-    Args:
-        left: the baseline's, all above zero.
-        right: the candidate's.
-        tasks: how many there are.
-
-    Returns:
-        ``None`` where all durations of each task are equal.
+    ``None`` where all durations of each task are equal.
     """
     x, y = np.log(left.value), np.log(right.value)
     least = min(x.min(), y.min())

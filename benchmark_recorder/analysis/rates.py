@@ -23,26 +23,21 @@ from benchmark_recorder.analysis.evidence import (
     normal_tail,
     wilson,
 )
-from benchmark_recorder.analysis.levels import levels_of_rates
 from benchmark_recorder.analysis.means import over_tasks
-from benchmark_recorder.analysis.metrics import Counts
+from benchmark_recorder.analysis.metrics import NO_LEVELS, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.analysis.metrics import Pair, Strata
+    from benchmark_recorder.analysis.metrics import Levels, Pair, Strata
 
 
 def newcombe(left: Limits, right: Limits, rates: Limits, correlation: float = 0.0) -> Limits:
-    """The interval of a difference by squaring and adding the distances to each rate's own limits.
+    """The interval of a difference by squaring and adding the distances of each rate to its own Wilson limits.
 
-    Args:
-        left: Wilson limits of the baseline's rate.
-        right: of the candidate's.
-        rates: both rates.
-        correlation: between the two; 0 for independent ones.
+    Of independent rates the correlation is 0.
     """
     (l1, u1), (l2, u2), (p1, p2) = left, right, rates
     down, up = (p2 - l2, u1 - p1), (u2 - p2, p1 - l1)
@@ -208,15 +203,9 @@ def _sato(stratum: Weighted) -> tuple[float, float]:
 
 
 def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Evidence | None:
-    """The difference of two versions' rates, by the method that fits the runs.
+    """The difference of two versions' rates, by the method that fits the runs; ``None`` where a side is empty.
 
-    Args:
-        strata: runs and hits.
-        scope: ``"suite"`` or ``"tasks"``; see ``means.geometric_by_task``.
-        once: whether a task's repeats that all end alike are one piece of evidence.
-
-    Returns:
-        ``None`` where a side is empty.
+    ``once``: whether a task's repeats that all end alike are one piece of evidence.
     """
     if not (strata.left.n and strata.right.n):
         return None
@@ -256,3 +245,18 @@ def _newcombe(left: float, right: float, n: tuple[int, int], method: str) -> Evi
         return newcombe(wilson(left * n[0], n[0], z), wilson(right * n[1], n[1], z), (left, right))
 
     return Score(right - left, limits, method)
+
+
+def levels_of_rates(strata: Strata[Counts], scope: str) -> Levels:
+    """Mantel-Haenszel's weighted rates within tasks; with the tasks as the sample, their mean rates."""
+    if not (strata.left.n and strata.right.n):
+        return NO_LEVELS
+    if not strata.matched:
+        return strata.left.rate, strata.right.rate
+    weights = [1.0 if scope == "tasks" else p.left.n * p.right.n / (p.left.n + p.right.n) for p in strata.pairs]
+    whole = math.fsum(weights)
+    left, right = (
+        math.fsum(weight * getattr(pair, side).rate for weight, pair in zip(weights, strata.pairs, strict=True)) / whole
+        for side in ("left", "right")
+    )
+    return left, right

@@ -16,7 +16,7 @@ import numpy as np
 from benchmark_recorder.analysis.results import Caveat
 from benchmark_recorder.columns import Durations, distinct, encode
 from benchmark_recorder.grouping import GAP
-from benchmark_recorder.identity import is_made
+from benchmark_recorder.records import is_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

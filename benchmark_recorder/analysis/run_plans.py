@@ -85,22 +85,10 @@ def plan_runs(  # noqa: PLR0913
     margin: float | None = None,
     margins: object = None,
 ) -> RunPlan:
-    """Plan further runs.
+    """Plan further runs by the cells of the versions; see ``History.plan_runs``.
 
-    Args:
-        cells: of the versions.
-        v1: the baseline.
-        v2: the candidate; ``None``, or one without runs, is planned for as if it varied as the baseline does.
-        metric: that is decided on.
-        effect: the true change: a fraction, or points as a fraction. Of the gate: how much worse the candidate is:
-            beyond the margin it is to be blocked, within it (0 is unchanged) it is to pass. Of a verdict: in either
-            direction. Of a claim: the improvement that is claimed and to be told from none.
-        power: how often the decision is to be reached: above 0.05, below 1.
-        decision: ``"gate"``: adjusted for its guardrails (Holm), with its margin; ``"verdict"``: any but
-            "inconclusive"; ``"claim"``.
-        scope: see ``compare``.
-        margin: of the verdict or the gate; its usual one unless given.
-        margins: all limits of the gate, where they differ from the usual ones.
+    A gate's decision is adjusted for its guardrails (Holm); ``margins`` are all limits of the gate, where they differ
+    from the usual ones. A verdict is any but "inconclusive".
 
     Raises:
         InvalidQueryError: an argument is unknown or out of range, or no number of runs decides at that effect.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from benchmark_recorder.analysis.caveats import unknown_version
-from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, Ruling, overall, rule
+from benchmark_recorder.analysis.guardrails import GUARDRAILS, REQUIRED, THRESHOLDS, Ruling, overall, rule
 from benchmark_recorder.analysis.means import geometric, sums
 from benchmark_recorder.analysis.metrics import METRICS, Counts, Pair, Strata, check_scope
 from benchmark_recorder.analysis.planning import blocked_from
@@ -36,7 +36,6 @@ from benchmark_recorder.analysis.splits import (
 )
 from benchmark_recorder.analysis.spread import Spread, of_means, of_rates
 from benchmark_recorder.analysis.survivorship import CONFIRMED, RISEN, failures_rise, van_elteren
-from benchmark_recorder.analysis.thresholds import THRESHOLDS
 from benchmark_recorder.cells import Moments
 from benchmark_recorder.errors import InvalidQueryError
 
@@ -107,14 +106,9 @@ class SelfTest(Result):
 def selftest(
     columns: Mapping[str, NDArray[Any]], version: str, *, splits: int = 2000, seed: int = 0, scope: str = "suite"
 ) -> SelfTest:
-    """Run the gate on a version against itself.
+    """Run the gate on a version against itself, by ``SELFTEST_FIELDS`` of exactly its runs; see ``History.selftest``.
 
-    Args:
-        columns: ``SELFTEST_FIELDS`` of exactly that version's runs.
-        version: its name.
-        splits: of each kind; fewer are made of histories beyond 100,000 runs.
-        seed: the same one gives the same answer.
-        scope: see ``compare``.
+    Fewer splits than asked for are made of histories beyond 100,000 runs.
 
     Raises:
         InvalidQueryError: an unknown scope, or a number of splits that is not at least 1.

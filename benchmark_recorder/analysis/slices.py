@@ -123,20 +123,7 @@ def compare_slices(  # noqa: PLR0913
     scope: str = "suite",
     margin: float | None = None,
 ) -> SlicedComparison:
-    """Compare two versions in each group of their runs.
-
-    Args:
-        cells: of both, grouped by ``by``.
-        v1: the baseline.
-        v2: the candidate.
-        metric: see ``compare``.
-        by: the key that the cells are grouped by.
-        scope: see ``compare``.
-        margin: see ``compare``.
-
-    Raises:
-        InvalidQueryError: see ``compare``.
-    """
+    """Compare two versions in each group of their runs, by cells that are grouped by ``by``; see ``compare``."""
     spec = metric_named(metric)
     check_scope(scope)
     reach = check_margin(margin, spec)

@@ -106,14 +106,9 @@ def is_timeout(error_type: str | None) -> bool:
 def worst_rank(columns: Mapping[str, NDArray[Any]], v1: str, v2: str, *, by_task: bool) -> float:
     """One-sided p-value of "the candidate is not faster", with failures as the slowest runs of all.
 
-    The ranks are those within each task, weighted by 1 / (runs + 1) as van Elteren has them. With one task it is the
-    rank test of Mann & Whitney, in its normal form with correction for ties and continuity.
-
-    Args:
-        columns: ``RANKED``.
-        v1: the baseline.
-        v2: the candidate.
-        by_task: whether tasks are compared with themselves; otherwise all runs are.
+    The ranks are those within each task, weighted by 1 / (runs + 1) as van Elteren has them, or of all runs together.
+    With one task it is the rank test of Mann & Whitney, in its normal form with correction for ties and continuity.
+    The columns are ``RANKED``.
     """
     version, task = columns["version"], columns["task_id"]
     time = np.where(columns["success"].astype(np.bool_), columns["execution_time"].astype(np.float64), math.inf)

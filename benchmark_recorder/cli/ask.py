@@ -10,6 +10,7 @@ from benchmark_recorder.cli.options import (
     AllowPartial,
     AsJSON,
     By,
+    Latest,
     OptionalBaseline,
     OptionalCandidates,
     OptionalVersion,
@@ -88,7 +89,7 @@ def show(
     if version is None:
         (version,) = latest(history, 1, query)
     if by is not None:
-        from benchmark_recorder.reporting.slice_pages import groups_page
+        from benchmark_recorder.reporting.version_pages import groups_page
 
         groups = history.get_historical_metrics(version, by=by, scope=scope, **query)
         listed = [{"group": group, "summary": summary} for group, summary in groups.items()]
@@ -112,6 +113,7 @@ def compare(  # noqa: PLR0913 - options
     *,
     v1: OptionalBaseline = None,
     v2: OptionalCandidates = None,
+    number: Latest = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -131,9 +133,10 @@ def compare(  # noqa: PLR0913 - options
     from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
     from benchmark_recorder.reporting.comparison_views import task_texts
 
+    if v1 is not None and number:
+        raise typer.BadParameter("name versions, or give --latest, not both", param_hint="--latest")
     if v1 is None:
-        v1, newest = latest(history, 2, query)
-        v2 = [newest]
+        v1, *v2 = latest(history, number or 2, query)
     if not v2:
         raise typer.BadParameter("name two versions, or none for the latest two", param_hint="V2")
     if len(v2) > 1:
@@ -145,7 +148,7 @@ def compare(  # noqa: PLR0913 - options
     (candidate,) = v2
     check_different(v1, candidate)
     if by is not None:
-        from benchmark_recorder.reporting.slice_pages import slices_page
+        from benchmark_recorder.reporting.comparison_pages import slices_page
 
         sliced = history.compare_versions(
             v1, candidate, metric or "execution_time", by=by, scope=scope, margin=margin, **query
@@ -213,7 +216,7 @@ def report(  # noqa: PLR0913 - options
     versions: Annotated[
         list[str] | None, typer.Argument(metavar="[VERSION]...", help="Oldest first; default: the latest two.")
     ] = None,
-    number: Annotated[int | None, typer.Option("--latest", metavar="N", min=1, help="The latest N versions.")] = None,
+    number: Latest = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="NAME", help="Compare each with this version, not with the one before.")
     ] = None,

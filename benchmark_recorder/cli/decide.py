@@ -159,13 +159,16 @@ def gate(  # noqa: PLR0913 - options
     ] = None,
     output: Output = "-",
     comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
+    comment_id: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the comment is about; default: the job, V1 and filters.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
     Worse is slower, failing more or costing more, beyond the margin.
     """
-    from benchmark_recorder.reporting.ci import gate_comment
+    from benchmark_recorder.reporting.ci import gate_comment, gated_name
 
     if baseline_days is None and baseline_file is None:
         check_different(v1, v2)
@@ -187,7 +190,8 @@ def gate(  # noqa: PLR0913 - options
     form = "json" if as_json else form_of(format, output, FORMS, "text")
     write_text(_text(result, form), output, history.store)
     if comment is not None:
-        write_text(gate_comment(result), comment, history.store, "--comment")
+        gated = comment_id or gated_name(v1, query, os.environ)
+        write_text(gate_comment(result, gated, os.environ), comment, history.store, "--comment")
     _annotate(result)
     if result.state == "no_data":
         no_data(history.store, [v2] if baseline_file else [v1, v2])

@@ -1,4 +1,4 @@
-"""``doctor``, ``prune`` and ``vertex``: is the store sound, and how large is it?"""
+"""``doctor``, ``prune``, ``rename-version`` and ``vertex``: is the store sound, and what is in it?"""
 
 import shlex
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ import typer
 
 from benchmark_recorder.cli.app import app, complain, confirm
 from benchmark_recorder.cli.options import AsJSON, resolved
-from benchmark_recorder.cli.output import interruptible, print_json, records
+from benchmark_recorder.cli.output import interruptible, no_data, print_json, records
 from benchmark_recorder.codes import Code
-from benchmark_recorder.errors import InvalidQueryError, StoreError
+from benchmark_recorder.errors import InvalidQueryError, StoreError, without_secrets
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.escaping import terminal
 from benchmark_recorder.settings import Settings, effective_settings
 from benchmark_recorder.stores.base import Store
+from benchmark_recorder.stores.cursors import cursor_files_of
 from benchmark_recorder.stores.json_file import JSONFileStore
-from benchmark_recorder.stores.urls import without_secrets
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 WHOLE: Final = "the file is replaced as a whole or not at all; re-running is safe"
@@ -140,26 +140,68 @@ def prune(
     before: Annotated[
         str | None, typer.Option(metavar="TIME", help="Remove records from before this time (ISO 8601).")
     ] = None,
+    version: Annotated[str | None, typer.Option(metavar="NAME", help="Remove records of this version.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it, only count them.")] = False,
 ) -> None:
-    """Permanently remove old records from the file."""
-    if (older_than is None) == (before is None):
+    """Permanently remove old records, or those of a version, from the file."""
+    if older_than is not None and before is not None:
         raise typer.BadParameter("give either --older-than or --before")
+    if older_than is None and before is None and version is None:
+        raise typer.BadParameter("give --older-than, --before or --version")
     try:
         limit = Query.of(since=before, last_days=older_than).since
     except InvalidQueryError as error:
         option = "--older-than" if before is None else "--before"
         raise InvalidQueryError(f"{option}:{str(error).partition(':')[2]}") from error
-    assert limit is not None
-    store = _json_file(recorder.store)
+    store = _json_file(recorder.store) if version is None else _own_file(recorder.store)
+    count = 0 if yes and version is None else _count(store, version, limit)
+    if version is not None and not count:
+        no_data(store, [version])
     if yes:
         with interruptible(WHOLE):
-            removed = store.prune(limit)
+            removed = store.prune(limit, version=version)
         confirm(f"removed {records(removed)} from {terminal(store.name)}")
         return
-    old = len(store.scan(Query(until=limit, runs="all"), ("version",))["version"])
-    verb, them = ("is", "it") if old == 1 else ("are", "them")
-    typer.echo(f"{records(old)} in {terminal(store.name)} {verb} that old; remove {them} for good with --yes")
+    (verb, them), of_version = ("is", "it") if count == 1 else ("are", "them"), f"of version {version}"
+    which = (
+        terminal(of_version)
+        if limit is None
+        else "that old"
+        if version is None
+        else f"that old and {terminal(of_version)}"
+    )
+    typer.echo(f"{records(count)} in {terminal(store.name)} {verb} {which}; remove {them} for good with --yes")
+
+
+@app.command("rename-version", epilog="Example: benchmark-recorder rename-version v1.0 v1 --yes")
+@resolved
+def rename_version(
+    recorder: BenchmarkRecorder,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Its name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that its records get.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Rename it; without it, only count its records.")] = False,
+) -> None:
+    """Give all records of a version another version's name in the file."""
+    store = _own_file(recorder.store)
+    count, there = _count(store, old), _count(store, new)
+    if old == new:
+        raise typer.BadParameter("the same name twice", param_hint="NEW")
+    if not count:
+        no_data(store, [old])
+    if there:
+        complain(f"{new} has {records(there)} already: nothing will tell them apart from those of {old}")
+    if yes:
+        with interruptible(WHOLE):
+            renamed = store.rename_version(old, new)
+        confirm(f"renamed {records(renamed)} from {terminal(old)} to {terminal(new)} in {terminal(store.name)}")
+    else:
+        typer.echo(f"{records(count)} in {terminal(store.name)}: rename with --yes")
+
+
+def _count(store: JSONFileStore, version: str | None, before: int | None = None) -> int:
+    versions = None if version is None else (version,)
+    return len(store.scan(Query(versions=versions, until=before, runs="all"), ("version",))["version"])
 
 
 def _json_file(store: Store) -> JSONFileStore:
@@ -167,6 +209,19 @@ def _json_file(store: Store) -> JSONFileStore:
     store = getattr(store, "journal", store)
     if not isinstance(store, JSONFileStore):  # a third party's store
         raise typer.BadParameter(f"{terminal(store.name)} is not a JSON file: this command works on JSON files only")
+    return store
+
+
+def _own_file(store: Store) -> JSONFileStore:
+    """The file that has all records of a version: the store itself."""
+    if not isinstance(store, JSONFileStore):
+        raise typer.BadParameter(
+            f"{terminal(store.name)} is not a JSON file, and versions are renamed and removed in JSON files only: use "
+            "the server's own tools (the field is called version), or copy the records first: benchmark-recorder sync "
+            "--from URL --to FILE"
+        )
+    for cursor in filter(None, (file.read() for file in cursor_files_of(store.name))):
+        complain(f"what was delivered to {cursor.remote} stays there as it is")
     return store
 
 
@@ -189,7 +244,7 @@ def vertex() -> None:
     """
 
 
-@commands.command(epilog="Example: benchmark-recorder vertex setup --project genesis-production --dry-run")
+@commands.command(epilog="Example: benchmark-recorder vertex setup --project my-project --dry-run")
 def setup(  # noqa: PLR0913 - options
     ctx: typer.Context,
     project: Project,
@@ -211,7 +266,7 @@ def setup(  # noqa: PLR0913 - options
             typer.echo(line) if dry_run else confirm(line)
 
 
-@commands.command(epilog="Example: benchmark-recorder vertex check --project genesis-production")
+@commands.command(epilog="Example: benchmark-recorder vertex check --project my-project")
 def check(  # noqa: PLR0913 - options
     ctx: typer.Context,
     project: Project,

@@ -30,6 +30,7 @@ OptionalCandidates = Annotated[
     list[str] | None, typer.Argument(metavar="[V2]...", help="Candidate, or several; default: the latest.")
 ]
 OptionalVersion = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Version; default: the latest.")]
+Latest = Annotated[int | None, typer.Option("--latest", metavar="N", min=1, help="The latest N versions.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
 Scope = Annotated[
     Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")
@@ -157,9 +158,9 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def latest(history: History, number: int, query: Mapping[str, Any]) -> list[str]:
     """The latest versions, said on stderr, where a command was given no names."""
-    from benchmark_recorder import versions
+    from benchmark_recorder.questions import latest
 
-    names = versions.latest(completed(history.store), Query.of(**query), number)
+    names = latest(completed(history.store), Query.of(**query), number)
     say_aside(f"latest: {' '.join(map(terminal, names))}")
     return names
 

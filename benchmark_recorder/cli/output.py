@@ -14,6 +14,7 @@ import typer
 
 from benchmark_recorder.cli.app import complain
 from benchmark_recorder.codes import Code
+from benchmark_recorder.errors import preview
 from benchmark_recorder.exchange import holds
 from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
@@ -101,7 +102,10 @@ def no_data(store: Store, versions: Sequence[str] = ()) -> NoReturn:
     Raises:
         typer.Exit: always.
     """
-    known = sorted({cell.version for cell in store.summarize(Query(runs="all")).cells})
+    firsts: dict[str, int] = {}
+    for cell in store.summarize(Query(runs="all")).cells:
+        firsts[cell.version] = min(cell.first, firsts.get(cell.version, cell.first))
+    known = sorted(firsts, key=lambda version: (firsts[version], version))
     unknown = [version for version in dict.fromkeys(versions) if version not in known]
     if isinstance(store, JSONFileStore) and not store.path.exists():
         complain(f"{store.name}: there is no such file")
@@ -109,10 +113,22 @@ def no_data(store: Store, versions: Sequence[str] = ()) -> NoReturn:
         complain(f"there are no records in {store.name}")
     elif unknown:
         which = f"version {_named(unknown)}" if len(unknown) == 1 else f"the versions {_named(unknown)}"
-        complain(f"there are no runs of {which} in {store.name}; there are {_named(known)}")
+        older = len(known) - MOST_NAMED
+        there = f"{_named(known[-MOST_NAMED:])}{f' and {older:,} older ones' if older > 0 else ''}"
+        complain(f"there are no runs of {which} in {store.name}; there are {there}{''.join(_hints(unknown, known))}")
     else:
         complain(f"no records match in {store.name}")
     raise typer.Exit(Code.NO_DATA)
+
+
+def _hints(unknown: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    """What was probably meant by names that no version has."""
+    if "latest" in unknown:
+        yield "; for the latest, leave the name out"
+    for name in unknown:
+        for other in known:
+            if name.split() == other.split():
+                yield f"; {preview(name)} and {preview(other)} differ by blanks only"
 
 
 def _named(names: Sequence[str]) -> str:
@@ -216,6 +232,8 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
 @contextmanager
 def _replacing(target: Path) -> Iterator[TextIO]:
     """A new file that takes the target's place, and its permissions, at the end."""
+    if target.is_symlink():  # a circle of links: before Python 3.13 to resolve it has failed
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import InvalidRecordError, preview
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS
-from benchmark_recorder.identity import keyed_record_id, task_id_of, timestamp_text
+from benchmark_recorder.records import keyed_record_id, task_id_of, timestamp_text
 from benchmark_recorder.validation import admit, plain_json
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ SPELLINGS: Final[Mapping[str, str]] = {
 """Other spellings of a field: those of ``record_execution`` and of the command line."""
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+MAX_FIELD_DEPTH: Final = 90
+"""Levels of a field: MongoDB takes 100 for a whole record, and how many Python can follow differs by its release."""
 
 REQUIRED: Final = ("version", "execution_time", "success", "timestamp")
 
@@ -112,7 +115,8 @@ def prepared(entry: Entry, version: str | None) -> Entry:
         given["version"] = version
     try:
         plain = {
-            plain_json(name): value if isinstance(value, float) else plain_json(value) for name, value in given.items()
+            plain_json(name): value if isinstance(value, float) else plain_json(value, MAX_FIELD_DEPTH)
+            for name, value in given.items()
         }
     except RecursionError as error:
         raise wrong(entry.place, "a field is nested too deep") from error

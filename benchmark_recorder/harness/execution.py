@@ -130,16 +130,10 @@ class Timing:
 
 
 async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None, clock: Clock) -> Timing:  # noqa: ASYNC109
-    """Let an orchestrator do a task.
+    """Let an orchestrator do a copy of a task; at the timeout, in seconds, it is cancelled.
 
     An exception is an outcome, and so is a timeout; a cancellation of this call, ``KeyboardInterrupt`` and
     ``SystemExit`` pass on.
-
-    Args:
-        orchestrator: what does it.
-        task: what to do; the orchestrator gets a copy.
-        timeout: seconds until it is cancelled; ``None`` for never.
-        clock: what times it.
     """
     started = clock.now()
     call = asyncio.create_task(_attempt(orchestrator, deepcopy(task), clock))

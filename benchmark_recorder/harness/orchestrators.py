@@ -24,14 +24,10 @@ class CommandError(Exception):
 
 
 class FunctionOrchestrator:
-    """A function as an orchestrator.
+    """A function from a task to a result as an orchestrator.
 
     An async function is awaited. A plain function runs in a thread of its own, so that it cannot block the run; at its
     timeout the thread is left behind, because Python cannot stop it.
-
-    Args:
-        version: the version of its records.
-        function: takes a task, returns a result.
     """
 
     def __init__(self, version: str, function: Callable[[Task], Any]) -> None:

@@ -328,12 +328,9 @@ def _seconds(name: str, value: object) -> float | None:
 def progress_bar(
     total: int | None, counted: str = "executions", *, shown: bool | None = None
 ) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with how many more are done.
+    """Yield a function to call with how many more are done, of a total that may be unknown.
 
-    Args:
-        total: how many there are, or ``None`` if unknown.
-        counted: what they are.
-        shown: whether to show a bar on stderr; by default where that is a terminal.
+    A bar is shown on stderr where that is a terminal, unless ``shown`` says otherwise.
     """
     if shown is None:
         shown = sys.stderr is not None and sys.stderr.isatty()  # a program without a console has no stderr

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, preview
 from benchmark_recorder.fields import FIELDS
-from benchmark_recorder.identity import keyed_record_id, stamp, task_id_of, timestamp_text
-from benchmark_recorder.plain import are_plain, is_plain
 from benchmark_recorder.recording.commit import find_commit
+from benchmark_recorder.records import are_plain, is_plain, keyed_record_id, stamp, task_id_of, timestamp_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,12 +14,7 @@ GIT_SECONDS: Final = 2.0
 
 
 def ask_git(directory: Path, *arguments: str) -> str | None:
-    """What git prints; ``None`` where it is not installed, fails, or takes too long.
-
-    Args:
-        directory: where it runs.
-        arguments: the command and its options.
-    """
+    """What a git command prints; ``None`` where git is not installed, fails, or takes too long."""
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(  # noqa: S603 - no word comes from outside
@@ -36,11 +31,7 @@ def ask_git(directory: Path, *arguments: str) -> str | None:
 
 
 def is_dirty(directory: Path) -> bool | None:
-    """Whether tracked files differ from the commit that is checked out; ``None`` where git does not say.
-
-    Args:
-        directory: in the checkout.
-    """
+    """Whether tracked files differ from the commit that is checked out; ``None`` where git does not say."""
     changes = ask_git(directory, "status", "--porcelain", "--untracked-files=no")
     return None if changes is None else bool(changes)
 

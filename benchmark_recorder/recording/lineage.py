@@ -7,7 +7,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.identity import stamp
+from benchmark_recorder.records import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +26,8 @@ _NOTHING: Final[Figures] = (None,) * len(SUMMED)
 class Lineage:
     """A run among those around it and inside it.
 
-    Args:
-        place: the same for all runs whose records meet in one store: only these have to do with each other.
-
     Attributes:
-        place: as above.
+        place: the same for all runs whose records meet in one store: only these have to do with each other.
         outer: the run around it in its context, of any store.
         parent: the run that it is a part of.
         ended: whether it is over.

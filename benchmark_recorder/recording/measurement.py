@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from benchmark_recorder.errors import InvalidRecordError
-from benchmark_recorder.identity import keyed_record_id, task_id_of
 from benchmark_recorder.recording.lineage import SUMMED, Lineage, figures_of
+from benchmark_recorder.records import keyed_record_id, task_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

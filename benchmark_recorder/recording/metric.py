@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import InvalidRecordError, preview
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS
-from benchmark_recorder.identity import stamp, timestamp_text
+from benchmark_recorder.records import stamp, timestamp_text
 from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:

@@ -30,12 +30,9 @@ _INTERVAL: Final = 60.0
 
 
 def salvaged(admit: Callable[..., T], arguments: Mapping[str, Any], instead: Mapping[str, Any]) -> tuple[T, list[str]]:
-    """What ``admit`` makes of the arguments without those that it refuses, and the names of these.
+    """What ``admit`` makes of a run's arguments without those that it refuses, and the names of these.
 
-    Args:
-        admit: takes the arguments of ``record_execution``.
-        arguments: the run's.
-        instead: values of arguments that cannot be left out.
+    ``instead`` has values of arguments that cannot be left out.
 
     Raises:
         InvalidRecordError: not even those values are right.

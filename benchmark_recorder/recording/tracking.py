@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypedDict, TypeVar, cast
 
 from benchmark_recorder.log import logger
+from benchmark_recorder.recording.lineage import current
 from benchmark_recorder.recording.measurement import RECORDED
-from benchmark_recorder.recording.streams import async_streams, awaited, followed, streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
 
     from benchmark_recorder.recording.measurement import Measurement
 
@@ -118,3 +121,201 @@ class Known(TypedDict, total=False):
     input_tokens: int | None
     output_tokens: int | None
     idempotency_key: str | None
+
+
+# Work that is handed back before it is done --------------------------------------------------------------------------
+#
+# It is measured to its end, and parts of the run begin only in its own code.
+
+Note: TypeAlias = "Callable[[Measurement, object], None]"
+"""Takes a result, and sets what it says about the run."""
+
+_FROM_GENERATORS = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)  # noqa: SLF001 - no public names
+
+
+def followed(run: Measurement, result: Any, note: Note) -> Any:  # noqa: ANN401, PLR0911 - one case a kind of work
+    """A call's result; the run ends now if the work is done, or else when it is.
+
+    Of context managers only those that are made of a generator are work to be done: other ones, such as an open file,
+    are results.
+    """
+    if inspect.isgenerator(result):
+        return streams(lambda: (run, result), note)()
+    if inspect.isasyncgen(result):
+        return async_streams(lambda: (run, result))()
+    if inspect.iscoroutine(result):
+        return awaited(run, result, note)
+    if isinstance(result, _FROM_GENERATORS):
+        body: Any = result.gen
+        streaming: Any = async_streams if inspect.isasyncgen(body) else streams
+        result.gen = streaming(lambda: (run, body), note, around=True)()
+        return result
+    if callable(getattr(result, "add_done_callback", None)):
+        result.add_done_callback(lambda future: _end_with(run, future, note))
+        return result
+    if isinstance(result, Awaitable):
+        return _Handle(run, result, note)
+    note(run, result)
+    run.end()
+    return result
+
+
+async def awaited(run: Measurement, work: Awaitable[Any], note: Note) -> Any:  # noqa: ANN401
+    """What the work gives; the run ends with it."""
+    try:
+        with _inside(run):
+            result = await work
+    except BaseException as error:
+        run.end(error)
+        raise
+    return followed(run, result, note)
+
+
+def streams(
+    start: Callable[..., tuple[Measurement, Generator[Any, Any, Any]]], note: Note, *, around: bool = False
+) -> Callable[..., Generator[Any, Any, Any]]:
+    """A generator function whose generators do what another one does, each measured to its end.
+
+    Args:
+        start: the run and the generator, from the arguments of a call, at the first step.
+        note: see ``Note``; of what the generator returns.
+        around: whether the consumer's code between two steps is inside the run, as in the block of a context manager.
+    """
+
+    def stream(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401
+        run, work = start(*arguments, **keywords)
+        step: Callable[[Any], Any] = work.send
+        given: Any = None
+        try:
+            while True:
+                try:
+                    with _inside(run):
+                        item = step(given)
+                except StopIteration as end:
+                    note(run, end.value)
+                    run.end()
+                    return end.value
+                try:
+                    with _around(run, around):
+                        given = yield item
+                    step = work.send
+                except GeneratorExit:
+                    with _inside(run):
+                        work.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - the generator's to handle
+                    step, given = work.throw, error
+        except BaseException as error:
+            run.end(error)
+            raise
+
+    return stream
+
+
+def async_streams(
+    start: Callable[..., tuple[Measurement, AsyncGenerator[Any, Any]]],
+    _note: Note | None = None,
+    *,
+    around: bool = False,
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """The same for asynchronous generators, which return nothing."""
+
+    async def stream(*arguments: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401
+        run, work = start(*arguments, **keywords)
+        step: Callable[[Any], Awaitable[Any]] = work.asend
+        given: Any = None
+        try:
+            while True:
+                try:
+                    with _inside(run):
+                        item = await step(given)
+                except StopAsyncIteration:
+                    run.end()
+                    return
+                try:
+                    with _around(run, around):
+                        given = yield item
+                    step = work.asend
+                except GeneratorExit:
+                    with _inside(run):
+                        await work.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - the generator's to handle
+                    step, given = work.athrow, error
+                    if not around and type(error).__name__ == "CancelledError":
+                        run.end()  # its consumer has left, and the loop, which would close it, ends as well
+        except BaseException as error:
+            run.end(error)
+            raise
+
+    return stream
+
+
+@contextlib.contextmanager
+def _inside(run: Measurement) -> Iterator[None]:
+    """One step of the work: what begins in it is a part of the run."""
+    token = current.set(run.lineage)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # it was closed in another context
+            current.reset(token)
+
+
+@contextlib.contextmanager
+def _around(run: Measurement, around: bool) -> Iterator[None]:  # noqa: FBT001
+    """The consumer's code between two steps."""
+    if around:
+        run.lineage.enter()
+    try:
+        yield
+    finally:
+        if around:
+            run.lineage.leave()
+
+
+def _end_with(run: Measurement, future: Any, note: Note) -> None:  # noqa: ANN401 - asyncio's, or one of a pool
+    try:
+        result = future.result()
+    except BaseException as error:  # noqa: BLE001 - also that it was cancelled; whoever awaits it gets it as well
+        run.end(error)
+    else:
+        note(run, result)
+        run.end()
+
+
+class _Handle:
+    """Work to be awaited, or entered with ``async with``, that is neither a coroutine nor a task."""
+
+    def __init__(self, run: Measurement, work: Any, note: Note) -> None:  # noqa: ANN401
+        self._run = run
+        self._work = work
+        self._note = note
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._work, name)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return awaited(self._run, self._work, self._note).__await__()
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401
+        try:
+            with _inside(self._run):
+                entered = await self._work.__aenter__()
+        except BaseException as error:
+            self._run.end(error)
+            raise
+        self._run.lineage.enter()
+        return entered
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:  # noqa: ANN401
+        self._run.lineage.leave()
+        try:
+            handled = await self._work.__aexit__(kind, error, trace)
+        except BaseException as other:
+            self._run.end(other)
+            raise
+        self._run.end(None if handled else error)
+        return handled

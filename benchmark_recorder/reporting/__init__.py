@@ -6,8 +6,8 @@ Results become a page, and an output writes the page:
 - ``wording``, ``numbers``: the words and number formats, for tables and sentences alike; ``caveat_sentences``,
   ``decision_sentences``: what a caveat, a gate, a claim and the self-test say.
 - ``page``: headings, paragraphs, tables, figures, footnotes, with recorded names marked as untrusted.
-- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``report_page``: what each answer shows, in its order.
-- ``slice_pages``: the figures and comparisons of groups (``by=``).
+- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``report_page``: what each answer shows, in its order,
+  group by group as well (``by=``).
 - ``text``, ``markdown``, ``html`` (with ``templates/``): a page as such; ``escaping``: how each output encodes a text.
 - ``json``, ``csv``, ``frames``: results and records for programs, as JSON, as CSV, for pandas and through Arrow.
 - ``charts``: what a chart shows, as data; ``chart_figures``: the charts of results; ``drawing``: charts on matplotlib's

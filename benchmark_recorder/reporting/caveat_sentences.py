@@ -382,6 +382,9 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
         "times are not among those that are compared."
     ),
     "no_trend": lambda _: "There is no trend, as the store could not be asked.",
+    "dated_in_future": lambda f: (
+        f"No week holds {runs(f['runs'])} of {f['version']} dated in the future, up to {day(f['last'])}."
+    ),
     "no_repeats": lambda _: (
         "No task was run at least twice, so a split within tasks is impossible; run each task more often."
     ),

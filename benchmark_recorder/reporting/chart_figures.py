@@ -47,12 +47,7 @@ _FLAGS: Final[Mapping[str | None, Literal["good", "bad"] | None]] = {"worse": "b
 
 
 def task_effects(comparison: Comparison, texts: Mapping[str, str] = MappingProxyType({})) -> Forest | None:
-    """The change of each task, the largest first; ``None`` where there are fewer than two.
-
-    Args:
-        comparison: whose tasks.
-        texts: of tasks whose ids were made from them, by id.
-    """
+    """The change of each task, the largest first, by its text in ``texts`` if it has one; ``None`` below two tasks."""
     rows = _ranked_tasks(comparison)
     forest = _forest(
         comparison,
@@ -65,6 +60,11 @@ def whole_effect(comparison: Comparison) -> Forest:
     """The change over all tasks."""
     whole = (comparison.v2, comparison.effect, comparison.interval, TONES[comparison.verdict])
     return _forest(comparison, [whole])
+
+
+def comparison_effects(comparison: Comparison) -> Forest:
+    """The change of each task, or of all runs where tasks cannot be told apart."""
+    return task_effects(comparison) or whole_effect(comparison)
 
 
 def metric_effects(joint: JointComparison) -> Forest:

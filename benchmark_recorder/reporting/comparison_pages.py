@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.numbers import amount, count, limits, number, signed, size
+from benchmark_recorder.reporting.numbers import UNDEFINED, amount, count, limits, number, p_value, signed, size
 from benchmark_recorder.reporting.page import (
     MOST_UNMATCHED,
     Bullets,
@@ -23,6 +23,7 @@ from benchmark_recorder.reporting.page import (
     joined,
     readable,
 )
+from benchmark_recorder.reporting.version_pages import group_name
 from benchmark_recorder.reporting.wording import (
     LABELS,
     TONES,
@@ -38,7 +39,7 @@ from benchmark_recorder.reporting.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmark_recorder.analysis import Comparison, EachComparison, JointComparison, TaskRow
+    from benchmark_recorder.analysis import Comparison, EachComparison, JointComparison, SlicedComparison, TaskRow
     from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import UnmatchedTasks
     from benchmark_recorder.reporting.numbers import Unit
@@ -82,10 +83,15 @@ def each_page(each: EachComparison, texts: Mapping[str, str] | None = None) -> P
         Heading((f"{len(each.comparisons)} versions against ", Untrusted(each.baseline)), level=1),
         *absences(each.warnings),
         Paragraph((readable(each.sentence, each.baseline, *each.comparisons),)),
-        Paragraph(("(adjusted for all of these metrics and versions together)",)),
+        *adjusted_note(len(each.comparisons)),
         *(block for section in sections for block in section),
         *footnotes.notes(),
     )
+
+
+def adjusted_note(candidates: int) -> Page:
+    """What a verdict allows for where several versions are compared with one."""
+    return (Paragraph(("(adjusted for all of these metrics and versions together)",)),) if candidates > 1 else ()
 
 
 def comparison_section(joint: JointComparison, footnotes: Footnotes, texts: Mapping[str, str]) -> Page:
@@ -230,9 +236,7 @@ def _card(comparison: Comparison) -> Card:
 def task_lines(comparisons: Sequence[Comparison], texts: Mapping[str, str]) -> tuple[Line, ...]:
     """The tasks that stand out: those that got worse (``!``), then those that got better (``*``), by size.
 
-    Args:
-        comparisons: whose tasks.
-        texts: of the tasks whose ids were made from them, by id.
+    A task whose id was made from its text is called by both; ``texts`` are by id.
     """
     lines: list[Line] = []
     for comparison in comparisons:
@@ -272,3 +276,80 @@ def task_name(task_id: str, texts: Mapping[str, str]) -> Line:
         return (Untrusted(task_id),)
     shown = text if len(text) <= MOST_OF_TASK else f"{text[:MOST_OF_TASK]}…"
     return Untrusted(shown), " (", Untrusted(task_id), ")"
+
+
+# Slice by slice ------------------------------------------------------------------------------------------------------
+
+MOST_NAMED: Final = 20
+"""Groups that are named in a sentence."""
+
+
+def slices_page(sliced: SlicedComparison) -> Page:
+    """Two versions on one metric, slice by slice."""
+    footnotes = Footnotes()
+    return Heading(slices_title(sliced), level=1), *slices_section(sliced, footnotes), *footnotes.notes()
+
+
+def slices_title(sliced: SlicedComparison) -> Line:
+    """Its heading."""
+    noun = f", {METRICS[sliced.metric].noun} by "
+    return Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by)
+
+
+def slices_section(sliced: SlicedComparison, footnotes: Footnotes) -> Page:
+    """What lies below the heading."""
+    legend = Paragraph(("q: the p-value, adjusted for the number of slices.",))
+    return (
+        Paragraph((*pooled_sentence(sliced), footnotes.mark(sliced.warnings))),
+        *((_slices_table(sliced, footnotes), legend) if sliced.slices else ()),
+        *_lonely(sliced.only_v1, sliced.v1),
+        *_lonely(sliced.only_v2, sliced.v2),
+    )
+
+
+def pooled_sentence(sliced: SlicedComparison) -> Line:
+    """What all slices together say."""
+    pooled, noun = sliced.pooled, noun_of(sliced.metric)
+    if not sliced.slices:
+        return (f"{noun}: no slice has runs of both versions.",)
+    if pooled is None:
+        return (f"{noun}: fewer than two slices can be pooled.",)
+    test = f"Cochran's Q {pooled.q:.1f}, {p_value(pooled.q_p_value)}, I2 = {100 * pooled.i2:.0f}%"
+    if pooled.verdict == "differs":
+        return (f"{noun}: the slices differ ({test}), so no change over all of them is given.",)
+    kind = sliced.slices[0].comparison.kind
+    better = METRICS[sliced.metric].better
+    change = signed(None if pooled.effect is None else better * pooled.effect, short_unit(kind))
+    interval = limits(pooled.interval, better=better)
+    return (f"{noun}: {pooled.verdict}; {change} over all slices (95%: {interval}; {pooled.method}; {test}).",)
+
+
+def _slices_table(sliced: SlicedComparison, footnotes: Footnotes) -> Table:
+    compared = [one.comparison for one in sliced.slices]
+    values = UNITS[sliced.metric](value for c in compared for value in (c.v1_compared, c.v2_compared))
+    header = (sliced.by, sliced.v1, sliced.v2)
+    return Table(
+        header=(
+            *((Untrusted(name),) for name in header),
+            *((name,) for name in ("change", "95% interval", "q", "runs", "verdict")),
+        ),
+        rows=tuple(
+            (
+                (*group_name(one.group), footnotes.mark(one.comparison.warnings)),
+                *change_cells(one.comparison, values),
+                (UNDEFINED if one.q_value is None else p_value(one.q_value).removeprefix("p = "),),
+                *verdict_cells(one.comparison),
+            )
+            for one in sliced.slices
+        ),
+        align="lrrrrrrl",
+    )
+
+
+def _lonely(groups: tuple[str | None, ...], version: str) -> Page:
+    """The groups that only one version has runs in."""
+    if not groups:
+        return ()
+    shown = joined([group_name(group) for group in groups[:MOST_NAMED]])
+    more = f" and {len(groups) - MOST_NAMED:,} more" if len(groups) > MOST_NAMED else ""
+    return (Paragraph(("Not compared, because only ", Untrusted(version), " has runs there: ", *shown, f"{more}.")),)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from benchmark_recorder.analysis import Comparison, EachComparison, JointComparison, SlicedComparison
 from benchmark_recorder.errors import StoreError
-from benchmark_recorder.identity import is_made, task_id_of
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import is_made, task_id_of
 from benchmark_recorder.reporting.page import MOST_UNMATCHED
-from benchmark_recorder.reporting.views import Plotted, View
+from benchmark_recorder.reporting.views import Plotted, View, function_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from benchmark_recorder.analysis import Attention, Result
     from benchmark_recorder.records import Columns
-    from benchmark_recorder.reporting.charts import Chart
-    from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
 
     Scan: TypeAlias = Callable[[Query, Collection[str]], Columns]
@@ -32,10 +30,7 @@ def task_texts(
 ) -> dict[str, str]:
     """The texts of the tasks that a page names and that were given no id of their own, by the id that was made.
 
-    Args:
-        scan: of the store; asked once, and only if there are tasks of this kind.
-        comparisons: whose tasks are named.
-        attention: the same.
+    The store is asked once, and only if there are tasks of this kind.
     """
     versions, made = set(), set()
     for comparison in comparisons:
@@ -77,10 +72,14 @@ class TaskTexts:
         return self._found
 
 
-class ComparisonView(Plotted, Comparison, words=("needed", "warnings")):
-    """Two versions on one metric."""
+class WithTexts(View):
+    """A view that names tasks by their texts; a subclass has a slot for these, which is no field: a copy does without.
 
-    __slots__ = ("_texts",)  # not a field: a copy does without
+    Its ``comparisons``, where it has some, become views, too.
+    """
+
+    __slots__ = ()
+    _part: ClassVar[type[WithTexts] | None] = None
 
     @classmethod
     def from_result(cls, result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Self:
@@ -91,109 +90,83 @@ class ComparisonView(Plotted, Comparison, words=("needed", "warnings")):
             narrowed: whether only some of the versions' runs were asked for.
             scan: of the store, to name tasks by their texts when the comparison is shown.
         """
-        view = cls._made(result, narrowed=narrowed)
+        part, parts = cls._part, {}
+        if part is not None:
+            found = result["comparisons"].items()
+            parts["comparisons"] = {name: part.from_result(one, narrowed=narrowed, scan=scan) for name, one in found}
+        view = cls._made(result, narrowed=narrowed, **parts)
         object.__setattr__(view, "_texts", scan and TaskTexts(scan))
         return view
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.comparison_pages import comparison_page
-
         texts: TaskTexts | None = getattr(self, "_texts", None)
-        return comparison_page(self, texts.of([self]) if texts else None)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import comparison_frame
-
-        return comparison_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import task_effects, whole_effect
-
-        return task_effects(self) or whole_effect(self)
+        page: Page = function_of(self._functions["page"])(self, texts.of(_compared(self)) if texts else None)
+        return page
 
 
-class JointComparisonView(Plotted, JointComparison, words=("sentence", "warnings")):
+def _compared(result: Result) -> Iterator[Comparison]:
+    """Each comparison that a result is, or holds."""
+    if isinstance(result, Comparison):
+        yield result
+    else:
+        for part in result["comparisons"].values():
+            yield from _compared(part)
+
+
+class ComparisonView(
+    WithTexts,
+    Plotted,
+    Comparison,
+    page="comparison_pages.comparison_page",
+    frame="comparison_frame",
+    chart="comparison_effects",
+    words=("needed", "warnings"),
+):
+    """Two versions on one metric."""
+
+    __slots__ = ("_texts",)
+
+
+class JointComparisonView(
+    WithTexts,
+    Plotted,
+    JointComparison,
+    page="comparison_pages.joint_page",
+    frame="joint_frame",
+    chart="metric_effects",
+    words=("sentence", "warnings"),
+):
     """Two versions on all metrics."""
 
     __slots__ = ("_texts",)
-
-    @classmethod
-    def from_result(cls, result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Self:
-        """See ``ComparisonView.from_result``."""
-        compared = {
-            name: ComparisonView.from_result(one, narrowed=narrowed, scan=scan)
-            for name, one in result["comparisons"].items()
-        }
-        view = cls._made(result, narrowed=narrowed, comparisons=compared)
-        object.__setattr__(view, "_texts", scan and TaskTexts(scan))
-        return view
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.comparison_pages import joint_page
-
-        texts: TaskTexts | None = getattr(self, "_texts", None)
-        return joint_page(self, texts.of(self.comparisons.values()) if texts else None)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import joint_frame
-
-        return joint_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import metric_effects
-
-        return metric_effects(self)
+    _part = ComparisonView
 
 
-class EachComparisonView(View, EachComparison, words=("sentence", "warnings")):
+class EachComparisonView(
+    WithTexts,
+    EachComparison,
+    page="comparison_pages.each_page",
+    frame="each_frame",
+    words=("sentence", "warnings"),
+):
     """Several candidates against one baseline."""
 
     __slots__ = ("_texts",)
-
-    @classmethod
-    def from_result(cls, result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Self:
-        """See ``ComparisonView.from_result``."""
-        compared = {
-            name: JointComparisonView.from_result(one, narrowed=narrowed, scan=scan)
-            for name, one in result["comparisons"].items()
-        }
-        view = cls._made(result, narrowed=narrowed, comparisons=compared)
-        object.__setattr__(view, "_texts", scan and TaskTexts(scan))
-        return view
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.comparison_pages import each_page
-
-        texts: TaskTexts | None = getattr(self, "_texts", None)
-        compared = [one for joint in self.comparisons.values() for one in joint.comparisons.values()]
-        return each_page(self, texts.of(compared) if texts else None)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import each_frame
-
-        return each_frame(self)
+    _part = JointComparisonView
 
 
-class SlicedComparisonView(View, SlicedComparison, words=("warnings",)):
+class SlicedComparisonView(
+    View, SlicedComparison, page="comparison_pages.slices_page", frame="slices_frame", words=("warnings",)
+):
     """Two versions on one metric, slice by slice."""
 
     __slots__ = ()
 
     @classmethod
     def from_result(cls, result: Result, *, narrowed: bool = False, scan: Scan | None = None) -> Self:
-        """See ``ComparisonView.from_result``."""
+        """See ``WithTexts.from_result``."""
         slices = tuple(
             replace(one, comparison=ComparisonView.from_result(one.comparison, narrowed=narrowed, scan=scan))
             for one in result["slices"]
         )
         return cls._made(result, narrowed=narrowed, slices=slices)
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.slice_pages import slices_page
-
-        return slices_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import slices_frame
-
-        return slices_frame(self)

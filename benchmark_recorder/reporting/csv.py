@@ -87,14 +87,15 @@ class Row(TypedDict, total=False):
 
     Attributes:
         kind: ``"version"``: a figure of a version; ``"comparison"``: a version against the one before it; ``"week"``: a
-            figure of a version in a week; ``"week_change"``: a week against an earlier one; ``"task"``: one that stands
-            out in a comparison; ``"group"``: a figure of a group of a version's runs; ``"slice"``: a comparison of the
-            runs of one group; ``"pooled_slices"``: of all slices together; ``"worst_task"``, ``"failure_class"``,
-            ``"confusion"``: what to look at in a version; ``"warning"``: of the report; ``"basis"``: what it rests on.
+            figure of a version in a week; ``"week_change"``: a week against those before it; ``"task"``: one that
+            stands out in a comparison; ``"group"``: a figure of a group of a version's runs; ``"slice"``: a comparison
+            of the runs of one group; ``"pooled_slices"``: of all slices together; ``"worst_task"``,
+            ``"failure_class"``, ``"confusion"``: what to look at in a version; ``"warning"``: of the report;
+            ``"basis"``: what it rests on.
         version: whose figure; the candidate of a comparison.
         baseline: the version that it is compared with.
         week: the Monday of the week, ISO 8601.
-        baseline_week: of the week that it is compared with.
+        baseline_week: of the oldest week that it is compared with, as with all after that.
         metric: what the figure is, as ``Summary.estimates`` and ``Comparison.metric`` call it.
         unit: of the values: ``"s"``, ``"USD"``, ``"fraction"``, or ``"1"`` for counts.
         n: runs behind ``value``.
@@ -102,7 +103,7 @@ class Row(TypedDict, total=False):
         value_low: lower end of its 95% interval.
         value_high: upper end.
         baseline_n: runs behind ``baseline_value``.
-        baseline_value: the plain figure of the baseline, or of the earlier week.
+        baseline_value: the plain figure of the baseline, or of the earlier weeks.
         effect_kind: ``"ratio"``: a part of the baseline's value; ``"points"``: a difference of rates, 0.02 is 2 points.
         effect: the change by the method that fits the runs; positive is better.
         effect_low: lower end of its 95% interval.
@@ -268,7 +269,6 @@ def _of_week(trend: Trend, week: Week) -> Iterator[Row]:
     yield Row(kind="week", metric="count", unit="1", n=week.runs, value=week.runs) | place
     for metric, estimate in week.figures.items():
         yield Row(kind="week", metric=metric) | place | _estimated(metric, estimate)
-    earlier = {before.start: before for before in trend.weeks}
     for metric, change in week.changes.items():
         assert week.against is not None
         weeks = Row(
@@ -279,7 +279,7 @@ def _of_week(trend: Trend, week: Week) -> Iterator[Row]:
             n=change.later_n,
             value=week.figures[metric].value,
             baseline_n=change.earlier_n,
-            baseline_value=earlier[week.against].figures[metric].value,
+            baseline_value=change.earlier_value,
             effect_kind="ratio",
         )
         decided = Row(verdict=change.verdict, flag=change.flag, method=change.method)

@@ -15,8 +15,7 @@ from benchmark_recorder.analysis import (
     RunPlan,
     SelfTest,
 )
-from benchmark_recorder.analysis.guardrails import ALPHA
-from benchmark_recorder.analysis.thresholds import literal_state
+from benchmark_recorder.analysis.guardrails import ALPHA, literal_state
 from benchmark_recorder.reporting.numbers import given, limits, p_value, rate, signed, size
 from benchmark_recorder.reporting.wording import each_once, level, listed, needed_sentence, noun_of, unit, without_runs
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.extras import missing
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.charts import Forest, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.escaping import squeeze, visible
 
@@ -243,14 +243,7 @@ _COLOURS: Final[dict[Colour, str]] = {
 
 
 def plot(chart: Chart, ax: Axes | None = None) -> Axes:
-    """Draw a chart.
-
-    Args:
-        chart: what is drawn.
-        ax: where; a new figure of pyplot's unless given, which a notebook shows.
-
-    Returns:
-        The axes that hold it.
+    """Draw a chart on these axes, or on those of a new figure of pyplot's, which a notebook shows.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

@@ -40,9 +40,7 @@ with any word, and a word of many colons may be broken anywhere."""
 def visible(text: str, limit: int = MAX_SHOWN) -> str:
     """One line in which every character shows: controls, format and direction marks as Python's escapes.
 
-    Args:
-        text: anything.
-        limit: characters of the result at most; the cut is marked with an ellipsis.
+    It has at most ``limit`` characters; the cut is marked with an ellipsis.
     """
     start = text[: limit + 1]
     shown = start if start.isascii() and start.isprintable() else "".join(_spelled(start))

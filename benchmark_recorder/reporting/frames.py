@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmark_recorder.extras import missing
+from benchmark_recorder.errors import missing
 from benchmark_recorder.fields import METRIC_FIELDS, of_kind
 from benchmark_recorder.reporting.json import json_text, plain
 
@@ -90,12 +90,9 @@ Frame = dict[str, Column]
 
 
 def _frame(names: str, rows: Iterable[tuple[object, ...]]) -> Frame:
-    """A table.
+    """A table of some columns.
 
-    Args:
-        names: of the columns, in their order.
-        rows: for each row what its values are found in: mappings, or objects with attributes of these names; the first
-            that has a name counts.
+    A row is what its values are found in, mappings or objects: the first that has a name counts.
     """
     columns = names.split()
     found = [[_found(name, sources) for name in columns] for sources in rows]
@@ -257,9 +254,7 @@ def to_pandas(columns: Frame) -> pd.DataFrame:
 def arrow_stream(columns: Frame, requested_schema: object | None = None) -> object:
     """The table as a capsule of Arrow's C stream interface, which whoever asked for it empties once.
 
-    Args:
-        columns: the table.
-        requested_schema: a capsule of the types that are wanted; given as far as they can be.
+    A requested schema, a capsule of the types that are wanted, is followed as far as it can be.
 
     Raises:
         MissingDependencyError: nanoarrow is not installed.

@@ -8,7 +8,7 @@ from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from benchmark_recorder.extras import missing
+from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.drawing import require_matplotlib
 from benchmark_recorder.reporting.escaping import html_text, visible
 from benchmark_recorder.reporting.page import (

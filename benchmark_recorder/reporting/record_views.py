@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.fields import METRIC_FIELDS
-from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import BenchmarkMetric, known_cost
+from benchmark_recorder.records import BenchmarkMetric, known_cost, timestamp_micros
 from benchmark_recorder.reporting.numbers import UNDEFINED, dollars, moment, number, seconds
 from benchmark_recorder.reporting.page import Paragraph, Table, Untrusted
 from benchmark_recorder.reporting.views import Shown

@@ -7,7 +7,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
-from benchmark_recorder.reporting.comparison_pages import comparison_section, task_name
+from benchmark_recorder.reporting.comparison_pages import (
+    adjusted_note,
+    comparison_section,
+    slices_section,
+    slices_title,
+    task_name,
+)
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
@@ -29,12 +35,12 @@ from benchmark_recorder.reporting.page import (
     Line,
     Page,
     Paragraph,
+    Prose,
     Table,
     Untrusted,
     joined,
 )
-from benchmark_recorder.reporting.slice_pages import by_section
-from benchmark_recorder.reporting.version_pages import estimate_text, versions_section
+from benchmark_recorder.reporting.version_pages import estimate_text, groups_section, versions_section
 from benchmark_recorder.reporting.wording import LABELS, UNITS, WORDINGS, range_text
 
 if TYPE_CHECKING:
@@ -71,6 +77,7 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
     figures = (*versions_section(report.summaries, footnotes), *pictures.versions)
     return (
         Heading(("Benchmark report: ", *joined((Untrusted(s.version),) for s in report.summaries)), level=1),
+        *adjusted_note(len(report.comparisons) if len({c.v1 for c in report.comparisons}) == 1 else 0),
         *(verdicts or figures),
         *attention_section(report.attention, report.texts),
         *trend_section(report.trends, footnotes),
@@ -80,6 +87,21 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
         *footnotes.notes(),
         Heading(("Based on",)),
         Bullets(tuple(_basis_lines(report))),
+    )
+
+
+def by_section(report: Report, by: str, footnotes: Footnotes) -> Page:
+    """What a report says of groups."""
+    return (
+        *(block for one in report.slices for block in (Heading(slices_title(one)), *slices_section(one, footnotes))),
+        *(
+            block
+            for summary, groups in zip(report.summaries, report.groups, strict=True)
+            for block in (
+                Heading((Untrusted(summary.version), " by ", Untrusted(by))),
+                *groups_section(by, groups, footnotes),
+            )
+        ),
     )
 
 
@@ -157,7 +179,7 @@ _SIGNS: Final = {"worse": "!", "better": "*"}
 
 
 def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
-    """What changed by more than 10% from one week to another, and the weeks of the newest version that has some."""
+    """The weeks that changed by more than 10%, and all weeks of the newest version that has some."""
     heading = Heading(("Week over week",))
     trends = tuple({trend.version: trend for trend in trends}.values())
     compared = [trend for trend in trends if any(week.changes for week in trend.weeks)]
@@ -167,17 +189,23 @@ def trend_section(trends: Sequence[Trend], footnotes: Footnotes) -> Page:
     flags = Bullets(lines) if lines else Paragraph((_NOTHING,))
     newest = [trend for trend in trends if trend.weeks][-1]
     short = (Paragraph(("All runs of ", Untrusted(newest.version), " are from one week; a trend needs two.")),)
-    return heading, flags, *(() if newest in compared else short), *_weeks(compared[-1])
+    return heading, flags, *(() if newest in compared else short), *_weeks(compared[-1]), *_reasons(trends)
 
 
-_NOTHING: Final = "No week is shown to differ from the one before it by more than 10%."
+_NOTHING: Final = "No week is shown to differ from those before it by more than 10%."
 
 
 def _no_trend(heading: Heading, trends: Sequence[Trend]) -> Page:
-    reasons = dict.fromkeys(caveat.sentence for trend in trends for caveat in trend.warnings)
-    if not reasons and any(trend.weeks for trend in trends):
-        reasons = {"The runs of each version are from one week; a trend needs two.": None}
-    return (heading, *(Paragraph((reason,)) for reason in reasons)) if reasons else ()
+    short = any(trend.weeks for trend in trends)
+    needs = (Paragraph(("The runs of each version are from one week; a trend needs two.",)),) if short else ()
+    reasons = (*needs, *_reasons(trends))
+    return (heading, *reasons) if reasons else ()
+
+
+def _reasons(trends: Sequence[Trend]) -> Page:
+    """Why there are no weeks, and which runs are in none."""
+    sentences = dict.fromkeys(caveat.sentence for trend in trends for caveat in trend.warnings)
+    return tuple(Paragraph((Prose(sentence),)) for sentence in sentences)
 
 
 def _flags(trend: Trend, footnotes: Footnotes) -> list[Line]:
@@ -200,7 +228,10 @@ def _flag(trend: Trend, week: Week, change: Change, footnotes: Footnotes) -> Lin
     assert week.against is not None
     wording = WORDINGS[change.metric]
     word = wording.worse if change.flag == "worse" else wording.better
-    before = "in the week before" if week.start - week.against == WEEK else f"in the week of {day(week.against)}"
+    earlier = [one.start for one in trend.weeks if one.runs and week.against <= one.start < week.start]
+    before = f"in the week of {day(week.against)}" if week.start - week.against > WEEK else "in the week before"
+    if len(earlier) > 1:
+        before = f"in the {len(earlier)} weeks before"
     return (
         f"{_SIGNS[change.flag]} week of {day(week.start)}: ",
         Untrusted(trend.version),
@@ -255,9 +286,9 @@ def _mark(week: Week, metric: str) -> str:
 
 def _legend(trend: Trend) -> str:
     parts = [
-        "each week against the one before it, task by task, relative to the earlier figure",
-        "!: more than 10% worse",
-        "*: more than 10% better",
+        "each week against all before it, task by task, relative to the earlier figure",
+        "!: more than 10% worse, or rates by 5 points",
+        "*: as much better",
         "=: the same, within the margin",
         "~: inconclusive",
         "weeks begin on Monday, 00:00 UTC",

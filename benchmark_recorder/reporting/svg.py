@@ -52,13 +52,9 @@ _REFERENCES: Final = re.compile(r' id="|xlink:href="#|url\(#')
 
 
 def svg(chart: Chart, key: str, title: str, description: str) -> str:
-    """The drawing as one ``svg`` element.
+    """The drawing as one ``svg`` element, with its title and description, both plain text.
 
-    Args:
-        chart: what is drawn.
-        key: begins each id in it, so it must be the only one of its kind in the page.
-        title: what it is, as plain text.
-        description: what there is to see.
+    ``key`` begins each id in it, so it must be the only one of its kind in the page.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

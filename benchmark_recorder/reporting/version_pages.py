@@ -1,10 +1,11 @@
-"""Pages about versions on their own: one, or all in a list."""
+"""Pages about versions on their own: one, all in a list, or one by groups of its runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, dollars, moment, number, seconds
+from benchmark_recorder.grouping import UNKNOWN
+from benchmark_recorder.reporting.numbers import PERCENT, UNDEFINED, amount, count, dollars, moment, number, seconds
 from benchmark_recorder.reporting.page import (
     Bullets,
     Footnotes,
@@ -18,10 +19,14 @@ from benchmark_recorder.reporting.page import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark_recorder.analysis import Estimate, Summary
     from benchmark_recorder.reporting.numbers import Unit
+
+
+MOST_LISTED: Final = 100
+"""Versions; a result and ``--json`` have all of them."""
 
 
 def summary_page(summary: Summary) -> Page:
@@ -32,10 +37,12 @@ def summary_page(summary: Summary) -> Page:
 
 
 def list_page(summaries: Sequence[Summary], future: int = 0) -> Page:
-    """All versions, a line each, and how many runs are left out because they are dated in the future."""
+    """The newest versions, a line each, and what is left out: older ones, and runs that are dated in the future."""
     runs = "1 run is" if future == 1 else f"{future:,} runs are"
     left_out = (Paragraph((f"{runs} dated in the future, and left out.",)),) if future else ()
-    return (*((list_table(summaries),) if summaries else ()), *left_out)
+    older = len(summaries) - MOST_LISTED
+    more = (Paragraph((f"{older:,} older version{'' if older == 1 else 's'} not shown.",)),) if older > 0 else ()
+    return (*((list_table(summaries[-MOST_LISTED:]),) if summaries else ()), *more, *left_out)
 
 
 def versions_section(summaries: Sequence[Summary], footnotes: Footnotes) -> Page:
@@ -109,3 +116,35 @@ def estimate_text(estimate: Estimate | None, unit: Unit, suffix: str = "") -> st
     if interval is None or interval.low is None or interval.high is None:
         return text
     return f"{text} [{number(interval.low, unit)}, {number(interval.high, unit)}]"
+
+
+def group_name(group: str | None) -> Line:
+    """A group as a reader sees it."""
+    return (UNKNOWN if group is None else Untrusted(group),)
+
+
+def groups_page(version: str, by: str, groups: Mapping[str | None, Summary]) -> Page:
+    """One version's figures, a row for each group."""
+    footnotes = Footnotes()
+    heading = Heading((Untrusted(version), " by ", Untrusted(by)), level=1)
+    return heading, *groups_section(by, groups, footnotes), *footnotes.notes()
+
+
+def groups_section(by: str, groups: Mapping[str | None, Summary], footnotes: Footnotes) -> Page:
+    """A row for each group, and whether there are more."""
+    names = ("runs", "success (%)", "mean time", "median time", "p95 time", "cost per run")
+    header: tuple[Line, ...] = ((Untrusted(by),), *((name,) for name in names))
+    times, costs = seconds(s.mean for s in groups.values()), dollars(s.mean_cost for s in groups.values())
+    rows = tuple(
+        (
+            group_name(group),
+            (count(s.count),),
+            (number(s.success_rate, PERCENT),),
+            *((amount(value, times),) for value in (s.mean, s.p50, s.p95)),
+            (amount(s.mean_cost, costs),),
+        )
+        for group, s in groups.items()
+    )
+    marks = footnotes.mark([w for s in groups.values() for w in s.warnings if w.code == "groups_pooled"])
+    note = (Paragraph((f"Not every group has a row.{marks}",)),) if marks else ()
+    return Table(header, rows, "lrrrrrr", splits=True), *note

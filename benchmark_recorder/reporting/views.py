@@ -22,11 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from benchmark_recorder.cells import StoreNote
-    from benchmark_recorder.reporting.charts import Chart
     from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
 
 R = TypeVar("R", bound=Result)
+
+
+def function_of(home: str) -> Callable[..., Any]:
+    """A function of this package that is imported when it is needed: ``module.function``."""
+    module, _, function = home.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"benchmark_recorder.reporting.{module}"), function)
+    return found
 
 
 class Shown:
@@ -71,16 +77,31 @@ class Shown:
 class View(Shown, Result):
     """Mixed into a result, in front of it.
 
+    A subclass names functions of this package, imported when they are needed, and fields.
+
     Args:
-        words: of a subclass: its fields that hold words, made when one of them is first looked at.
+        page: what makes its page: ``module.function``.
+        frame: what makes its table, in ``frames``.
+        chart: what makes its chart, in ``chart_figures``; empty where there is none.
+        words: its fields that hold words, made when one of them is first looked at.
     """
 
     __slots__ = ()
+    _functions: ClassVar[Mapping[str, str]]
     _with_words: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, words: tuple[str, ...] = ()) -> None:
+    def __init_subclass__(cls, page: str = "", frame: str = "", chart: str = "", words: tuple[str, ...] = ()) -> None:
+        cls._functions = {"page": page, "frame": f"frames.{frame}", "chart": f"chart_figures.{chart}"}
         cls._with_words = words
         defers(*words)(cls)
+
+    def _page(self) -> Page:
+        page: Page = function_of(self._functions["page"])(self)
+        return page
+
+    def _frame(self) -> Frame:
+        frame: Frame = function_of(self._functions["frame"])(self)
+        return frame
 
     @classmethod
     def from_result(cls, result: Result, *, narrowed: bool = False) -> Self:
@@ -121,10 +142,6 @@ class Plotted(View):
 
     __slots__ = ()
 
-    @abstractmethod
-    def _chart(self) -> Chart:
-        """What is drawn."""
-
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it on matplotlib's axes.
 
@@ -139,28 +156,20 @@ class Plotted(View):
         """
         from benchmark_recorder.reporting.drawing import plot
 
-        return plot(self._chart(), ax)
+        return plot(function_of(self._functions["chart"])(self), ax)
 
 
-class SummaryView(Plotted, Summary, words=("warnings",)):
+class SummaryView(
+    Plotted,
+    Summary,
+    page="version_pages.summary_page",
+    frame="summary_frame",
+    chart="durations",
+    words=("warnings",),
+):
     """One version."""
 
     __slots__ = ()
-
-    def _page(self) -> Page:
-        from benchmark_recorder.reporting.version_pages import summary_page
-
-        return summary_page(self)
-
-    def _frame(self) -> Frame:
-        from benchmark_recorder.reporting.frames import summary_frame
-
-        return summary_frame(self)
-
-    def _chart(self) -> Chart:
-        from benchmark_recorder.reporting.chart_figures import durations
-
-        return durations(self)
 
 
 class GroupedSummaries(Shown, dict[str | None, SummaryView]):
@@ -177,7 +186,7 @@ class GroupedSummaries(Shown, dict[str | None, SummaryView]):
         self.version, self.by = version, by
 
     def _page(self) -> Page:
-        from benchmark_recorder.reporting.slice_pages import groups_page
+        from benchmark_recorder.reporting.version_pages import groups_page
 
         return groups_page(self.version, self.by, self)
 
@@ -234,9 +243,7 @@ def worded(result: R, *, narrowed: bool = False) -> R:
     home = WORDS.get(type(result).__name__)
     if home is None:
         return result
-    module, _, function = home.partition(".")
-    words = getattr(import_module(f"benchmark_recorder.reporting.{module}"), function)
-    return type(result)(**own | words(result, narrowed=narrowed))
+    return type(result)(**own | function_of(home)(result, narrowed=narrowed))
 
 
 def _worded(value: Any, *, narrowed: bool) -> Any:  # noqa: ANN401 - any field

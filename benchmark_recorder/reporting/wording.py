@@ -179,12 +179,7 @@ def each_once(caveats: Sequence[Caveat]) -> tuple[Caveat, ...]:
 
 
 def needed_sentence(needed: Needed, aim: str) -> str:
-    """What would decide.
-
-    Args:
-        needed: runs and tasks.
-        aim: what they are good for: ``"to see a change of 5%"``.
-    """
+    """What would decide, and what for: ``"to see a change of 5%"``."""
     aim = f"{aim} with {given(needed.power)}% power"
     more_tasks = f"about {needed.tasks:,} more tasks, each run as often as these," if needed.tasks else ""
     if needed.tasks == 1:

@@ -7,9 +7,8 @@
 - ``replication``: the journal first, then a remote store: outages, catch-up, quarantine.
 - ``mongodb``, ``vertex``: the remote stores.
 - ``sidefiles``: the folder beside a journal, and backups in it.
-- ``replacing``: a file by rename, or in place where it is mounted alone; its backups. ``urls``: without secrets.
-- ``cursors``: how far a journal has been delivered; the lease of the one deliverer; the last error.
-- ``leases``: who delivers, for when that process was stopped.
+- ``replacing``: a file by rename, or in place where it is mounted alone; its backups.
+- ``cursors``: how far a journal has been delivered; the lease of the one deliverer, and who it is; the last error.
 - ``quarantine``: records that a remote store refused for their content.
 - ``locking``: ``flock`` with a deadline, and the system's errors in words.
 """

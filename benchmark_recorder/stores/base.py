@@ -43,6 +43,8 @@ DELIVER_TO: Final = "deliver_to"
 class Store(ABC):
     """Where records live. Safe to use from any thread, and after a fork.
 
+    Every question raises ``StoreError`` where the store cannot be read, or holds something else.
+
     Attributes:
         is_remote: whether it may be unreachable, so that a recorder writes to a local journal first.
         repeats_are_free: whether ``append(fresh=True)`` accepts records that are stored already, because a record
@@ -105,25 +107,14 @@ class Store(ABC):
 
         A server keeps no such order: there it is the order of ``record_id``, which is that of recording, or any order
         if neither ``record_id`` nor a time is asked for.
-
-        Raises:
-            StoreError: it cannot be read, or holds something else.
         """
 
     @abstractmethod
     def summarize(self, query: Query) -> Cells:
-        """The cells of the matching records; see ``cells.Cells`` for which tasks have cells of their own.
-
-        Raises:
-            StoreError: it cannot be read, or holds something else.
-        """
+        """The cells of the matching records; see ``cells.Cells`` for which tasks have cells of their own."""
 
     def durations(self, query: Query) -> Durations:
-        """The durations of the matching records; a store that keeps them sorted may answer faster.
-
-        Raises:
-            StoreError: it cannot be read, or holds something else.
-        """
+        """The durations of the matching records; a store that keeps them sorted may answer faster."""
         from benchmark_recorder.columns import Durations  # it needs numpy
 
         query.refuse_unit("the list of durations")
@@ -135,9 +126,6 @@ class Store(ABC):
         Args:
             query: which records.
             field: of numbers: ``execution_time``, ``cost``, ``input_tokens``, ...
-
-        Raises:
-            StoreError: it cannot be read, or holds something else.
         """
         from benchmark_recorder.grouping import fields_for  # these need numpy
         from benchmark_recorder.histogram import histograms_of
@@ -147,11 +135,7 @@ class Store(ABC):
 
     @abstractmethod
     def documents(self, query: Query) -> Iterator[Document]:
-        """The matching records as they are, including unknown fields, in the order of ``scan``.
-
-        Raises:
-            StoreError: it cannot be read, or holds something else.
-        """
+        """The matching records as they are, including unknown fields, in the order of ``scan``."""
 
     def condition(self) -> Condition | None:
         """The state of delivery to a remote store; ``None`` if there is none."""
@@ -341,12 +325,7 @@ class Journal(Store):
 
 
 def columns_of(documents: Sequence[Document], fields: Collection[str]) -> Columns:
-    """Documents as columns: what ``scan`` returns, for a store that keeps whole documents.
-
-    Args:
-        documents: in the order of the answer.
-        fields: of ``fields.COLUMNS``.
-    """
+    """Documents as columns of ``fields.COLUMNS``: what ``scan`` returns, for a store that keeps whole documents."""
     from benchmark_recorder import columns  # imports numpy, which a process that only records never needs
 
     return columns.columns_of(documents, fields)

@@ -4,7 +4,7 @@ For each remote store, named by 12 hex digits, the folder beside the journal (``
 
 - ``.mark``: its cursor. What is renamed cannot be locked, hence the next two.
 - ``.lock``: the cursor's lock: shared while a question merges both sides, exclusive while the cursor moves.
-- ``.turn``: the lease, held by the one deliverer of all processes for as long as it delivers; names it (``leases``).
+- ``.turn``: the lease, held by the one deliverer of all processes for as long as it delivers; names it.
 - ``.trouble``: the last error of a delivery, for other processes.
 
 Locks are taken in the order lease, cursor, journal. A rewrite of a journal holds all cursors, keeps what they have not
@@ -15,24 +15,115 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.errors import StoreUnavailableError, without_secrets
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import Position
-from benchmark_recorder.stores.leases import Lease, LeaseHolder, read_holder
 from benchmark_recorder.stores.locking import lock, unavailable, unlock
 from benchmark_recorder.stores.sidefiles import folder_of, make_folders, names_in, open_private, write_beside
-from benchmark_recorder.stores.urls import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+STUCK_SECONDS: Final = 60.0
+"""After so long without a confirmation a deliverer is named: longer than a batch and its retries take."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseHolder:
+    """A deliverer.
+
+    Attributes:
+        host: its name.
+        pid: the process.
+        started: the process's start, in seconds since 1970; ``None`` where the system does not say.
+        since: when the lease was taken, in seconds since 1970.
+        confirmed: the last confirmation since then; ``None`` before the first.
+    """
+
+    host: str
+    pid: int
+    started: float | None
+    since: float
+    confirmed: float | None = None
+
+    @property
+    def active_at(self) -> float:
+        """The last sign of life, in seconds since 1970."""
+        return self.since if self.confirmed is None else self.confirmed
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether that is a minute ago."""
+        return time.time() - self.active_at > STUCK_SECONDS
+
+    def __str__(self) -> str:
+        at = datetime.fromtimestamp(self.active_at, UTC).isoformat(timespec="seconds")
+        return (
+            f"process {self.pid} on {self.host} is the one that delivers, and has confirmed nothing since {at}; "
+            "if it is stopped, let it go on or end it"
+        )
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_holder = msgspec.json.Decoder(LeaseHolder).decode
+
+
+def read_holder(content: bytes) -> LeaseHolder | None:
+    """The last holder of a lease; ``None`` if the file does not name one."""
+    try:
+        return _decode_holder(content)
+    except ValueError:
+        return None
+
+
+class Lease:
+    """The lease while it is held.
+
+    Args:
+        fd: of its file, locked.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._holder = LeaseHolder(socket.gethostname(), os.getpid(), _process_start(), time.time())
+        self._note()
+
+    def confirming(self, report: Callable[[int], None]) -> Callable[[int], None]:
+        """The same call, which also notes that a batch was confirmed."""
+
+        def confirmed(count: int) -> None:
+            self._holder = replace(self._holder, confirmed=time.time())
+            self._note()
+            report(count)
+
+        return confirmed
+
+    def _note(self) -> None:
+        """Information for people: a full disk stops no delivery."""
+        content = _encode(self._holder)
+        with suppress(OSError):
+            os.pwrite(self._fd, content, 0)
+            os.ftruncate(self._fd, len(content))
+
+
+def _process_start() -> float | None:
+    try:
+        with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        return round(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK"), 2)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+
 
 CURSOR_SECONDS: Final = 150.0
 """How long to wait for a cursor: longer than the longest question, which holds it shared."""
@@ -83,15 +174,12 @@ class LastError(msgspec.Struct, frozen=True):
 
 _decode = msgspec.json.Decoder(Cursor).decode
 _decode_error = msgspec.json.Decoder(LastError).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class CursorFile:
     """Where the cursor of a journal for one remote store is kept, with the lease and the last error beside it.
 
-    Args:
-        journal: the path of the journal's file; the cursor is in the folder beside it.
-        stem: what its file names begin with, and what stands in ``deliver_to`` of records for that store.
+    The stem is what its file names begin with, and what stands in ``deliver_to`` of records for that store.
     """
 
     def __init__(self, journal: str, stem: str) -> None:
@@ -244,11 +332,7 @@ def cursors_held(journal: str) -> Iterator[list[tuple[CursorFile, Cursor]]]:
 def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterator[int]:
     """Hold the lock of a file in the folder beside a document, its descriptor; both are made if they do not exist.
 
-    Args:
-        document: the path.
-        name: of the file that is locked.
-        shared: with other readers; alone otherwise.
-        seconds: how long to wait.
+    ``shared``: with other readers; alone otherwise.
 
     Raises:
         StoreUnavailableError: another process holds it, or (with a cause) the file cannot be made or locked.

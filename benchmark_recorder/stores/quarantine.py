@@ -115,6 +115,16 @@ class Quarantine:
             entries = self._read(_decode)
             self._write([e for e in entries if e.remote != remote or e.record_id not in gone])
 
+    def rename_version(self, old: str, new: str) -> None:
+        """Give the records of one version the name of another; errors as in ``remove``."""
+        if os.path.exists(self.path):
+            with self._held():
+                entries = self._read(_decode)
+                for entry in entries:
+                    if entry.document.get("version") == old:
+                        entry.document["version"] = new
+                self._write(entries)
+
     def _held(self) -> AbstractContextManager[int]:
         return locked(self._journal, "quarantine.lock", shared=False, seconds=CURSOR_SECONDS)
 

@@ -15,9 +15,8 @@
 A journal's tests derive from ``JournalContract``.
 
 - ``contract``: what every store is held to, and every journal
-- ``grouped``: the same for groups and histograms
+- ``grouped``: the same for groups, histograms and units
 - ``pairs``: the same where two versions are compared
-- ``units``: the same where units are counted
 - ``histories``: records that try a store, and how answers are compared
 """
 

@@ -11,14 +11,12 @@ import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.fields import COLUMNS, METRIC_FIELDS
-from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.queries import Query
-from benchmark_recorder.records import Document, known_cost
+from benchmark_recorder.records import Document, known_cost, timestamp_micros
 from benchmark_recorder.stores.completing import completed
-from benchmark_recorder.testing.grouped import GroupsContract
+from benchmark_recorder.testing.grouped import GroupsContract, UnitsContract
 from benchmark_recorder.testing.histories import HOSTILE_TEXTS, QUERIES, assert_same_cells, make_document, make_history
 from benchmark_recorder.testing.pairs import PairsContract
-from benchmark_recorder.testing.units import UnitsContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,8 +12,8 @@ import pytest
 
 from benchmark_recorder.cells import Cell, Cells, Moments, total
 from benchmark_recorder.fields import FIELDS, Field
-from benchmark_recorder.identity import stamp, task_id_of
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import stamp, task_id_of
 from benchmark_recorder.validation import admit
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from benchmark_recorder.analysis.blocks import USUAL, between, blocks_of, spread_between
+from benchmark_recorder.analysis.blocks import USUAL, between, blocks_of, by_task, spread_between
+from benchmark_recorder.analysis.evidence import Extra
+from benchmark_recorder.analysis.metrics import log_time_of_successes
 from benchmark_recorder.cells import Cell, Cells, tabulate
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.grouping import groups_of
@@ -19,6 +21,8 @@ from benchmark_recorder.stores.memory import MemoryStore
 from tests.analysis.histories import runs, task_names, texts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 HOUR, DAY = 3_600_000_000, 24 * 3_600_000_000
@@ -78,13 +82,18 @@ def test_the_variance_is_that_of_the_shares_difference(left: list[int], right: l
     assert known.extra.variance == pytest.approx(contrast * 0.05**2, rel=1e-12)
 
 
+def spread_of(found: Sequence[Sequence[Cell]]) -> Extra | None:
+    versions = sorted({cell.version for own in found for cell in own})
+    return spread_between([[by_task(own, name, log_time_of_successes) for own in found] for name in versions])
+
+
 def test_the_spread_between_blocks_is_that_of_an_analysis_of_variance() -> None:
     rng = np.random.default_rng(3)
     days = [DAY * n for n in range(6)]
     task = np.tile(np.repeat(np.arange(4), 2), 6)
     day = np.repeat(np.arange(6), 8)
     log = rng.normal(0, 0.3, 48) + rng.normal(0, 0.2, 6)[day] + task
-    found = spread_between(blocks(at("v1", days, time=np.exp(log))))
+    found = spread_of(blocks(at("v1", days, time=np.exp(log))))
     table = anova_lm(ols("log ~ C(task) + C(day)", pd.DataFrame({"log": log, "task": task, "day": day})).fit())
     assert found is not None
     assert found.freedom == 5
@@ -92,10 +101,10 @@ def test_the_spread_between_blocks_is_that_of_an_analysis_of_variance() -> None:
 
 
 def test_too_few_blocks_show_no_spread_and_all_versions_count() -> None:
-    assert spread_between(blocks(at("v1", [0, DAY, 2 * DAY, 3 * DAY]))) is None
+    assert spread_of(blocks(at("v1", [0, DAY, 2 * DAY, 3 * DAY]))) is None
     rng = np.random.default_rng(0)
     sides = [at(name, [0, DAY, 2 * DAY], time=rng.lognormal(size=24)) for name in ("v1", "v2")]
-    found = spread_between(blocks(*sides))
+    found = spread_of(blocks(*sides))
     assert found is not None
     assert found.freedom == 4
 

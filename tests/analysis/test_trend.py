@@ -5,15 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from benchmark_recorder.analysis import WEEK, Change, Trend, compare, trend_of, week_starts
 from benchmark_recorder.analysis.trend import TREND_METRICS, WEEKS
 from benchmark_recorder.cells import Cells, collect, tabulate
-from benchmark_recorder.grouping import period_start
+from benchmark_recorder.grouping import DAY, groups_of, period_start
 from benchmark_recorder.reporting.views import worded
 from tests.analysis.histories import Columns, cells_of, runs, task_names
 
@@ -22,10 +25,16 @@ MONDAY = (datetime(2026, 11, 2, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1
 NEVER = MONDAY + 1000 * WEEK
 
 
-def trend(*weeks: Columns | None, now: int = NEVER) -> Trend:
-    """Of consecutive weeks, the first of which begins on ``MONDAY``; ``None`` is a week without runs."""
-    weekly = {MONDAY + i * WEEK: Cells() if week is None else cells_of(week) for i, week in enumerate(weeks)}
+def trend(*weeks: Columns | None, now: int = NEVER, days: int = 7) -> Trend:
+    """Of consecutive weeks, the first of which begins on ``MONDAY``, on so many days; ``None``: without runs."""
+    weekly = {MONDAY + i * WEEK: Cells() if week is None else by_day(week, days) for i, week in enumerate(weeks)}
     return trend_of("v", weekly, now)
+
+
+def by_day(week: Columns, days: int) -> Cells:
+    """A week's cells, those of each day in a group; its runs are on each of the days in turn."""
+    dated = week | {"time": np.arange(len(week["version"])) % days * DAY}
+    return Cells(tuple(tabulate(dated, groups_of(("day",), dated))))
 
 
 def week(factor: float = 1.0, *, seed: int = 0, n: int = 40, spread: float = 0.1, **columns: Any) -> Columns:
@@ -97,19 +106,74 @@ def test_a_version_without_runs_has_no_weeks() -> None:
 # Changes --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_is_that_of_a_comparison_of_the_two_weeks() -> None:
-    before, after = week(seed=1, spread=0.2), week(1.1, seed=2, spread=0.2)
-    change = time_of(trend(before, after))
-    logs = [np.log(one["execution_time"]) for one in (before, after)]
-    welch = stats.ttest_ind(logs[1], logs[0], equal_var=False)
-    assert change.effect == pytest.approx(1 - np.exp(logs[1].mean() - logs[0].mean()))
-    limits = welch.confidence_interval(0.95)
+def test_a_change_has_the_variance_between_days_of_an_analysis_of_variance() -> None:
+    shared = np.random.default_rng(7).normal(0, 0.2, 14)
+    halves = [week(n=42, seed=seed, spread=0.2) for seed in (1, 2)]
+    for half, own in zip(halves, (shared[:7], shared[7:]), strict=True):
+        half["execution_time"] *= np.exp(np.tile(own, 6))
+    change = time_of(trend(*halves))
+    logs = [np.log(half["execution_time"]) for half in halves]
+    table = pd.DataFrame({"log": np.concatenate(logs), "day": np.r_[np.tile(range(7), 6), np.tile(range(7, 14), 6)]})
+    table["week"] = table["day"] >= 7
+    days = anova_lm(ols("log ~ C(week)", table).fit(), ols("log ~ C(day)", table).fit()).loc[1]
+    between = days["ss_diff"] / days["df_diff"] / 6 * 2 / 7
+    within = [log.var(ddof=1) / 42 for log in logs]
+    assert between > sum(within)
+    own = sum(within) ** 2 / sum(part**2 / 41 for part in within)  # Satterthwaite's, of the runs alone
+    freedom = between**2 / (sum(within) ** 2 / own + (between - sum(within)) ** 2 / 12)
+    difference = logs[1].mean() - logs[0].mean()
+    assert change.effect == pytest.approx(1 - np.exp(difference))
+    assert change.p_value == pytest.approx(2 * stats.t.sf(abs(difference) / np.sqrt(between), freedom))
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(between)
     assert change.interval is not None
     assert (change.interval.low, change.interval.high) == pytest.approx(
-        (1 - np.exp(limits.high), 1 - np.exp(limits.low))
+        (1 - np.exp(difference + reach), 1 - np.exp(difference - reach))
     )
-    assert change.p_value == pytest.approx(welch.pvalue)
-    assert (change.earlier_n, change.later_n) == (40, 40)
+    assert (change.earlier_n, change.later_n) == (42, 42)
+
+
+def test_days_that_differ_as_much_as_weeks_are_no_finding() -> None:
+    slow = week(n=40)
+    slow["execution_time"] *= np.exp(np.arange(40) % 7 / 4)  # days from one to four and a half times as slow
+    later = week(1.3, n=40, seed=1)
+    later["execution_time"] *= np.exp(np.arange(40) % 7 / 4)
+    assert time_of(trend(slow, later)).flag is None
+    assert time_of(trend(week(n=40), week(1.3, n=40, seed=1))).flag == "worse"
+
+
+def test_a_week_of_bad_days_is_no_finding_where_there_have_been_such_days() -> None:
+    def failing(*bad: int) -> Columns:
+        return week(n=140, success=[day not in bad or run % 2 == 0 for run, day in enumerate(np.tile(range(7), 20))])
+
+    weeks = [failing(1), failing(), failing(4), failing(2, 5), failing(1, 2)]
+    assert [one.changes["success_rate"].flag for one in trend(*weeks).weeks[1:]] == [None] * 4
+
+
+def test_the_days_of_weeks_of_one_day_are_assumed_to_differ_until_they_show_it() -> None:
+    few = time_of(trend(week(n=40), week(1.3, n=40), days=1))
+    assert (few.flag, few.verdict) == (None, "inconclusive")
+    much = time_of(trend(week(n=40), week(3.0, n=40), days=1))
+    assert much.flag == "worse"
+    assert "block_sd_assumed" in [caveat.code for caveat in much.warnings]
+    known = trend(*(week(n=40, seed=seed) for seed in range(6)), week(1.3, n=40, seed=7), days=1)
+    assert time_of(known, 6).flag == "worse"
+
+
+def test_a_week_is_compared_with_all_weeks_before_it() -> None:
+    found = trend(week(n=42), week(n=42, seed=1), week(1.2, n=42, seed=2))
+    change = time_of(found, 2)
+    earlier = np.concatenate([week(n=42)["execution_time"], week(n=42, seed=1)["execution_time"]])
+    later = week(1.2, n=42, seed=2)["execution_time"]
+    assert change.effect == pytest.approx(1 - np.exp(np.log(later).mean() - np.log(earlier).mean()))
+    assert change.earlier_value == pytest.approx(earlier.mean())
+    assert (change.earlier_n, change.later_n, found.weeks[2].against) == (84, 42, MONDAY)
+
+
+def test_a_week_that_has_only_begun_is_not_flagged() -> None:
+    now = MONDAY + WEEK + 2 * DAY
+    assert time_of(trend(week(), week(2.0, n=16), now=now)).flag is None
+    assert time_of(trend(week(), week(2.0, n=24), now=now)).flag == "worse"
+    assert time_of(trend(week(), week(2.0, n=16))).flag == "worse"
 
 
 @pytest.mark.parametrize(("factor", "flag", "verdict"), [(1.12, "worse", "regressed"), (0.88, "better", "improved")])
@@ -165,7 +229,8 @@ def test_cost_and_routing_are_followed_where_they_are_known() -> None:
     known: dict[str, Any] = {"cost": np.linspace(1, 1.1, 40), "routed": [True, False] * 20}
     found = trend(week(**known), week(), week(**{**known, "cost": 2 * known["cost"]}))
     assert list(found.weeks[1].changes) == ["execution_time", "success_rate"]
-    assert list(found.weeks[2].changes) == ["execution_time", "success_rate"]
+    assert found.weeks[2].changes["cost"].earlier_n == 40  # of the two weeks before
+    assert found.weeks[2].changes["routing_accuracy"].effect == 0
     both = trend(week(**known), week(**{**known, "cost": 2 * np.linspace(1, 1.1, 40)})).weeks[1].changes
     assert both["cost"].effect == pytest.approx(-1.0)
     assert both["cost"].flag == "worse"
@@ -199,14 +264,15 @@ def test_a_flag_needs_a_q_value_as_well() -> None:
     slow = runs("v", ["t"] * 6, time=times * np.exp(0.50))
     alone, among = trend(steady, slow), trend(steady, steady, steady, steady, steady, steady, steady, slow)
     p_value = stats.ttest_ind(np.log(slow["execution_time"]), np.log(times)).pvalue
-    assert (
-        time_of(alone).p_value == time_of(among, 7).p_value == pytest.approx(p_value) == pytest.approx(0.043, abs=1e-3)
-    )
+    assert time_of(alone).p_value == pytest.approx(p_value) == pytest.approx(0.043, abs=1e-3)
     assert time_of(alone).q_value == pytest.approx(2 * p_value)
     assert time_of(alone).flag == "worse"
-    assert time_of(among, 7).verdict == "regressed"
-    assert time_of(among, 7).q_value == pytest.approx(14 * p_value)
-    assert time_of(among, 7).flag is None
+    last = time_of(among, 7)
+    assert last.verdict == "regressed"
+    assert last.p_value is not None
+    assert last.p_value < p_value  # against seven weeks
+    assert last.q_value == pytest.approx(14 * last.p_value)
+    assert last.flag is None
 
 
 def test_a_flagged_change_comes_with_the_caveats_about_it_under_the_weeks_names() -> None:
@@ -226,12 +292,11 @@ def test_a_trend_finds_what_compare_finds_on_many_tasks(seed: int, repeats: int)
         runs(name, tasks, time=rng.lognormal(0, 0.3, len(tasks)), success=(rng.random(len(tasks)) < 0.8).tolist())
         for name in ("a", "b")
     ]
-    found = trend(*({**half, "version": runs("v", tasks)["version"]} for half in halves)).weeks[1].changes
+    found = trend(*({**half, "version": runs("v", tasks)["version"]} for half in halves), days=1).weeks[1].changes
     both = collect([cell for half in halves for cell in tabulate(half)], ("a", "b"))
-    for metric in ("execution_time", "success_rate"):
-        expected = compare(both, "a", "b", metric)
-        assert (found[metric].verdict, found[metric].p_value) == (expected.verdict, expected.p_value)
-    assert found["execution_time"].effect == compare(both, "a", "b").effect
+    expected = compare(both, "a", "b", "success_rate")
+    assert (found["success_rate"].verdict, found["success_rate"].p_value) == (expected.verdict, expected.p_value)
+    assert found["execution_time"].effect == pytest.approx(compare(both, "a", "b").effect)
 
 
 def test_a_trend_is_json() -> None:

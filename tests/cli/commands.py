@@ -23,6 +23,7 @@ COMMANDS = [
     "plan",
     "prune",
     "record",
+    "rename-version",
     "report",
     "selftest",
     "show",

@@ -158,6 +158,8 @@ def test_without_names_the_latest_versions_are_taken_and_named_on_stderr(store: 
         (["report"], ["v2.0", "v3.0"]),
         (["report", "--latest", "3"], ["v1.0", "v2.0", "v3.0"]),
         (["report", "--latest", "1"], ["v3.0"]),
+        (["compare", "--latest", "2"], ["v2.0", "v3.0"]),
+        (["compare", "--latest", "3"], ["v1.0", "v2.0", "v3.0"]),
     ):
         result = run(*given, "--store", store)
         assert result.stderr == f"latest: {' '.join(named)}\n"
@@ -173,7 +175,9 @@ def test_what_has_no_latest_two_is_wrong_usage(tmp_path: Path) -> None:
         recorder.record_execution("x", 1.0, True, "v1")
     assert one_line(run("compare", "--store", "m.json")).endswith("latest 2 were asked for, and the store has only v1")
     assert run("compare", "v1", "--store", "m.json").exit_code == 2
-    assert run("report", "v1", "--latest", "2", "--store", "m.json").exit_code == 2
+    for command in ("report", "compare"):
+        assert run(command, "v1", "--latest", "2", "--store", "m.json").exit_code == 2
+    assert run("compare", "--latest", "1", "--store", "m.json").exit_code == 2
 
 
 def test_a_report_compares_with_the_baseline_that_is_named_the_newest_first(store: Path) -> None:

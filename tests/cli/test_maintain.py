@@ -84,3 +84,70 @@ def test_prune_counts_and_removes_only_with_yes(store: Path) -> None:
         assert len(json.loads(store.read_text())["metrics"]) == 131
     assert run("prune", "--before", "2021-01-01", "--yes", "--store", store).stdout.startswith("removed 1 record from ")
     assert len(json.loads(store.read_text())["metrics"]) == 130
+
+
+def versions_in(path: Path) -> set[str]:
+    return {record["version"] for record in json.loads(path.read_text())["metrics"]}
+
+
+def test_prune_of_a_version_counts_and_removes_only_with_yes(store: Path) -> None:
+    counted = run("prune", "--version", "v1.0", "--store", store)
+    assert counted.stdout == f"65 records in {store} are of version v1.0; remove them for good with --yes\n"
+    old = run("prune", "--version", "v1.0", "--before", "2020-01-01", "--store", store)
+    assert old.exit_code == 4
+    assert versions_in(store) == {"v1.0", "v2.0"}
+    removed = run("prune", "--version", "v1.0", "--yes", "--store", store)
+    assert removed.stdout == f"removed 65 records from {store}\n"
+    assert versions_in(store) == {"v2.0"}
+    gone = run("prune", "--version", "v1.0", "--yes", "--store", store)
+    assert (gone.exit_code, one_line(gone)) == (
+        4,
+        f"benchmark-recorder: there are no runs of version v1.0 in {store}; there are v2.0",
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--before", "2020-01-01", "--older-than", "3"]])
+def test_prune_says_what_it_wants(options: list[str], store: Path) -> None:
+    refused = run("prune", *options, "--store", store)
+    assert (refused.exit_code, "--older-than" in refused.stderr) == (2, True)
+
+
+def test_a_version_is_renamed_only_with_yes(store: Path) -> None:
+    counted = run("rename-version", "v1.0", "v1", "--store", store)
+    assert counted.stdout == f"65 records in {store}: rename with --yes\n"
+    assert versions_in(store) == {"v1.0", "v2.0"}
+    renamed = run("rename-version", "v1.0", "v1", "--yes", "--store", store)
+    assert renamed.stdout == f"renamed 65 records from v1.0 to v1 in {store}\n"
+    assert renamed.stderr == ""
+    assert versions_in(store) == {"v1", "v2.0"}
+    joined = run("rename-version", "v1", "v2.0", "--yes", "--store", store)
+    assert one_line(joined) == (
+        "benchmark-recorder: v2.0 has 65 records already: nothing will tell them apart from those of v1"
+    )
+    assert versions_in(store) == {"v2.0"}
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "message"),
+    [
+        (["v3", "v4"], 4, "there are no runs of version v3 in"),
+        (["v1.0", " "], 2, "new: expected the name of a version that is not blank, got ' '"),
+        (["v1.0", "v1.0"], 2, "the same name twice"),
+    ],
+)
+def test_a_version_that_cannot_be_renamed_is_an_error(names: list[str], code: int, message: str, store: Path) -> None:
+    refused = run("rename-version", *names, "--yes", "--store", store)
+    assert refused.exit_code == code
+    assert message in refused.stderr
+    assert versions_in(store) == {"v1.0", "v2.0"}
+
+
+@pytest.mark.parametrize("command", [["rename-version", "a", "b"], ["prune", "--version", "a"]])
+def test_versions_are_changed_in_json_files_alone(command: list[str], tmp_path: Path) -> None:
+    place = ["--store", "mongodb://127.0.0.1:9/runs", "--journal", str(tmp_path / "metrics.json")]
+    refused = run(*command, *place)
+    assert refused.exit_code == 2
+    assert "copy the records first: benchmark-recorder sync" in " ".join(refused.stderr.split())
+    run("record", "x", "--duration", "1", "--success", "--version", "a", *place)
+    noted = run(*command, "--store", tmp_path / "metrics.json")
+    assert noted.stderr.startswith("benchmark-recorder: what was delivered to mongodb://127.0.0.1:9/runs")

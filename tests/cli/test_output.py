@@ -100,8 +100,16 @@ def test_many_versions_are_counted() -> None:
         for n in range(13):
             recorder.record_execution("x", 1.0, True, f"v{n:02}" + 80 * "x")
     line = one_line(run("show", "v9", "--store", "m.json"))
-    assert "v09xx" in line
-    assert line.endswith("x…, 3 more")
+    assert "v02xx" not in line
+    assert "v03xx" in line
+    assert line.endswith("x… and 3 older ones")
+
+
+def test_what_was_meant_by_an_unknown_name_is_said(store: Path) -> None:
+    line = one_line(run("compare", "v1.0", "latest", "--store", store))
+    assert line.endswith("there are v1.0, v2.0; for the latest, leave the name out")
+    line = one_line(run("show", "v1.0 ", "--store", store))
+    assert line.endswith("there are v1.0, v2.0; 'v1.0 ' and 'v1.0' differ by blanks only")
 
 
 @pytest.mark.parametrize("command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "export"])

@@ -31,9 +31,8 @@ import numpy as np
 
 from benchmark_recorder import BenchmarkRecorder, get_benchmark_recorder
 from benchmark_recorder.cells import CELL_FIELDS
-from benchmark_recorder.identity import stamp
 from benchmark_recorder.queries import Query
-from benchmark_recorder.records import Document
+from benchmark_recorder.records import Document, stamp
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.mongodb import MongoDBStore
 from benchmark_recorder.stores.mongodb.documents import stored

@@ -11,8 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import Document
+from benchmark_recorder.records import Document, task_id_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 
 ROUNDS = 5

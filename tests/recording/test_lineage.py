@@ -13,9 +13,8 @@ import pytest
 
 from benchmark_recorder import JSONFileStore
 from benchmark_recorder.errors import InvalidRecordError
-from benchmark_recorder.identity import stamp
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.records import BenchmarkMetric
+from benchmark_recorder.records import BenchmarkMetric, stamp
 from benchmark_recorder.stores.memory import MemoryStore
 
 

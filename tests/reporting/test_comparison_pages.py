@@ -6,8 +6,8 @@ import pytest
 
 from benchmark_recorder.analysis import Comparison, Interval
 from benchmark_recorder.harness import GUIDE_CLAIMS
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting.comparison_pages import comparison_page, comparison_table
 from benchmark_recorder.reporting.decision_pages import claims_page
 from benchmark_recorder.reporting.html import render_html

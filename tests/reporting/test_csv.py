@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting.csv import COLUMNS
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
@@ -18,7 +18,7 @@ from tests.runs import record_runs
 def recorder() -> BenchmarkRecorder:
     recorder = BenchmarkRecorder(store=MemoryStore())
     record_runs(recorder, timestamp="2026-11-10T00:00:00+00:00")
-    record_runs(recorder, {"v2.0": (0.9, 0.02)}, timestamp="2026-11-18T00:00:00+00:00")
+    record_runs(recorder, {"v2.0": (2.1, 0.02)}, timestamp="2026-11-18T00:00:00+00:00")
     return recorder
 
 
@@ -90,8 +90,8 @@ def test_each_week_and_its_change_has_a_row(recorder: BenchmarkRecorder) -> None
     assert float(change["baseline_value"]) == weeks["2026-11-09"]
     assert float(change["value"]) == weeks["2026-11-16"]
     effect = float(change["effect"])
-    # Drawn from 0.7 and 0.9, so 0.9 / 0.7 - 1 = 29% slower.
-    assert effect == pytest.approx(1 - 0.9 / 0.7, abs=0.08)
+    # Drawn from 0.7 and 2.1, so three times as slow, on a day each.
+    assert effect == pytest.approx(1 - 2.1 / 0.7, abs=0.3)
     assert float(change["effect_low"]) < effect < float(change["effect_high"]) < -0.1
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.fields import COLUMNS
-from benchmark_recorder.identity import stamp
 from benchmark_recorder.queries import Query
-from benchmark_recorder.records import Document
+from benchmark_recorder.records import Document, stamp
 from benchmark_recorder.reporting import print_csv, write_csv
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE

@@ -10,10 +10,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from benchmark_recorder.errors import InvalidQueryError
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.queries import Query
 from benchmark_recorder.questions import report_of
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting import FORMATS, render
 from benchmark_recorder.stores.base import Health
 from benchmark_recorder.stores.memory import MemoryStore

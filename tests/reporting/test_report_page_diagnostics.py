@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.stores.memory import MemoryStore
 
 if TYPE_CHECKING:

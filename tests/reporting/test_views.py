@@ -11,10 +11,11 @@ import pytest
 from benchmark_recorder.analysis import Comparison, Result, compare
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.harness import GUIDE_CLAIMS
-from benchmark_recorder.identity import task_id_of
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting.escaping import visible
+from benchmark_recorder.reporting.views import Plotted, View, function_of
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
@@ -194,3 +195,14 @@ def test_a_printed_comparison_names_its_tasks_by_their_texts_looked_up_once(whic
     other = pickle.loads(pickle.dumps(found))
     assert other == found
     assert task_id_of("mend the roof") in str(other)
+
+
+@each
+def test_what_makes_a_page_a_table_and_a_chart_exists(
+    recorder: BenchmarkRecorder, ask: Callable[[BenchmarkRecorder, str, str], View]
+) -> None:
+    view = ask(recorder, "v1.0", "v2.0")
+    wanted = (
+        view._functions if isinstance(view, Plotted) else {name: view._functions[name] for name in ("page", "frame")}
+    )
+    assert all(callable(function_of(home)) for home in wanted.values())

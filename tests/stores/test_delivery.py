@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.identity import stamp
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import stamp
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.replication import ReplicatedStore
 from benchmark_recorder.stores.replication.delivery import Delivery, Prefetch, one_ahead
@@ -53,6 +54,10 @@ def rewrite_clear(journal: JSONFileStore) -> None:
     journal.clear()
 
 
+def rewrite_rename(journal: JSONFileStore) -> None:
+    assert journal.rename_version("v1.0", "a longer name") > 0
+
+
 def rewrite_by_hand(journal: JSONFileStore) -> None:
     """As an editor does: the same records, differently laid out, by rename."""
     beside = journal.path.with_suffix(".new")
@@ -76,6 +81,7 @@ REWRITES = (
     rewrite_prune,
     rewrite_compact,
     rewrite_clear,
+    rewrite_rename,
     rewrite_by_hand,
     rewrite_without_delivered,
 )
@@ -263,6 +269,22 @@ def test_prune_keeps_exactly_the_records_that_no_remote_store_has_confirmed(stor
     store.append(later := make_history(4, seed=3))
     deliver(store)
     assert ids(store) == ids_of([*history[:20], *later])
+
+
+def test_a_renamed_version_is_delivered_by_its_new_name_also_from_quarantine(
+    store: ReplicatedStore, remote: Remote
+) -> None:
+    history = [make_document(version="v1") for _ in range(4)]
+    remote.refused_versions = {"v1"}
+    store.append(history[:2])
+    deliver(store)
+    store.append(history[2:])
+    assert journal_of(store).rename_version("v1", "v2") == 4
+    assert store.scan(Query(), ("version",))["version"].tolist() == 4 * ["v2"]
+    deliver(store)
+    store.delivery.deliver_quarantined(lambda _: None)
+    assert sorted(ids(remote)) == ids_of(history)
+    assert store.condition().quarantined == 0
 
 
 def test_a_rewrite_during_a_send_moves_the_cursor_that_is_confirmed_afterwards(

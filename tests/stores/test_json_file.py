@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmark_recorder.errors import ConfigurationError, StoreError, StoreFormatError, StoreUnavailableError
-from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.errors import (
+    ConfigurationError,
+    InvalidQueryError,
+    StoreError,
+    StoreFormatError,
+    StoreUnavailableError,
+)
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import Position
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.testing import JournalContract, make_document, make_history
@@ -276,6 +282,36 @@ def test_prune_removes_what_is_older_and_counts_it(store: JSONFileStore) -> None
     assert store.prune(timestamp_micros(history[4]["timestamp"])) == 4
     assert records_in(store.path) == history[4:]
     assert store.prune(0) == 0
+
+
+def test_prune_removes_a_version_or_what_is_older_of_it(store: JSONFileStore) -> None:
+    history = [document | {"version": f"v{n % 2}"} for n, document in enumerate(make_history(10))]
+    store.append(history)
+    assert store.prune(timestamp_micros(history[4]["timestamp"]), version="v0") == 2
+    assert records_in(store.path) == [history[1], *history[3:]]
+    assert store.prune(version="v1") == 5
+    assert records_in(store.path) == [history[4], history[6], history[8]]
+    with pytest.raises(InvalidQueryError, match="before: give a moment, a version, or both"):
+        store.prune()
+    assert len(records_in(store.path)) == 3
+
+
+def test_a_renamed_version_keeps_all_else_as_it_is_written(store: JSONFileStore) -> None:
+    history = [make_document(version=f"v{n % 2}", metadata={"version": "v0", "é": 1e-7}) for n in range(6)]
+    by_hand = {name: value for name, value in make_document(version="v0").items() if name != "record_id"}
+    store.append([*history, by_hand], fresh=True)
+    ids, lines = ids_of(store), store.path.read_bytes().splitlines()
+    reader = JSONFileStore(store.path)
+    assert reader.scan(Query(versions=("v0",)), ["version"])["version"].size == 4
+    assert store.rename_version("v0", 'new "name"') == 4
+    assert ids_of(store) == ids_of(reader) == ids
+    assert store.path.read_bytes().splitlines()[:7] == [
+        line.replace(b'"version":"v0",', b'"version":"new \\"name\\"",', 1) if n % 2 else line
+        for n, line in enumerate(lines[:7])
+    ]
+    assert store.rename_version("v0", "v1") == 0
+    with pytest.raises(InvalidQueryError, match="new: expected the name of a version"):
+        store.rename_version("v1", "x" * 5000)
 
 
 def test_compact_keeps_each_id_once(store: JSONFileStore) -> None:

@@ -13,9 +13,8 @@ import pytest
 
 from benchmark_recorder import matching
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
-from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.queries import Query
-from benchmark_recorder.records import Document
+from benchmark_recorder.records import Document, timestamp_micros
 from benchmark_recorder.stores.json_file import JSONFileStore, cache, derived, reader, table
 from benchmark_recorder.stores.json_file.lines import decode_rows, keys_of, micros_of
 from benchmark_recorder.stores.memory import MemoryStore

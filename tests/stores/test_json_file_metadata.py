@@ -15,9 +15,8 @@ import pytest
 from benchmark_recorder.cells import StoreNote
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.queries import Query
-from benchmark_recorder.records import Document, is_unicode
+from benchmark_recorder.records import Document, is_unicode, timestamp_micros
 from benchmark_recorder.stores.json_file import JSONFileStore, metadata, reader
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.tabulation import fields_of, summarize_columns

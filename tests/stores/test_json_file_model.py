@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from benchmark_recorder.cells import CELL_FIELDS, collect, tabulate
-from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.queries import Query
-from benchmark_recorder.records import Document
+from benchmark_recorder.records import Document, timestamp_micros
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import assert_same_cells, make_history

@@ -27,7 +27,7 @@ with CursorFile.of(sys.argv[1], "remote://somewhere").lease():
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark_recorder.stores.leases.STUCK_SECONDS", -1.0)
+    monkeypatch.setattr("benchmark_recorder.stores.cursors.STUCK_SECONDS", -1.0)
 
 
 def test_a_stopped_process_that_holds_the_lease_is_named(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_deliverer_that_goes_on_is_not_named_and_its_confirmations_are_noted(
         assert None not in confirmed
         assert confirmed == sorted(confirmed)  # type: ignore[type-var]
         assert {(holder.pid, holder.host) for holder in holders} == {(os.getpid(), os.uname().nodename)}
-        monkeypatch.setattr("benchmark_recorder.stores.leases.STUCK_SECONDS", 60.0)
+        monkeypatch.setattr("benchmark_recorder.stores.cursors.STUCK_SECONDS", 60.0)
         seen.clear()
         store.append(make_history(5, seed=2))
         assert store.deliver(lambda: True, lambda _: seen.append(other._cursor_file.stuck_deliverer()))

@@ -96,14 +96,7 @@ class SavedArrays:
 
 
 def save_arrays(document: str, path: str, head: bytes, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write or replace a file of arrays; where that fails, there is none.
-
-    Args:
-        document: beside which it is.
-        path: of the file.
-        head: JSON.
-        arrays: by name, contiguous.
-    """
+    """Write or replace a file of contiguous arrays, by name, beside a document; where that fails, there is none."""
     places: dict[str, _Place] = {}
     start = 0
     for name, array in arrays.items():

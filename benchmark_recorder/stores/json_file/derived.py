@@ -55,12 +55,7 @@ class Ordered:
         self._kept: dict[int | None, tuple[int, Times]] = {}
 
     def of(self, version: int | None, rows: Rows) -> Times:
-        """Those of one version (``None``: of all), read-only.
-
-        Args:
-            version: its code.
-            rows: all records; those that came since the last call are put in their places.
-        """
+        """Those of one version, by its code (``None``: of all), read-only, with all that came since the last call."""
         seen, times = self._kept.get(version) or self._begun(version)
         if seen < len(rows):
             new = rows.since("execution_time", seen)
@@ -77,12 +72,7 @@ class Ordered:
         return self._count, _read_only(self._saved(version))
 
     def by_version(self, versions: int, rows: Rows) -> list[Times] | None:
-        """Those of each version, by code; ``None`` where these are too many.
-
-        Args:
-            versions: how many there are.
-            rows: all records.
-        """
+        """Those of each version, by code; ``None`` where these are too many."""
         if versions > MAX_SAVED_VERSIONS:
             return None
         # Few enough for short numbers, which numpy sorts by radix; those of records that do not count sort first.
@@ -162,11 +152,7 @@ class KeptBlocks:
 
 
 def cell_of_run(run: Mapping[str, Any]) -> Cell:
-    """What ``tabulate`` makes of one run, without the cost of arrays.
-
-    Args:
-        run: a value for each of ``CELL_FIELDS``, the texts as such.
-    """
+    """What ``tabulate`` makes of one run, a value for each of ``CELL_FIELDS``, without the cost of arrays."""
     time, cost, selected, expected = run["execution_time"], run["cost"], run["agent_selected"], run["expected_agent"]
     routed = selected is not None and expected is not None
     commit, host, moment = run["git_commit"], run["host"], run["time"]
@@ -205,13 +191,7 @@ def _log_moments(value: float) -> Moments:
 def tabulate_pooled(
     columns: Mapping[str, NDArray[np.generic] | Coded], query: Query, groups: Groups | None = None
 ) -> Cells:
-    """The same as ``collect`` of ``tabulate``, without a cell for each task that is not matched.
-
-    Args:
-        columns: ``CELL_FIELDS``, the texts coded.
-        query: what is asked for.
-        groups: of the same records, if there are groups.
-    """
+    """``collect`` of ``tabulate`` for coded texts, without a cell for each task that is not matched."""
     task, version = cast("Coded", columns["task_id"]), cast("Coded", columns["version"])
     count = len(task.vocabulary)
     asked = len(np.unique(version.codes)) if query.versions is None else len(set(query.versions))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import legacy_record_id
+from benchmark_recorder.records import legacy_record_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
-from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.json_file.format import id_of
 from benchmark_recorder.stores.json_file.mending import parts_of
 from benchmark_recorder.stores.json_file.rewrite import rewriting

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import msgspec
 import numpy as np
 
-from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.json_file.format import JOINT, ids_of, is_record
 
 if TYPE_CHECKING:

@@ -99,15 +99,10 @@ class _Question(NamedTuple):
 
 
 class Metadata:
-    """The metadata of the records of one document, from its first on.
-
-    Args:
-        offset: everything before it was read.
-        texts: the different ones, by code.
-        codes: of the records.
+    """The metadata of the records of one document, from its first on: the different texts, and each record's code.
 
     Attributes:
-        offset: as above.
+        offset: everything before it was read.
     """
 
     def __init__(self, offset: int, texts: Iterable[bytes] = (), codes: NDArray[np.int32] | None = None) -> None:

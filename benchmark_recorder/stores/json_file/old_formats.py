@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.errors import StoreFormatError
-from benchmark_recorder.identity import legacy_record_id
+from benchmark_recorder.records import legacy_record_id
 from benchmark_recorder.stores.json_file.format import (
     CLOSING,
     HEADER,
@@ -82,12 +82,7 @@ def convert(content: bytes, path: str) -> Converted:
 
 
 def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Each record with its id, in order; a record whose id came before is left out.
-
-    Args:
-        documents: records of one file, with or without an id.
-        given: all ids in the file.
-    """
+    """Each record of one file with its id, in order; a record whose id came before is left out."""
     seen: set[str] = set()
     ordinals: dict[str, int] = {}
     for document in documents:

@@ -241,11 +241,7 @@ class Projection:
         self._masks: list[NDArray[np.bool_]] = []
 
     def gather(self, blocks: Iterable[bytes], rows: NDArray[np.bool_] | None) -> None:
-        """Take what matches from all records of a document.
-
-        Args:
-            blocks: of the document's lines.
-            rows: the records that may match; ``None`` for all.
+        """Take what matches from all records of a document, or from some rows, in blocks of its lines.
 
         Raises:
             msgspec.DecodeError: a line is not a record.

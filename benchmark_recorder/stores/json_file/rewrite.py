@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.records import plain_text, timestamp_micros
 from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 def rewriting(path: str, writer: Writer) -> Iterator[Rewrite]:
     """A document, locked, with all its cursors held; the lease is not needed.
 
-    Args:
-        path: of the document.
-        writer: this process's; it opens the document anew afterwards.
+    This process's writer opens the document anew afterwards.
 
     Raises:
         StoreError: the document or a cursor cannot be locked or read.
@@ -69,14 +68,7 @@ def _lives(pid: int) -> bool:
 
 
 class Rewrite:
-    """A locked document that is to be rewritten.
-
-    Args:
-        source: the document as it is.
-        document: its real path.
-        writer: which holds it.
-        retention: what must be kept.
-    """
+    """A locked document that is to be rewritten, and what must be kept."""
 
     def __init__(self, source: Source, document: str, writer: Writer, retention: Retention) -> None:
         self.source = source
@@ -116,9 +108,35 @@ class Rewrite:
         self._retention.move(os.stat(self._document).st_ino, selection.found)
         return selection.removed
 
-    def keep_since(self, moment: int, *, unconfirmed: bool = False) -> int:
-        """The same for the records of a moment (microseconds since 1970) or later, and lines that are no records."""
-        return self.keep(lambda line: _is_since(line, moment), unconfirmed=unconfirmed)
+    def prune(self, before: int | None, version: str | None, *, unconfirmed: bool = False) -> int:
+        """The same without the records from before a moment (microseconds since 1970), or of a version, or both.
+
+        Raises:
+            InvalidQueryError: neither is given.
+        """
+        if before is None and version is None:
+            raise InvalidQueryError("before: give a moment, a version, or both")
+        return self.keep(lambda line: not _is_old(line, before, version), unconfirmed=unconfirmed)
+
+    def rename_version(self, old: str, new: str) -> int:
+        """Give the records of one version the name of another; how many were given it.
+
+        Raises:
+            InvalidQueryError: the new name is none that a record can have.
+        """
+        if not isinstance(new, str) or not new.strip() or plain_text(new)[1]:
+            raise InvalidQueryError(f"new: expected the name of a version that is not blank, got {preview(new)}")
+        renamed = 0
+
+        def parts_of(line: bytes) -> tuple[bytes]:
+            nonlocal renamed
+            other = _renamed(line, old, new)
+            renamed += other is not line
+            return (other,)
+
+        self.keep(lambda _: True, parts_of=parts_of)
+        Quarantine(self._document).rename_version(old, new)
+        return renamed
 
 
 class Retention:
@@ -160,11 +178,9 @@ class Retention:
             return False
 
     def move(self, inode: int, found: Mapping[int, tuple[int, str]]) -> None:
-        """Write the cursors anew; one whose place was lost before stays so, and everything is delivered again.
+        """Write the cursors anew, by the new offset of each old one and the id of the record before it.
 
-        Args:
-            inode: of the new document.
-            found: for each old offset the new one, and the id of the record before it.
+        One whose place was lost before stays so, and everything is delivered again.
         """
         for file, cursor, places in self._followed:
             if places:
@@ -249,20 +265,38 @@ def _identity(line: bytes) -> str | bytes:
         return line
 
 
-class _Timed(msgspec.Struct, gc=False):
+class _Dated(msgspec.Struct, gc=False):
     timestamp: str
+    version: object = None
 
 
 class _Addressed(msgspec.Struct, gc=False):
     deliver_to: list[str] = []
 
 
-_decode = msgspec.json.Decoder(_Timed).decode
+_decode = msgspec.json.Decoder(_Dated).decode
 _decode_addressed = msgspec.json.Decoder(_Addressed).decode
 
 
-def _is_since(line: bytes, moment: int) -> bool:
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _is_old(line: bytes, before: int | None, version: str | None) -> bool:
+    """Whether a record is from before a moment, and of a version; a line that is no record never is."""
     try:
-        return timestamp_micros(_decode(line).timestamp) >= moment
+        record = _decode(line)
+        is_old = before is None or timestamp_micros(record.timestamp) < before
     except (msgspec.DecodeError, ValueError, OverflowError):
-        return True
+        return False
+    return is_old and (version is None or record.version == version)
+
+
+def _renamed(line: bytes, old: str, new: str) -> bytes:
+    """The line itself unless it is a record of the old version; all of its other values stay as they are written."""
+    try:
+        fields = _decode_fields(line)
+        if msgspec.json.decode(fields["version"]) != old:
+            return line
+        return msgspec.json.encode({**fields, "version": new, "record_id": id_of(line)})
+    except (msgspec.DecodeError, KeyError):
+        return line

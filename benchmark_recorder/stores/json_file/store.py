@@ -161,11 +161,12 @@ class JSONFileStore(Journal):
             rewrite.keep(lambda _: False, unconfirmed=unconfirmed)
         return backup
 
-    def prune(self, before: int, *, unconfirmed: bool = False) -> int:
-        """Remove the records that are older than a moment; how many that were.
+    def prune(self, before: int | None = None, *, version: str | None = None, unconfirmed: bool = False) -> int:
+        """Remove the records that are older than a moment, or of a version, or both; how many that were.
 
         Args:
             before: microseconds since 1970 in UTC.
+            version: its name.
             unconfirmed: remove also what a remote store has not confirmed; otherwise that stays.
 
         Raises:
@@ -174,7 +175,14 @@ class JSONFileStore(Journal):
         if not os.path.exists(self._path):
             return 0
         with self._rewriting() as rewrite:
-            return rewrite.keep_since(before, unconfirmed=unconfirmed)
+            return rewrite.prune(before, version, unconfirmed=unconfirmed)
+
+    def rename_version(self, old: str, new: str) -> int:
+        """Give the records of one version the name of another; how many that were. Errors as in ``prune``."""
+        if not os.path.exists(self._path):
+            return 0
+        with self._rewriting() as rewrite:
+            return rewrite.rename_version(old, new)
 
     def compact(self) -> int:
         """Rewrite the file with each id once; how many records were removed.

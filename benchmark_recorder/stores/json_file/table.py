@@ -101,16 +101,10 @@ class Table:
         cells: of all records; ``None`` where they are too many to be kept.
         parts: the records, with the count of each part.
         ordered: the durations of these by version, where they are known in rising order.
-        invalid: how many of these have a field missing or of another type.
-        copied: the ids that more than one of these has, as in ``keys_of``.
-        last: the greatest of their ids.
-        children: how many of these were parts of other runs.
-
-    Attributes:
-        children: as above.
-        invalid: as above.
-        copied: as above.
-        last: as above.
+        invalid: how many of these have a field missing or of another type; also an attribute.
+        copied: the ids that more than one of these has, as in ``keys_of``; also an attribute.
+        last: the greatest of their ids; also an attribute.
+        children: how many of these were parts of other runs; also an attribute.
     """
 
     def __init__(  # noqa: PLR0913 - what is saved

@@ -4,8 +4,7 @@
 - ``client``: what a URL says, the driver's settings, and the collection's indexes, which make questions fast.
 - ``documents``: a record as a document, and back.
 - ``aggregation``: in which steps the server is asked, and what is made of its answers.
-- ``pipeline``: a question as a filter, and the aggregations that make cells and histograms on the server.
-- ``units``: the aggregation that counts units.
+- ``pipeline``: a question as a filter, and the aggregations that make cells, units and histograms on the server.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
 - ``lacking``: what a server that is not MongoDB's own lacks.
 - ``outcome``: what became of a batch that the server took in part; the driver's errors in words.

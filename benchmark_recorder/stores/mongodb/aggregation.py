@@ -17,8 +17,15 @@ from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.matching import LISTED, UnmatchedTasks, compared
 from benchmark_recorder.stores.mongodb.groups import Key, Labels, NotGroupedError, TooManyGroupsError
 from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours
-from benchmark_recorder.stores.mongodb.pipeline import cell_of, cells_of, first_alone, groups_of, repeated_of
-from benchmark_recorder.stores.mongodb.units import part_of, units_of
+from benchmark_recorder.stores.mongodb.pipeline import (
+    cell_of,
+    cells_of,
+    first_alone,
+    groups_of,
+    part_of,
+    repeated_of,
+    units_of,
+)
 from benchmark_recorder.tabulation import cells_of_units
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from benchmark_recorder.errors import ConfigurationError, preview
-from benchmark_recorder.extras import missing
+from benchmark_recorder.errors import ConfigurationError, missing, preview
 
 if TYPE_CHECKING:
     from pymongo import IndexModel, MongoClient

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
-from benchmark_recorder.identity import timestamp_micros
+from benchmark_recorder.records import timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -98,11 +98,7 @@ class Key(NamedTuple):
 
 
 class Labels:
-    """The labels of a server's groups; counts them while they come.
-
-    Args:
-        keys: that are grouped by.
-    """
+    """The labels of a server's groups; counts them while they come."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
         self._keys = keys

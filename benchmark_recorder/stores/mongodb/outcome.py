@@ -40,13 +40,7 @@ def check_acknowledged(result: object, name: str) -> None:
 
 
 def outcome_of(error: BulkWriteError, count: int, name: str, reasons: dict[str, str]) -> int:
-    """How many documents of a partly refused batch were new; the refusals are added to ``reasons``.
-
-    Args:
-        error: the driver's.
-        count: documents in the batch.
-        name: the store's.
-        reasons: by the document's id.
+    """How many of a partly refused batch's documents were new; the refusals are added to ``reasons``, by id.
 
     Raises:
         pymongo.errors.BulkWriteError: some may not be stored, through no fault of their own.

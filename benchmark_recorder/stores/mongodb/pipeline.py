@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from benchmark_recorder import cells
 from benchmark_recorder.cells import Cell, Moments
 from benchmark_recorder.histogram import AT_BOUNDS, SCALE
-from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import is_unicode, plain_text
+from benchmark_recorder.records import is_unicode, plain_text, task_id_of
 from benchmark_recorder.stores.mongodb.documents import tag
-from benchmark_recorder.stores.mongodb.groups import is_one_of
+from benchmark_recorder.stores.mongodb.groups import HIDDEN, IN_REST, Key, NotGroupedError, is_one_of
+from benchmark_recorder.tabulation import UNIT_MEANS, cell_of_units
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from benchmark_recorder.queries import Query
-    from benchmark_recorder.stores.mongodb.groups import Key, Labels
+    from benchmark_recorder.stores.mongodb.groups import Labels
 
 Stage: TypeAlias = "dict[str, Any]"
 
@@ -99,11 +99,8 @@ def first_alone(query: Query, version: str, others: Collection[str], most: int) 
 def cells_of(query: Query, keys: Sequence[Key] = (), own: Collection[str] | None = None) -> list[Stage]:
     """The aggregation whose documents ``cell_of`` takes: one for each version, task, success and group.
 
-    Args:
-        query: which records.
-        keys: what they are grouped by.
-        own: the tasks that are told apart, with all that have several records among them; all others are pooled. Each
-            task is told apart where this is ``None``.
+    All tasks are told apart, or only those of ``own``, with all that have several records among them; the others are
+    then pooled.
     """
     return [
         {"$match": filter_of(query)},
@@ -124,13 +121,7 @@ def groups_of(query: Query, key: Key) -> list[Stage]:
 
 
 def histogram_of(query: Query, keys: Sequence[Key], field: str) -> list[Stage]:
-    """The aggregation of histograms: for each version, group and bucket, how many values there are.
-
-    Args:
-        query: which records.
-        keys: what they are grouped by.
-        field: of numbers. What ``bucket_from`` takes is in each document's ``bucket``.
-    """
+    """The aggregation of histograms: for each version, group and ``bucket`` (see ``bucket_from``), how many values."""
     value = f"${field}"
     # One condition, as each takes as long as the logarithm: what is not above 0 stays as it is.
     shifted = {"$floor": {"$add": [{"$log": [value, _BUCKET]}, SHIFT + AT_BOUNDS]}}
@@ -234,3 +225,79 @@ def moments_from(row: Mapping[str, Any], name: str) -> Moments:
         return Moments()
     assert math.isfinite(mean)
     return Moments(n, mean, n * deviation * deviation)
+
+
+# Units ---------------------------------------------------------------------------------------------------------------
+#
+# The records are grouped by unit first, and then the units; see ``cells.Cells``.
+
+
+def units_of(query: Query, keys: Sequence[Key]) -> list[Stage]:
+    """The aggregation whose documents ``part_of`` takes, of a query that asks for units."""
+    assert query.unit is not None
+    several = query.versions is None or len(set(query.versions)) > 1
+    unit = {"$ifNull": [Key.of(query.unit).raw, IN_REST]}
+    return [
+        {"$match": filter_of(query)},
+        {"$set": {"good": {"$cond": ["$success", "$execution_time", None]}}},
+        {"$group": {"_id": {"version": "$version", "unit": unit} | group_of(keys)} | _UNIT},
+        *(_SHARED if several else ()),
+        {"$group": {"_id": {"version": "$_id.version", "unit": _KIND, "group": "$_id.group"}} | _OF_UNITS},
+    ]
+
+
+def part_of(row: Mapping[str, Any], labels: Labels) -> Cell | int:
+    """A document of the aggregation: a cell of units, or how many runs have no unit. Errors as in ``Labels.of``."""
+    own = row["_id"]
+    if own["unit"] is HIDDEN:
+        raise NotGroupedError
+    if own["unit"] is IN_REST:
+        return int(row["runs"])
+    labelled = {**row, "version": own["version"], "group": labels.of(own.get("group", ()))}
+    return cell_of_units(labelled, {name: moments_from(row, name) for name in UNIT_MEANS})
+
+
+_UNIT: Final[Stage] = {
+    "runs": {"$sum": 1},
+    "time": {"$avg": "$good"},
+    "log_time": {"$avg": log_of("$good")},
+    "cost": {"$avg": "$cost"},
+    "log_cost": {"$avg": log_of("$cost")},
+    "success_rate": {"$avg": {"$cond": ["$success", 1, 0]}},
+    "routing_rate": {"$avg": {"$cond": [ROUTED, {"$cond": [ROUTED_RIGHT, 1, 0]}, None]}},
+    "routed": {"$sum": {"$cond": [ROUTED, 1, 0]}},
+    "routed_right": {"$sum": {"$cond": [ROUTED_RIGHT, 1, 0]}},
+    "first": {"$min": "$time"},
+    "last": {"$max": "$time"},
+    **range_of("git_commit"),
+    **range_of("host"),
+}
+"""What is made of the records of a unit in one version and group."""
+
+_IS_SHARED: Final = {"$cond": [{"$ne": ["$least", "$greatest"]}, 1, 0]}
+_SHARED: Final[list[Stage]] = [
+    {
+        "$group": {
+            "_id": "$_id.unit",
+            "least": {"$min": "$_id.version"},
+            "greatest": {"$max": "$_id.version"},
+            "own": {"$push": "$$ROOT"},
+        }
+    },
+    {"$unwind": "$own"},
+    {"$replaceWith": {"$mergeObjects": ["$own", {"shared": _IS_SHARED}]}},
+]
+"""The same documents, each with whether another version has its unit."""
+
+_KIND: Final = {"$cond": [{"$in": ["$_id.unit", [IN_REST, HIDDEN]]}, "$_id.unit", None]}
+"""Instead of a unit: no unit, one that the server does not know, or any other."""
+
+_OF_UNITS: Final[Stage] = {
+    "n": {"$sum": 1},
+    **{name: {"$sum": f"${name}"} for name in ("runs", "shared", "routed", "routed_right")},
+    **{name: {"$min": f"${name}"} for name in ("first", "least_git_commit", "least_host")},
+    **{name: {"$max": f"${name}"} for name in ("last", "greatest_git_commit", "greatest_host")},
+    **{f"max_{name}": {"$max": f"${name}"} for name in ("time", "cost")},
+    **{name: how for mean in UNIT_MEANS for name, how in moments_of(mean, mean).items()},
+}
+"""What is made of the units of a version and group."""

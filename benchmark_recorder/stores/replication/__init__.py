@@ -2,9 +2,8 @@
 
 - ``store``: ``ReplicatedStore``: appends to the journal, asks both sides, and counts each record once.
 - ``attachment``: where delivery begins; records that are written while that cannot be kept.
-- ``undelivered``: the local side of a question.
-- ``state``: what is pending, since when and why.
-- ``elsewhere``: what waits for another remote store, or for this one under another name.
+- ``state``: what is pending, since when and why; the local side of a question; what waits for another remote store, or
+  for this one under another name.
 - ``units``: units that have runs on both sides.
 - ``delivery``: from the journal to the remote store, batch by batch; what happens after a kill or a rewrite; reading
   ahead; copies one store into another (``sync --from``).

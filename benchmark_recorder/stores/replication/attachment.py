@@ -31,12 +31,7 @@ RETRY_SECONDS: Final = 1.0
 
 
 class Attachment:
-    """Attaches a remote store to a journal.
-
-    Args:
-        journal: whose records are delivered from then on.
-        remote: the store's name.
-        cursor_file: where the place is kept.
+    """Attaches a remote store to a journal, whose records are delivered from then on.
 
     Attributes:
         failing_since: when appends began to fail to attach; ``None`` while they do not.

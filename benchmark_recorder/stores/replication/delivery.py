@@ -37,14 +37,7 @@ BATCH: Final = 1000
 
 
 class Delivery:
-    """Brings a journal's records to a remote store.
-
-    Args:
-        journal: where they are read.
-        remote: where they go.
-        cursor_file: how far they are delivered.
-        quarantine: keeps those that the remote store refuses.
-    """
+    """Brings a journal's records to a remote store; those that it refuses go to quarantine."""
 
     def __init__(self, journal: Journal, remote: Store, cursor_file: CursorFile, quarantine: Quarantine) -> None:
         self._journal, self._remote = journal, remote

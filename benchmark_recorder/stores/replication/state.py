@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from benchmark_recorder.errors import StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import Condition, PlaceLostError
-from benchmark_recorder.stores.replication.delivery import newer
+from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError
+from benchmark_recorder.stores.cursors import DAMAGED, cursor_files_of
+from benchmark_recorder.stores.replication.delivery import BATCH, count_before, in_batches, newer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
     from benchmark_recorder.cells import StoreNote
-    from benchmark_recorder.stores.base import Journal
+    from benchmark_recorder.records import Document
+    from benchmark_recorder.stores.base import Journal, Position
     from benchmark_recorder.stores.cursors import Cursor, CursorFile
     from benchmark_recorder.stores.quarantine import Quarantine
-    from benchmark_recorder.stores.replication.elsewhere import Elsewhere
+
+
+class Elsewhere:
+    """What waits for the other remote stores of a journal; the name of its own one is not theirs."""
+
+    def __init__(self, journal: Journal, path: str, own: str) -> None:
+        self._journal, self._path, self._own = journal, path, own
+
+    def counts(self, cursor: Cursor | None) -> Mapping[str, int]:
+        """How many records wait, by the other store's name; stores for which none does are left out."""
+        waiting = Counter({other.remote: sum(1 for _ in self._waiting(other, cursor)) for other in self._others()})
+        return dict(+waiting)
+
+    def documents(self, cursor: Cursor | None) -> Iterator[Document]:
+        """The records, each id once; errors as in ``Journal.read``.
+
+        Args:
+            cursor: the own one: what is behind its attachment is delivered here. ``None``: there is none yet.
+        """
+        return first_by_id(document for other in self._others() for document in self._waiting(other, cursor))
+
+    def _others(self) -> Iterator[Cursor]:
+        for file in cursor_files_of(self._path):
+            cursor = file.read()
+            if cursor is not None and cursor is not DAMAGED and cursor.remote != self._own:
+                yield cursor
+
+    def _waiting(self, other: Cursor, cursor: Cursor | None) -> Iterator[Document]:
+        after = self._found(other.delivered, other.attached)
+        end = None if cursor is None else self._found(cursor.attached)
+        if after is not None and end is not None and end.offset <= after.offset:
+            return
+        while documents := (batch := self._journal.read(after, BATCH)).documents:
+            count = len(documents) if end is None else count_before(self._journal, end, after, batch)
+            yield from documents[:count]
+            if count < len(documents):
+                return
+            after = batch.position
+
+    def _found(self, *places: Position) -> Position | None:
+        """Where the first of some places is now that is not lost."""
+        for place in places:
+            with suppress(PlaceLostError):
+                return self._journal.read(place, 0).position
+        return None
 
 
 class DeliveryState:
-    """What is known of the delivery of a journal to a remote store.
-
-    Args:
-        journal: where records wait.
-        remote: the store's name.
-        cursor_file: how far they are delivered.
-        quarantine: what the store refused.
-        elsewhere: what waits for other stores.
-    """
+    """What is known of the delivery of a journal to a remote store."""
 
     def __init__(
         self, journal: Journal, remote: str, cursor_file: CursorFile, quarantine: Quarantine, elsewhere: Elsewhere
@@ -94,3 +137,42 @@ class DeliveryState:
 
 def _text(micros: int) -> str:
     return datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The undelivered records of the journal, as far as they count here.
+
+    Attributes:
+        documents: all of them, each id once.
+        uncertain: how many of the first may be in the remote store as well; ``None`` for all.
+    """
+
+    documents: Callable[[], Iterable[Document]]
+    uncertain: int | None
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """The local side of a question.
+
+    Attributes:
+        ids: the records that are counted here, and may be in the remote store, too.
+        matching: all matching records that are counted here.
+    """
+
+    ids: frozenset[str]
+    matching: Callable[[], Iterator[Document]]
+
+    def parts(self) -> Iterator[list[Document]]:
+        """The matching records, some at a time."""
+        return in_batches(self.matching(), READ_AT_ONCE)
+
+
+def first_by_id(documents: Iterable[Document]) -> Iterator[Document]:
+    """Each id once."""
+    seen: set[str] = set()
+    for document in documents:
+        if (record_id := document["record_id"]) not in seen:
+            seen.add(record_id)
+            yield document

@@ -18,16 +18,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
-from benchmark_recorder.identity import timestamp_micros
 from benchmark_recorder.log import logger
+from benchmark_recorder.records import timestamp_micros
 from benchmark_recorder.stores.base import EXTRAS, Condition, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.cursors import CursorFile
 from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replication.delivery import BATCH, Delivery, documents_after, newer
-from benchmark_recorder.stores.replication.elsewhere import Elsewhere
-from benchmark_recorder.stores.replication.state import DeliveryState
-from benchmark_recorder.stores.replication.undelivered import Pending, Undelivered, first_by_id
+from benchmark_recorder.stores.replication.state import DeliveryState, Elsewhere, Pending, Undelivered, first_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

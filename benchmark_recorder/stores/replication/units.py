@@ -10,27 +10,21 @@ import numpy as np
 from benchmark_recorder.cells import Cell, merged
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.grouping import groups_of
+from benchmark_recorder.queries import UnitFilter, unit_key, unit_of
 from benchmark_recorder.tabulation import NO_UNIT, cells_of_units, fields_of, tabulate_units
-from benchmark_recorder.units import UnitFilter, unit_key, unit_of
 
 if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.queries import Query
     from benchmark_recorder.stores.base import Store
-    from benchmark_recorder.stores.replication.undelivered import Undelivered
+    from benchmark_recorder.stores.replication.state import Undelivered
 
 
 def count_units(remote: Store, query: Query, here: Undelivered, most_named: int) -> Cells | None:
     """The cells of both sides' units: those with a run on this side are counted here, all others by the remote store.
 
-    Args:
-        remote: the other side.
-        query: what to ask it; asks for units.
-        here: this side.
-        most_named: units or ids that may be named in one question.
-
-    Returns:
-        ``None`` where this needs the records of both sides: there are too many units here, or too many groups.
+    At most so many units or ids are named in one question. ``None`` where this needs the records of both sides: there
+    are too many units here, or too many groups.
     """
     assert query.unit is not None
     unit = query.unit

@@ -55,15 +55,7 @@ def field_of(column: Column, mode: str) -> bigquery.SchemaField:
 
 
 def make_room(client: bigquery.Client, place: Place, needed: frozenset[str]) -> frozenset[str]:
-    """Add the nullable columns that the table lacks.
-
-    Args:
-        client: Google's.
-        place: the table.
-        needed: columns that BigQuery has just called unknown.
-
-    Returns:
-        The columns that may not be added.
+    """Add the nullable columns that the table lacks, ``needed`` ones among them; those that may not be added.
 
     Raises:
         google.api_core.exceptions.GoogleAPIError: and all others of ``requests.RAISED``.

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from benchmark_recorder._fork import in_child
-from benchmark_recorder.errors import ConfigurationError, preview
-from benchmark_recorder.extras import missing
-from benchmark_recorder.stores.urls import without_secrets
+from benchmark_recorder.errors import ConfigurationError, missing, preview, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1, bigquery
 
 LOCATION: Final = "us-central1"
-DATASET: Final = "genesis_benchmarks"
+DATASET: Final = "benchmarks"
 TABLE: Final = "benchmark_metrics"
 
 _IDS: Final = {
@@ -111,11 +109,7 @@ def _check_client(argument: str, client: object, module: str, kind: str) -> None
 class Clients:
     """Google's clients, made on first use; those that were given belong to the caller and are never closed.
 
-    Args:
-        place: what they are for.
-        credentials: Google's; those of the environment unless given.
-        bigquery_client: the caller's.
-        registry_client: the caller's.
+    The credentials are those of the environment unless given.
     """
 
     def __init__(

@@ -139,11 +139,7 @@ def answer(
 ) -> Iterable[bigquery.Row]:
     """The rows, fetched page by page as they are read.
 
-    Args:
-        client: Google's.
-        sql: with parameters as ``@name``.
-        values: by the parameter's name: its BigQuery type, and a value or a list.
-        place: the project that pays, the dataset's location, and how long to wait.
+    Each ``@name`` in the SQL has a value: its BigQuery type, and a value or a list.
 
     Raises:
         StoreUnavailableError: the query took too long; it was cancelled.

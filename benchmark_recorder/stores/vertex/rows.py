@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.fields import FIELDS, METRIC_FIELDS, of_kind
-from benchmark_recorder.identity import timestamp_micros
-from benchmark_recorder.records import is_unicode, known_cost
+from benchmark_recorder.records import is_unicode, known_cost, timestamp_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -110,12 +109,7 @@ _ENDS_OF_TIME: Final = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23
 
 
 def row_of(document: Document, order: int) -> Row:
-    """A record as a row.
-
-    Args:
-        document: an admitted one.
-        order: its place among all rows; see ``stored_order``.
-    """
+    """An admitted record as a row; ``order`` is its ``stored_order``."""
     row: Row = {name: value for name in _AS_THEY_ARE if (value := document.get(name)) is not None}
     row["feature_timestamp"] = _utc_text(document["timestamp"])
     # A whole number beyond 2**53 is safe as text only; BigQuery accepts any INT64 as text.
@@ -156,11 +150,7 @@ def _utc_text(timestamp: str) -> str:
 
 
 def document_of(row: Mapping[str, Any]) -> Document:
-    """The record that a row was made of; fields that a record may lack are left out where they are NULL.
-
-    Args:
-        row: all columns.
-    """
+    """The record that a whole row was made of; fields that a record may lack are left out where they are NULL."""
     cost = row["cost"]
     document: Document = {name: row[name] for name in _ALWAYS if name in row}
     document["cost_estimated"] = 0.0 if cost is None else cost

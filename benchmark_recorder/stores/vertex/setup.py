@@ -94,12 +94,7 @@ _Look: TypeAlias = "Callable[[], _Problem | None]"
 
 
 class Setup:
-    """Looks at a store's parts in Google Cloud, and creates those that are missing.
-
-    Args:
-        place: which table.
-        clients: Google's.
-    """
+    """Looks at a store's parts in Google Cloud, and creates those that are missing."""
 
     def __init__(self, place: Place, clients: Clients) -> None:
         self._place, self._clients = place, clients

@@ -12,8 +12,7 @@ from benchmark_recorder import cells, matching
 from benchmark_recorder.cells import CELL_FIELDS, Cell, Moments, UnmatchedTasks
 from benchmark_recorder.fields import METADATA_PREFIX
 from benchmark_recorder.histogram import AT_BOUNDS, BUCKETS_PER_LN
-from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.records import is_unicode, plain_text
+from benchmark_recorder.records import is_unicode, plain_text, task_id_of
 from benchmark_recorder.stores.vertex.groups import UNIT_PLACE, Key, raws_of
 from benchmark_recorder.stores.vertex.rows import (
     FIELD_OF,
@@ -29,10 +28,9 @@ from benchmark_recorder.stores.vertex.rows import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from benchmark_recorder.queries import Query
+    from benchmark_recorder.queries import Query, UnitFilter
     from benchmark_recorder.stores.vertex.groups import Labels
     from benchmark_recorder.stores.vertex.rows import Column
-    from benchmark_recorder.units import UnitFilter
 
 FIRST_MOMENT: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Of BigQuery's TIMESTAMP, and of a datetime."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from benchmark_recorder import BenchmarkRecorder, InvalidQueryError, MemoryStore
 from benchmark_recorder.cells import Cells
 from benchmark_recorder.queries import Query
+from benchmark_recorder.questions import latest
 from benchmark_recorder.testing import make_document
-from benchmark_recorder.versions import latest
 from tests.runs import record_runs
 
 NOW = datetime.now(UTC)
@@ -84,3 +85,52 @@ def test_the_cells_of_each_version_are_found_without_a_walk_over_all() -> None:
     assert cells.of("v3") is cells.of("v3")
     assert cells.of("none") == ()
     assert latest(store, Query(), 2) == [*BenchmarkRecorder(store=store).versions()][-2:]
+
+
+def test_names_that_mislead_are_noted(recorder: BenchmarkRecorder) -> None:
+    for name in ("latest", "a "):
+        record_runs(recorder, {name: (1.0, 0.0)}, tasks=2)
+    notes = [note.code for note in recorder.versions().warnings]
+    assert notes == ["named_latest", "alike_names"]
+    assert set(notes) <= {warning.code for warning in recorder.compare_each("a", ["a ", "latest"]).warnings}
+    found = str(recorder.compare_all("a", "a "))
+    assert "The names 'a' and 'a ' differ by blanks only" in " ".join(found.split())
+
+
+def test_of_very_many_versions_the_newest_are_listed_and_a_report_wants_fewer() -> None:
+    store = MemoryStore()
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    store.append(
+        [make_document(version=f"v{n}", timestamp=(start + timedelta(seconds=n)).isoformat()) for n in range(10_000)]
+    )
+    recorder = BenchmarkRecorder(store=store)
+    lines = str(recorder.versions()).splitlines()
+    assert lines[1].split()[0] == "v9900"
+    assert lines[-1] == "9,900 older versions not shown."
+    assert latest(store, Query(), 2) == ["v9998", "v9999"]
+    for ask in (recorder.generate_report, lambda names: recorder.compare_each("v0", names)):
+        with pytest.raises(
+            InvalidQueryError, match="versions: at most 50 can be compared at once, got 9,999; name fewer"
+        ):
+            ask([f"v{n}" for n in range(1, 10_000)])
+
+
+def test_a_candidate_that_is_the_baseline_or_comes_twice_is_an_error(recorder: BenchmarkRecorder) -> None:
+    for names, message in ((["a", "b"], "candidates: 'a' is the baseline"), (["b", "b"], "'b' is named 2 times")):
+        with pytest.raises(InvalidQueryError, match=message):
+            recorder.compare_each("a", names)
+
+
+def test_a_report_against_one_baseline_is_adjusted_as_compare_each_is(recorder: BenchmarkRecorder) -> None:
+    record_runs(recorder, {"d": (0.9, 0.1)})
+    report = json.loads(recorder.generate_report(["b", "c", "d"], "json", baseline="a", by="agent"))
+    each = recorder.compare_each("a", ["b", "c", "d"])
+    assert {one["v2"]: one["p_adjusted"] for one in report["comparisons"]} == {
+        name: pytest.approx(one.p_adjusted) for name, one in each.comparisons.items()
+    }
+    assert [one["v2"] for one in report["comparisons"]] == ["d", "c", "b"]
+    assert {one["v1"] for one in report["slices"]} == {"a"}
+    for form in ("text", "markdown", "html"):
+        whole = " ".join(recorder.generate_report(["b", "c"], form, baseline="a").split())
+        assert "adjusted for all of these metrics and versions together" in whole
+        assert "adjusted for all" not in recorder.generate_report(["a", "b", "c"], form)

@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from benchmark_recorder.analysis import Comparison, compare
-from benchmark_recorder.analysis.quantiles import Mix
-from benchmark_recorder.analysis.single_runs import Values
+from benchmark_recorder.analysis.single_runs import Mix, Values
 from tests.analysis.histories import Columns, known, runs, task_names
 
 

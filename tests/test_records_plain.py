@@ -19,10 +19,9 @@ from hypothesis import strategies as st
 from benchmark_recorder import BenchmarkMetric, BenchmarkRecorder, MemoryStore
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
 from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT
-from benchmark_recorder.identity import task_id_of
-from benchmark_recorder.plain import are_plain, is_plain, is_plain_metadata
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recording.admission import _OPTIONAL
+from benchmark_recorder.records import are_plain, is_plain, is_plain_metadata, task_id_of
 from benchmark_recorder.validation import admit_execution, plain_json
 from tests.hostile import HOSTILE
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from benchmark_recorder.analysis.power import MOST, Noise, decided, fewest, shown_beyond, shown_within, smallest
+from benchmark_recorder.analysis.spread import MOST, Noise, decided, fewest, shown_beyond, shown_within, smallest
 
 
 @pytest.mark.parametrize("n", [3, 5, 12, 40, 400])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmark_recorder import BenchmarkRecorder, identity
+from benchmark_recorder import BenchmarkRecorder, records
 from benchmark_recorder.exchange import import_file
-from benchmark_recorder.identity import stamp
 from benchmark_recorder.queries import Query
+from benchmark_recorder.records import stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def micros(moment: str) -> int:
 def moment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A clock that stands still."""
     moment: str = request.param
-    monkeypatch.setattr(identity.time, "time_ns", lambda: micros(moment) * 1000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(records.time, "time_ns", lambda: micros(moment) * 1000)  # type: ignore[attr-defined]
     return moment
 
 
@@ -53,7 +53,7 @@ def test_no_two_ids_are_alike_even_if_the_clock_stands_still_and_the_counter_end
 ) -> None:
     made = [stamp()[0] for _ in range(10)]
     for _ in range(3):
-        monkeypatch.setattr(identity._identity, "counter", iter(range(9_999_997, 10_000_000)))
+        monkeypatch.setattr(records._identity, "counter", iter(range(9_999_997, 10_000_000)))
         made += [stamp()[0] for _ in range(10)]
     assert len(set(made)) == 40
     assert {len(record_id) for record_id in made} == {32}
