@@ -68,8 +68,6 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
 
 def name_notes(versions: Iterable[str]) -> Iterator[StoreNote]:
     """What misleads in the names of versions that are side by side."""
-    from benchmark_recorder.cells import StoreNote
-
     alike: dict[str, list[str]] = {}
     for name in versions:
         alike.setdefault(" ".join(name.split()), []).append(name)
