@@ -147,6 +147,7 @@ def test_an_older_document_is_the_same_piece_by_piece_and_as_a_whole(content: by
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(content=documents())
+@example(content=json.dumps({"metrics": [{**RECORD, "record_id": ""}]}).encode())
 def test_every_answer_about_an_older_document_is_that_about_its_conversion(content: bytes, tmp_path: Path) -> None:
     older, ours = tmp_path / "older.json", tmp_path / "ours.json"
     try:

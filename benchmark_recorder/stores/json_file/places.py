@@ -241,7 +241,8 @@ def find_place(source: Source, after: Position, path: str) -> int:
         return after.offset
     for line in lines(source, offset):
         offset += len(line) + (1 if offset == header else len(JOINT))
-        if after.record_id.encode() in line and _id_of_last(line) == after.record_id:
+        may_be = offset == after.offset or after.record_id.encode() in line
+        if may_be and _id_of_last(line) == after.record_id:
             return offset
     raise PlaceLostError(
         f"{path} does not hold the record {after.record_id} any more, so it cannot be read on from behind it"
