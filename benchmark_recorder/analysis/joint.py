@@ -80,7 +80,7 @@ def compare_all(
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
 ) -> JointComparison:
-    """Compare two versions on execution time, failures, cost and routing; margins by metric replace the usual ones.
+    """Compare two versions on time, failures, cost and routing; ``margins`` replace the usual ones, by metric.
 
     Raises:
         InvalidQueryError: an unknown scope, or a margin that is not a fraction.

@@ -114,7 +114,7 @@ def spread_of(measured: Measured, *, ratio: bool = False) -> Spread | None:
 def of_rates(pairs: Sequence[tuple[Counts, Counts]], *, relative: bool = False) -> Spread | None:
     """Of rates: a task that ends alike each time has no variance, so the tasks' variances are what counts, on average.
 
-    ``relative``: on the scale of the ratio of both rates.
+    With ``relative``, on the scale of the ratio of both rates.
     """
     samples = [sample for pair in pairs for sample in pair if sample.n]
     n, hits = sum(sample.n for sample in samples), sum(sample.hits for sample in samples)
