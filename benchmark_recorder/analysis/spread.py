@@ -71,7 +71,10 @@ class Spread:
         if self.between is not None:
             error += self.between / self.tasks
             return Noise(math.sqrt(error), math.sqrt(error + extra), self.tasks - 1) if self.tasks > 1 else None
-        freedom = math.inf if self.rates else error**2 / float((parts * parts / (self.runs - 1)).sum())
+        if not error > 0:
+            return None
+        share = parts / error  # whose square is above 0, however small the variances are
+        freedom = math.inf if self.rates else 1 / float((share * share / (self.runs - 1)).sum())
         return Noise(math.sqrt(error), math.sqrt(error + extra), freedom)
 
     def _weights(self) -> NDArray[np.float64]:

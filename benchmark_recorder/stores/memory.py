@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from benchmark_recorder._fork import in_child
+from benchmark_recorder.fields import BLOCK
 from benchmark_recorder.stores.base import EXTRAS, Batch, Journal, Position
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class MemoryStore(Journal):
     """Everything in a list; gone with the process."""
 
-    supports = EXTRAS
+    supports = EXTRAS | {BLOCK}
 
     def __init__(self) -> None:
         self._documents: list[Document] = []
