@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
@@ -73,6 +74,17 @@ def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -
     heading, *rest = comparison_section(joint, footnotes, texts or {})
     assert isinstance(heading, Heading)
     return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
+
+
+def short_page(joint: JointComparison) -> Page:
+    """The verdict and the table of two versions, for the end of a log."""
+    compared = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
+    said = Paragraph((readable(joint.sentence, joint.v1, joint.v2),))
+    if not compared:
+        return (said,)
+    (table, _) = comparison_table(compared)
+    assert isinstance(table, Table)
+    return said, replace(table, rows=tuple(row for row in table.rows if row[-1] != ("",)))
 
 
 def each_page(each: EachComparison, texts: Mapping[str, str] | None = None) -> Page:
