@@ -333,7 +333,9 @@ class Table:
         codes = [vocabulary[text] for text in dict.fromkeys(wanted) if text in vocabulary]
         if len(codes) == 1:
             return self._where(name, lambda column: column == codes[0])
-        return self._where(name, lambda column: np.isin(column, codes))
+        is_wanted = np.zeros(len(vocabulary) + 2, np.bool_)  # the last two are for codes below 0
+        is_wanted[codes] = True
+        return self._where(name, is_wanted.__getitem__)
 
     def summarize(
         self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic] | Coded]
