@@ -148,7 +148,8 @@ def test_a_handler_that_a_timer_calls_loses_nothing(per_second: int, threads: in
     records = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
     made, *rest = done.stdout.split()
     assert (rest, done.stderr) == (["True", "0", "0", "None"], "")
-    assert int(made) == len(records) == len({record["record_id"] for record in records})
+    ids = [record["record_id"] for record in records]
+    assert len(set(ids)) == len(ids) >= int(made)
 
 
 @pytest.fixture
