@@ -1,7 +1,7 @@
 """``list``, ``show``, ``compare`` and ``report``: what happened, and how versions compare."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,7 @@ from benchmark_recorder.cli.options import (
     AsJSON,
     By,
     Latest,
+    Method,
     OptionalBaseline,
     OptionalCandidates,
     OptionalVersion,
@@ -124,6 +125,7 @@ def compare(  # noqa: PLR0913 - options
     ] = None,
     by: By = None,
     scope: Scope = "suite",
+    method: Method = "auto",
     margin: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Changes below it do not matter: 0.05 is 5%, or 5 points; needs --metric."),
@@ -144,14 +146,14 @@ def compare(  # noqa: PLR0913 - options
             raise typer.BadParameter(
                 "several candidates are compared on all metrics: leave out --metric, --by and --margin"
             )
-        return _compare_each(history, v1, v2, query, scope)
+        return _compare_each(history, v1, v2, {"scope": scope, "method": method, **query})
     (candidate,) = v2
     check_different(v1, candidate)
     if by is not None:
         from benchmark_recorder.reporting.comparison_pages import slices_page
 
         sliced = history.compare_versions(
-            v1, candidate, metric or "execution_time", by=by, scope=scope, margin=margin, **query
+            v1, candidate, metric or "execution_time", by=by, scope=scope, method=method, margin=margin, **query
         )
         code = Code.FINE if sliced.slices else Code.NO_DATA
         return Answer(
@@ -163,12 +165,14 @@ def compare(  # noqa: PLR0913 - options
         )
     answer: Comparison | JointComparison
     if metric is not None:
-        answer = comparison = history.compare_versions(v1, candidate, metric, scope=scope, margin=margin, **query)
+        answer = comparison = history.compare_versions(
+            v1, candidate, metric, scope=scope, method=method, margin=margin, **query
+        )
         compared: Collection[Comparison] = [comparison]
     elif margin is not None:
         raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
     else:
-        answer = joint = history.compare_all(v1, candidate, scope=scope, **query)
+        answer = joint = history.compare_all(v1, candidate, scope=scope, method=method, **query)
         compared = joint.comparisons.values()
 
     def page() -> "Page":
@@ -185,13 +189,11 @@ def compare(  # noqa: PLR0913 - options
     )
 
 
-def _compare_each(
-    history: History, v1: str, candidates: "Sequence[str]", query: dict[str, Any], scope: Literal["suite", "tasks"]
-) -> Answer:
+def _compare_each(history: History, v1: str, candidates: "Sequence[str]", asked: dict[str, Any]) -> Answer:
     from benchmark_recorder.reporting.comparison_pages import each_page
     from benchmark_recorder.reporting.comparison_views import task_texts
 
-    each = history.compare_each(v1, candidates, scope=scope, **query)
+    each = history.compare_each(v1, candidates, **asked)
     compared = [one for joint in each.comparisons.values() for one in joint.comparisons.values()]
     return Answer(
         {"comparison": each},
