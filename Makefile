@@ -1,6 +1,7 @@
 # Each target makes what it needs: an environment in .venv, with the package and what the target calls for.
 PYTHON ?= python3
-VENV ?= .venv
+# An interpreter that is named has an environment of its own.
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
@@ -9,7 +10,7 @@ WORKERS ?= 2
 
 help:
 	@echo "make demo    run 13 tasks through two orchestrators, record them, and print the report"
-	@echo "make test    run the test suite"
+	@echo "make test    run the test suite; with PYTHON=python3.13 in an environment of that interpreter"
 	@echo "make check   lint, types, import walls"
 	@echo "make bench   measure recording, reading and statistics; prints ratios"
 	@echo "make docs    build the documentation into site/, and run every snippet and command that it shows"
@@ -74,4 +75,4 @@ format: $(VENV)/installed-check
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

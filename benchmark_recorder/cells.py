@@ -19,8 +19,8 @@ from benchmark_recorder.columns import Coded as Coded
 from benchmark_recorder.columns import Moments as Moments
 from benchmark_recorder.columns import Range as Range
 from benchmark_recorder.columns import Units as Units
-from benchmark_recorder.columns import encode as encode
 from benchmark_recorder.columns import (
+    distinct,
     extremes_by,
     log_moments_by,
     merged_range,
@@ -29,6 +29,7 @@ from benchmark_recorder.columns import (
     ranges_by,
     routings,
 )
+from benchmark_recorder.columns import encode as encode
 from benchmark_recorder.grouping import Groups, all_kept
 from benchmark_recorder.grouping import StoreNote as StoreNote
 from benchmark_recorder.grouping import group_notes as group_notes
@@ -359,9 +360,10 @@ def tabulate(columns: Columns | Mapping[str, Any], groups: Groups | None = None)
     if not len(success):
         return []
     key = (version.codes.astype(np.int64) * (len(task.vocabulary) + 1) + task.codes + 1) * 2 + success
+    bound = len(version.vocabulary) * (len(task.vocabulary) + 1) * 2
     if groups is not None:
-        key = key * len(groups.labels) + groups.codes
-    keys, first_row, group = np.unique(key, return_index=True, return_inverse=True)
+        key, bound = key * len(groups.labels) + groups.codes, bound * len(groups.labels)
+    keys, first_row, group = distinct(key, bound)
     count = len(keys)
     time, cost, moment = columns["execution_time"], columns["cost"], columns["time"]
     known, timed = np.isfinite(cost), np.isfinite(time)  # older files may have neither

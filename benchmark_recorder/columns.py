@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, cast
 
 import numpy as np
 
@@ -71,10 +71,18 @@ class Coded(NamedTuple):
     vocabulary: tuple[str, ...]
 
 
+class _Codes(dict[str | None, int]):
+    """The code of each text, in the order of appearance."""
+
+    def __missing__(self, text: str | None) -> int:
+        code = self[text] = len(self) - 1  # None is there, too
+        return code
+
+
 def encode(column: NDArray[np.generic]) -> Coded:
     """An object column of texts and ``None``, coded in the order of appearance."""
-    index: dict[str | None, int] = {None: -1}
-    codes = np.fromiter((index.setdefault(text, len(index) - 1) for text in column.tolist()), np.int32, len(column))
+    index = _Codes({None: -1})
+    codes = np.fromiter(map(index.__getitem__, column.tolist()), np.int32, len(column))
     return Coded(codes, tuple(cast("Iterable[str]", list(index)[1:])))
 
 
@@ -109,6 +117,30 @@ class GrowingColumn:
 
 
 # By group -------------------------------------------------------------------------------------------------------------
+
+SPARSE: Final = 4
+"""Possible numbers per row beyond which sorting the rows is faster than a table of all numbers."""
+
+
+def distinct(
+    numbers: NDArray[np.integer[Any]], bound: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """The different numbers in rising order, the first row of each, and the place among them of each row's number.
+
+    Args:
+        numbers: of rows; from 0 on.
+        bound: above all of them.
+    """
+    count = len(numbers)
+    if bound > SPARSE * count + 1000:
+        found, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+        return found.astype(np.intp), first, place
+    firsts = np.full(bound, count)
+    firsts[numbers[::-1]] = np.arange(count - 1, -1, -1)  # of several values for one place, the last one stays
+    found = np.flatnonzero(firsts < count)
+    places = np.empty(bound, np.intp)
+    places[found] = np.arange(len(found))
+    return found, firsts[found], places[numbers]
 
 
 class Moments(NamedTuple):
@@ -211,7 +243,8 @@ def moment_columns_by(
     group: NDArray[np.intp], values: NDArray[np.float64], where: NDArray[np.bool_], count: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The same as three columns; in two passes, so that a large offset costs no digits."""
-    group, values = group[where], values[where]
+    if not where.all():
+        group, values = group[where], values[where]
     n, mean = _means(group, values, count)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and so undefined
         m2 = np.bincount(group, (values - mean[group]) ** 2, count)

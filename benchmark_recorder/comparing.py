@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmark_recorder.cells import BlockQuestion, StoreNote, collect
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
+from benchmark_recorder.fields import BLOCK
 from benchmark_recorder.grouping import check_key
 from benchmark_recorder.queries import Query
 from benchmark_recorder.tabulation import fields_of, tabulate_by
@@ -54,6 +55,9 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
     if not keys:
         return replace(cells, runs=runs)
 
+    if blocks == "auto" and BLOCK in store.supports:
+        keys = (BLOCK,)
+
     def ask() -> Cells:
         return store.summarize(replace(asked, versions=None, by=keys))
 
@@ -64,8 +68,6 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
 
 def name_notes(versions: Iterable[str]) -> Iterator[StoreNote]:
     """What misleads in the names of versions that are side by side."""
-    from benchmark_recorder.cells import StoreNote
-
     alike: dict[str, list[str]] = {}
     for name in versions:
         alike.setdefault(" ".join(name.split()), []).append(name)

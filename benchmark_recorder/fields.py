@@ -117,6 +117,9 @@ def of_kind(*kinds: Kind) -> frozenset[str]:
     return frozenset(field.name for field in FIELDS if field.kind in kinds)
 
 
+BLOCK: Final = "block"
+"""A key of groups for comparisons, not for callers; only stores that support it are asked (see ``grouping.Blocks``)."""
+
 METADATA_PREFIX: Final = "metadata."
 """How a key of the metadata is named beside fields."""
 

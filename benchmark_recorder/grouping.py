@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 
-from benchmark_recorder.columns import Coded, encode
+from benchmark_recorder.columns import Coded, distinct, encode
 from benchmark_recorder.errors import InvalidQueryError, preview
-from benchmark_recorder.fields import METADATA_PREFIX, metadata_key
+from benchmark_recorder.fields import BLOCK, METADATA_PREFIX, metadata_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -101,7 +101,7 @@ def check_key(key: object, name: str = "by") -> str:
 
 def keeps_newest(key: str) -> bool:
     """Whether the newest groups are kept, and not the largest."""
-    return key in PERIODS or key == "commit"
+    return key in PERIODS or key in {"commit", BLOCK}
 
 
 def most_groups(key: str) -> int:
@@ -127,8 +127,9 @@ def all_kept(keys: Sequence[str], groups: Collection[tuple[str | None, ...]], no
 
 def fields_for(keys: Collection[str]) -> tuple[str, ...]:
     """The columns that groups are made of."""
-    names = ("time" if key in PERIODS else TEXT_FIELDS.get(key, "metadata") for key in keys)
-    return tuple(dict.fromkeys((*names, *(("time",) if "commit" in keys else ()))))
+    names = ("time" if key in PERIODS else TEXT_FIELDS.get(key, "metadata") for key in keys if key != BLOCK)
+    own = (("time",) if "commit" in keys else ()) + (("time", "host") if BLOCK in keys else ())
+    return tuple(dict.fromkeys((*names, *own)))
 
 
 def text_label(text: str) -> str:
@@ -199,6 +200,87 @@ def period_label(key: str, micros: int) -> str:
     return begin.strftime("%Y-%m-%dT%H").zfill(13) if unit == "hour" else begin.date().isoformat()
 
 
+# Blocks ---------------------------------------------------------------------------------------------------------------
+
+GAP: Final = 3 * HOUR
+"""Microseconds without a run after which the runs of a host have nothing in common with those before."""
+
+
+def begins_block(first: int, start: int, last: int) -> bool:
+    """Whether an hour's first run on a host begins a block, given the present block's first and last; microseconds."""
+    return first - last > GAP or first - start >= DAY
+
+
+class _Hour(NamedTuple):
+    """The latest hour of a host.
+
+    Attributes:
+        number: hours since 1970.
+        first: moment of its first run; in microseconds, as those below.
+        start: of its block.
+        last: run of its block.
+    """
+
+    number: int
+    first: int
+    start: int
+    last: int
+
+
+class DisorderError(Exception):
+    """Some runs are of an earlier hour than those that were seen."""
+
+
+class Blocks:
+    """Tells blocks of runs apart while runs are added (see ``analysis.blocks``)."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str | None, _Hour] = {}
+
+    def of(self, time: NDArray[np.int64], host: Coded) -> Coded:
+        """The block of each of some further runs.
+
+        Raises:
+            DisorderError: some are of an earlier hour, so that blocks may be others; this one is of no use any more.
+        """
+        if not len(time):
+            return Coded(np.empty(0, np.int32), ())
+        hours, hour = _periods(time, HOUR)
+        found, _, own = distinct((host.codes + 1) * len(hours) + hour, (len(host.vocabulary) + 1) * len(hours))
+        first, last = np.full(len(found), np.iinfo(np.int64).max), np.full(len(found), np.iinfo(np.int64).min)
+        np.minimum.at(first, own, time)
+        np.maximum.at(last, own, time)
+        names = (*host.vocabulary, None)
+        vocabulary: dict[str, int] = {}
+        codes = []
+        for number, begin, end in zip(found.tolist(), first.tolist(), last.tolist(), strict=True):
+            label = self._label(names[number // len(hours) - 1], _Hour(begin // HOUR, begin, begin, end))
+            codes.append(vocabulary.setdefault(label, len(vocabulary)))
+        return Coded(np.array(codes, np.int32)[own], tuple(vocabulary))
+
+    def _label(self, host: str | None, new: _Hour) -> str:
+        """The block of some runs of one hour."""
+        before = self._latest.get(host)
+        if before is not None:
+            if (new.number, new.first) < (before.number, before.first):
+                raise DisorderError
+            if new.number == before.number or not begins_block(new.first, before.start, before.last):
+                first = before.first if new.number == before.number else new.first
+                new = _Hour(new.number, first, before.start, max(before.last, new.last))
+        self._latest[host] = new
+        return f"{new.start} {json.dumps(host)}"
+
+
+def _periods(time: NDArray[np.int64], length: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The different periods of this length in rising order, and the place among them of each moment's."""
+    if not len(time):
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    numbers = time // length
+    least = int(numbers.min())
+    found, _, place = distinct(numbers - least, int(numbers.max()) - least + 1)
+    return found + least, place
+
+
 def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Groups:
     """The group of each record.
 
@@ -216,8 +298,8 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
         if dropped:
             rest[key] = dropped
         # Dense again after each key, so that the numbers stay small.
-        found, codes = np.unique(codes * (len(coded.vocabulary) + 1) + coded.codes + 1, return_inverse=True)
         own = (None, *coded.vocabulary)
+        found, _, codes = distinct(codes * len(own) + coded.codes + 1, len(labels) * len(own))
         labels = [(*labels[n // len(own)], own[n % len(own)]) for n in found.tolist()]
     return Groups(codes, tuple(labels), rest)
 
@@ -225,8 +307,11 @@ def groups_of(keys: Sequence[str], columns: Columns | Mapping[str, Any]) -> Grou
 def _coded(key: str, columns: Columns | Mapping[str, Any]) -> Coded:
     if key in PERIODS:
         length, start, _ = PERIODS[key]
-        numbers, codes = np.unique((columns["time"] - start) // length, return_inverse=True)
+        numbers, codes = _periods(columns["time"] - start, length)
         return Coded(codes.astype(np.int32), tuple(period_label(key, n * length + start) for n in numbers.tolist()))
+    if key == BLOCK:
+        host = columns["host"]
+        return Blocks().of(columns["time"], host if isinstance(host, Coded) else encode(host))
     if (name := metadata_key(key)) is not None:
         if key in columns:
             return cast("Coded", columns[key])

@@ -215,18 +215,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     """The lines of the summary, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
-    from benchmark_recorder.reporting.comparison_pages import joint_page
-    from benchmark_recorder.reporting.comparison_views import task_texts
     from benchmark_recorder.reporting.escaping import terminal
-    from benchmark_recorder.reporting.text import render_text
 
     option = config.option
     versions = (option.bench_compare, option.bench_version)
     recorder = _recorder_of(config)
     try:
-        joint = recorder.compare_all(*versions)
-        page = joint_page(joint, task_texts(recorder.store.scan, joint.comparisons.values()))
-        lines = [*render_text(page).splitlines(), ""]
+        lines = [*str(recorder.compare_all(*versions)).splitlines(), ""]
         if not option.bench_gate:
             return lines, True
         gate = recorder.check_gate(*versions, on_inconclusive=option.bench_on_inconclusive)

@@ -207,9 +207,9 @@ class BenchmarkRecorder(_Questions):
         if not self._enabled:
             return
         try:
-            from benchmark_recorder.recording.metric import admitted_metric  # it needs pydantic
+            from benchmark_recorder.validation import admit_metric  # it needs pydantic
 
-            document, notes, fresh = admitted_metric(metric, self._admit)
+            document, notes, fresh = admit_metric(metric, self._admit.labels, self._admit.known_version)
         except (InvalidRecordError, StoreUnavailableError, ImportError, OSError) as error:
             self._refuse(error)
             return

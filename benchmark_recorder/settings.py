@@ -44,20 +44,10 @@ _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": F
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force.
+    """The settings in force; ``get_benchmark_recorder`` describes those that it takes.
 
     Attributes:
-        store: a path or a URL.
-        durability: ``"process"`` or ``"fsync"``.
-        strict: whether storage trouble is raised.
-        on_invalid: ``"raise"`` or ``"log"``.
-        store_task_text: whether tasks' texts are kept.
         disabled: whether recording is switched off.
-        journal: the path of the local file in front of a remote store.
-        deliver: ``"background"`` or ``"off"``.
-        keep_delivered: how long the journal keeps what a remote store has confirmed: ``"30d"``; ``None``: for ever.
-        version: of records that name none; ``None``: each must name one.
-        labels: metadata of every record.
         gate: what ``check_gate`` takes where a call says nothing: the names in ``_GATE``.
         origins: where each setting that is not a default came from.
     """

@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, T
 import msgspec
 
 from benchmark_recorder.errors import InvalidRecordError, preview
-from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT, METRIC_FIELDS
 from benchmark_recorder.fields import Field as RecordField
-from benchmark_recorder.records import Document, encodable, is_plain_metadata, plain_text, task_id_of
+from benchmark_recorder.records import (
+    Document,
+    encodable,
+    is_plain_metadata,
+    plain_text,
+    stamp,
+    task_id_of,
+    timestamp_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
 
+    from benchmark_recorder.records import BenchmarkMetric
 
 MAX_METADATA_DEPTH: Final = 32
 """Levels of nesting in metadata: far more than people write, far fewer than break a parser."""
@@ -28,6 +37,7 @@ MAX_METADATA_INT_BITS: Final = 1024
 
 _BY_NAME: Final = {field.name: field for field in FIELDS}
 _MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
+_ALWAYS_THERE: Final = frozenset(field.name for field in FIELDS if field.absent != "left out") - {"record_id"}
 
 
 def admit_execution(execution: Document) -> tuple[Document, tuple[str, ...]]:
@@ -48,6 +58,30 @@ def admit_execution(execution: Document) -> tuple[Document, tuple[str, ...]]:
 def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
     """The same for a whole document, which may have unknown fields; an error names the field."""
     return _admit(document, _schema("document"), {})
+
+
+def admit_metric(
+    metric: BenchmarkMetric, labels: Mapping[str, str], known_version: Callable[[], str]
+) -> tuple[Document, tuple[str, ...], bool]:
+    """A metric as it is stored, what was normalised, and whether its id was made here.
+
+    The labels, and the version that is known otherwise, are those of the recorder.
+
+    Raises:
+        InvalidRecordError: a field is wrong.
+    """
+    fresh_id, _ = stamp()
+    if not hasattr(metric, "timestamp"):
+        raise InvalidRecordError(f"metric: expected a BenchmarkMetric, got {preview(metric)}", field="metric")
+    # One of the recorder before this one has fewer fields.
+    values = {name: getattr(metric, name, None) for name in METRIC_FIELDS}
+    document = {name: value for name, value in values.items() if value is not None or name in _ALWAYS_THERE}
+    fresh = document.setdefault("record_id", fresh_id) is fresh_id
+    document["timestamp"] = timestamp_text(metric.timestamp)
+    document["version"] = document["version"] or known_version()
+    if labels:
+        document["metadata"] = {**labels, **(document.get("metadata") or {})}
+    return *admit(document), fresh
 
 
 def _admit(fields: Document, schema: Schema, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
@@ -228,19 +262,25 @@ def _encodable(text: str, notes: dict[str, None]) -> str:
     return stored
 
 
-def plain_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def plain_json(value: Any, levels: int = -1) -> Any:  # noqa: ANN401 - any JSON
     """JSON of a file as every store can hold it: non-finite numbers as null, lone surrogates as U+FFFD.
 
+    Args:
+        value: the JSON.
+        levels: that it may have; as many as Python can follow if negative.
+
     Raises:
-        RecursionError: it is nested too deeply.
+        RecursionError: it has more levels.
     """
+    if not levels:
+        raise RecursionError
     match value:
         case float():
             return value if isfinite(value) else None
         case str():
             return encodable(value)
         case dict():
-            return {plain_json(key): plain_json(inner) for key, inner in value.items()}
+            return {encodable(key): plain_json(inner, levels - 1) for key, inner in value.items()}
         case list():
-            return [plain_json(inner) for inner in value]
+            return [plain_json(inner, levels - 1) for inner in value]
     return value

@@ -22,6 +22,7 @@ CHANGING = {
     "import": ["import", "some.jsonl"],
     "sync": ["sync", "--from", "runs.json", "--to", "copy.json"],
     "prune": ["prune", "--before", "2000-01-01", "--yes"],
+    "rename-version": ["rename-version", "v", "w", "--yes"],
 }
 """Commands that say on stdout what they have done."""
 ASKING = {**READING, "export": ["export"]}

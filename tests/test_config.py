@@ -215,7 +215,7 @@ def test_secrets_of_a_url_are_not_shown() -> None:
 
 def test_vertex_ai_is_the_remote_store_of_a_url() -> None:
     recorder = get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="genesis-production", deliver="off")
-    assert recorder.store.name == "vertex://genesis-production/us-central1/genesis_benchmarks"
+    assert recorder.store.name == "vertex://genesis-production/us-central1/benchmarks"
     assert get_benchmark_recorder("vertex://genesis-production", deliver="off") is recorder
     record(recorder)
     condition = recorder.store.condition()

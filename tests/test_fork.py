@@ -86,6 +86,9 @@ recorder = BenchmarkRecorder(store=Mine())
 DELAYS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)
 """Seconds after which a process forks while a thread of it imports for the first time."""
 
+QUIET = ("-W", "ignore:This process:DeprecationWarning")
+"""Python 3.12 and later warn of any fork beside another thread."""
+
 FORK = """
 import os, sys, threading, time
 from benchmark_recorder import BenchmarkRecorder, MemoryStore
@@ -128,7 +131,7 @@ assert recorder.health().lost == 0
 def test_a_child_records_and_asks_whatever_another_thread_was_importing(first: str, tmp_path: Path) -> None:
     for number, delay in enumerate(DELAYS):
         (tmp_path / str(number)).mkdir()
-        command = [sys.executable, "-c", FORK, first, str(delay)]
+        command = [sys.executable, *QUIET, "-c", FORK, first, str(delay)]
         done = subprocess.run(command, cwd=tmp_path / str(number), capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), delay
         recorded = 1 + 2 + 2 * first.startswith("record")

@@ -39,7 +39,9 @@ def test_each_documented_key_is_one(key: str) -> None:
     assert check_key(key) == key
 
 
-@pytest.mark.parametrize("key", ["", "month", "metadata", "metadata.", "Model", "rest", None, 3, ["model"], "x" * 999])
+@pytest.mark.parametrize(
+    "key", ["", "month", "metadata", "metadata.", "Model", "rest", "block", None, 3, ["model"], "x" * 999]
+)
 def test_an_unknown_key_is_an_error_that_names_the_known_ones(key: object) -> None:
     with pytest.raises(InvalidQueryError, match=r"by: expected one of week, day, hour, commit, .*metadata\.<key>, got"):
         check_key(key)

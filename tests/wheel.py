@@ -54,7 +54,7 @@ assert recorder.health().pending == 1
 from google.cloud import aiplatform_v1, bigquery
 from benchmark_recorder import get_benchmark_recorder
 recorder = get_benchmark_recorder(
-    enable_vertex_ai=True, vertex_project_id="genesis-production", journal="vertex.json", deliver="off"
+    enable_vertex_ai=True, vertex_project_id="my-project", journal="vertex.json", deliver="off"
 )
 recorder.record_execution("a task", 1.0, True, "v1.0")
 assert recorder.health().pending == 1
@@ -79,7 +79,7 @@ assert "arrow_array_stream" in repr(stream)
 
 WITHOUT: Final = {
     "mongodb": 'get_benchmark_recorder("mongodb://127.0.0.1/benchmarks")',
-    "vertex": 'get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="genesis-production")',
+    "vertex": 'get_benchmark_recorder(enable_vertex_ai=True, vertex_project_id="my-project")',
     "report": 'get_benchmark_recorder("metrics.json").generate_report(["v1.0", "v2.0"], "html")',
     "pandas": 'get_benchmark_recorder("metrics.json").get_historical_metrics().to_pandas()',
     "arrow": 'get_benchmark_recorder("metrics.json").get_historical_metrics().__arrow_c_stream__()',

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from benchmark_recorder.analysis.evidence import Extra
 from benchmark_recorder.analysis.metrics import log_time_of_successes
-from benchmark_recorder.analysis.run_order import GAP
 from benchmark_recorder.cells import Cells, Moments, total
-from benchmark_recorder.grouping import DAY
+from benchmark_recorder.fields import BLOCK
+from benchmark_recorder.grouping import GAP, begins_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,13 +69,15 @@ def by_blocks(cells: Cells, v1: str, v2: str) -> tuple[Compared, ...]:
     """How two versions can be compared: by all of their runs, and by those in blocks that both ran in."""
     asked = cells.blocks
     whole = Compared(cells, None)
-    if asked is None or v1 == v2 or (asked.keys == AUTOMATIC and _in_one_session(cells, v1, v2)):
+    if asked is None or v1 == v2 or (asked.keys in {AUTOMATIC, (BLOCK,)} and _in_one_session(cells, v1, v2)):
         return (whole,)
     blocks = blocks_of(asked.ask(), automatic=asked.keys == AUTOMATIC)
     shared = [own for own in blocks if {v1, v2} <= {cell.version for cell in own}]
-    if not blocks or (len(blocks) == len(shared) == 1) or asked.are_virtual():
+    if not blocks or (len(blocks) == len(shared) == 1):
         return (whole,)
     found = [Compared(cells, between(blocks, v1, v2, asked.sd))]
+    if found[0].between and asked.are_virtual():
+        return (whole,)
     if shared and found[0].between:
         within = Cells(tuple(cell for own in shared for cell in own if cell.version in {v1, v2}))
         found.append(Compared(within, between(blocks, v1, v2, asked.sd, shared)))
@@ -93,7 +95,7 @@ def blocks_of(grouped: Cells, *, automatic: bool) -> list[tuple[Cell, ...]]:
 
     Args:
         grouped: cells by ``AUTOMATIC``, or by the key of the blocks.
-        automatic: whether by ``AUTOMATIC``.
+        automatic: whether by ``AUTOMATIC``: hours are put together.
     """
     groups: defaultdict[tuple[str | None, ...], list[Cell]] = defaultdict(list)
     for cell in grouped.cells:
@@ -106,7 +108,7 @@ def blocks_of(grouped: Cells, *, automatic: bool) -> list[tuple[Cell, ...]]:
         ((group[1] or "", min(c.first for c in own), max(c.last for c in own), own) for group, own in groups.items()),
         key=lambda group: group[:3],
     ):
-        if not blocks or own != host or first - last > GAP or first - start >= DAY:
+        if not blocks or own != host or begins_block(first, start, last):
             blocks.append([])
             host, start, last = own, first, end
         last = max(last, end)

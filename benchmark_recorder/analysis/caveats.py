@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed, Point
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
-from benchmark_recorder.analysis.run_order import GAP
-from benchmark_recorder.grouping import DAY
+from benchmark_recorder.grouping import DAY, GAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -67,6 +67,8 @@ class GateCheck(Result):
         v2_value: the candidate's.
         v1_compared: the baseline's value that ``worsening`` starts from; see ``Comparison``.
         v2_compared: the candidate's.
+        v1_count: runs of the baseline that count.
+        v2_count: the candidate's.
         worsening: the point: a fraction (0.12 is 12% slower or more expensive) or a difference of rates; negative
             where the candidate is better; ``None`` where undefined, as between free and paid.
         bound: the worst that the one-sided 95% bound allows, on the same scale; ``None`` where there is none.
@@ -99,6 +101,8 @@ class GateCheck(Result):
     sentence: str = field(default="", compare=False)
     v1_compared: float | None = None
     v2_compared: float | None = None
+    v1_count: int = 0
+    v2_count: int = 0
 
 
 class GateSettings(TypedDict, total=False):
@@ -291,6 +295,8 @@ def _checks(
             required=name in required,
             v1_compared=finite(measured[name].levels[0]),
             v2_compared=finite(measured[name].levels[1]),
+            v1_count=measured[name].left[1],
+            v2_count=measured[name].right[1],
             recorded_twice=measured[name].recorded_twice,
         )
         for name, ruling in rulings.items()

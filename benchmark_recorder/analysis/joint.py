@@ -81,7 +81,7 @@ def compare_all(  # noqa: PLR0913
     margins: Mapping[str, float] | None = None,
     method: str = "log",
 ) -> JointComparison:
-    """Compare two versions on execution time, failures, cost and routing; margins by metric replace the usual ones.
+    """Compare two versions on time, failures, cost and routing; ``margins`` replace the usual ones, by metric.
 
     Raises:
         InvalidQueryError: an unknown scope or method, or a margin that is not a fraction.

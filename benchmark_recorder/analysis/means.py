@@ -183,7 +183,7 @@ def sums_of_all(strata: Strata[Moments]) -> Evidence | None:
 def _ratio(pairs: Sequence[Pair[Moments]], left: float, right: float, *, over: bool = False) -> Evidence | None:
     """The ratio of two sums of the pairs' means by Fieller's method; ``None`` where nothing varies, or no method fits.
 
-    ``over``: whether the tasks are the sample, however often they ran.
+    With ``over``, the tasks are the sample, however often they ran.
     """
     repeated = [] if over else [pair for pair in pairs if not once(pair)]
     singles = pairs if over else [pair for pair in pairs if once(pair)]
@@ -270,10 +270,10 @@ def _without_error(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *,
 
 
 def fixed(estimate: float, pairs: Sequence[tuple[Moments, Moments]], *, logs: bool) -> Evidence | None:
-    """Runs without any spread, and the same difference on every task: the estimate.
+    """Runs without any spread, and the same difference, the estimate, on every task.
 
-    ``None`` where there is spread, or a single pair of runs leaves it open whether there is. The spread of ``logs`` is
-    relative as it is.
+    ``None`` where there is spread, or a single pair of runs leaves it open whether there is. Logarithms (``logs``) have
+    a relative spread as they are.
     """
     samples = [m for pair in pairs for m in pair]
     if sum(m.n for m in samples) < 3:

@@ -257,11 +257,6 @@ class Metric:
         """Whether only runs that succeeded count: a failed one is fast, or took as long as it was allowed to."""
         return self.figure == "execution_time"
 
-    @property
-    def needs_runs(self) -> bool:
-        """Whether it needs the values of single runs."""
-        return self.counts is None and self.moments is None
-
 
 _STATISTICS: Final = {"median": (0.5, 2), "p95": (0.95, 10), "p99": (0.99, 50)}
 """The quantiles: the share of the runs below, and the runs a task that an interval needs."""

@@ -215,7 +215,7 @@ def _sato(stratum: Weighted) -> tuple[float, float]:
 def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Evidence | None:
     """The difference of two versions' rates, by the method that fits the runs; ``None`` where a side is empty.
 
-    ``once``: whether a task's repeats that all end alike are one piece of evidence.
+    With ``once``, a task's repeats that all end alike are one piece of evidence.
     """
     if not (strata.left.n and strata.right.n):
         return None

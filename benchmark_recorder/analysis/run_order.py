@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from benchmark_recorder.analysis.results import Caveat
-from benchmark_recorder.columns import Durations, encode
-from benchmark_recorder.grouping import HOUR
+from benchmark_recorder.columns import Durations, distinct, encode
+from benchmark_recorder.grouping import GAP
 from benchmark_recorder.records import is_made
 
 if TYPE_CHECKING:
@@ -24,15 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.cells import Cells, Runs
+    from benchmark_recorder.columns import Coded
     from benchmark_recorder.records import Columns
 
 MOST_LOOKED_AT: Final = 200_000
 """Runs of both versions beyond which single ones are not looked at."""
 
 FIELDS: Final = ("version", "task_id", "execution_time", "success", "time", "host", "model")
-
-GAP: Final = 3 * HOUR
-"""Microseconds without a run after which the runs of a host have nothing in common with those before."""
 
 FEWEST: Final = 5
 """Runs in a row that repeat earlier ones before it is reported; measured durations do not repeat even once."""
@@ -79,8 +77,18 @@ class RunOrder:
         """The versions whose runs repeat earlier ones so often that no verdict can rest on them."""
         return tuple(caveat for version in dict.fromkeys((self.v1, self.v2)) for caveat in self._twice(version))
 
+    def _is_of(self, version: str) -> NDArray[np.bool_]:
+        """Which runs are of a version."""
+        codes, vocabulary = self._versions
+        code = vocabulary.index(version) if version in vocabulary else len(vocabulary)
+        return np.equal(codes, code)
+
+    @cached_property
+    def _versions(self) -> Coded:
+        return encode(self.columns["version"])
+
     def _twice(self, version: str) -> Iterator[Caveat]:
-        own = self.columns["version"] == version
+        own = self._is_of(version)
         times = self.columns["execution_time"][own]
         again = repeated_rows(Durations.of(times))
         if len(again) < FEWEST:
@@ -105,7 +113,7 @@ class RunOrder:
         correlation = float(products.sum()) / square
         # At least as much as that: the correlation of few runs is often too low by chance.
         bound = min(MOST_CARRIED, correlation + 1.645 * error / square)
-        inflation = _inflation(self.columns["version"][order] == self.v2, chained, bound)
+        inflation = _inflation(self._is_of(self.v2)[order], chained, bound)
         return Dependence(correlation, inflation) if inflation > 1 else None
 
     def _in_turn(self) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
@@ -121,11 +129,11 @@ class RunOrder:
         order = order[(time[order] > 0) & np.isfinite(time[order]) & self.columns["success"][order]]
         host, moment = host[order], moment[order]
         chained = np.r_[False, (np.diff(host) == 0) & (np.diff(moment) <= GAP)][: len(order)]
-        side = self.columns["version"][order] == self.v2
-        task = encode(self.columns["task_id"][order]).codes
+        side = self._is_of(self.v2)[order]
+        task = encode(self.columns["task_id"]).codes[order]
         residual = np.log(time[order].astype(np.float64))
         for label in (task, np.cumsum(~chained)):
-            group = np.unique(label * 2 + side, return_inverse=True)[1]
+            group = distinct((label + 1) * 2 + side, 2 * int(label.max(initial=0)) + 4)[2]
             residual -= (np.bincount(group, residual) / np.bincount(group))[group]
         return order, residual, chained
 
@@ -133,7 +141,7 @@ class RunOrder:
     def models(self) -> tuple[list[str], list[str]]:
         """The models of each version's runs."""
         left, right = (
-            sorted({model for model in self.columns["model"][self.columns["version"] == version].tolist() if model})
+            sorted({model for model in self.columns["model"][self._is_of(version)].tolist() if model})
             for version in (self.v1, self.v2)
         )
         return left, right

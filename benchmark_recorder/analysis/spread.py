@@ -71,7 +71,10 @@ class Spread:
         if self.between is not None:
             error += self.between / self.tasks
             return Noise(math.sqrt(error), math.sqrt(error + extra), self.tasks - 1) if self.tasks > 1 else None
-        freedom = math.inf if self.rates else error**2 / float((parts * parts / (self.runs - 1)).sum())
+        if not error > 0:
+            return None
+        share = parts / error  # whose square is above 0, however small the variances are
+        freedom = math.inf if self.rates else 1 / float((share * share / (self.runs - 1)).sum())
         return Noise(math.sqrt(error), math.sqrt(error + extra), freedom)
 
     def _weights(self) -> NDArray[np.float64]:
@@ -114,7 +117,7 @@ def spread_of(measured: Measured, *, ratio: bool = False) -> Spread | None:
 def of_rates(pairs: Sequence[tuple[Counts, Counts]], *, relative: bool = False) -> Spread | None:
     """Of rates: a task that ends alike each time has no variance, so the tasks' variances are what counts, on average.
 
-    ``relative``: on the scale of the ratio of both rates.
+    With ``relative``, on the scale of the ratio of both rates.
     """
     samples = [sample for pair in pairs for sample in pair if sample.n]
     n, hits = sum(sample.n for sample in samples), sum(sample.hits for sample in samples)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from benchmark_recorder.analysis import Comparison, JointComparison, Summary
-    from benchmark_recorder.reporting.page import Page
 
 
 LISTED: Final = ("version", "count", "tasks", "success_rate", "mean", "p50", "mean_cost", "total_cost", "first", "last")
@@ -50,8 +49,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 @resolved
 def list_versions(history: History, query_with_version: dict[str, Any]) -> Answer:
     """List the versions in the order of their first runs."""
-    from benchmark_recorder.reporting.version_pages import list_page
-
     found = history.versions(**query_with_version)
     for note in found.warnings:
         complain(note.sentence)
@@ -61,7 +58,7 @@ def list_versions(history: History, query_with_version: dict[str, Any]) -> Answe
             "future": found.future,
             "warnings": found.warnings,
         },
-        lambda: list_page([*found.values()], found.future),
+        found,
         query_with_version.get("version", ()),
         found=bool(found),
     )
@@ -90,20 +87,11 @@ def show(
     if version is None:
         (version,) = latest(history, 1, query)
     if by is not None:
-        from benchmark_recorder.reporting.version_pages import groups_page
-
         groups = history.get_historical_metrics(version, by=by, scope=scope, **query)
         listed = [{"group": group, "summary": summary} for group, summary in groups.items()]
-        return Answer(
-            {"by": by, "groups": listed},
-            lambda: groups_page(groups.version, groups.by, groups),
-            [version],
-            found=bool(groups),
-        )
-    from benchmark_recorder.reporting.version_pages import summary_page
-
+        return Answer({"by": by, "groups": listed}, groups, [version], found=bool(groups))
     summary = history.get_historical_metrics(version, scope=scope, **query)
-    return Answer({"summary": summary}, lambda: summary_page(summary), [version], found=summary.count > 0)
+    return Answer({"summary": summary}, summary, [version], found=summary.count > 0)
 
 
 @app.command(epilog="Example: benchmark-recorder compare v1.0 v2.0 --metric execution_time")
@@ -132,9 +120,6 @@ def compare(  # noqa: PLR0913 - options
     ] = None,
 ) -> Answer:
     """Compare a candidate, or several, with a baseline: effect, interval, verdict."""
-    from benchmark_recorder.reporting.comparison_pages import comparison_page, joint_page
-    from benchmark_recorder.reporting.comparison_views import task_texts
-
     if v1 is not None and number:
         raise typer.BadParameter("name versions, or give --latest, not both", param_hint="--latest")
     if v1 is None:
@@ -150,19 +135,12 @@ def compare(  # noqa: PLR0913 - options
     (candidate,) = v2
     check_different(v1, candidate)
     if by is not None:
-        from benchmark_recorder.reporting.comparison_pages import slices_page
-
         sliced = history.compare_versions(
             v1, candidate, metric or "execution_time", by=by, scope=scope, method=method, margin=margin, **query
         )
         code = Code.FINE if sliced.slices else Code.NO_DATA
-        return Answer(
-            {"comparison": sliced},
-            lambda: slices_page(sliced),
-            [v1, candidate],
-            bool(sliced.slices or sliced.only_v1 or sliced.only_v2),
-            code,
-        )
+        found = bool(sliced.slices or sliced.only_v1 or sliced.only_v2)
+        return Answer({"comparison": sliced}, sliced, [v1, candidate], found, code)
     answer: Comparison | JointComparison
     if metric is not None:
         answer = comparison = history.compare_versions(
@@ -174,39 +152,18 @@ def compare(  # noqa: PLR0913 - options
     else:
         answer = joint = history.compare_all(v1, candidate, scope=scope, method=method, **query)
         compared = joint.comparisons.values()
-
-    def page() -> "Page":
-        texts = task_texts(history.store.scan, compared)
-        return comparison_page(comparison, texts) if metric is not None else joint_page(joint, texts)
-
-    has_values = [c for c in compared if c.v1_count and c.v2_count]
-    return Answer(
-        {"comparison": answer},
-        page,
-        [v1, candidate],
-        knows_versions(answer),
-        _code(has_values),
-    )
+    return Answer({"comparison": answer}, answer, [v1, candidate], knows_versions(answer), _code(compared))
 
 
 def _compare_each(history: History, v1: str, candidates: "Sequence[str]", asked: dict[str, Any]) -> Answer:
-    from benchmark_recorder.reporting.comparison_pages import each_page
-    from benchmark_recorder.reporting.comparison_views import task_texts
-
     each = history.compare_each(v1, candidates, **asked)
     compared = [one for joint in each.comparisons.values() for one in joint.comparisons.values()]
-    return Answer(
-        {"comparison": each},
-        lambda: each_page(each, task_texts(history.store.scan, compared)),
-        [v1, *candidates],
-        knows_versions(each),
-        _code([one for one in compared if one.v1_count and one.v2_count]),
-    )
+    return Answer({"comparison": each}, each, [v1, *candidates], knows_versions(each), _code(compared))
 
 
-def _code(compared: "Sequence[object]") -> Code:
+def _code(compared: "Collection[Comparison]") -> Code:
     """Whether there was something to compare."""
-    return Code.FINE if compared else Code.NO_DATA
+    return Code.FINE if any(one.v1_count and one.v2_count for one in compared) else Code.NO_DATA
 
 
 @app.command(epilog="Example: benchmark-recorder report v1.0 v2.0 --last-days 7 --format markdown")

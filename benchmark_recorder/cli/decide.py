@@ -53,13 +53,11 @@ def claims(  # noqa: PLR0913 - options
     allow_partial: AllowPartial = False,
 ) -> Answer:
     """Check claims about a new version against recorded runs."""
-    from benchmark_recorder.reporting.decision_pages import claims_page
-
     check_different(v1, v2)
     if not claim:
         raise InvalidQueryError('name what was claimed: --claim "time 30% lower" --claim "cost within 1%"')
     report = history.check_claims(v1, v2, claim, scope=scope, method=method, allow_partial=allow_partial, **query)
-    return Answer({"claims": report}, lambda: claims_page(report), [v1, v2], knows_versions(report))
+    return Answer({"claims": report}, report, [v1, v2], knows_versions(report))
 
 
 def _text(result: "GateResult", form: str) -> str:
@@ -162,13 +160,16 @@ def gate(  # noqa: PLR0913 - options
     ] = None,
     output: Output = "-",
     comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
+    comment_id: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the comment is about; default: the job, V1 and filters.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Fail (exit 1) if the candidate is worse.
 
     Worse is slower, failing more or costing more, beyond the margin.
     """
-    from benchmark_recorder.reporting.ci import gate_comment
+    from benchmark_recorder.reporting.ci import gate_comment, gated_name
 
     if baseline_days is None and baseline_file is None:
         check_different(v1, v2)
@@ -191,7 +192,8 @@ def gate(  # noqa: PLR0913 - options
     form = "json" if as_json else form_of(format, output, FORMS, "text")
     write_text(_text(result, form), output, history.store)
     if comment is not None:
-        write_text(gate_comment(result), comment, history.store, "--comment")
+        gated = comment_id or gated_name(v1, query, os.environ)
+        write_text(gate_comment(result, gated, os.environ), comment, history.store, "--comment")
     _annotate(result)
     if result.state == "no_data":
         no_data(history.store, [v2] if baseline_file else [v1, v2])
@@ -231,8 +233,6 @@ def plan(  # noqa: PLR0913 - options
 
     A gate blocks a candidate that is worse by more than its margin, and passes one that is within it: plan for either.
     """
-    from benchmark_recorder.reporting.decision_pages import plan_page
-
     if v2 is not None:
         check_different(v1, v2)
     result = history.plan_runs(
@@ -247,7 +247,7 @@ def plan(  # noqa: PLR0913 - options
         **query,
     )
     known = all(warning.figures.get("version") != v1 for warning in result.warnings)
-    return Answer({"plan": result}, lambda: plan_page(result), [v1], known)
+    return Answer({"plan": result}, result, [v1], known)
 
 
 @app.command(epilog="Example: benchmark-recorder selftest v1.0")
@@ -265,7 +265,5 @@ def selftest(  # noqa: PLR0913 - options
 
     The version's runs are split at random, over and over.
     """
-    from benchmark_recorder.reporting.decision_pages import selftest_page
-
     result = history.selftest(version, splits=splits, seed=seed, scope=scope, **query)
-    return Answer({"selftest": result}, lambda: selftest_page(result), [version], knows_versions(result))
+    return Answer({"selftest": result}, result, [version], knows_versions(result))

@@ -244,7 +244,7 @@ def vertex() -> None:
     """
 
 
-@commands.command(epilog="Example: benchmark-recorder vertex setup --project genesis-production --dry-run")
+@commands.command(epilog="Example: benchmark-recorder vertex setup --project my-project --dry-run")
 def setup(  # noqa: PLR0913 - options
     ctx: typer.Context,
     project: Project,
@@ -266,7 +266,7 @@ def setup(  # noqa: PLR0913 - options
             typer.echo(line) if dry_run else confirm(line)
 
 
-@commands.command(epilog="Example: benchmark-recorder vertex check --project genesis-production")
+@commands.command(epilog="Example: benchmark-recorder vertex check --project my-project")
 def check(  # noqa: PLR0913 - options
     ctx: typer.Context,
     project: Project,

@@ -19,8 +19,6 @@ from benchmark_recorder.exchange import holds
 from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import SCHEMA_VERSION, json_text
 from benchmark_recorder.reporting.escaping import terminal
-from benchmark_recorder.reporting.page import Page
-from benchmark_recorder.reporting.text import render_text
 from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.json_file import JSONFileStore
 
@@ -62,14 +60,14 @@ class Answer(NamedTuple):
 
     Attributes:
         json: the answer for programs, under its name.
-        page: makes the page for people; an empty one is not printed.
+        shown: what is printed for people; nothing where its text is empty.
         versions: those that were asked for, if any.
         found: whether there were runs of each of them; if not, stderr says what there is instead.
         code: the exit code if they were found.
     """
 
     json: dict[str, Any]
-    page: Callable[[], Page]
+    shown: object
     versions: Sequence[str]
     found: bool
     code: Code = Code.FINE
@@ -88,8 +86,8 @@ def print_answer(answer: Answer, store: Store, *, as_json: bool) -> None:
     """
     if as_json:
         print_json(**answer.json)
-    elif page := answer.page():
-        print_text(render_text(page))
+    elif text := str(answer.shown):
+        print_text(f"{text}\n")
     if not answer.found:
         no_data(store, answer.versions)
     if answer.code:
@@ -232,6 +230,8 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
 @contextmanager
 def _replacing(target: Path) -> Iterator[TextIO]:
     """A new file that takes the target's place, and its permissions, at the end."""
+    if target.is_symlink():  # a circle of links: before Python 3.13 to resolve it has failed
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")

@@ -23,6 +23,9 @@ SPELLINGS: Final[Mapping[str, str]] = {
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
+MAX_FIELD_DEPTH: Final = 90
+"""Levels of a field: MongoDB takes 100 for a whole record, and how many Python can follow differs by its release."""
+
 REQUIRED: Final = ("version", "execution_time", "success", "timestamp")
 
 _MISSING: Final[Mapping[str, str]] = {
@@ -112,7 +115,8 @@ def prepared(entry: Entry, version: str | None) -> Entry:
         given["version"] = version
     try:
         plain = {
-            plain_json(name): value if isinstance(value, float) else plain_json(value) for name, value in given.items()
+            plain_json(name): value if isinstance(value, float) else plain_json(value, MAX_FIELD_DEPTH)
+            for name, value in given.items()
         }
     except RecursionError as error:
         raise wrong(entry.place, "a field is nested too deep") from error

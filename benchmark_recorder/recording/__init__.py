@@ -1,6 +1,6 @@
 """A record's way in.
 
-- ``admission``: makes a document of a caller's arguments. ``metric``: of a ``BenchmarkMetric``.
+- ``admission``: makes a document of a caller's arguments.
 - ``commit``: finds the git commit that the program runs from; ``checkout``: what only git itself knows of it.
 - ``measurement``: times a block of code: ``recorder.measure``. ``lineage``: which run a run is a part of.
 - ``tracking``: measures each call of a function: ``recorder.track``; also work that it hands back undone.

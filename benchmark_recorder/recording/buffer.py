@@ -204,9 +204,7 @@ class WriteBuffer:
         began = monotonic()
         self._writing = True
         try:
-            while self._waiting:
-                self._write(tuple(self._waiting)[: None if self._failing_since is None else 1])
-                self._recovered()
+            self._write_all()
         except StoreBusyError as error:  # no outage: a long call of this process, such as prune
             self._last_error = str(error)
         except Exception as error:  # noqa: BLE001 - a third party's store must not hurt the caller either
@@ -218,6 +216,11 @@ class WriteBuffer:
         if not self._waiting:
             _outstanding.discard(self)
         return not self._waiting
+
+    def _write_all(self) -> None:  # Python 3.12 and 3.13 would skip a caller's `finally` where Ctrl-C ends a loop in it
+        while self._waiting:
+            self._write(tuple(self._waiting)[: None if self._failing_since is None else 1])
+            self._recovered()
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
         """Write the first waiting records.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from xml.etree import ElementTree as ET
 
 from benchmark_recorder.codes import Code
-from benchmark_recorder.reporting.decision_pages import gate_page
+from benchmark_recorder.reporting.decision_pages import gate_page, marked_table
 from benchmark_recorder.reporting.escaping import terminal, visible, workflow_message, workflow_property
+from benchmark_recorder.reporting.json import json_text
 from benchmark_recorder.reporting.markdown import render_markdown
+from benchmark_recorder.reporting.page import Heading, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,24 +25,63 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis import Estimate, GateCheck, GateResult, Summary
     from benchmark_recorder.records import Columns
 
-MARKER: Final = "<!-- benchmark-recorder: gate -->"
-"""The first line, invisible to readers: a bot finds its comment by it, to replace it."""
+MARKER: Final = "<!-- benchmark-recorder: gate"
+"""How the first line begins, invisible to readers: a bot finds its comment by that line, to replace it."""
 
 MOST_COMMENT_BYTES: Final = 65_536
 """Of a body: GitHub takes so many characters."""
 
 _CUT: Final = "The rest of the gate's page did not fit here.\n"
+_FOLDED: Final = "<details>\n<summary>Details</summary>\n"
+_END: Final = "\n</details>\n"
 
 
-def gate_comment(result: GateResult) -> str:
-    """The marker, and as many whole blocks of the gate's page as fit."""
-    body = f"{MARKER}\n"
-    for block in gate_page(result):
-        longer = f"{body}\n{render_markdown((block,))}"
-        if len(longer.encode()) + len(_CUT) + 1 > MOST_COMMENT_BYTES:
-            return f"{body}\n{_CUT}"
+def gate_comment(result: GateResult, gated: str = "", environment: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A marker, the decision, a table, a link to the CI run, and folded, as many whole blocks of the page as fit.
+
+    Args:
+        result: of the gate.
+        gated: what it is about; a comment replaces an earlier one about the same. See ``gated_name``.
+        environment: of the process; a job of GitHub Actions knows its address.
+    """
+    heading, *blocks = gate_page(result)
+    assert isinstance(heading, Heading)
+    heading, body = replace(heading, level=3), f"{MARKER} {_named(gated)}-->\n\n"
+    if result.state == "no_data":
+        return body + render_markdown((heading, *blocks))
+    body += render_markdown((heading, marked_table(result)))
+    if link := _address(environment):
+        body += f"\n[The run]({link})\n"
+    body += f"\n{_FOLDED}"
+    for block in blocks:
+        longer = body if isinstance(block, Table) else f"{body}\n{render_markdown((block,))}"
+        if len(f"{longer}\n{_CUT}{_END}".encode()) > MOST_COMMENT_BYTES:
+            return f"{body}\n{_CUT}{_END}"
         body = longer
-    return body
+    return f"{body}{_END}"
+
+
+def gated_name(baseline: str, query: Mapping[str, object], environment: Mapping[str, str]) -> str:
+    """What tells a gate from the others of a pull request, and is the same at its next push."""
+    job = [environment.get(name, "") for name in ("GITHUB_JOB", "RUNNER_OS", "RUNNER_ARCH")]
+    asked = [json_text(query)] if query else []
+    return " ".join([part for part in job if part] + [baseline, *asked])
+
+
+def _named(text: str) -> str:
+    """A name inside of an HTML comment: letters that can be read, and a digest that tells it from all others."""
+    if not text:
+        return ""
+    readable = re.sub(r"[^A-Za-z0-9._]+", "-", text)[:60].strip("-.")
+    return f"{readable} {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]} "
+
+
+def _address(environment: Mapping[str, str]) -> str | None:
+    """Of the run of GitHub Actions."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, run = (environment.get(name, "") for name in names)
+    link = f"{server}/{repository}/actions/runs/{run}"
+    return link if re.fullmatch(r"https?://[\w.:-]+(/[\w.-]+){2}/actions/runs/\d+", link, re.ASCII) else None
 
 
 JUNIT_FIELDS: Final = ("version", "task_id", "task_description", "execution_time", "success", "error_type")

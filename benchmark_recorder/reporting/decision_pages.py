@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
@@ -10,6 +11,7 @@ from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
     amount,
+    count,
     dollars,
     given,
     limits,
@@ -111,6 +113,29 @@ def _gate_table(result: GateResult) -> Table:
     checks = {check.metric: check for check in result.checks}
     rows = tuple(_literal_row(checks[threshold.metric], threshold) for threshold in result.literal)
     return Table(header, rows, "lrrrrl")
+
+
+MARKS: Final = {
+    "pass": "\u2705",
+    "warn": "\u26a0\ufe0f",
+    "block": "\u274c",
+    "inconclusive": "\u2754",
+    "missing": "\u2754",
+}
+"""Of a guardrail's states, where an output has pictures: seen without reading, and without telling colours apart."""
+
+
+def marked_table(result: GateResult) -> Table:
+    """The gate's table with a mark beside each state, and the runs of both versions."""
+    table, checks = _gate_table(result), {LABELS[check.metric]: check for check in result.checks}
+    rows = []
+    for *cells, (state,) in table.rows:
+        check = checks[str(cells[0][0]).rpartition(" (")[0]]
+        runs = f"{count(check.v1_count)}+{count(check.v2_count)}"
+        rows.append((*cells, (runs,), (f"{MARKS.get(str(state), '')} {state}".strip(),)))
+    return replace(
+        table, header=(*table.header[:-1], ("runs",), table.header[-1]), rows=tuple(rows), align=f"{table.align[:-1]}rl"
+    )
 
 
 def _gate_row(check: GateCheck) -> tuple[Line, ...]:

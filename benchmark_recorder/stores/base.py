@@ -50,7 +50,7 @@ class Store(ABC):
         repeats_are_free: whether ``append(fresh=True)`` accepts records that are stored already, because a record
             counts once when it is read; replication then saves the store a lookup.
         supports: what the store does itself, of ``EXTRAS``; everything else is done for it (see ``completing``), from
-            records that it scans.
+            records that it scans. ``fields.BLOCK`` where it tells blocks apart, too.
     """
 
     is_remote: ClassVar[bool] = False

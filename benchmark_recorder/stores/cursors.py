@@ -332,7 +332,7 @@ def cursors_held(journal: str) -> Iterator[list[tuple[CursorFile, Cursor]]]:
 def locked(document: str, name: str, *, shared: bool, seconds: float) -> Iterator[int]:
     """Hold the lock of a file in the folder beside a document, its descriptor; both are made if they do not exist.
 
-    ``shared``: with other readers; alone otherwise.
+    A ``shared`` lock is held with other readers, any other one alone.
 
     Raises:
         StoreUnavailableError: another process holds it, or (with a cause) the file cannot be made or locked.

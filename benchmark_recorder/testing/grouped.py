@@ -75,7 +75,7 @@ class GroupsContract:
         history = make_history(150)
         store.append(history)
         for query in GROUPED:
-            _assert_grouped(store, query, history)
+            _assert_summarized(store, query, history)
 
     def test_grouping_and_what_replication_asks_go_together(self, store: Store) -> None:
         """Which tasks get cells of their own is decided over all groups."""
@@ -85,7 +85,7 @@ class GroupsContract:
         own = frozenset(document["task_id"] for document in history[::9])
         for versions in (None, ("v1.0",)):
             query = Query(by=("model",), versions=versions, exclude_ids=left_out, own_cells=own)
-            _assert_grouped(store, query, history)
+            _assert_summarized(store, query, history)
 
     @pytest.mark.parametrize("longest", [100, 4096])
     def test_a_group_is_a_text_and_never_an_operator_or_another_group(self, store: Store, longest: int) -> None:
@@ -103,7 +103,7 @@ class GroupsContract:
         ]
         store.append(history)
         for key in (*FIELD_KEYS, *(f"metadata.{key}" for key in HOSTILE_KEYS)):
-            _assert_grouped(store, Query(by=(key,)), history)
+            _assert_summarized(store, Query(by=(key,)), history)
             groups = completed(store).summarize(Query(by=(key,))).groups
             assert len(groups) == len(texts)
             assert (None,) in groups
@@ -118,8 +118,8 @@ class GroupsContract:
         ]
         history += [make_document(metadata={"other": "k"}), make_document(metadata={"other": {"k": "y" * 500}})]
         store.append(history)
-        _assert_grouped(store, Query(by=("metadata.k",)), history)
-        _assert_grouped(store, Query(by=("metadata.k", "week"), versions=("v1.0",)), history)
+        _assert_summarized(store, Query(by=("metadata.k",)), history)
+        _assert_summarized(store, Query(by=("metadata.k", "week"), versions=("v1.0",)), history)
 
     def test_short_values_need_no_long_ones(self, store: Store) -> None:
         """The same without texts that a server may have shortened."""
@@ -130,7 +130,7 @@ class GroupsContract:
             if len(str(value)) < 200
         ]
         store.append(history)
-        _assert_grouped(store, Query(by=("metadata.k",)), history)
+        _assert_summarized(store, Query(by=("metadata.k",)), history)
 
     def test_the_largest_groups_of_a_free_key_are_kept_and_all_others_are_the_rest(self, store: Store) -> None:
         """Ties by label; how many are not kept is said."""
@@ -141,8 +141,8 @@ class GroupsContract:
         ]
         store.append(history)
         for key in ("model", "metadata.m"):
-            _assert_grouped(store, Query(by=(key,)), history)
-            _assert_grouped(store, Query(by=(key,), versions=("v0", "v1")), history)
+            _assert_summarized(store, Query(by=(key,)), history)
+            _assert_summarized(store, Query(by=(key,), versions=("v0", "v1")), history)
             _assert_counted(store, Query(by=(key,)), history)
             assert len(completed(store).summarize(Query(by=(key,))).groups) == MOST_GROUPS + 2
 
@@ -152,7 +152,7 @@ class GroupsContract:
         history = [document | {"git_commit": f"{n % 5}" * 40} for n, document in enumerate(make_history(200, seed=7))]
         store.append(history)
         for by in (("hour",), ("day",), ("commit",), ("day", "commit")):
-            _assert_grouped(store, Query(by=by), history)
+            _assert_summarized(store, Query(by=by), history)
             _assert_counted(store, Query(by=by), history)
 
     def test_periods_begin_where_the_calendar_says_also_at_the_turn_of_a_year(self, store: Store) -> None:
@@ -166,7 +166,7 @@ class GroupsContract:
         history.append(make_document(timestamp="2026-01-01T00:30:00.000000+01:00"))
         store.append(history)
         for key in ("hour", "day", "week"):
-            _assert_grouped(store, Query(by=(key,)), history)
+            _assert_summarized(store, Query(by=(key,)), history)
 
     def test_a_histogram_counts_the_values_of_each_version_and_group(self, store: Store) -> None:
         """At most one bucket off, and never in the total; records without a value are none of it."""
@@ -191,7 +191,8 @@ class GroupsContract:
         assert found == expected
 
 
-def _assert_grouped(store: Store, query: Query, history: Sequence[Document]) -> None:
+def _assert_summarized(store: Store, query: Query, history: Sequence[Document]) -> None:
+    """A store makes the cells and the notes that the matching records themselves make."""
     matching = [document for document in history if query.matches(document)]
     expected = summarize_columns(columns_of(matching, fields_of(query)), query)
     found = completed(store).summarize(query)
@@ -244,14 +245,14 @@ class UnitsContract:
         history = _with_units(make_history(200, seed=5), 40)
         store.append(history)
         for query in BY_UNIT:
-            _assert_units(store, query, history)
+            _assert_summarized(store, query, history)
 
     def test_a_unit_is_found_again_in_what_was_appended_after_a_question(self, store: Store) -> None:
         """Runs that came later are the same unit's."""
         history = _with_units(make_history(120, seed=6), 15)
         for start in range(0, 120, 30):
             store.append(history[start : start + 30])
-            _assert_units(store, Query(unit=UNIT), history[: start + 30])
+            _assert_summarized(store, Query(unit=UNIT), history[: start + 30])
 
     def test_a_unit_is_a_text_and_never_an_operator_or_another_unit(self, store: Store) -> None:
         """Hostile texts under hostile keys."""
@@ -265,7 +266,7 @@ class UnitsContract:
         store.append(history)
         for key in HOSTILE_KEYS:
             query = Query(unit=f"metadata.{key}")
-            _assert_units(store, query, history)
+            _assert_summarized(store, query, history)
             assert [cell.n for cell in completed(store).summarize(query).cells] == [len(texts)] * 2
 
     @pytest.mark.parametrize("longest", [200, 5000])
@@ -278,8 +279,8 @@ class UnitsContract:
             for metadata in ({"first": "k", "k": value, "last": {"k": 3}}, {"other": "k"})
         ]
         store.append(history)
-        _assert_units(store, Query(unit="metadata.k"), history)
-        _assert_units(store, Query(unit="metadata.k", by=("metadata.k",), versions=("v1",)), history)
+        _assert_summarized(store, Query(unit="metadata.k"), history)
+        _assert_summarized(store, Query(unit="metadata.k", by=("metadata.k",), versions=("v1",)), history)
 
     @pytest.mark.parametrize("values", [("a", "b"), (1, 2), (1.5, 2), (1, 1.0, 2), (0, -0.0), (True, 1, "1")])
     def test_units_of_each_kind_need_no_other_kind(self, store: Store, values: Sequence[object]) -> None:
@@ -290,7 +291,7 @@ class UnitsContract:
             for version in ("v1", "v2")
         ]
         store.append(history)
-        _assert_units(store, Query(unit=UNIT), history)
+        _assert_summarized(store, Query(unit=UNIT), history)
 
     def test_only_some_units_are_asked_for_or_all_others(self, store: Store) -> None:
         """What replication asks, with groups and without, and without asking for units."""
@@ -307,7 +308,7 @@ class UnitsContract:
                 assert completed(store).scan(query, ["record_id"])["record_id"].tolist() == ids
                 expected = summarize_columns(columns_of(matching, fields_of(query)), query)
                 assert_same_cells(completed(store).summarize(query), expected)
-                _assert_units(store, replace(query, unit=UNIT), history)
+                _assert_summarized(store, replace(query, unit=UNIT), history)
 
     def test_too_many_units_are_an_error_that_says_what_to_do(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -340,12 +341,3 @@ def _with_units(history: Sequence[Document], units: int) -> list[Document]:
         own = {} if unit is None else {"unit": unit}
         found.append(document | {"metadata": document["metadata"] | own})
     return found
-
-
-def _assert_units(store: Store, query: Query, history: Sequence[Document]) -> None:
-    """A store counts the units of some records as the records themselves say."""
-    matching = [document for document in history if query.matches(document)]
-    expected = summarize_columns(columns_of(matching, fields_of(query)), query)
-    found = completed(store).summarize(query)
-    assert_same_cells(found, expected)
-    assert found.caveats == expected.caveats

@@ -58,6 +58,21 @@ def test_a_block_ends_with_a_gap_of_over_three_hours_or_after_a_day(moments: lis
     assert len(blocks(at("v1", moments))) == expected
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_store_that_tells_blocks_apart_finds_those_that_hours_are_put_together_to(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    columns = runs("v1", task_names(300, 1), time=rng.lognormal(size=300))
+    columns["time"] = rng.permutation(np.cumsum(rng.choice([1, 60, 179, 180, 181, 600], 300)) * 60_000_000)
+    columns["host"] = rng.choice(texts(["here", "there", None]), 300)
+
+    def found(keys: tuple[str, ...], *, automatic: bool) -> list[tuple[int, int, int]]:
+        own = blocks_of(Cells(tuple(tabulate(columns, groups_of(keys, columns)))), automatic=automatic)
+        return sorted((min(c.first for c in b), max(c.last for c in b), sum(c.n for c in b)) for b in own)
+
+    assert len(found(("block",), automatic=False)) > 10
+    assert found(("block",), automatic=False) == found(("hour", "host"), automatic=True)
+
+
 def test_each_host_has_blocks_of_its_own_and_both_versions_can_be_in_one() -> None:
     found = blocks(at("v1", [0]), at("v2", [HOUR]), at("v2", [0], host="there"))
     assert sorted(sorted({cell.version for cell in own}) for own in found) == [["v1", "v2"], ["v2"]]
@@ -204,7 +219,7 @@ def test_one_session_on_one_host_is_not_asked_for_blocks() -> None:
         store = AskedStore()
         store.append(list(history(("v1", 0, 1.0), ("v2", day, 3.0)).store.documents(Query())))
         History(store).compare_versions("v1", "v2")
-        assert (("hour", "host") in store.asked) is bool(day)
+        assert (("block",) in store.asked) is bool(day)
 
 
 def test_blocks_of_a_key_are_its_values() -> None:

@@ -20,7 +20,9 @@ from tests.analysis.histories import ASKED, Columns, cells_of, known, runs, task
 
 RATES = ("success_rate", "failure_rate", "routing_accuracy")
 EVERY_METRIC = pytest.mark.parametrize("metric", METRICS)
-FROM_CELLS = pytest.mark.parametrize("metric", [name for name, metric in METRICS.items() if not metric.needs_runs])
+FROM_CELLS = pytest.mark.parametrize(
+    "metric", [name for name, metric in METRICS.items() if metric.counts or metric.moments]
+)
 EVERY_SCOPE = pytest.mark.parametrize("scope", SCOPES)
 
 

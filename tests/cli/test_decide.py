@@ -119,9 +119,13 @@ def test_a_gate_writes_the_body_of_a_comment(store: Path) -> None:
     result = run("gate", "v2.0", "v1.0", "--comment", "c.md", "--store", store)
     assert result.exit_code == 1
     assert result.stdout.startswith("Gate: blocked: v1.0 against v2.0\n")
-    assert Path("c.md").read_text().startswith(f"{MARKER}\n\n# Gate: blocked: `v1.0` against `v2.0`\n")
+    marker, _, heading, *_ = Path("c.md").read_text().splitlines()
+    assert marker.startswith(f"{MARKER} v2.0 ")
+    assert heading == "### Gate: blocked: `v1.0` against `v2.0`"
+    run("gate", "v2.0", "v1.0", "--comment", "c.md", "--comment-id", "linux", "--store", store)
+    assert Path("c.md").read_text().startswith(f"{MARKER} linux ")
     assert run("gate", "v1.0", "v9", "--comment", "c.md", "--store", store).exit_code == 4
-    assert "# Gate: no data" in Path("c.md").read_text()
+    assert "### Gate: no data" in Path("c.md").read_text()
 
 
 @pytest.mark.parametrize(

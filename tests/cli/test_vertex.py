@@ -33,7 +33,7 @@ def test_setup_says_what_it_does_and_check_agrees(cloud: FakeGoogleCloud) -> Non
     assert run(cloud, "check").exit_code == 4
     done = run(cloud, "setup")
     assert done.exit_code == 0, done.output
-    assert "table demo-project.genesis_benchmarks.benchmark_metrics: created" in done.stdout
+    assert "table demo-project.benchmarks.benchmark_metrics: created" in done.stdout
     assert "created" not in run(cloud, "setup").stdout
     done = run(cloud, "check")
     assert done.exit_code == 0
@@ -47,7 +47,7 @@ def test_check_names_the_fix_for_people_and_for_programs(cloud: FakeGoogleCloud)
     assert done.exit_code == 4
     assert json.loads(done.stdout)["findings"] == [
         {
-            "part": "dataset demo-project.genesis_benchmarks",
+            "part": "dataset demo-project.benchmarks",
             "problem": "does not exist",
             "fix": "run `benchmark-recorder vertex setup --project demo-project`",
         }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = "demo-project"
-TABLE = f"{PROJECT}.genesis_benchmarks.benchmark_metrics"
+TABLE = f"{PROJECT}.benchmarks.benchmark_metrics"
 
 
 @dataclass

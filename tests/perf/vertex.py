@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 PROJECT = "demo-project"
-TABLE = f"{PROJECT}.genesis_benchmarks.benchmark_metrics"
+TABLE = f"{PROJECT}.benchmarks.benchmark_metrics"
 ROWS = 10_000
 BATCH = 500
 
@@ -125,10 +125,10 @@ def service() -> Iterator[Client]:
 def serve(connection: Connection) -> None:
     """The fake's process."""
     fake = FakeBigQuery()
-    fake.create_dataset({"datasetReference": {"datasetId": "genesis_benchmarks"}, "location": "us-central1"})
+    fake.create_dataset({"datasetReference": {"datasetId": "benchmarks"}, "location": "us-central1"})
     reference = dict(zip(("projectId", "datasetId", "tableId"), TABLE.split("."), strict=True))
     fields = [{"name": column.name, "type": column.kind, "mode": column.mode} for column in SCHEMA]
-    fake.create_table("genesis_benchmarks", {"tableReference": reference, "schema": {"fields": fields}})
+    fake.create_table("benchmarks", {"tableReference": reference, "schema": {"fields": fields}})
     connection.send(fake.url)
     connection.recv()
     fake.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import logging
 import os
@@ -16,14 +17,17 @@ import pytest
 from benchmark_recorder.errors import InvalidRecordError, StoreUnavailableError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recording.buffer import MAX_WAITING, WriteBuffer, _close_outstanding
+from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_document
+from tests.interrupts import interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from benchmark_recorder.records import Document
+    from benchmark_recorder.stores.base import Store
 
 
 class SwitchedStore(MemoryStore):
@@ -334,8 +338,10 @@ import random, signal
 from concurrent.futures import ThreadPoolExecutor
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.recording.buffer import WriteBuffer
+from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import make_document
+from tests.interrupts import interrupts
 
 class Broken(MemoryStore):
     def append(self, documents, *, fresh=False):
@@ -465,3 +471,36 @@ def test_at_the_end_a_loss_that_is_made_an_error_keeps_no_other_records_from_bei
     with pytest.raises(RuntimeWarning, match="1 record could not be written"):  # warnings are errors in these tests
         _close_outstanding()
     assert [len(store.ids()) for store in stores] == [1, 0] * 5
+
+
+@pytest.mark.parametrize("kind", ["memory", "a JSON file"])
+def test_ctrl_c_where_a_loop_jumps_back_leaves_no_lock_behind_and_every_record(kind: str, tmp_path: Path) -> None:
+    def stores() -> Iterator[Store]:
+        for number in itertools.count():
+            yield MemoryStore() if kind == "memory" else JSONFileStore(tmp_path / f"{number}.json")
+
+    each = stores()
+    store: Store = MemoryStore()
+    buffer = WriteBuffer(store)
+    documents = [make_document() for _ in range(4)]
+
+    def begin() -> Callable[[], bool]:
+        nonlocal store, buffer
+        store = next(each)
+        store.append(documents[:1])
+        buffer = WriteBuffer(store)
+        for document in documents[:3]:
+            buffer.keep(document, fresh=False)
+        return buffer.flush
+
+    moments = 0
+    for _ in interrupts(begin):
+        moments += 1
+        other = threading.Thread(target=buffer.append, args=(documents[3],), daemon=True)
+        other.start()
+        other.join(30)
+        assert not other.is_alive()
+        found = [document["record_id"] for document in store.documents(Query())]
+        assert sorted(found) == sorted(document["record_id"] for document in documents)
+        assert buffer.health().waiting == 0
+    assert moments > 2

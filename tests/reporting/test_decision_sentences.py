@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,6 +165,13 @@ def test_the_p_value_of_the_margin_agrees_with_the_bound(slower: float, spread: 
         assert ("after Holm" in said) == beyond
 
 
+def told(value: Any) -> Any:
+    """What of a result counts when two are compared; NaN is equal to itself here, as not in each release of Python."""
+    if is_dataclass(value):
+        return {field.name: told(getattr(value, field.name)) for field in fields(value) if field.compare}
+    return [told(inner) for inner in value] if isinstance(value, tuple) else repr(value)
+
+
 def test_a_result_of_the_analysis_holds_no_sentence() -> None:
     names = task_names(3, 2)
     result = check_gate(cells_of(runs("v1", names), runs("v2", names)), "v1", "v2")
@@ -173,5 +180,5 @@ def test_a_result_of_the_analysis_holds_no_sentence() -> None:
     assert {check.sentence for check in result.checks} == {check.sentence for check in result.literal} == {""}
     assert {caveat.sentence for caveat in (*result.warnings, *result.alerts)} == {""}
     assert all(str(caveat) == caveat.code for caveat in result.warnings)
-    assert worded(result) == result
+    assert told(worded(result)) == told(result)
     assert all(caveat.sentence for caveat in worded(result).warnings)

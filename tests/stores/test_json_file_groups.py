@@ -6,7 +6,8 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import product
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,9 +17,9 @@ import pytest
 from benchmark_recorder.columns import columns_of
 from benchmark_recorder.queries import Query, Runs
 from benchmark_recorder.records import Document
-from benchmark_recorder.stores.json_file import JSONFileStore, reader, table
+from benchmark_recorder.stores.json_file import JSONFileStore, derived, reader, table
 from benchmark_recorder.tabulation import fields_of, summarize_columns
-from benchmark_recorder.testing import assert_same_cells, make_history
+from benchmark_recorder.testing import assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,16 @@ FILTERS = (
     Query(commits=("a" * 40,), task="Create a landing page"),
     Query(models=("no such model",)),
 )
-KEYS = ((), ("model",), ("week", "model"), ("error_type", "host"), ("commit",), ("expected_agent", "metadata.repeat"))
+KEYS = (
+    (),
+    ("model",),
+    ("week", "model"),
+    ("error_type", "host"),
+    ("commit",),
+    ("expected_agent", "metadata.repeat"),
+    ("block",),
+    ("block", "model"),
+)
 ALL_RUNS: tuple[Runs, ...] = ("roots", "children", "all")
 QUERIES = [replace(query, by=by, runs=runs) for query, by, runs in product(FILTERS, KEYS, ALL_RUNS)]
 
@@ -111,3 +121,28 @@ def test_kept_columns_group_and_filter_as_the_documents_do(
         store.summarize(Query(models=("model-1",)))
     assert_answers(store, expected)
     assert_answers(JSONFileStore(path), expected)  # from saved columns, and what came after
+
+
+def runs_of_days() -> list[Document]:
+    """Runs of two hosts and an unknown one over some weeks, with gaps around three hours."""
+    rng, moment, runs = random.Random(5), datetime(2026, 1, 1, tzinfo=UTC), []
+    for number in range(400):
+        moment += timedelta(minutes=rng.choice((1, 10, 60, 180, 181)))
+        host = rng.choice(({"host": "alpha"}, {"host": "beta"}, {}))
+        own = {"record_id": f"{number:032x}", "timestamp": moment.isoformat(), "task_id": f"task {number % 3}"}
+        runs.append(make_document() | own | host | {"execution_time": rng.random(), "version": f"v{number % 2}"})
+    return runs
+
+
+@pytest.mark.parametrize("late", [None, 0, 350], ids=["in order", "the first comes last", "an earlier hour comes last"])
+@pytest.mark.parametrize("most", [4000, 5])
+def test_blocks_are_the_same_whether_they_are_kept_while_records_come_or_made_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int | None, most: int
+) -> None:
+    monkeypatch.setattr(derived, "MAX_BLOCK_CELLS", most)
+    store, runs, query = JSONFileStore(tmp_path / "metrics.json"), runs_of_days(), Query(by=("block",))
+    if late is not None:
+        runs.append(runs.pop(late))
+    for first, last in pairwise((0, 1, 2, 150, 151, 398, 399, 400)):
+        store.append(runs[first:last], fresh=True)
+        assert_same_cells(store.summarize(query), summarize_columns(columns_of(runs[:last], fields_of(query)), query))

@@ -19,7 +19,7 @@ from benchmark_recorder.queries import Query
 from benchmark_recorder.records import Document
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore, aggregation, pipeline
-from benchmark_recorder.stores.mongodb.outcome import outcome_of
+from benchmark_recorder.stores.mongodb.refusals import outcome_of
 from benchmark_recorder.testing import START, StoreContract, assert_same_cells, make_document, make_history
 
 if TYPE_CHECKING:

@@ -316,9 +316,9 @@ def test_a_url_names_a_store() -> None:
     assert store.location == "europe-west4"
     assert store.name == "vertex://genesis-production/europe-west4/benchmarks"
     assert VertexStore.from_url("vertex://genesis-production").name == (
-        "vertex://genesis-production/us-central1/genesis_benchmarks"
+        "vertex://genesis-production/us-central1/benchmarks"
     )
-    other = "vertex://genesis-production/us-central1/genesis_benchmarks/mine"
+    other = "vertex://genesis-production/us-central1/benchmarks/mine"
     assert VertexStore.from_url(other).name == other
 
 

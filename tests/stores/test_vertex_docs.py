@@ -44,5 +44,5 @@ def test_rest_names_fields_that_the_service_knows() -> None:
 def test_the_shown_sql_names_columns_that_are_there() -> None:
     [sql] = blocks("sql")
     columns: dict[str, object] = {column.name: column.kind for column in SCHEMA}
-    schema: dict[str, object] = {"genesis-production": {"genesis_benchmarks": {"benchmark_metrics": columns}}}
+    schema: dict[str, object] = {"my-project": {"benchmarks": {"benchmark_metrics": columns}}}
     qualify(sqlglot.parse_one(sql, dialect="bigquery"), schema=schema, dialect="bigquery")

@@ -48,7 +48,7 @@ def problems(cloud: FakeGoogleCloud, **arguments: Any) -> dict[str, str]:
 
 
 def _make_dataset(cloud: FakeGoogleCloud, location: str) -> None:
-    dataset = Dataset(f"{PROJECT}.genesis_benchmarks")
+    dataset = Dataset(f"{PROJECT}.benchmarks")
     dataset.location = location
     cloud.bigquery_client.create_dataset(dataset)
 
@@ -63,7 +63,7 @@ def _drop_last_column(cloud: FakeGoogleCloud) -> None:
 
 def test_an_empty_project_gets_everything_and_a_second_run_changes_nothing(cloud: FakeGoogleCloud) -> None:
     parts = [
-        "dataset demo-project.genesis_benchmarks",
+        "dataset demo-project.benchmarks",
         f"table {TABLE}",
         "feature group benchmark_metrics",
     ]
@@ -83,7 +83,7 @@ def test_the_table_is_partitioned_by_day_and_clustered_by_version_and_task(cloud
     table = cloud.bigquery_client.get_table(TABLE)
     assert (table.time_partitioning.type_, table.time_partitioning.field) == ("DAY", "feature_timestamp")
     assert table.clustering_fields == ["version", "task_id"]
-    assert cloud.bigquery_client.get_dataset("genesis_benchmarks").location == "us-central1"
+    assert cloud.bigquery_client.get_dataset("benchmarks").location == "us-central1"
 
 
 def test_the_feature_group_is_keyed_by_record_and_has_the_six_features(cloud: FakeGoogleCloud) -> None:
@@ -98,7 +98,7 @@ def test_the_feature_group_is_keyed_by_record_and_has_the_six_features(cloud: Fa
 def test_a_dry_run_says_what_would_be_created_and_creates_nothing(cloud: FakeGoogleCloud) -> None:
     said = steps(cloud, dry_run=True)
     assert [step.rpartition(": would be created")[0] for step in said if "would be created" in step][:2] == [
-        "dataset demo-project.genesis_benchmarks",
+        "dataset demo-project.benchmarks",
         f"table {TABLE}",
     ]
     assert "would be created: execution_time, success, cost, difficulty, version, agent_selected" in said[-1]
@@ -210,7 +210,7 @@ def test_a_registry_that_is_away_for_a_moment_is_asked_again(cloud: FakeGoogleCl
 
 def test_a_check_of_an_empty_project_says_to_set_it_up(cloud: FakeGoogleCloud) -> None:
     assert problems(cloud) == {
-        "dataset demo-project.genesis_benchmarks": (
+        "dataset demo-project.benchmarks": (
             "does not exist -> run `benchmark-recorder vertex setup --project demo-project`"
         )
     }
@@ -232,8 +232,8 @@ def test_missing_parts_are_named(cloud: FakeGoogleCloud) -> None:
 @pytest.mark.parametrize(("where", "fix"), [("europe-west4", "give --location europe-west4"), ("US", "multi-region")])
 def test_another_region_is_named(cloud: FakeGoogleCloud, where: str, fix: str) -> None:
     cloud.set_up()
-    cloud.bigquery.datasets["genesis_benchmarks"]["location"] = where
-    found = problems(cloud)["dataset demo-project.genesis_benchmarks"]
+    cloud.bigquery.datasets["benchmarks"]["location"] = where
+    found = problems(cloud)["dataset demo-project.benchmarks"]
     assert found.startswith(f"is in {where.lower()}, not in us-central1 -> ")
     assert fix in found
 
@@ -263,12 +263,12 @@ def test_an_api_that_is_not_enabled_is_named(cloud: FakeGoogleCloud) -> None:
     cloud.bigquery.faults = [
         RequestFault("", 403, "accessNotConfigured", "BigQuery API has not been used in project 1")
     ]
-    assert "gcloud services enable" in problems(cloud)["dataset demo-project.genesis_benchmarks"]
+    assert "gcloud services enable" in problems(cloud)["dataset demo-project.benchmarks"]
 
 
 def test_a_service_that_is_away_is_no_fault_of_the_setup(cloud: FakeGoogleCloud) -> None:
     cloud.bigquery.faults = [RequestFault("", 503)]
-    assert problems(cloud, deadline=0.2)["dataset demo-project.genesis_benchmarks"].endswith("-> try again later")
+    assert problems(cloud, deadline=0.2)["dataset demo-project.benchmarks"].endswith("-> try again later")
 
 
 def test_a_table_without_partitions_and_a_group_with_another_key_are_found(cloud: FakeGoogleCloud) -> None:

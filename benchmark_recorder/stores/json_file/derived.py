@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from benchmark_recorder.cells import Cell, Cells, Coded, Moments, collect, tabulate
+from benchmark_recorder.cells import CELL_FIELDS, Cell, Cells, Coded, Moments, collect, tabulate
 from benchmark_recorder.columns import logs_of, moment_columns_by, routings
+from benchmark_recorder.fields import BLOCK
+from benchmark_recorder.grouping import Blocks, Groups, most_groups
 from benchmark_recorder.matching import LISTED, NUMBERS, BeyondTasks, UnmatchedTasks, are_matched, compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from benchmark_recorder.grouping import Groups
     from benchmark_recorder.queries import Query
 
     Times: TypeAlias = NDArray[np.float64]
@@ -36,6 +37,9 @@ class Rows(Protocol):
 
     def since(self, name: str, start: int) -> NDArray[np.generic]:
         """A column of the records from number ``start`` on."""
+
+    def sound_since(self, names: Iterable[str], start: int) -> dict[str, NDArray[np.generic] | Coded]:
+        """Columns of the valid runs among these that were not parts of others."""
 
 
 class Ordered:
@@ -90,6 +94,58 @@ def _in_order(times: NDArray[np.generic]) -> Times:
 def _read_only(times: Times) -> Times:
     times.flags.writeable = False
     return times
+
+
+# Cells that are kept up to date ---------------------------------------------------------------------------------------
+
+MAX_KEPT_CELLS: Final = 4_000
+"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and save nothing."""
+
+MAX_BLOCK_CELLS: Final = 40_000
+"""The same by block: some 40 MB."""
+
+Label: TypeAlias = tuple[str, str | None, bool, tuple[str | None, ...]]
+
+
+def label_of(cell: Cell) -> Label:
+    """What tells cells apart."""
+    return cell.version, cell.task_id, cell.success, cell.group
+
+
+def add_to(cells: dict[Label, Cell], cell: Cell) -> None:
+    """Merge a cell into the one with its label, if there is one."""
+    there = cells.get(label := label_of(cell))
+    cells[label] = cell if there is None else there.merge(cell)
+
+
+class KeptBlocks:
+    """The cells of all runs by block (see ``grouping.Blocks``).
+
+    Attributes:
+        cells: by label; ``None`` where these, or the blocks, are too many to be kept.
+    """
+
+    def __init__(self) -> None:
+        self.cells: dict[Label, Cell] | None = {}
+        self._count, self._blocks, self._known = 0, Blocks(), set[str]()
+
+    def read_on(self, rows: Rows) -> None:
+        """Add the records that came since the last call.
+
+        Raises:
+            DisorderError: some are of an earlier hour; begin anew.
+        """
+        if self.cells is None or self._count == len(rows):
+            return
+        columns = rows.sound_since(CELL_FIELDS, self._count)
+        codes, names = self._blocks.of(cast("Any", columns["time"]), cast("Coded", columns["host"]))
+        groups = Groups(codes.astype(np.int64), tuple((name,) for name in names), {})
+        for cell in tabulate(columns, groups):
+            add_to(self.cells, cell)
+        self._known.update(names)
+        self._count = len(rows)
+        if len(self.cells) > MAX_BLOCK_CELLS or len(self._known) > most_groups(BLOCK):
+            self.cells = None
 
 
 # Cells of single runs -------------------------------------------------------------------------------------------------

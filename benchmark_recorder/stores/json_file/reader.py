@@ -15,7 +15,7 @@ from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import Cells, StoreNote
 from benchmark_recorder.columns import Coded, Durations, column_of
 from benchmark_recorder.errors import StoreUnavailableError
-from benchmark_recorder.fields import COLUMNS, metadata_key
+from benchmark_recorder.fields import BLOCK, COLUMNS, metadata_key
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.arrays import UnusableError
@@ -104,6 +104,8 @@ class Reader:
     def _summarize(self, table: Table, source: Source | None, query: Query) -> Cells:
         if query == Query(versions=query.versions) and (kept := table.summarize_kept(query.versions)) is not None:
             return kept
+        if query == _BY_BLOCK and (kept := table.summarize_blocks()) is not None:
+            return kept
         names = [name for name in fields_of(query) if name not in KEPT and (query.unit or name != "metadata")]
         rows, others = self._gather(table, source, query, names)
         labels = {key: self._labels(name, source, rows) for key in query.by if (name := metadata_key(key)) is not None}
@@ -124,10 +126,11 @@ class Reader:
         self, table: Table, source: Source | None, query: Query, names: Collection[str]
     ) -> tuple[NDArray[np.bool_] | None, dict[str, NDArray[np.generic]]]:
         """Which records match (``None``: all), and some columns of theirs that are not kept."""
-        rows = table.select(query)
+        rows = None
         if query.metadata and source is not None:
-            matching = self._metadata_of(source).matching(query, source)
-            rows = matching if rows is None else rows & matching
+            rows = self._metadata_of(source).matching(query, source)
+        if (rows is None or rows.any()) and (selected := table.select(query)) is not None:
+            rows = selected if rows is None else rows & selected
         gathering = Projection(query, names)
         if not names and not gathering.is_narrowed:
             return rows, {}
@@ -209,6 +212,8 @@ class Reader:
             cache.save(os.path.realpath(self._path), extent, self._table)
             self._saved = len(self._table)
 
+
+_BY_BLOCK: Final = Query(by=(BLOCK,))
 
 _ASKED_OF_DOCUMENTS: Final = ("record_id", "task_id", "task_description", "metadata", "dropped")
 

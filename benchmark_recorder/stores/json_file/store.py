@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder.errors import ConfigurationError, StoreError
+from benchmark_recorder.fields import BLOCK
 from benchmark_recorder.stores.base import EXTRAS, Journal
 from benchmark_recorder.stores.json_file.format import JOINT, encode
 from benchmark_recorder.stores.json_file.writer import Writer
@@ -42,7 +43,7 @@ class JSONFileStore(Journal):
         ConfigurationError: the durability is unknown.
     """
 
-    supports = EXTRAS
+    supports = EXTRAS | {BLOCK}
 
     def __init__(self, path: str | os.PathLike[str], *, durability: Literal["process", "fsync"] = "process") -> None:
         if durability not in {"process", "fsync"}:

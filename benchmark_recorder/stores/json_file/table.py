@@ -20,9 +20,17 @@ from benchmark_recorder.cells import (
     group_notes,
     tabulate,
 )
-from benchmark_recorder.grouping import groups_of
+from benchmark_recorder.grouping import DisorderError, groups_of
 from benchmark_recorder.queries import TEXT_FILTERS
-from benchmark_recorder.stores.json_file.derived import Ordered, cell_of_run, tabulate_pooled
+from benchmark_recorder.stores.json_file.derived import (
+    MAX_KEPT_CELLS,
+    KeptBlocks,
+    Ordered,
+    add_to,
+    cell_of_run,
+    label_of,
+    tabulate_pooled,
+)
 from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
     Key,
@@ -62,9 +70,6 @@ DTYPES: Final = {
 KEPT: Final = DTYPES.keys() - {"id_high", "id_low", "is_child"}
 """The fields among these: those of cells, and those that a query can name texts of."""
 assert set(CELL_FIELDS) <= KEPT
-
-MAX_KEPT_CELLS: Final = 4_000
-"""Cells that are kept up to date: where tasks hardly repeat, cells are as many as records, and save nothing."""
 
 PIECE: Final = 1 << 18
 """Bytes decoded at a time: the rows stay in the processor's cache, which is twice as fast as some MB (measured)."""
@@ -115,9 +120,10 @@ class Table:
         children: int = 0,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
-        self._cells = None if cells is None else {_label(cell): cell for cell in cells}
+        self._cells = None if cells is None else {label_of(cell): cell for cell in cells}
         self._parts = list(parts)
         self._ordered = ordered or Ordered()
+        self._blocks: KeptBlocks | None = None
         self.invalid, self.copied, self.last, self.children = invalid, set(copied), last, children
 
     def __len__(self) -> int:
@@ -237,8 +243,7 @@ class Table:
             return
         few = len(columns["time"]) <= FEW_RUNS
         for cell in map(cell_of_run, self._runs(columns)) if few else tabulate(self._coded(columns)):
-            there = self._cells.get(label := _label(cell))
-            self._cells[label] = cell if there is None else there.merge(cell)
+            add_to(self._cells, cell)
         if len(self._cells) > MAX_KEPT_CELLS:
             self._cells = None
 
@@ -357,6 +362,25 @@ class Table:
         cells = tabulate_pooled(columns, query, groups)
         return cells if groups is None else replace(cells, caveats=group_notes(groups.rest))
 
+    def summarize_blocks(self) -> Cells | None:
+        """The cells of all runs by block, which are kept up to date; ``None`` where these are too many."""
+        # Read anew after an error, so that no record is counted twice.
+        kept, self._blocks = self._blocks or KeptBlocks(), None
+        try:
+            kept.read_on(self)
+        except DisorderError:
+            kept = KeptBlocks()
+            kept.read_on(self)
+        self._blocks = kept
+        return None if kept.cells is None else collect(kept.cells.values(), None)
+
+    def sound_since(self, names: Iterable[str], start: int) -> dict[str, NDArray[np.generic] | Coded]:
+        """Some columns of the valid runs from number ``start`` on that were not parts of others, the texts coded."""
+        version, is_child = (cast("NDArray[Any]", self.since(name, start)) for name in ("version", "is_child"))
+        counted = (version >= 0) & ~is_child
+        columns = {name: self.since(name, start) for name in names}
+        return self._coded(columns if counted.all() else {name: column[counted] for name, column in columns.items()})
+
     def summarize_kept(self, versions: tuple[str, ...] | None) -> Cells | None:
         """The cells of whole versions, where they are kept."""
         if self._cells is None:
@@ -369,7 +393,3 @@ class Table:
             name: Coded(cast("NDArray[np.int32]", column), self.vocabularies[name].texts) if name in TEXTS else column
             for name, column in columns.items()
         }
-
-
-def _label(cell: Cell) -> tuple[str, str | None, bool]:
-    return cell.version, cell.task_id, cell.success

@@ -17,7 +17,7 @@ from benchmark_recorder.stores.locking import unavailable
 
 if TYPE_CHECKING:
     import fcntl
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from benchmark_recorder.records import Document
 else:
@@ -92,11 +92,7 @@ class Writer(Handle):
         try:
             self._inside = get_ident()
             self._settle(self._patience)
-            known = self._known()
-            new: dict[str, Document] = {}
-            for document in documents:
-                if document["record_id"] not in known:
-                    new.setdefault(document["record_id"], document)
+            new = _unknown(documents, self._known())
             if new:
                 self._write(JOINT.join([encode(document) for document in new.values()]))
             elif self._sync:
@@ -175,3 +171,12 @@ class Writer(Handle):
                 f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
                 "aside"
             ) from error
+
+
+def _unknown(documents: Sequence[Document], known: Container[str]) -> dict[str, Document]:
+    # Not a loop in the caller's `try`: Python 3.12 and 3.13 do not guard its jump back, where Ctrl-C may come.
+    new: dict[str, Document] = {}
+    for document in documents:
+        if document["record_id"] not in known:
+            new.setdefault(document["record_id"], document)
+    return new

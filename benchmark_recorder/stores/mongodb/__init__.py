@@ -6,8 +6,8 @@
 - ``aggregation``: in which steps the server is asked, and what is made of its answers.
 - ``pipeline``: a question as a filter, and the aggregations that make cells, units and histograms on the server.
 - ``groups``: the keys that are grouped by, and the labels of what the server answers.
-- ``lacking``: what a server that is not MongoDB's own lacks.
-- ``outcome``: what became of a batch that the server took in part; the driver's errors in words.
+- ``refusals``: what became of a batch that the server took in part; what a server that is not MongoDB's own lacks; the
+  driver's errors in words.
 """
 
 from benchmark_recorder.stores.mongodb.store import MongoDBStore

@@ -16,7 +16,6 @@ from benchmark_recorder.cells import collect, group_notes
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.matching import LISTED, UnmatchedTasks, compared
 from benchmark_recorder.stores.mongodb.groups import Key, Labels, NotGroupedError, TooManyGroupsError
-from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, ours
 from benchmark_recorder.stores.mongodb.pipeline import (
     cell_of,
     cells_of,
@@ -26,6 +25,7 @@ from benchmark_recorder.stores.mongodb.pipeline import (
     repeated_of,
     units_of,
 )
+from benchmark_recorder.stores.mongodb.refusals import TOO_LARGE, ours
 from benchmark_recorder.tabulation import cells_of_units
 
 if TYPE_CHECKING:

@@ -22,8 +22,16 @@ from benchmark_recorder.stores.mongodb.client import (
     hosts_of,
     require_driver,
 )
-from benchmark_recorder.stores.mongodb.lacking import LackingError, Questions, is_lacking
-from benchmark_recorder.stores.mongodb.outcome import TOO_LARGE, check_acknowledged, ours, outcome_of, reason_of
+from benchmark_recorder.stores.mongodb.refusals import (
+    TOO_LARGE,
+    LackingError,
+    Questions,
+    check_acknowledged,
+    is_lacking,
+    ours,
+    outcome_of,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection as SizedIterable

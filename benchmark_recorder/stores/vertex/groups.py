@@ -148,7 +148,7 @@ def raws_of(key: str, value: str | float) -> set[str]:
 class Labels:
     """The labels of a query's groups; counts them while they come.
 
-    ``mergeable``: whether groups of different raw values and one label may be added up.
+    Groups of different raw values and one label may be added up where they are ``mergeable``.
     """
 
     def __init__(self, keys: Sequence[Key], *, mergeable: bool) -> None:

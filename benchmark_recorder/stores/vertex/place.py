@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1, bigquery
 
 LOCATION: Final = "us-central1"
-DATASET: Final = "genesis_benchmarks"
+DATASET: Final = "benchmarks"
 TABLE: Final = "benchmark_metrics"
 
 _IDS: Final = {
@@ -34,15 +34,7 @@ _IDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A table in Google Cloud, and how long to wait for an answer about it.
-
-    Attributes:
-        project: the Google Cloud project.
-        location: the region of the dataset and the feature group.
-        dataset: BigQuery's.
-        table: of the dataset; also the feature group's id.
-        timeout: seconds that one request may take.
-        deadline: seconds that one call may take with its retries; at least one request is made.
+    """A table in Google Cloud, and how long to wait for an answer about it, as ``VertexStore`` has them.
 
     Raises:
         ConfigurationError: Google would refuse a name; says what it accepts.
