@@ -215,19 +215,26 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _judge(config: pytest.Config) -> tuple[list[str], bool]:
     """The lines of the summary, and whether the session may pass."""
     from benchmark_recorder.errors import BenchmarkRecorderError
+    from benchmark_recorder.reporting.comparison_pages import short_page
     from benchmark_recorder.reporting.escaping import terminal
+    from benchmark_recorder.reporting.text import render_text, wrapped
 
     option = config.option
     versions = (option.bench_compare, option.bench_version)
     recorder = _recorder_of(config)
     try:
-        lines = [*str(recorder.compare_all(*versions)).splitlines(), ""]
+        joint, is_short = recorder.compare_all(*versions), option.verbose < 1
+        said = f"{render_text(short_page(joint))}(-v: notes, methods and tasks)" if is_short else str(joint)
+        lines = [*said.splitlines(), ""]
         if not option.bench_gate:
             return lines, True
         gate = recorder.check_gate(*versions, on_inconclusive=option.bench_on_inconclusive)
     except BenchmarkRecorderError as error:
         return [f"cannot be compared: {terminal(str(error), 1000)}"], not option.bench_gate
-    return [*lines, *str(gate).splitlines(), ""], gate.exit_code == 0
+    decided = str(gate).splitlines()
+    if is_short:
+        decided = [decided[0], *wrapped(terminal(gate.sentence, 1000))]
+    return [*lines, *decided, ""], gate.exit_code == 0
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:  # noqa: ANN401 - pytest's, not public

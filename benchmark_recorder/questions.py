@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
-    from benchmark_recorder.stores.base import Health, Store
+    from benchmark_recorder.stores.base import Store
+    from benchmark_recorder.stores.health import Health
 
 MOST_DURATIONS: Final = 5_000_000
 """Values that percentiles are computed from one by one; beyond, they come from a histogram."""
@@ -335,14 +336,14 @@ def version_cells(store: Store, asked: Query) -> tuple[Query, Cells, dict[str, t
     return asked, cells, {version: own[version] for version in order}, ahead
 
 
-def latest(store: Store, asked: Query, number: int) -> list[str]:
+def latest(store: Store, asked: Query, number: int, least: int | None = None) -> list[str]:
     """The versions whose first runs are the latest, oldest first.
 
     Raises:
-        InvalidQueryError: there are fewer.
+        InvalidQueryError: there are fewer, or fewer than the least that is enough.
     """
     names = [*version_cells(store, asked)[2]][-number:]
-    if len(names) < number:
+    if len(names) < (number if least is None else least):
         there = f"only {names[0]}" if names else "none"
         raise InvalidQueryError(f"versions: the latest {number} were asked for, and the store has {there}")
     return names
@@ -352,9 +353,9 @@ def names_of(store: Store, versions: object, baseline: str | None, asked: Query)
     """The versions of a report, oldest first; the latest two unless named, and a baseline before all others.
 
     Raises:
-        InvalidQueryError: they are not names, or there are no two versions.
+        InvalidQueryError: they are not names, or there is no version.
     """
-    names = latest(store, asked, 2) if versions is None else version_names(versions)
+    names = latest(store, asked, 2, 1) if versions is None else version_names(versions)
     if baseline is not None:
         (baseline,) = version_names(baseline)
         names = [baseline, *(name for name in names if name != baseline)]

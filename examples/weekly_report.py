@@ -2,7 +2,7 @@
 
 ::
 
-    python examples/weekly_report.py v1.0 v2.0 --from benchmarks@example.com --to team@example.com
+    python examples/weekly_report.py --from benchmarks@example.com --to team@example.com
 
 The records are found by the usual settings (``BENCHMARK_RECORDER_STORE``, ...). The environment names the server:
 ``SMTP_HOST`` (``localhost``), ``SMTP_PORT``, ``SMTP_SECURITY`` (``starttls``, ``tls`` or ``none``), ``SMTP_USER`` and
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 30.0
 """Seconds that the server may take per step."""
+NO_DATA: Final = 4
+"""The exit status where there was nothing to report, as of ``benchmark-recorder report``."""
 PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 """How the connection is secured, and the usual port."""
 
@@ -80,22 +82,32 @@ def send(message: EmailMessage, environment: Mapping[str, str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compose and send; the exit status: 1 if it was not sent."""
+    """Compose and send; the exit status: 1 if it was not sent, 4 if there was nothing to report."""
     parser = argparse.ArgumentParser(description="Send a benchmark report by e-mail.")
-    parser.add_argument("versions", nargs="+", metavar="VERSION", help="oldest first")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="oldest first; default: the latest two")
     parser.add_argument("--from", dest="sender", required=True, metavar="ADDRESS")
     parser.add_argument("--to", action="append", required=True, metavar="ADDRESS", help="may be repeated")
     parser.add_argument("--days", type=float, default=7, help="how far to look back (7)")
     parser.add_argument("--format", choices=["html", "markdown", "text"], default="html", help="(html)")
+    parser.add_argument("--skip-empty", action="store_true", help="send nothing if there are no runs")
     parser.add_argument("--print", action="store_true", help="show the message instead of sending it")
     given = parser.parse_args(arguments)
     try:
         history, form = get_benchmark_history(), given.format
-        text = history.generate_report(given.versions, "text" if form == "html" else form, last_days=given.days)
-        html = history.generate_report(given.versions, "html", last_days=given.days) if form == "html" else None
-        subject = f"Benchmarks of the last {given.days:g} days: {', '.join(given.versions)}"
+        there = history.versions(last_days=given.days)
+        versions = given.versions or [*there][-2:]
+        is_empty = not any(version in there for version in versions)
+        subject = f"Benchmarks of the last {given.days:g} days: {', '.join(versions)}"
+        text, html = f"There are no runs in the last {given.days:g} days.\n", None
+        if is_empty:
+            subject = f"Benchmarks: no runs in the last {given.days:g} days"
+        else:
+            text = history.generate_report(versions, "text" if form == "html" else form, last_days=given.days)
+            html = history.generate_report(versions, "html", last_days=given.days) if form == "html" else None
         message = compose(subject, given.sender, given.to, text, html)
-        if given.print:
+        if is_empty and given.skip_empty:
+            print("not sent: there are no runs")
+        elif given.print:
             print(message)
         else:
             send(message, os.environ)
@@ -103,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BenchmarkRecorderError, OSError, ValueError) as error:
         print(f"not sent: {error}", file=sys.stderr)
         return 1
-    return 0
+    return NO_DATA if is_empty else 0
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ def test_however_many_workers_record_the_verdict_is_printed_once_and_blocks(
     store_with(pytester, v1=1.0)
     pytester.makepyfile(test_it=FORTY.replace("FACTOR", "2"))
     options = ("--bench-store=m.json", "--bench-version=v2", "--bench-compare=v1", "-W", "error", "-n", workers)
-    status, output = session(pytester, *options, "--bench-gate")
+    status, output = session(pytester, *options, "--bench-gate", "-vv")
     assert status == 1
     assert "40 passed" in output
     assert "failed" not in output
@@ -202,8 +202,14 @@ def test_a_comparison_alone_fails_nothing(pytester: pytest.Pytester) -> None:
     options = ("--bench-store=m.json", "--bench-version=v2", "--bench-compare=v1")
     status, output = session(pytester, *options)
     assert status == 0
-    assert "Execution time: v2 is " in output
+    assert "v2 against v1: " in output
     assert "Gate" not in output
+    assert "Execution time: v2 is " not in output
+    assert "Execution time: v2 is " in session(pytester, *options, "-vv")[1]
+    _, gated = session(pytester, *options, "--bench-gate")
+    section = gated.partition("= benchmark_recorder =")[2].partition("the gate fails this session")[0]
+    assert "Gate: blocked: v2 against v1\n" in section
+    assert len(section.splitlines()) <= 17  # with the ends of the lines around it
     assert "v2 against v1" not in session(pytester, *options, "--collect-only")[1]
 
 
@@ -214,7 +220,7 @@ def test_the_gate_passes_or_has_no_data(baseline: str, status: int, said: str, p
     pytester.makepyfile(test_it="def test_a(): ...")
     asked = ("--bench-store=m.json", "--bench-version=v2", f"--bench-compare={baseline}", "--bench-gate")
     found, output = session(pytester, *asked, "--bench-on-inconclusive=pass")
-    assert (found, said in output, "1 passed" in output) == (status, True, True), output
+    assert (found, said in " ".join(output.split()), "1 passed" in output) == (status, True, True), output
 
 
 @pytest.mark.parametrize(("reaction", "status"), [("warn", 0), ("fail", 1)])

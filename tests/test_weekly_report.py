@@ -223,6 +223,8 @@ def test_what_keeps_it_from_being_sent_is_told(
 
 
 def test_a_line_break_in_a_version_cannot_make_a_header(capsys: pytest.CaptureFixture[str]) -> None:
+    with BenchmarkRecorder("benchmarks/metrics.json") as recorder:
+        recorder.record_execution("x", 1.0, True, "v1.0\nBcc: all@example.com")
     assert main(["v1.0\nBcc: all@example.com", *ASKED[2:], "--print", "--format", "text"]) == 1
     assert "Bcc" not in capsys.readouterr().out
 
@@ -241,3 +243,24 @@ def test_what_was_recorded_stays_in_the_body(inbox: Inbox, monkeypatch: pytest.M
     assert not only(inbox).defects
     headers = {"Subject", "From", "To", "Date", "Message-ID"}
     assert set(only(inbox).keys()) == headers | {"MIME-Version", "Content-Type", "Content-Transfer-Encoding"}
+
+
+@pytest.mark.usefixtures("plain_server")
+def test_an_empty_week_says_so_in_its_subject_or_is_not_sent(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SMTP_SECURITY", "none")
+    Path("benchmarks/metrics.json").unlink()
+    addresses = ASKED[2:]
+    assert main([*addresses, "--skip-empty"]) == 4
+    assert capsys.readouterr().out == "not sent: there are no runs\n"
+    assert not inbox.letters
+    assert main(["v1.0", "v2.0", *addresses, "--days", "3"]) == 4
+    letter = only(inbox)
+    assert letter["Subject"] == "Benchmarks: no runs in the last 3 days"
+    assert letter.get_content().strip() == "There are no runs in the last 3 days."
+
+
+def test_without_names_the_report_is_about_the_latest_two(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ASKED[2:], "--print", "--format", "text", "--skip-empty"]) == 0
+    assert "Subject: Benchmarks of the last 7 days: v1.0, v2.0\n" in capsys.readouterr().out

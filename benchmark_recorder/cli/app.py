@@ -3,10 +3,11 @@
 import logging
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -100,6 +101,7 @@ def complain(message: str) -> None:
 
 def say_aside(line: str) -> None:
     """A line on stderr as it is; where it cannot be written, nothing else changes."""
+    settle()
     try:
         typer.echo(line, err=True)
     except OSError:
@@ -108,11 +110,57 @@ def say_aside(line: str) -> None:
 
 def confirm(line: str) -> None:
     """What has been done, on stdout, or else on stderr: work that is done does not fail because nobody reads."""
+    settle()
     try:
         typer.echo(line)
     except OSError as error:
         complain(f"{line} (cannot write to standard output: {error.strerror or error})")
         give_up(sys.stdout)
+
+
+PATIENCE: Final = 2.0
+"""Seconds after which a command that still works shows it."""
+
+_shown: Final[list[Callable[[], None]]] = []
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Show that a command works, on a terminal, until something is said."""
+    if sys.stderr is None or not sys.stderr.isatty() or _shown:
+        yield
+        return
+
+    def show() -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        # Nothing is redirected: stdout may be a file.
+        live = Live(Spinner("line", "working"), console=Console(stderr=True), transient=True, redirect_stdout=False)
+        live.start()
+        _shown.append(live.stop)
+
+    timer = threading.Timer(PATIENCE, show)
+    timer.daemon = True
+
+    def stop() -> None:
+        timer.cancel()
+        if timer.ident is not None:
+            timer.join()
+
+    _shown.append(stop)
+    timer.start()
+    try:
+        yield
+    finally:
+        settle()
+
+
+def settle() -> None:
+    """Take away what ``working`` shows."""
+    while _shown:
+        _shown.pop(0)()
 
 
 def give_up(stream: TextIO) -> None:

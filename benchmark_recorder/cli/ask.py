@@ -192,7 +192,7 @@ def report(  # noqa: PLR0913 - options
     """Report on versions, each compared with the one before it."""
     if versions and number:
         raise typer.BadParameter("name versions, or give --latest, not both", param_hint="--latest")
-    versions = versions or latest(history, number or 2, query)
+    versions = versions or latest(history, number or 2, query, least=number or 1)
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     form = "json" if as_json else form_of(format, output, FORMS, "text")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from benchmark_recorder.cli.app import JournalPath, StorePath, say_aside
-from benchmark_recorder.cli.output import Answer, interruptible, print_answer
+from benchmark_recorder.cli.output import Answer, interruptible, no_data, print_answer
 from benchmark_recorder.config import get_benchmark_recorder
 from benchmark_recorder.errors import InvalidQueryError, preview
 from benchmark_recorder.fields import FIELDS, Field
@@ -161,11 +161,14 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def latest(history: History, number: int, query: Mapping[str, Any]) -> list[str]:
+def latest(history: History, number: int, query: Mapping[str, Any], least: int | None = None) -> list[str]:
     """The latest versions, said on stderr, where a command was given no names."""
     from benchmark_recorder.questions import latest
 
-    names = latest(completed(history.store), Query.of(**query), number)
+    store, asked = completed(history.store), Query.of(**query)
+    if not latest(store, asked, 1, 0):
+        no_data(history.store)
+    names = latest(store, asked, number, least)
     say_aside(f"latest: {' '.join(map(terminal, names))}")
     return names
 

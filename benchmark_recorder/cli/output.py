@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn, TextIO, TypeVar
 
 import typer
 
-from benchmark_recorder.cli.app import complain
+from benchmark_recorder.cli.app import complain, say_aside, settle, working
 from benchmark_recorder.codes import Code
 from benchmark_recorder.errors import preview
 from benchmark_recorder.exchange import holds
@@ -37,6 +37,7 @@ STYLES: Final = {
 
 def print_text(text: str) -> None:
     """A text on stdout, already escaped for a terminal."""
+    settle()
     if not sys.stdout.isatty():
         typer.echo(text, nl=False)
         return
@@ -52,6 +53,7 @@ def print_text(text: str) -> None:
 
 def print_json(**answer: Any) -> None:  # noqa: ANN401
     """An answer for programs on stdout."""
+    settle()
     typer.echo(json_text({"schema_version": SCHEMA_VERSION, **answer}, indent=2))
 
 
@@ -151,9 +153,10 @@ def form_of(given: Form | None, output: str, by_ending: Mapping[str, Form], defa
 
 @contextmanager
 def interruptible(state: str) -> Iterator[None]:
-    """Work that Ctrl-C may end: the command then says in which state that leaves things."""
+    """Work that may take long, and that Ctrl-C may end: the command then says in which state that leaves things."""
     try:
-        yield
+        with working():
+            yield
     except KeyboardInterrupt as error:
         raise error if error.args else KeyboardInterrupt(state) from None
 
@@ -194,6 +197,7 @@ def write_text(text: str, output: str, store: Store, option: str = "--output") -
         return
     with opened(output, store, option) as file:
         file.write(text)
+    say_aside(f"wrote {terminal(output)}")
 
 
 @contextmanager
@@ -208,6 +212,7 @@ def opened(output: str, store: Store, option: str = "--output") -> Iterator[Text
         typer.Exit: a file that cannot be written.
     """
     if output == "-":
+        settle()
         yield sys.stdout
         sys.stdout.flush()
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
@@ -73,6 +74,17 @@ def joint_page(joint: JointComparison, texts: Mapping[str, str] | None = None) -
     heading, *rest = comparison_section(joint, footnotes, texts or {})
     assert isinstance(heading, Heading)
     return Heading(heading.line, level=1), *absences(joint.warnings), *rest, *footnotes.notes()
+
+
+def short_page(joint: JointComparison) -> Page:
+    """The verdict and the table of two versions, for the end of a log."""
+    compared = [c for c in joint.comparisons.values() if c.v1_count and c.v2_count]
+    said = Paragraph((readable(joint.sentence, joint.v1, joint.v2),))
+    if not compared:
+        return (said,)
+    (table, _) = comparison_table(compared)
+    assert isinstance(table, Table)
+    return said, replace(table, rows=tuple(row for row in table.rows if row[-1] != ("",)))
 
 
 def each_page(each: EachComparison, texts: Mapping[str, str] | None = None) -> Page:
@@ -287,19 +299,16 @@ MOST_NAMED: Final = 20
 def slices_page(sliced: SlicedComparison) -> Page:
     """Two versions on one metric, slice by slice."""
     footnotes = Footnotes()
-    return Heading(slices_title(sliced), level=1), *slices_section(sliced, footnotes), *footnotes.notes()
+    return *slices_section(sliced, footnotes, level=1), *footnotes.notes()
 
 
-def slices_title(sliced: SlicedComparison) -> Line:
-    """Its heading."""
+def slices_section(sliced: SlicedComparison, footnotes: Footnotes, level: int = 2) -> Page:
+    """The verdict over all slices, and a row for each."""
     noun = f", {METRICS[sliced.metric].noun} by "
-    return Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by)
-
-
-def slices_section(sliced: SlicedComparison, footnotes: Footnotes) -> Page:
-    """What lies below the heading."""
+    title = (Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by))
     legend = Paragraph(("q: the p-value, adjusted for the number of slices.",))
     return (
+        Heading(title, level),
         Paragraph((*pooled_sentence(sliced), footnotes.mark(sliced.warnings))),
         *((_slices_table(sliced, footnotes), legend) if sliced.slices else ()),
         *_lonely(sliced.only_v1, sliced.v1),

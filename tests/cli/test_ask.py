@@ -73,7 +73,9 @@ def test_a_report_exits_like_a_gate_only_if_asked(store: Path) -> None:
     assert run(*asked).exit_code == 0
     blocked = run(*asked, "--gate")
     assert blocked.exit_code == 1
-    assert one_line(blocked).startswith("benchmark-recorder: v1.0 against v2.0: blocked.")
+    wrote, decision = blocked.stderr.splitlines()
+    assert wrote == "wrote r.txt"
+    assert decision.startswith("benchmark-recorder: v1.0 against v2.0: blocked.")
     assert Path("r.txt").read_text().startswith("Benchmark report: v2.0, v1.0")
     assert run("report", "v1.0", "v2.0", "--gate", "--store", store).exit_code == 0
     assert run("report", "v1.0", "--gate", "--store", store).exit_code == 2

@@ -265,3 +265,47 @@ def test_a_comment_never_overwrites_the_store(store: Path) -> None:
     assert result.exit_code == 2
     assert "--comment" in result.stderr
     assert store.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["report", "v1.0", "v2.0", "--output", "x.md"],
+        ["gate", "v1.0", "v2.0", "--output", "x.md"],
+        ["gate", "v1.0", "v2.0", "--comment", "x.md"],
+    ],
+    ids=["report", "gate", "comment"],
+)
+def test_a_file_that_was_written_is_named(command: list[str], store: Path) -> None:
+    assert one_line(run(*command, "--store", store)) == "wrote x.md"
+
+
+def test_a_terminal_sees_that_a_long_command_works_and_stdout_stays_as_it_is(store: Path) -> None:
+    import pty
+
+    program = (
+        "import sys, time\n"
+        "import benchmark_recorder.cli\n"
+        "from benchmark_recorder.history import History\n"
+        "app = sys.modules['benchmark_recorder.cli.app']\n"
+        "app.PATIENCE = 0.01\n"
+        "versions = History.versions\n"
+        "def slow(self, **query):\n"
+        "    while len(app._shown) < 2: time.sleep(0.01)\n"
+        "    return versions(self, **query)\n"
+        "History.versions = slow\n"
+        "app.main()\n"
+    )
+    seen, shown = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", program, "list", "--store", str(store)],
+        stdout=subprocess.PIPE,
+        stderr=shown,
+        check=True,
+        timeout=120,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(shown)
+    assert "working" in os.read(seen, 1 << 16).decode()
+    os.close(seen)
+    assert done.stdout.decode() == run("list", "--store", store).stdout
