@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from benchmark_recorder import BenchmarkRecorder, InvalidQueryError
 from benchmark_recorder.analysis import METRICS, check_gate, compare_all
+from benchmark_recorder.analysis.run_plans import DECISIONS
 from benchmark_recorder.reporting import FORMATS
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.analysis.histories import known, runs
@@ -65,27 +67,25 @@ def questions(recorder: BenchmarkRecorder, v1: str, v2: str) -> Iterator[tuple[s
     """Each public question about two versions, by name."""
     for metric in METRICS:
         for scope in ("suite", "tasks"):
-            yield f"{metric}, {scope}", lambda m=metric, s=scope: recorder.compare_versions(v1, v2, m, scope=s)
+            yield f"{metric}, {scope}", partial(recorder.compare_versions, v1, v2, metric, scope=scope)
     for method in ("log", "rank"):
-        yield method, lambda m=method: recorder.compare_versions(v1, v2, method=m)
-    yield "by", lambda: recorder.compare_versions(v1, v2, by="agent")
-    yield "all", lambda: recorder.compare_all(v1, v2)
-    yield "each", lambda: recorder.compare_each(v1, [v2])
+        yield method, partial(recorder.compare_versions, v1, v2, method=method)
+    yield "by", partial(recorder.compare_versions, v1, v2, by="agent")
+    yield "all", partial(recorder.compare_all, v1, v2)
+    yield "each", partial(recorder.compare_each, v1, [v2])
     margins = {"p95": 0.1, "time.mean": 0.1, "routing": 0.02}
-    yield "gate", lambda: recorder.check_gate(v1, v2, margins=margins)
-    yield "guide", lambda: recorder.check_gate(v1, v2, policy="guide")
-    yield "window", lambda: recorder.check_gate(v1, v2, baseline_days=7)
+    yield "gate", partial(recorder.check_gate, v1, v2, margins=margins)
+    yield "guide", partial(recorder.check_gate, v1, v2, policy="guide")
+    yield "window", partial(recorder.check_gate, v1, v2, baseline_days=7)
     claims = ["time 30% lower", "failures 50% lower", "cost within 1%", "routing 25% higher", "p95 10% lower"]
-    yield "claims", lambda: recorder.check_claims(v1, v2, claims)
+    yield "claims", partial(recorder.check_claims, v1, v2, claims)
     for metric in ("time", "failures", "cost", "routing"):
-        for decision in ("gate", "verdict", "claim"):
-            yield (
-                f"plan, {metric}, {decision}",
-                lambda m=metric, d=decision: recorder.plan_runs(v1, v2, m, effect=0.2, decision=d),
-            )
+        for decision in DECISIONS:
+            plan = partial(recorder.plan_runs, v1, v2, metric, effect=0.2, decision=decision)
+            yield f"plan, {metric}, {decision}", plan
     for version in dict.fromkeys((v1, v2)):
-        yield f"show {version}", lambda v=version: recorder.get_historical_metrics(v)
-        yield f"selftest {version}", lambda v=version: recorder.selftest(v, splits=20)
+        yield f"show {version}", partial(recorder.get_historical_metrics, version)
+        yield f"selftest {version}", partial(recorder.selftest, version, splits=20)
 
 
 ODD: Final = re.compile(r"\b(?:nan|NaN|inf|None)\b|(?<![\w.,])-0(?:\.0+)?(?![\w.,]*[1-9])(?!\d|\.\d)")
