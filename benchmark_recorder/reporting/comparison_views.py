@@ -144,9 +144,11 @@ class JointComparisonView(
 
 class EachComparisonView(
     WithTexts,
+    Plotted,
     EachComparison,
     page="comparison_pages.each_page",
     frame="each_frame",
+    chart="candidate_effects",
     words=("sentence", "warnings"),
 ):
     """Several candidates against one baseline."""
@@ -156,7 +158,12 @@ class EachComparisonView(
 
 
 class SlicedComparisonView(
-    View, SlicedComparison, page="comparison_pages.slices_page", frame="slices_frame", words=("warnings",)
+    Plotted,
+    SlicedComparison,
+    page="comparison_pages.slices_page",
+    frame="slices_frame",
+    chart="slice_effects",
+    words=("warnings",),
 ):
     """Two versions on one metric, slice by slice."""
 
