@@ -55,7 +55,7 @@ if typing.TYPE_CHECKING:
     from benchmark_recorder.recorder import BenchmarkRecorder
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.records import BenchmarkMetric
-    from benchmark_recorder.stores.base import Health
+    from benchmark_recorder.stores.health import Health
     from benchmark_recorder.stores.json_file import JSONFileStore
     from benchmark_recorder.stores.memory import MemoryStore
     from benchmark_recorder.stores.mongodb import MongoDBStore
@@ -94,7 +94,7 @@ __all__ = [
 _HOMES: typing.Final = {
     "BenchmarkMetric": "records",
     "BenchmarkRecorder": "recorder",
-    "Health": "stores.base",
+    "Health": "stores.health",
     "History": "history",
     "JSONFileStore": "stores.json_file",
     "Measurement": "recording.measurement",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from benchmark_recorder.errors import ConfigurationError, InvalidQueryError, preview
-from benchmark_recorder.stores.base import EXTRAS, Health, Store
+from benchmark_recorder.stores.base import EXTRAS, Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         GateResultView,
         RunPlanView,
     )
+    from benchmark_recorder.stores.health import Health
 
 Scope: TypeAlias = Literal["suite", "tasks"]
 Method: TypeAlias = Literal["auto", "log", "rank"]
@@ -67,7 +68,9 @@ class Decisions:
 
     def health(self) -> Health:
         """How delivery to a remote store is doing: what waits in the journal, and why."""
-        return Health(self._store.name).with_delivery(self._store.condition())
+        from benchmark_recorder.stores.health import Health  # not needed to record
+
+        return Health(self._store.name, beside=self._store.beside()).with_delivery(self._store.condition())
 
     def close(self) -> None:
         """Close the store."""

@@ -83,7 +83,7 @@ class StoreBusyError(StoreUnavailableError):
     """Another call of this process is at work on the store; nothing was written.
 
     Attributes:
-        interrupted: that call is of the same thread, and goes on once the signal handler that made this one is done.
+        interrupted: a signal handler made this call; the other one is of the thread that it interrupted, or takes long.
     """
 
     def __init__(self, message: str, *, interrupted: bool = False) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns
     from benchmark_recorder.reporting import Report
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
-    from benchmark_recorder.stores.base import Health, Store
+    from benchmark_recorder.stores.base import Store
+    from benchmark_recorder.stores.health import Health
 
 MOST_DURATIONS: Final = 5_000_000
 """Values that percentiles are computed from one by one; beyond, they come from a histogram."""

@@ -11,7 +11,7 @@ from benchmark_recorder.history import History
 from benchmark_recorder.recording.admission import Admission
 from benchmark_recorder.recording.buffer import WriteBuffer
 from benchmark_recorder.records import stamp
-from benchmark_recorder.stores.base import Health, Store
+from benchmark_recorder.stores.base import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.recording.tracking import Known
     from benchmark_recorder.records import BenchmarkMetric, Document
+    from benchmark_recorder.stores.health import Health
 
 
 P = ParamSpec("P")

@@ -79,11 +79,9 @@ class Survivorship:
         if self.runs is None or not 0 < failed <= MOST_ROWS:
             return 0, 0
         columns = self.runs(("version", "error_type"), False)  # noqa: FBT003 - the outcome
-        late = [
-            version
-            for version, kind in zip(columns["version"].tolist(), columns["error_type"].tolist(), strict=True)
-            if is_timeout(kind)
-        ]
+        codes, kinds = encode(columns["error_type"])
+        is_late = np.array([*map(is_timeout, kinds), False])  # the last one is that of an unknown error
+        late = columns["version"][is_late[codes]].tolist()
         return late.count(self.v1), late.count(self.v2)
 
 

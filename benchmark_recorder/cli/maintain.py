@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -19,6 +20,7 @@ from benchmark_recorder.settings import Settings, effective_settings
 from benchmark_recorder.stores.base import Store
 from benchmark_recorder.stores.cursors import cursor_files_of
 from benchmark_recorder.stores.json_file import JSONFileStore
+from benchmark_recorder.stores.json_file.taking_over import take_over_behind
 from benchmark_recorder.stores.vertex import DATASET, LOCATION, TABLE, VertexStore
 
 WHOLE: Final = "the file is replaced as a whole or not at all; re-running is safe"
@@ -27,7 +29,7 @@ WHOLE: Final = "the file is replaced as a whole or not at all; re-running is saf
 
 @app.command(epilog="Example: benchmark-recorder doctor --repair")
 @resolved
-def doctor(
+def doctor(  # noqa: PLR0913 - options
     recorder: BenchmarkRecorder,
     place: dict[str, str | None],
     *,
@@ -36,14 +38,19 @@ def doctor(
         bool,
         typer.Option("--repair", help="Repair truncated records, damaged lines and duplicates."),
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Convert a file of an older format now, rather than behind appends.")
+    ] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Show the state of the file and the server, and the settings in force. Exits 5 if there are problems.
 
-    Nothing is changed without --repair.
+    Nothing is changed without --repair or --take-over.
     """
     store = _json_file(recorder.store)
     with interruptible(WHOLE):
+        if take_over:
+            _take_over(store.name)
         repaired = {name: _plain(value) for name, value in asdict(store.repair()).items()} if repair else {}
     inspection = asdict(store.inspect())
     settings = _settings(place)
@@ -69,10 +76,26 @@ def doctor(
         _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})
     if not inspection["exists"]:
         complain(f"{store.name}: there is no such file yet; the first record creates it")
-    if inspection["damaged"] or inspection["unseparated"] or inspection["duplicates"]:
-        complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(store.name)}")
+    _advise(inspection, store.name)
     if any(problems):
         raise typer.Exit(Code.PROBLEMS)
+
+
+def _take_over(path: str) -> None:
+    """Convert a file of an older format now."""
+    if Path(path).exists() and not take_over_behind(path):
+        complain(f"{path}: another process is converting it; try again later")
+
+
+def _advise(inspection: Mapping[str, Any], path: str) -> None:
+    """Say which command mends what was found."""
+    if inspection["damaged"] or inspection["unseparated"] or inspection["duplicates"]:
+        complain(f"to repair the file: benchmark-recorder doctor --repair --store {shlex.quote(path)}")
+    if inspection["beside"]:
+        complain(
+            f"{records(inspection['beside'])} beside the file, and counted, until it is converted: benchmark-recorder "
+            f"doctor --take-over --store {shlex.quote(path)}"
+        )
 
 
 def _outcome_of_a_question(store: Store) -> tuple[str, bool]:
@@ -91,6 +114,7 @@ _LABELS: Final = {
     "damaged": "invalid lines",
     "unseparated": "missing commas",
     "duplicates": "duplicate records",
+    "beside": "waiting beside",
     "sidecar": "cache",
 }
 """How people read the names of an inspection."""

@@ -19,8 +19,8 @@ from benchmark_recorder.errors import (
 )
 from benchmark_recorder.exchange import csv_rows, pytest_benchmark
 from benchmark_recorder.exchange.entry import BYTE_ORDER_MARK, Entry, admitted, json_lines, prepared, read_object
-from benchmark_recorder.stores.json_file.mending import Salvage
 from benchmark_recorder.stores.json_file.old_formats import identified
+from benchmark_recorder.stores.json_file.places import Salvage
 
 if TYPE_CHECKING:
     import os

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import InvalidRecordError, StoreBusyError, StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmark_recorder.records import Document
     from benchmark_recorder.stores.base import Store
+    from benchmark_recorder.stores.health import Health
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -161,6 +161,8 @@ class WriteBuffer:
 
     def health(self) -> Health:
         """The counts at this moment."""
+        from benchmark_recorder.stores.health import Health  # not needed to record
+
         with self._lock:
             return Health(
                 store=self._journal.name,
@@ -170,6 +172,7 @@ class WriteBuffer:
                 normalised=self._normalised,
                 failing_since=self._failing_since,
                 last_error=self._last_error,
+                beside=self._journal.beside(),
             )
 
     def _kept_behind(self, document: Document, *, fresh: bool) -> bool:

@@ -300,19 +300,16 @@ MOST_NAMED: Final = 20
 def slices_page(sliced: SlicedComparison) -> Page:
     """Two versions on one metric, slice by slice."""
     footnotes = Footnotes()
-    return Heading(slices_title(sliced), level=1), *slices_section(sliced, footnotes), *footnotes.notes()
+    return *slices_section(sliced, footnotes, level=1), *footnotes.notes()
 
 
-def slices_title(sliced: SlicedComparison) -> Line:
-    """Its heading."""
+def slices_section(sliced: SlicedComparison, footnotes: Footnotes, level: int = 2) -> Page:
+    """The verdict over all slices, and a row for each."""
     noun = f", {METRICS[sliced.metric].noun} by "
-    return Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by)
-
-
-def slices_section(sliced: SlicedComparison, footnotes: Footnotes) -> Page:
-    """What lies below the heading."""
+    title = (Untrusted(sliced.v2), " against ", Untrusted(sliced.v1), noun, Untrusted(sliced.by))
     legend = Paragraph(("q: the p-value, adjusted for the number of slices.",))
     return (
+        Heading(title, level),
         Paragraph((*pooled_sentence(sliced), footnotes.mark(sliced.warnings))),
         *((_slices_table(sliced, footnotes), legend) if sliced.slices else ()),
         *_lonely(sliced.only_v1, sliced.v1),

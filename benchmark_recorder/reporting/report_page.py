@@ -7,13 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmark_recorder.analysis import METRICS, TREND_METRICS, WEEK
-from benchmark_recorder.reporting.comparison_pages import (
-    adjusted_note,
-    comparison_section,
-    slices_section,
-    slices_title,
-    task_name,
-)
+from benchmark_recorder.reporting.comparison_pages import adjusted_note, comparison_section, slices_section, task_name
 from benchmark_recorder.reporting.numbers import (
     PERCENT,
     UNDEFINED,
@@ -93,14 +87,11 @@ def report_page(report: Report, pictures: Pictures | None = None) -> Page:
 def by_section(report: Report, by: str, footnotes: Footnotes) -> Page:
     """What a report says of groups."""
     return (
-        *(block for one in report.slices for block in (Heading(slices_title(one)), *slices_section(one, footnotes))),
+        *(block for one in report.slices for block in slices_section(one, footnotes)),
         *(
             block
             for summary, groups in zip(report.summaries, report.groups, strict=True)
-            for block in (
-                Heading((Untrusted(summary.version), " by ", Untrusted(by))),
-                *groups_section(by, groups, footnotes),
-            )
+            for block in groups_section(summary.version, by, groups, footnotes)
         ),
     )
 

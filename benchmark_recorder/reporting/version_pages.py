@@ -126,12 +126,13 @@ def group_name(group: str | None) -> Line:
 def groups_page(version: str, by: str, groups: Mapping[str | None, Summary]) -> Page:
     """One version's figures, a row for each group."""
     footnotes = Footnotes()
-    heading = Heading((Untrusted(version), " by ", Untrusted(by)), level=1)
-    return heading, *groups_section(by, groups, footnotes), *footnotes.notes()
+    return *groups_section(version, by, groups, footnotes, level=1), *footnotes.notes()
 
 
-def groups_section(by: str, groups: Mapping[str | None, Summary], footnotes: Footnotes) -> Page:
-    """A row for each group, and whether there are more."""
+def groups_section(
+    version: str, by: str, groups: Mapping[str | None, Summary], footnotes: Footnotes, level: int = 2
+) -> Page:
+    """A row for each group of a version's runs, and whether there are more."""
     names = ("runs", "success (%)", "mean time", "median time", "p95 time", "cost per run")
     header: tuple[Line, ...] = ((Untrusted(by),), *((name,) for name in names))
     times, costs = seconds(s.mean for s in groups.values()), dollars(s.mean_cost for s in groups.values())
@@ -147,4 +148,5 @@ def groups_section(by: str, groups: Mapping[str | None, Summary], footnotes: Foo
     )
     marks = footnotes.mark([w for s in groups.values() for w in s.warnings if w.code == "groups_pooled"])
     note = (Paragraph((f"Not every group has a row.{marks}",)),) if marks else ()
-    return Table(header, rows, "lrrrrrr", splits=True), *note
+    heading = Heading((Untrusted(version), " by ", Untrusted(by)), level)
+    return heading, Table(header, rows, "lrrrrrr", splits=True), *note

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.queries import TEXT_FILTERS, Query
-from benchmark_recorder.stores.base import EXTRAS, Condition, Store
+from benchmark_recorder.stores.base import EXTRAS, Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.cells import Cells
     from benchmark_recorder.columns import Durations
     from benchmark_recorder.records import Columns, Document
+    from benchmark_recorder.stores.health import Condition
 
 _FILTERS: Final = {
     "model": "model",
@@ -92,6 +93,10 @@ class Completed(Store):
     def condition(self) -> Condition | None:
         """The store's."""
         return self._store.condition()
+
+    def beside(self) -> int:
+        """The store's."""
+        return self._store.beside()
 
     def flush(self, timeout: float | None = None) -> bool:
         """See ``Store.flush``."""

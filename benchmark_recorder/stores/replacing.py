@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.sidefiles import RETIRED, back_up, folder_of, names_in, sync_folder, write_beside
+from benchmark_recorder.stores.paths import RETIRED, sync_folder
+from benchmark_recorder.stores.sidefiles import back_up, folder_of, names_in, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,11 +47,16 @@ def replace(document: str, fd: int, content: Iterable[bytes]) -> None:
     Raises:
         StoreUnavailableError: it could not be written; the old document is as it was.
     """
-    old = os.fstat(fd)
     try:
         new = write_beside(document, content)
     except OSError as error:
         raise unavailable(error, folder_of(document), "write to") from error
+    put_in_place(document, fd, new)
+
+
+def put_in_place(document: str, fd: int, new: str) -> None:
+    """The same with a file that was written beside the document, and is gone afterwards."""
+    old = os.fstat(fd)
     try:
         os.chmod(new, old.st_mode & 0o7777)
         with suppress(PermissionError):

@@ -48,20 +48,6 @@ def make_folders(document: str) -> None:
         make_folder(document)
 
 
-def make_parents(document: str, *, sync: bool) -> None:
-    """The folders above a document; with ``sync`` they survive a power cut.
-
-    Raises:
-        OSError: they cannot be made, or are there: the document is a link to nowhere.
-    """
-    missing = [os.path.dirname(document)]
-    while not os.path.lexists(above := os.path.dirname(missing[-1])):
-        missing.append(above)
-    os.makedirs(missing[0])
-    for folder in missing if sync else ():
-        sync_folder(os.path.dirname(folder))
-
-
 def open_private(path: str, flags: int) -> int:
     """Open a file in a folder beside a document; where root makes it, it belongs to the folder's owner."""
     fd = os.open(path, flags, 0o600)
@@ -94,29 +80,6 @@ def write_beside(document: str, content: Iterable[bytes], *, sync: bool = True) 
     with new_beside(document, sync=sync) as file:
         file.writelines(content)
     return file.name
-
-
-RETIRED: Final = b" \n"
-"""Blanks behind the closing of a document that was replaced by one of ours.
-
-It stays valid JSON (it may be somebody's hard link), but is not as its writers left it, so that their next look at its
-tail notices; and they know that what they wrote to it was taken along, or left out on purpose.
-"""
-
-
-def is_retired(fd: int) -> bool:
-    """Whether a document was replaced by one of ours, rather than moved away or deleted by others."""
-    size = os.fstat(fd).st_size
-    return os.pread(fd, len(RETIRED), max(0, size - len(RETIRED))) == RETIRED
-
-
-def sync_folder(folder: str) -> None:
-    """Make a new name in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def back_up(document: str, content: Iterable[bytes]) -> str:

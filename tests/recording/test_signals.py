@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmark_recorder import BenchmarkRecorder, MemoryStore, config, get_benchmark_recorder
+from benchmark_recorder.queries import Query
+from benchmark_recorder.records import task_id_of
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.json_file.handle import Handle
 from benchmark_recorder.stores.replication import ReplicatedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -146,3 +149,73 @@ def test_a_handler_that_a_timer_calls_loses_nothing(per_second: int, threads: in
     made, *rest = done.stdout.split()
     assert (rest, done.stderr) == (["True", "0", "0", "None"], "")
     assert int(made) == len(records) == len({record["record_id"] for record in records})
+
+
+@pytest.fixture
+def of_a_handler(tmp_path: Path) -> Iterator[tuple[BenchmarkRecorder, JSONFileStore]]:
+    """A recorder whose SIGUSR1 handler records, and its store, where an append would wait for ten minutes."""
+    store = JSONFileStore(tmp_path / "metrics.json")
+    store._writer._patience = 600.0
+    before = None
+    with BenchmarkRecorder(store=store) as recorder:
+        before = signal.signal(signal.SIGUSR1, lambda *_: record(recorder, "handler"))
+        try:
+            yield recorder, store
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+
+def holding(store: JSONFileStore, begin: Callable[[], None], end: threading.Event) -> threading.Thread:
+    """A thread that holds the file until ``end``; it has it when this returns."""
+    is_held = threading.Event()
+
+    def hold() -> None:
+        with store._writer.held():
+            is_held.set()
+            begin()
+            assert end.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert is_held.wait(60)
+    return thread
+
+
+def test_a_handler_does_not_wait_for_another_thread_that_takes_long(
+    of_a_handler: tuple[BenchmarkRecorder, JSONFileStore],
+) -> None:
+    recorder, store = of_a_handler
+    end = threading.Event()
+    thread = holding(store, lambda: None, end)
+    signal.raise_signal(signal.SIGUSR1)
+    assert recorder.health().waiting == 1  # while the other one still holds the file
+    end.set()
+    thread.join()
+    record(recorder, "program")
+    assert recorder.health().waiting == 0
+    assert sorted(store.scan(Query(), ["task_id"])["task_id"]) == sorted(map(task_id_of, ["handler", "program"]))
+
+
+def test_a_handler_that_interrupts_a_call_that_waits_is_done_at_once(
+    of_a_handler: tuple[BenchmarkRecorder, JSONFileStore],
+) -> None:
+    recorder, store = of_a_handler
+    end = threading.Event()
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt() -> None:
+        while recorder.health().waiting < 3:  # each is set aside, while the call below waits
+            if store._writer._main_waits:
+                signal.pthread_kill(main, signal.SIGUSR1)
+            time.sleep(0.01)
+        end.set()
+
+    thread = holding(store, threading.Thread(target=interrupt).start, end)
+    record(recorder, "program")
+    thread.join()
+    recorder.flush()
+    found = list(store.scan(Query(), ["task_id"])["task_id"])
+    assert found.count(task_id_of("program")) == 1
+    assert found.count(task_id_of("handler")) == len(found) - 1 >= 3
+    assert recorder.health().waiting == 0

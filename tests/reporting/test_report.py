@@ -15,7 +15,7 @@ from benchmark_recorder.questions import report_of
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import task_id_of
 from benchmark_recorder.reporting import FORMATS, render
-from benchmark_recorder.stores.base import Health
+from benchmark_recorder.stores.health import Health
 from benchmark_recorder.stores.memory import MemoryStore
 from tests.runs import record_runs
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -207,8 +208,13 @@ def test_a_line_that_is_not_a_record_is_named_and_set_aside_by_repair(store: JSO
     lines[3] = lines[3].replace(b'"success":', b'"successful":')
     broken = b"\n".join(lines)
     store.path.write_bytes(broken)
-    with pytest.raises(StoreFormatError, match=r"metrics\.json has a line that is not a record.*doctor --repair"):
-        store.scan(Query(), ["success"])
+    assert store.scan(Query(), ["record_id"])["record_id"].tolist() == [
+        history[0]["record_id"],
+        history[3]["record_id"],
+    ]
+    invalid, damaged = store.summarize(Query()).caveats
+    assert (invalid.code, damaged.code) == ("records_left_out", "lines_left_out")
+    assert re.search(r"1 line is not a record in .*metrics\.json, .*doctor --repair", damaged.sentence)
     assert store.inspect().damaged == 2
     assert "truncated" in str(store.inspect().problem)
     done = store.repair()

@@ -15,7 +15,7 @@ from benchmark_recorder import matching
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.queries import Query
 from benchmark_recorder.records import Document, timestamp_micros
-from benchmark_recorder.stores.json_file import JSONFileStore, cache, derived, reader, table
+from benchmark_recorder.stores.json_file import JSONFileStore, cache, derived, lines, reader, table
 from benchmark_recorder.stores.json_file.lines import decode_rows, keys_of, micros_of
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.testing import QUERIES, assert_same_cells, make_document, make_history
@@ -69,7 +69,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(block))
         return decode_rows(block)
 
-    monkeypatch.setattr(table, "decode_rows", counted)
+    monkeypatch.setattr(lines, "decode_rows", counted)
     return sizes
 
 

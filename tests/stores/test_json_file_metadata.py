@@ -206,15 +206,17 @@ def test_metadata_of_a_document_that_was_rewritten_or_replaced_is_not_used(path:
     assert_answers(JSONFileStore(path), others)
 
 
-def test_an_older_file_answers_about_metadata_and_stays_alone(path: Path) -> None:
+def test_an_older_file_answers_about_metadata_and_stays_as_it_is(path: Path) -> None:
     documents = history(40)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode({"metrics": documents}), indent=2))
+    content = msgspec.json.format(msgspec.json.encode({"metrics": documents}), indent=2)
+    path.write_bytes(content)
     reference = MemoryStore()
     reference.append(documents)
-    with JSONFileStore(path) as store:
-        for query in QUERIES[-4:]:
-            assert_same_cells(store.summarize(query), reference.summarize(query))
-    assert list(path.parent.iterdir()) == [path]
+    for _ in range(2):  # the second one reads the saved columns
+        with JSONFileStore(path) as store:
+            for query in QUERIES[-4:]:
+                assert_same_cells(store.summarize(query), reference.summarize(query))
+    assert path.read_bytes() == content
 
 
 def test_a_file_that_does_not_exist_has_no_groups_and_no_matches(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmark_recorder.errors import ConfigurationError, StoreSetupError, StoreUnavailableError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.recorder import BenchmarkRecorder
-from benchmark_recorder.stores.base import Condition
+from benchmark_recorder.stores.health import Condition
 from benchmark_recorder.stores.json_file import JSONFileStore
 from benchmark_recorder.stores.memory import MemoryStore
 from benchmark_recorder.stores.mongodb import MongoDBStore

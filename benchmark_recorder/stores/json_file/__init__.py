@@ -3,13 +3,16 @@
 - ``store``: ``JSONFileStore``, the class that users see.
 - ``format``: the header, one record a line, the closing; where records begin and end, and their ids.
 - ``old_formats``: pretty-printed files of earlier releases, and cut ones, in our form; ids for their records.
-- ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others.
-- ``source``: a document as readers see it, and places between its records, for delivery.
+  ``streaming``: the same in one pass with little memory. ``taking_over``: what the first append makes of such a file;
+  ``pending``: what is appended while that takes long.
+- ``writer``: the append, and undoing one that failed. ``handle``: the open file below it: lock, repair, follow others;
+  ``turns``: one thread at a time.
+- ``source``: a document as readers see it. ``places``: places between its records, for delivery; what is whole in a
+  damaged one.
 - ``reader``: questions. ``table``: the columns and cells kept for them; ``metadata``: that of all records, once it is
   asked for; ``lines``: lines to arrays; ``derived``: durations in order, and cells where tasks hardly repeat;
   ``cache``: all of it saved for the next process, in files of ``arrays``.
 - ``rewrite``: pruning, compacting and repairing by rename; what remote stores still need stays.
-- ``mending``: what is whole in a damaged document, as after a merge.
 - ``inspection``: what ``doctor`` prints.
 
 The folder beside the file is in ``stores.sidefiles``, locks in ``stores.locking``.

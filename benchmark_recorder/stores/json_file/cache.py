@@ -43,6 +43,7 @@ class _Head(msgspec.Struct):
     vocabularies: dict[str, list[str]]
     cells: list[Cell] | None
     versions: int  # whose durations are saved
+    damaged: int = 0
 
 
 _decode = msgspec.json.Decoder(_Head).decode
@@ -91,6 +92,7 @@ def load(document: str, source: Source) -> tuple[Fingerprint, Table] | None:
                 copied=head.copied,
                 last=head.last,
                 children=head.children,
+                damaged=head.damaged,
             )
     return None
 
@@ -108,6 +110,7 @@ def save(document: str, extent: Fingerprint, table: Table) -> None:
         {name: list(vocabulary.texts) for name, vocabulary in table.vocabularies.items()},
         None if table.cells is None else list(table.cells),
         len(durations),
+        table.damaged,
     )
     arrays = {name: table.column(name) for name in DTYPES}
     arrays.update((_durations_of(version), times) for version, times in enumerate(durations))
@@ -149,7 +152,7 @@ def state_of(document: str, source: Source) -> Literal["none", "fresh", "behind"
     loaded = load(document, source)
     if loaded is None:
         return "stale"
-    return "fresh" if loaded[0].offset == source.layout.end else "behind"
+    return "fresh" if source.older is not None or loaded[0].offset == source.layout.end else "behind"
 
 
 def path_of(document: str) -> str:

@@ -138,6 +138,18 @@ def is_record(line: bytes) -> bool:
     return True
 
 
+def parts_of(line: bytes) -> list[bytes]:
+    """What stands between two separators of a document: a record, or several lines between which commas are missing."""
+    if b"\n" not in line or is_record(line):
+        return [line]
+    return [part for piece in line.split(b"\n") if (part := piece.strip(b" \t\r,"))]
+
+
+def parts_in(block: bytes) -> list[bytes]:
+    """The same of a block of lines."""
+    return [part for line in block.split(JOINT) for part in parts_of(line)]
+
+
 def blocks(fd: int, start: int, end: int, size: int = BLOCK) -> Iterator[bytes]:
     """The records of ``[start, end)`` in blocks of whole lines, each joined as in the document.
 
@@ -182,7 +194,7 @@ class _Identified(msgspec.Struct, gc=False):
 
 
 _decode_one = msgspec.json.Decoder(_Identified).decode
-_decode_all = msgspec.json.Decoder(list[_Identified]).decode
+decode_ids = msgspec.json.Decoder(list[_Identified]).decode
 
 
 def id_of(line: bytes) -> str:
@@ -197,8 +209,11 @@ def legacy_id(document: Document) -> str:
 
 
 def ids_of(block: bytes) -> list[str]:
-    """The ids of some records, joined as in the document."""
-    ids = [record.record_id for record in _decode_all(b"[%b]" % block)]
+    """The ids of the records among some lines, joined as in the document."""
+    try:
+        ids = [record.record_id for record in decode_ids(b"[%b]" % block)]
+    except msgspec.DecodeError:
+        return [id_of(part) for part in parts_in(block) if is_record(part)]
     if all(ids) and all(isinstance(record_id, str) for record_id in ids):
         return ids
     return [id_of(line) for line in block.split(JOINT)]
@@ -215,7 +230,6 @@ class Identities:
         """All ids of the records in ``[start, end)`` of a locked document: the kept set, not a copy.
 
         Raises:
-            msgspec.DecodeError: a line is not a record.
             EOFError: the document ends before ``end``.
         """
         for block in blocks(fd, max(start, self._offset), end):

@@ -6,13 +6,12 @@ import atexit
 import errno
 import os
 import stat
-import threading
 import weakref
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from benchmark_recorder._fork import at_worker_end, in_child
 from benchmark_recorder.errors import StoreBusyError, StoreError, StoreUnavailableError
@@ -27,12 +26,15 @@ from benchmark_recorder.stores.json_file.format import (
     not_ours,
     read_at,
 )
+from benchmark_recorder.stores.json_file.turns import Turns
 from benchmark_recorder.stores.locking import LOCK_SECONDS, lock, unavailable
-from benchmark_recorder.stores.sidefiles import back_up, is_retired, make_parents, sync_folder
+from benchmark_recorder.stores.paths import is_retired, make_parents, sync_folder
 
 if TYPE_CHECKING:
     import fcntl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from benchmark_recorder.stores.json_file.turns import Mutex
 else:
     try:
         import fcntl
@@ -40,25 +42,22 @@ else:
         fcntl = None
 
 
+T = TypeVar("T")
+
 LOOK_SECONDS: Final = 0.010
 """How long a file may have been deleted, replaced or moved by others, or rewritten in place to the very same size,
 before an append notices: checking the path and the tail takes longer than the write, so not every append does it."""
 
 CLOSING_BYTES: Final = len(CLOSING)
 
+PENDING: Final = ".d/pending.jsonl"
+"""Records that wait beside a document, behind its path; see ``pending``."""
+
 _FEW_BYTES: Final = 8192
 """What is read at once of what others wrote: a page or two, some twenty records."""
 
 
-class Held(NamedTuple):
-    """A document that is locked, of our form, and at its path."""
-
-    fd: int
-    document: str
-    layout: Layout
-
-
-class Handle(ABC):
+class Handle(Turns, ABC):
     """One process's hold on the end of a document, and the lock on it. ``Writer`` writes through it.
 
     Args:
@@ -79,9 +78,7 @@ class Handle(ABC):
         in_child(self._forget_parent)
 
     def _begin_anew(self) -> None:
-        # Reentrant, so that a signal handler in the middle of an append need not wait in vain for its own thread.
-        self._mutex = threading.RLock()
-        self._inside = 0  # the thread that has taken the mutex and is at work
+        Turns.__init__(self, self.path)  # also in a forked child
         self._inode: tuple[int, int] | None = None
         self._header, self._end, self._joint = 0, 0, b""
         self.next_look = 0.0
@@ -90,14 +87,19 @@ class Handle(ABC):
         self._unconfirmed: list[bytes] = []
         self._adrift: list[bytes] = []
         self._identities = Identities()
+        self._is_awaited = False  # by records beside the document
 
     @abstractmethod
     def _bring_in(self) -> None:
-        """Write what went to a file that was moved away into the one that is at the path now."""
+        """Write what went to a file that was moved away, or beside this one, into the one that is at the path now."""
+
+    @abstractmethod
+    def _put_beside(self, *lines: bytes) -> None:
+        """Leave records, and what went to a file that was moved away, to the conversion of the document."""
 
     @contextmanager
-    def held(self, seconds: float | None = None) -> Iterator[Held]:
-        """The document, locked against other writers and readers, made if it does not exist, repaired if it is cut.
+    def held(self, seconds: float | None = None) -> Iterator[tuple[int, str, Layout]]:
+        """The document (descriptor, real path, layout), locked, made if it does not exist, repaired if it is cut.
 
         Args:
             seconds: how long to wait for the lock; as long as an append does unless given.
@@ -107,55 +109,46 @@ class Handle(ABC):
             StoreFormatError: the file holds something else; it was not touched.
         """
         seconds = self._patience if seconds is None else seconds
-        with self._alone(seconds):
-            self._settle(seconds)
-            yield Held(self._fd, self._document, Layout(self._header, self._end))
-
-    @contextmanager
-    def _alone(self, seconds: float) -> Iterator[None]:
-        """Keep other threads of this process out, and leave nothing locked behind."""
         mutex = self._wait(seconds)
         try:
-            self._inside = get_ident()
-            yield
+            mutex.inside = get_ident()
+            self._check_turn(mutex)
+            if not self._settle(seconds):
+                raise StoreBusyError(f"{self.path} is being converted; try again")
+            yield self._fd, self._document, Layout(self._header, self._end)
         finally:
+            self._go_out(mutex)
+
+    def _alone(self, act: Callable[[], T]) -> T:
+        """Do it while other threads of this process are kept out, and leave nothing locked behind.
+
+        Not by ``held``: a generator that Ctrl-C left behind holds its locks until it is collected.
+        """
+        mutex = self._wait(self._patience)
+        try:
+            mutex.inside = get_ident()
+            self._check_turn(mutex)
+            return act()
+        finally:
+            # Line by line as in _go_out: Ctrl-C may come at the beginning of a function.
             try:
-                if self._fd >= 0:
+                if self._fd >= 0 and mutex is self._mutex:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             finally:
-                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
+                mutex.inside = 0
                 mutex.release()
 
-    def _wait(self, seconds: float) -> threading.RLock:
-        """Take the mutex, or a new one where nobody is inside although it is taken.
-
-        Ctrl-C in the moment between taking it and ``try`` leaves it behind so. A thread that has taken the old one
-        meanwhile sees before it goes inside that another is in its place.
-
-        Raises:
-            StoreBusyError: another thread is inside, or this one, which a signal handler has interrupted.
-        """
-        for _ in range(2):
-            mutex, fresh = self._mutex, threading.RLock()
-            if mutex.acquire(timeout=seconds):
-                if mutex is self._mutex:
-                    self._refuse_inside(mutex)
-                    return mutex
-            elif self._inside:
-                break
-            elif mutex is self._mutex:
-                self._mutex = fresh
-        raise StoreBusyError(f"{self.path} has been held by another thread for too long; try again")
-
-    def _refuse_inside(self, mutex: threading.RLock) -> None:
-        """Give the mutex back where this thread has taken it twice."""
-        if self._inside:
+    def _go_out(self, mutex: Mutex) -> None:
+        try:
+            if self._fd >= 0 and mutex is self._mutex:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        finally:
+            mutex.inside = 0  # not before the lock is free: another recorder of this thread may want it
             mutex.release()
-            raise StoreBusyError(f"{self.path} is being written by the call that was interrupted", interrupted=True)
 
     def is_written_by(self, thread: int, inode: tuple[int, int] | None) -> bool:
         """Whether a thread is at work on a document through this handle."""
-        return self._inside == thread and self._inode == inode
+        return self._mutex.inside == thread and self._inode == inode
 
     def forget(self) -> None:
         """The holder has replaced the document: open it anew next time."""
@@ -171,8 +164,7 @@ class Handle(ABC):
             self._unconfirmed.clear()
             return
         try:
-            with self.held():
-                pass
+            self._alone(lambda: self._settle(self._patience))
         except StoreError as error:
             logger.warning(
                 "the latest records are still in the file that was deleted or moved away from %s: %s", self.path, error
@@ -181,8 +173,7 @@ class Handle(ABC):
     def close(self) -> None:
         """Close the document; a later append opens it again."""
         self.confirm()
-        with self._alone(self._patience):
-            self._let_go()
+        self._alone(self._let_go)
 
     def _let_go(self) -> None:
         fd, self._fd, self._inode = self._fd, -1, None  # first: a number that was given back is soon somebody else's
@@ -194,13 +185,13 @@ class Handle(ABC):
 
     def rest(self) -> bool:
         """Give the descriptor back, unless it is in use; whether that is done."""
-        if self._fd < 0 or self._inside or (self._unconfirmed and not self._is_at_path()):
+        if self._fd < 0 or self._mutex.inside or (self._unconfirmed and not self._is_at_path()):
             return False
         self.close()
         return True
 
-    def _settle(self, seconds: float) -> None:
-        """Lock the document at the path, and find its tail."""
+    def _settle(self, seconds: float) -> bool:
+        """Lock the document at the path, and find its tail; whether that is done, or converting it takes too long."""
         while True:
             if self._fd < 0:
                 self._open()
@@ -218,14 +209,17 @@ class Handle(ABC):
             except OSError as error:
                 raise unavailable(error, self.path, "read") from error
             if not found:
-                from benchmark_recorder.stores.json_file.old_formats import take_over  # see _foresee_take_over
+                from benchmark_recorder.stores.json_file.taking_over import take_over  # see _foresee_take_over
 
-                take_over(self._fd, self._document, self.path)
+                if not take_over(self._fd, self._document, self.path, at_once=seconds > self._patience):
+                    if self._adrift:
+                        self._put_beside()
+                    return False
                 self._let_go()
                 continue
-            if self._adrift:
+            if self._adrift or self._is_awaited:
                 self._bring_in()
-            return
+            return True
 
     def _lock(self, seconds: float) -> None:
         """Wait for the lock; after one wait in vain, appends do not wait again until it is free."""
@@ -257,6 +251,7 @@ class Handle(ABC):
         self._header, self._end = 0, 0
         self._identities = Identities()
         self._fd, self._inode = fd, (status.st_dev, status.st_ino)
+        self._is_awaited = os.path.exists(document + PENDING)
         if self._sync and not status.st_size:
             sync_folder(os.path.dirname(document))
         at_worker_end(_confirm_all)
@@ -293,9 +288,25 @@ class Handle(ABC):
         if layout is None:
             return False
         if layout.torn:
-            repair_tail(self._fd, self._document, layout)
-        self._adopt(layout)
+            self._repair_tail(layout)
+        self._header, self._end, self._joint = layout.header, layout.end, JOINT
+        if layout.end == layout.header:
+            self._joint = b"\n" if layout.header else HEADER + b"\n"
         return True
+
+    def _repair_tail(self, layout: Layout) -> None:
+        """Cut the document behind its last whole record."""
+        size = os.fstat(self._fd).st_size
+        torn = read_at(self._fd, layout.end, size)
+        if b"\n" in torn.strip(b",\n \0"):
+            # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
+            from benchmark_recorder.stores.sidefiles import back_up
+
+            back_up(self._document, [read_at(self._fd, 0, size)])
+        os.ftruncate(self._fd, layout.end)
+        if layout.header:
+            os.pwrite(self._fd, CLOSING, layout.end)
+        logger.warning("%s ended in a cut record (%d bytes), which was removed", self._document, layout.torn)
 
     def _follow(self, size: int) -> bool:
         """Move on to where other writers of ours have appended since; whether that is what happened."""
@@ -310,13 +321,6 @@ class Handle(ABC):
         if grown > CLOSING_BYTES:
             self._end, self._joint = size - CLOSING_BYTES, JOINT
         return True
-
-    def _adopt(self, layout: Layout) -> None:
-        self._header, self._end = layout.header, layout.end
-        if layout.end > layout.header:
-            self._joint = JOINT
-        else:
-            self._joint = b"\n" if layout.header else HEADER + b"\n"
 
     def __del__(self) -> None:
         """A descriptor is closed with its owner, as a file is; what went to a deleted file is put back first."""
@@ -350,36 +354,15 @@ def _open_or_make(document: str, *, sync: bool) -> int:
 
 
 def _foresee_take_over(path: str) -> None:
-    """Import what the first append to an older document needs: no append should wait for an import."""
+    """Import what the first append to an older or cut document needs: no append should wait for an import."""
     with suppress(OSError):
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            if find_layout(fd, os.fstat(fd).st_size) is None:
-                from benchmark_recorder.stores.json_file import old_formats  # noqa: F401 - only imported
+            layout = find_layout(fd, os.fstat(fd).st_size)
+            if layout is None or layout.torn or os.path.exists(os.path.realpath(path) + PENDING):
+                from benchmark_recorder.stores.json_file import taking_over  # noqa: F401 - only imported
         finally:
             os.close(fd)
-
-
-def repair_tail(fd: int, document: str, layout: Layout) -> None:
-    """Cut a document behind its last whole record.
-
-    Args:
-        fd: of the document.
-        document: its real path.
-        layout: where its records are.
-
-    Raises:
-        OSError: it cannot be read or written.
-    """
-    size = os.fstat(fd).st_size
-    torn = read_at(fd, layout.end, size)
-    if b"\n" in torn.strip(b",\n \0"):
-        # More than the one record of a killed writer: somebody else's doing, so nothing is thrown away.
-        back_up(document, [read_at(fd, 0, size)])
-    os.ftruncate(fd, layout.end)
-    if layout.header:
-        os.pwrite(fd, CLOSING, layout.end)
-    logger.warning("%s ended in a cut record (%d bytes), which was removed", document, layout.torn)
 
 
 _OPEN_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from benchmark_recorder.errors import StoreError, StoreFormatError
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores.json_file.format import id_of
-from benchmark_recorder.stores.json_file.mending import parts_of
+from benchmark_recorder.stores.json_file.format import JOINT, id_of, parts_of
 from benchmark_recorder.stores.json_file.rewrite import rewriting
 from benchmark_recorder.stores.json_file.source import lines, opened
 from benchmark_recorder.stores.replacing import backups_of
@@ -38,6 +37,7 @@ class Inspection:
             sets them aside.
         unseparated: records without a comma before them, as after a merge; ``repair`` puts it there.
         duplicates: records with the id of an earlier one, which no answer counts; ``repair`` removes them.
+        beside: records that wait beside the file until it is converted; they are among ``records``.
         writable: whether this user may append.
         sidecar: the cache of columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
         backups: their paths, oldest first.
@@ -53,6 +53,7 @@ class Inspection:
     damaged: int = 0
     unseparated: int = 0
     duplicates: int = 0
+    beside: int = 0
     writable: bool = True
     sidecar: Literal["none", "fresh", "behind", "stale"] = "none"
     backups: tuple[str, ...] = ()
@@ -110,22 +111,24 @@ def repair(path: str, writer: Writer) -> Repair:
 def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
     from benchmark_recorder.stores.json_file.cache import state_of  # it needs numpy
 
-    stock = take_stock(source)
-    torn = source.layout.torn
+    stock = take_stock(replace(source, tail=b""))
+    torn = source.torn
+    waiting = {id_of(line) for line in source.tail.split(JOINT) if line} - stock.ids
     if not source.size:
         form: Literal["ours", "old", "empty"] = "empty"
     else:
-        form = "ours" if source.converted is None else "old"
+        form = "ours" if source.older is None else "old"
     return Inspection(
         path,
         exists=True,
         form=form,
         size=source.size,
-        records=stock.records,
+        records=stock.records + len(waiting),
         torn=torn,
         damaged=stock.damaged,
         unseparated=stock.unseparated,
         duplicates=stock.duplicates,
+        beside=len(waiting),
         writable=_may(path, os.W_OK),
         sidecar=state_of(os.path.realpath(path), source),
         backups=backups,
@@ -142,6 +145,7 @@ class Stock(NamedTuple):
         unseparated: records without a comma before them.
         duplicates: valid records with the id of an earlier one.
         fault: what is wrong with the first of the damaged lines.
+        ids: of the records.
     """
 
     records: int
@@ -149,6 +153,7 @@ class Stock(NamedTuple):
     unseparated: int
     duplicates: int
     fault: str | None
+    ids: set[str]
 
 
 def take_stock(source: Source) -> Stock:
@@ -156,7 +161,7 @@ def take_stock(source: Source) -> Stock:
     seen: set[str] = set()
     count = damaged = unseparated = 0
     first = None
-    for line in lines(source, source.layout.header):
+    for line in lines(source, source.header):
         records_before = count
         for part in parts_of(line):
             if (fault := _fault(part)) is None:
@@ -166,7 +171,8 @@ def take_stock(source: Source) -> Stock:
                 damaged += 1
                 first = first or fault
         unseparated += max(0, count - records_before - 1)
-    return Stock(count, damaged, unseparated, count - len(seen) + source.duplicates, first)
+    left_out = 0 if source.older is None else source.older.duplicates
+    return Stock(count, damaged, unseparated, count - len(seen) + left_out, first, seen)
 
 
 def is_sound(line: bytes) -> bool:

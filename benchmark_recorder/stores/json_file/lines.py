@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 import numpy as np
 
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores.json_file.format import JOINT, ids_of, is_record
+from benchmark_recorder.stores.json_file.format import JOINT, decode_ids, ids_of, is_record
+from benchmark_recorder.stores.json_file.streaming import UnusualError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from benchmark_recorder.stores.json_file.source import Source
 
 
 class Row(msgspec.Struct, gc=False, kw_only=True):
@@ -49,6 +52,67 @@ INVALID: Final = Row(
 )
 """Stands for a record that is JSON, but has a field missing or of another type; it has no version."""
 
+
+class Rows(NamedTuple):
+    """Some consecutive records.
+
+    Attributes:
+        rows: as many as there are.
+        keys: their ids, as in ``keys_of``.
+        damaged: lines among them that are no records, and are left out.
+    """
+
+    rows: list[Row]
+    keys: bytes
+    damaged: int = 0
+
+
+def rows_of(source: Source, start: int, *, by_line: bool) -> Iterator[Rows]:
+    """The records of a document from an offset on; see ``Source.decoded``.
+
+    Raises:
+        UnusualError: an older document can only be read by line.
+    """
+    if source.older is not None and not by_line:
+        yield from _rows_of_older(source, start)
+        return
+    for block, found, damaged in source.decoded(decode_rows, start, by_line=by_line):
+        yield from rows_in(block, found, damaged)
+
+
+def rows_in(block: bytes, found: list[Row] | None = None, damaged: int = 0) -> Iterator[Rows]:
+    """Some lines that are records, joined as in the document."""
+    rows = decode_each(block) if found is None else found
+    yield Rows(rows, keys_in(block, [row.record_id for row in rows]), damaged)
+
+
+def _rows_of_older(source: Source, start: int) -> Iterator[Rows]:
+    """The same of an older document as it is: all of its records have ids, or none has."""
+    count = 0
+    has_ids = None
+    for block, found, damaged in source.decoded(decode_rows, start):
+        if found is None:
+            rows, ids = decode_each(block), [record.record_id for record in decode_ids(b"[%b]" % block)]
+        else:
+            rows, ids = found, [row.record_id for row in found]
+        if has_ids is None:
+            has_ids = ids[0] is not None
+        if has_ids and all(ids) and all(isinstance(record_id, str) for record_id in ids):
+            yield Rows(rows, keys_of(ids), damaged)
+        elif has_ids or ids.count(None) < len(ids):
+            raise UnusualError
+        else:
+            yield Rows(rows, _numbers(count, len(rows)), damaged)
+        count += len(rows)
+
+
+def _numbers(start: int, count: int) -> bytes:
+    """Keys that no record has, in rising order: where none has an id, none can be there twice."""
+    keys = np.empty((count, 2), ">u8")
+    keys[:, 0], keys[:, 1] = np.uint64(0xFFFF_FFFF_FFFF_FFFF), np.arange(start, start + count)
+    return keys.tobytes()
+
+
 decode_rows = msgspec.json.Decoder(list[Row]).decode
 _decode_loose = msgspec.json.Decoder(_Loose).decode
 
@@ -73,7 +137,7 @@ def decode_each(block: bytes) -> list[Row]:
     Raises:
         msgspec.DecodeError: a line is not a JSON object at all.
     """
-    return [_row(line) for line in block.split(JOINT)]
+    return [_row(line) for line in block.split(JOINT)] if block else []
 
 
 def _row(line: bytes) -> Row:

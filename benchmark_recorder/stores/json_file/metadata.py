@@ -17,7 +17,6 @@ import numpy as np
 from benchmark_recorder.columns import Coded
 from benchmark_recorder.grouping import label_of
 from benchmark_recorder.stores.json_file.lines import Vocabulary
-from benchmark_recorder.stores.json_file.table import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.queries import Query
-    from benchmark_recorder.stores.json_file.source import Source
+    from benchmark_recorder.stores.json_file.source import Piece, Source
 
 MAX_TEXTS: Final = 100_000
 MAX_BYTES: Final = 1 << 25
@@ -46,10 +45,11 @@ _decode_lines = msgspec.json.Decoder(list[_Line]).decode
 _decode = msgspec.json.Decoder().decode
 
 
-def _texts_in(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The metadata of the records of some blocks, as it is in the document."""
-    for block in blocks:
-        yield [bytes(line.metadata) for line in _decode_lines(b"[%b]" % block)]
+def _texts_in(pieces: Iterable[Piece]) -> Iterator[list[bytes]]:
+    """The metadata of some records, as it is in the document."""
+    for block, found, _ in pieces:
+        records = _decode_lines(b"[%b]" % block) if found is None else found
+        yield [bytes(line.metadata) for line in records]
 
 
 class _TooManyError(Exception):
@@ -113,6 +113,7 @@ class Metadata:
         self._rows = np.empty(0, np.int32) if codes is None else codes
         self._count = len(self._rows)
         self._questions: dict[str, _Question] = {}
+        self._by_line = False
 
     def __len__(self) -> int:
         return self._count
@@ -127,21 +128,20 @@ class Metadata:
         """Of the records, where they are kept."""
         return self._rows[: self._count]
 
-    def read_on(self, source: Source) -> None:
-        """Add the records that were appended to the document.
-
-        Raises:
-            msgspec.DecodeError: a line is not a JSON object.
-        """
-        if self._codes is None or self.offset == source.layout.end:
+    def read_on(self, source: Source, *, by_line: bool) -> None:
+        """Add the records that were appended to the document; one with records beside it is not kept."""
+        end = source.size if source.older is not None else source.layout.end
+        if self._codes is None or self.offset == end:
             return
         try:
-            for texts in _texts_in(source.blocks(self.offset, PIECE)):
+            if source.tail:
+                raise _TooManyError  # noqa: TRY301 - as where they are too many
+            for texts in _texts_in(source.decoded(_decode_lines, self.offset, by_line=by_line)):
                 self._add(np.fromiter(map(self._codes.__getitem__, texts), np.int32, len(texts)))
         except _TooManyError:
             self._codes, self._rows, self._count = None, np.empty(0, np.int32), 0
             self._questions.clear()
-        self.offset = source.layout.end
+        self.offset, self._by_line = end, by_line
 
     def _add(self, codes: NDArray[np.int32]) -> None:
         start, self._count = self._count, self._count + len(codes)
@@ -176,7 +176,7 @@ class Metadata:
         """The answer of each record."""
         ask, answers, _ = question
         if self._codes is None:
-            texts = chain.from_iterable(_texts_in(source.blocks(source.layout.header, PIECE)))
+            texts = chain.from_iterable(_texts_in(source.decoded(_decode_lines, source.header, by_line=self._by_line)))
             return np.fromiter(map(_Answers(ask).__getitem__, texts), dtype)
         if len(answers) < len(self._codes):
             answers += [ask(_decode(text)) for text in list(self._codes)[len(answers) :]]

@@ -7,7 +7,6 @@ formatted, and cut ones are converted.
 from __future__ import annotations
 
 import json
-import os
 import re
 from codecs import BOM_UTF8
 from collections import Counter
@@ -24,11 +23,7 @@ from benchmark_recorder.stores.json_file.format import (
     Layout,
     encode,
     not_ours,
-    read_at,
 )
-from benchmark_recorder.stores.locking import unavailable
-from benchmark_recorder.stores.replacing import replace
-from benchmark_recorder.stores.sidefiles import back_up
 from benchmark_recorder.validation import plain_json
 
 if TYPE_CHECKING:
@@ -100,28 +95,6 @@ def identified(documents: Iterable[dict[str, Any]], given: Collection[str]) -> I
             ordinal += 1
         ordinals[first] = ordinal + 1
         yield {"record_id": record_id, **content}
-
-
-def take_over(fd: int, document: str, path: str) -> None:
-    """Replace an older document by the same one in our form.
-
-    Args:
-        fd: of the document.
-        document: its real path.
-        path: what to call it in an error.
-
-    Raises:
-        StoreFormatError: it holds something else; it was not touched.
-        StoreUnavailableError: it cannot be read, backed up or replaced.
-    """
-    content = read_at(fd, 0, os.fstat(fd).st_size)
-    converted = convert(content, path)
-    try:
-        if converted.layout.torn:
-            back_up(document, [content])
-    except OSError as error:
-        raise unavailable(error, path, "back up") from error
-    replace(document, fd, [converted.content])
 
 
 def _parse(content: bytes, path: str) -> tuple[dict[str, Any], list[Any], int]:
@@ -215,6 +188,10 @@ def _is_cut(text: str, whole: int, error: json.JSONDecodeError) -> bool:
     )
 
 
+_NEEDED: Final = ("timestamp", "version", "execution_time", "success")
+REQUIRED: Final = frozenset(_NEEDED)
+
+
 def _check(top: dict[str, Any], documents: list[Any], path: str) -> None:
     version = top.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
@@ -225,6 +202,6 @@ def _check(top: dict[str, Any], documents: list[Any], path: str) -> None:
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict):
             raise not_ours(path, f"entry {number} of its metrics is not a record")
-        for name in ("timestamp", "version", "execution_time", "success"):
+        for name in _NEEDED:
             if name not in document:
                 raise not_ours(path, f"entry {number} of its metrics has no {name}")

@@ -14,16 +14,17 @@ import numpy as np
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.cells import Cells, StoreNote
 from benchmark_recorder.columns import Coded, Durations, column_of
-from benchmark_recorder.errors import StoreUnavailableError
+from benchmark_recorder.errors import StoreFormatError, StoreUnavailableError
 from benchmark_recorder.fields import BLOCK, COLUMNS, metadata_key
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.json_file import cache
 from benchmark_recorder.stores.json_file.arrays import UnusableError
-from benchmark_recorder.stores.json_file.format import ids_of
-from benchmark_recorder.stores.json_file.lines import keys_of
+from benchmark_recorder.stores.json_file.format import JOINT, ids_of
+from benchmark_recorder.stores.json_file.lines import keys_of, rows_in, rows_of
 from benchmark_recorder.stores.json_file.metadata import Metadata
-from benchmark_recorder.stores.json_file.source import Fingerprint, damaged, opened
-from benchmark_recorder.stores.json_file.table import KEPT, PIECE, TEXTS, Table
+from benchmark_recorder.stores.json_file.source import Fingerprint, opened
+from benchmark_recorder.stores.json_file.streaming import UnusualError
+from benchmark_recorder.stores.json_file.table import KEPT, TEXTS, Table
 from benchmark_recorder.tabulation import fields_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.records import Columns, Document
-    from benchmark_recorder.stores.json_file.source import Source
+    from benchmark_recorder.stores.json_file.source import Piece, Source
 
 T = TypeVar("T")
 
@@ -60,6 +61,8 @@ class Reader:
         self._extent: Fingerprint | None = None
         self._table = Table()
         self._saved = 0
+        self._by_line = False  # an older document, whose records as they are would be counted wrongly
+        self._tail = b""
         self._metadata: Metadata | None = None
         self._saved_metadata = 0
 
@@ -112,15 +115,23 @@ class Reader:
         return table.summarize(query, rows, {**others, **labels})
 
     def _with_caveat(self, table: Table, cells: Cells) -> Cells:
-        if not table.invalid:
-            return cells
-        sentence = (
-            f"{table.invalid:,} of {len(table):,} records in {self._path} {'is' if table.invalid == 1 else 'are'} left "
-            "out of every answer: a field is missing or has the wrong type. Nothing was removed from the file; "
-            "`benchmark-recorder doctor` says more."
-        )
-        figures = {"store": self._path, "left_out": table.invalid, "records": len(table)}
-        return replace(cells, caveats=(*cells.caveats, StoreNote("records_left_out", sentence, figures)))
+        notes = []
+        if table.invalid:
+            sentence = (
+                f"{table.invalid:,} of {len(table):,} records in {self._path} {'is' if table.invalid == 1 else 'are'} "
+                "left out of every answer: a field is missing or has the wrong type. Nothing was removed from the "
+                "file; `benchmark-recorder doctor` says more."
+            )
+            figures = {"store": self._path, "left_out": table.invalid, "records": len(table)}
+            notes.append(StoreNote("records_left_out", sentence, figures))
+        if table.damaged:
+            lines = "1 line is not a record" if table.damaged == 1 else f"{table.damaged:,} lines are not records"
+            sentence = (
+                f"{lines} in {self._path}, as after a merge; every answer is about all others. `benchmark-recorder "
+                "doctor --repair` sets such lines aside."
+            )
+            notes.append(StoreNote("lines_left_out", sentence, {"store": self._path, "left_out": table.damaged}))
+        return replace(cells, caveats=(*cells.caveats, *notes)) if notes else cells
 
     def _gather(
         self, table: Table, source: Source | None, query: Query, names: Collection[str]
@@ -134,8 +145,9 @@ class Reader:
         gathering = Projection(query, names)
         if not names and not gathering.is_narrowed:
             return rows, {}
-        blocks: Iterable[bytes] = () if source is None else source.blocks(source.layout.header, PIECE)
-        gathering.gather(blocks, rows)
+        if source is not None:
+            by_line = self._by_line or "record_id" in gathering.fields
+            gathering.gather(source.decoded(gathering.decode, source.header, by_line=by_line), rows)
         return gathering.rows, gathering.columns()
 
     def _labels(self, key: str, source: Source | None, rows: NDArray[np.bool_] | None) -> Coded:
@@ -149,12 +161,11 @@ class Reader:
         """The metadata of the records in the columns."""
         document = os.path.realpath(self._path)
         if self._metadata is None:
-            saved = cache.load_metadata(document, source) if source.converted is None else None
-            self._metadata = saved or Metadata(source.layout.header)
+            self._metadata = cache.load_metadata(document, source) or Metadata(source.header)
             self._saved_metadata = len(self._metadata)
-        self._metadata.read_on(source)
+        self._metadata.read_on(source, by_line=self._by_line)
         unsaved = len(self._metadata) - self._saved_metadata
-        if source.converted is None and unsaved > max(WORTH_SAVING, self._saved_metadata // 20):
+        if unsaved > max(WORTH_SAVING, self._saved_metadata // 20):
             cache.save_metadata(document, Fingerprint.at_end(source), self._metadata)
             self._saved_metadata = len(self._metadata)
         return self._metadata
@@ -178,7 +189,10 @@ class Reader:
                 yield source
             except msgspec.DecodeError as error:
                 self._forget()
-                raise damaged(self._path, error) from error
+                raise StoreFormatError(
+                    f"{self._path} has a line that is not a record: {error}; nothing was touched. `benchmark-recorder "
+                    "doctor --repair` sets such lines aside"
+                ) from error
             except EOFError as error:
                 self._forget()
                 raise StoreUnavailableError(
@@ -186,31 +200,57 @@ class Reader:
                 ) from error
 
     def _read_on(self, source: Source | None) -> None:
-        """Bring the columns up to date with the end of the document."""
+        """Bring the columns up to date with the end of the document, and with the records beside it."""
         if source is None:
             self._forget()
             return
-        if self._extent is None or not self._extent.fits(source):
+        if self._extent is None or not self._extent.fits(source) or not self._goes_on(source):
             document = os.path.realpath(self._path)
             # What was changed in place makes older saved columns as wrong as ours, although they may seem to fit.
-            is_changed = self._extent is not None and self._extent.inode == source.inode
+            is_changed = self._extent is not None and self._extent.inode == source.inode and not self._tail
             if is_changed:
                 cache.remove(document)
             self._forget()
-            if not is_changed and source.converted is None and (saved := cache.load(document, source)):
+            if not is_changed and (saved := cache.load(document, source)):
                 self._extent, self._table = saved
+                self._by_line = self._extent.by_line
                 self._saved = len(self._table)
-        start = source.layout.header if self._extent is None else self._extent.offset
-        if self._extent is not None and start == source.layout.end:
-            return
+        own = replace(source, tail=b"")
         # Read anew after an error, so that no record is counted twice.
-        self._extent, extent = None, Fingerprint.at_end(source)
-        self._table.extend(source.blocks(start, PIECE))
-        self._extent = extent
-        unsaved = len(self._table) - self._saved
-        if source.converted is None and unsaved > max(WORTH_SAVING, self._saved // 20):
-            cache.save(os.path.realpath(self._path), extent, self._table)
-            self._saved = len(self._table)
+        before, self._extent = self._extent, None
+        extent = Fingerprint.at_end(source)
+        if before is None or before.offset != extent.offset:
+            self._read(own, source.header if before is None else before.offset)
+            extent = replace(extent, by_line=self._by_line)
+            unsaved = len(self._table) - self._saved
+            if unsaved > max(WORTH_SAVING, self._saved // 20):
+                cache.save(os.path.realpath(self._path), extent, self._table)
+                self._saved = len(self._table)
+        if source.tail != self._tail:
+            new = source.tail[len(self._tail) :].strip(JOINT)
+            self._table.extend(rows_in(new))
+            self._tail = source.tail
+        self._extent = replace(extent, by_line=self._by_line)
+
+    def _read(self, source: Source, start: int) -> None:
+        """Add the records of a document from an offset on."""
+        try:
+            self._table.extend(rows_of(source, start, by_line=self._by_line))
+            if source.older is None or not self._table.copied:
+                return
+        except UnusualError:
+            pass
+        # Those that are there twice are left out: what is read later must then leave them out as well.
+        self._table, self._by_line = Table(), True
+        self._table.extend(rows_of(source, start, by_line=True))
+
+    def _goes_on(self, source: Source) -> bool:
+        """Whether what was read of the records beside a document is still there, behind the same records."""
+        if not self._tail:
+            return True
+        assert self._extent is not None
+        end = source.size if source.older is not None else source.layout.end
+        return self._extent.offset == end and source.tail.startswith(self._tail)
 
 
 _BY_BLOCK: Final = Query(by=(BLOCK,))
@@ -227,6 +267,8 @@ class Projection:
 
     Attributes:
         is_narrowed: whether the kept columns could not decide all of the query.
+        fields: what is needed of each record.
+        decode: a list of records with these.
     """
 
     def __init__(self, query: Query, names: Collection[str]) -> None:
@@ -234,21 +276,17 @@ class Projection:
             task=query.task, exclude_ids=query.exclude_ids, dropped=query.dropped, runs="all", units=query.units
         )
         self.is_narrowed = self._query != Query(runs="all")
-        fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
-        row = msgspec.defstruct("Row", [(name, Any, None) for name in fields], gc=False)
-        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
+        self.fields = dict.fromkeys((*names, *(_ASKED_OF_DOCUMENTS if self.is_narrowed else ())))
+        row = msgspec.defstruct("Row", [(name, Any, None) for name in self.fields], gc=False)
+        self.decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
         self._values: dict[str, list[Any]] = {name: [] for name in names}
         self._masks: list[NDArray[np.bool_]] = []
 
-    def gather(self, blocks: Iterable[bytes], rows: NDArray[np.bool_] | None) -> None:
-        """Take what matches from all records of a document, or from some rows, in blocks of its lines.
-
-        Raises:
-            msgspec.DecodeError: a line is not a record.
-        """
+    def gather(self, pieces: Iterable[Piece], rows: NDArray[np.bool_] | None) -> None:
+        """Take what matches from all records of a document, or from some rows."""
         start = 0
-        for block in blocks:
-            records = self._decode(b"[%b]" % block)
+        for block, found, _ in pieces:
+            records = self.decode(b"[%b]" % block) if found is None else found
             stop = start + len(records)
             mask = np.ones(len(records), np.bool_) if rows is None else rows[start:stop].copy()
             if self.is_narrowed:

@@ -15,7 +15,8 @@ from benchmark_recorder.records import plain_text, timestamp_micros
 from benchmark_recorder.stores.base import DELIVER_TO, PlaceLostError, Position
 from benchmark_recorder.stores.cursors import cursors_held
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, id_of
-from benchmark_recorder.stores.json_file.source import Source, find_place, lines
+from benchmark_recorder.stores.json_file.places import find_place
+from benchmark_recorder.stores.json_file.source import Source, lines
 from benchmark_recorder.stores.locking import REWRITE_SECONDS, lock, unavailable
 from benchmark_recorder.stores.quarantine import Quarantine
 from benchmark_recorder.stores.replacing import replace
@@ -38,10 +39,10 @@ def rewriting(path: str, writer: Writer) -> Iterator[Rewrite]:
         StoreError: the document or a cursor cannot be locked or read.
     """
     document = os.path.realpath(path)
-    with cursors_held(document) as cursors, writer.held(REWRITE_SECONDS) as held:
+    with cursors_held(document) as cursors, writer.held(REWRITE_SECONDS) as (fd, real, layout):
         sweep(document)
-        source = Source(held.fd, held.layout, (0, 0), 0, 0)
-        yield Rewrite(source, held.document, writer, Retention(source, path, cursors, Quarantine(document).ids()))
+        source = Source(fd, layout, (0, 0), 0, 0)
+        yield Rewrite(source, real, writer, Retention(source, path, cursors, Quarantine(document).ids()))
 
 
 def sweep(document: str) -> None:
@@ -230,7 +231,7 @@ class Selection:
         self.found: dict[int, tuple[int, str]] = {}
 
     def __iter__(self) -> Iterator[bytes]:
-        header = self._source.layout.header
+        header = self._source.header
         opening = self._source.read(0, header) or HEADER
         yield opening
         seen: set[str | bytes] = set()

@@ -13,6 +13,7 @@ from benchmark_recorder.errors import ConfigurationError, StoreError
 from benchmark_recorder.fields import BLOCK
 from benchmark_recorder.stores.base import EXTRAS, Journal
 from benchmark_recorder.stores.json_file.format import JOINT, encode
+from benchmark_recorder.stores.json_file.handle import PENDING
 from benchmark_recorder.stores.json_file.writer import Writer
 from benchmark_recorder.stores.locking import check_locks, check_platform
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Batch, Position
     from benchmark_recorder.stores.json_file.inspection import Inspection, Repair
+    from benchmark_recorder.stores.json_file.places import Places
     from benchmark_recorder.stores.json_file.reader import Reader
     from benchmark_recorder.stores.json_file.rewrite import Rewrite
-    from benchmark_recorder.stores.json_file.source import Places
 
 
 class JSONFileStore(Journal):
@@ -52,6 +53,7 @@ class JSONFileStore(Journal):
         self._path = os.path.abspath(os.fspath(path))
         self._writer = Writer(self._path, durability)
         self._kept: Reader | None = None
+        self._kept_places: Places | None = None
 
     def __repr__(self) -> str:
         return f"JSONFileStore({self._path!r})"
@@ -137,13 +139,15 @@ class JSONFileStore(Journal):
 
     def _places(self) -> Places:
         self._writer.confirm()
-        from benchmark_recorder.stores.json_file.source import Places
+        if self._kept_places is None:
+            from benchmark_recorder.stores.json_file.places import Places
 
-        return Places(self._path)
+            self._kept_places = Places(self._path)
+        return self._kept_places
 
     def warm_up(self) -> None:
         """See ``Journal.warm_up``."""
-        from benchmark_recorder.stores.json_file import source  # noqa: F401 - only imported
+        from benchmark_recorder.stores.json_file import places  # noqa: F401 - only imported
 
     # Maintenance ------------------------------------------------------------------------------------------------------
 
@@ -205,6 +209,14 @@ class JSONFileStore(Journal):
         if os.path.realpath(target) == os.path.realpath(self._path):
             raise StoreError(f"{target} is the document itself; name another path for the snapshot")
         self._places().copy(target)
+
+    def beside(self) -> int:
+        """See ``Store.beside``."""
+        if not os.path.exists(os.path.realpath(self._path) + PENDING):
+            return 0
+        from benchmark_recorder.stores.json_file.pending import lines_beside
+
+        return len(lines_beside(os.path.realpath(self._path)))
 
     def inspect(self) -> Inspection:
         """The state of the file, for people; changes nothing."""

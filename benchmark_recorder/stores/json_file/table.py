@@ -7,7 +7,6 @@ from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
@@ -35,10 +34,8 @@ from benchmark_recorder.stores.json_file.lines import (
     KEY_BYTES,
     Key,
     Row,
+    Rows,
     Vocabulary,
-    decode_each,
-    decode_rows,
-    keys_in,
     micros_of,
     micros_of_each,
     repeated,
@@ -71,9 +68,6 @@ KEPT: Final = DTYPES.keys() - {"id_high", "id_low", "is_child"}
 """The fields among these: those of cells, and those that a query can name texts of."""
 assert set(CELL_FIELDS) <= KEPT
 
-PIECE: Final = 1 << 18
-"""Bytes decoded at a time: the rows stay in the processor's cache, which is twice as fast as some MB (measured)."""
-
 PART_ROWS: Final = 50_000
 """Rows counted at a time: enough that numpy's cost per call is nothing."""
 
@@ -105,6 +99,7 @@ class Table:
         copied: the ids that more than one of these has, as in ``keys_of``; also an attribute.
         last: the greatest of their ids; also an attribute.
         children: how many of these were parts of other runs; also an attribute.
+        damaged: how many lines among these were no records; also an attribute.
     """
 
     def __init__(  # noqa: PLR0913 - what is saved
@@ -118,6 +113,7 @@ class Table:
         copied: Iterable[bytes] = (),
         last: Key = (-1, -1),
         children: int = 0,
+        damaged: int = 0,
     ) -> None:
         self.vocabularies = {name: Vocabulary((vocabularies or {}).get(name, ())) for name in TEXTS}
         self._cells = None if cells is None else {label_of(cell): cell for cell in cells}
@@ -125,31 +121,27 @@ class Table:
         self._ordered = ordered or Ordered()
         self._blocks: KeptBlocks | None = None
         self.invalid, self.copied, self.last, self.children = invalid, set(copied), last, children
+        self.damaged = damaged
 
     def __len__(self) -> int:
         return sum(count for count, _ in self._parts)
 
     # In ---------------------------------------------------------------------------------------------------------------
 
-    def extend(self, blocks: Iterable[bytes]) -> None:
-        """Add the records of some blocks of lines.
-
-        Raises:
-            msgspec.DecodeError: a line is not a JSON object.
-        """
+    def extend(self, records: Iterable[Rows]) -> None:
+        """Add further records."""
         begun = len(self._parts)
         pieces: list[dict[str, NDArray[np.generic]]] = []
         times: list[str] = []
         keys: list[bytes] = []
-        for block in blocks:
-            try:
-                rows = decode_rows(b"[%b]" % block)
-            except msgspec.DecodeError:
-                rows = decode_each(block)
+        for rows, own_keys, damaged in records:
+            self.damaged += damaged
+            if not rows:
+                continue
             values = dict(zip(Row.__struct_fields__, zip(*map(astuple, rows), strict=True), strict=True))
             pieces.append(self._columns_of(values))
             times += values["timestamp"]
-            keys.append(keys_in(block, values["record_id"]))
+            keys.append(own_keys)
             if len(times) >= PART_ROWS:
                 self._add(pieces, times, b"".join(keys))
                 pieces, times, keys = [], [], []
@@ -341,7 +333,9 @@ class Table:
         codes = [vocabulary[text] for text in dict.fromkeys(wanted) if text in vocabulary]
         if len(codes) == 1:
             return self._where(name, lambda column: column == codes[0])
-        return self._where(name, lambda column: np.isin(column, codes))
+        is_wanted = np.zeros(len(vocabulary) + 2, np.bool_)  # the last two are for codes below 0
+        is_wanted[codes] = True
+        return self._where(name, is_wanted.__getitem__)
 
     def summarize(
         self, query: Query, mask: NDArray[np.bool_] | None, others: Mapping[str, NDArray[np.generic] | Coded]

@@ -7,17 +7,15 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from benchmark_recorder.errors import StoreFormatError
+from benchmark_recorder.errors import StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.json_file.format import CLOSING, HEADER, JOINT, encode, id_of
 from benchmark_recorder.stores.json_file.handle import CLOSING_BYTES, Handle
-from benchmark_recorder.stores.locking import unavailable
+from benchmark_recorder.stores.locking import REWRITE_SECONDS, unavailable
 
 if TYPE_CHECKING:
     import fcntl
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
 
     from benchmark_recorder.records import Document
 else:
@@ -50,22 +48,24 @@ class Writer(Handle):
         """
         mutex = self._mutex
         # Trying takes a third of the time of waiting with a deadline; a keyword would take a tenth of the write.
-        if not mutex.acquire(False) or mutex is not self._mutex:  # noqa: FBT003
+        if not mutex.acquire(False):  # noqa: FBT003
             mutex = self._wait(self._patience)
-        elif self._inside:
+        elif mutex.inside:
             self._refuse_inside(mutex)
         try:
-            self._inside = get_ident()
-            if not self._is_as_left():
-                self._settle(self._patience)
-            self._write(lines)
+            mutex.inside = get_ident()
+            self._check_turn(mutex)
+            if self._is_as_left() or self._settle(self._patience):
+                self._write(lines)
+            else:
+                self._put_beside(lines)
         finally:
-            # Line by line as in _alone: Ctrl-C may come at the beginning of a function.
+            # Line by line as in _go_out: Ctrl-C may come at the beginning of a function.
             try:
-                if self._fd >= 0:
+                if self._fd >= 0 and mutex is self._mutex:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
             finally:
-                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
+                mutex.inside = 0  # not before the lock is free: another recorder of this thread may want it
                 mutex.release()
 
     def _is_as_left(self) -> bool:
@@ -88,24 +88,23 @@ class Writer(Handle):
             StoreUnavailableError: they could not be written; the document is as it was.
             StoreFormatError: the file holds something else; it was not touched.
         """
-        mutex = self._wait(self._patience)
-        try:
-            self._inside = get_ident()
-            self._settle(self._patience)
-            new = _unknown(documents, self._known())
-            if new:
-                self._write(JOINT.join([encode(document) for document in new.values()]))
-            elif self._sync:
-                self._wait_for_disk()  # they may be there because only the wait for the disk failed before
-            return len(new)
-        finally:
-            # As in append, and not by held: a generator that Ctrl-C left behind holds its locks until it is collected.
-            try:
-                if self._fd >= 0:
-                    fcntl.flock(self._fd, fcntl.LOCK_UN)
-            finally:
-                self._inside = 0  # not before the lock is free: another recorder of this thread may want it
-                mutex.release()
+        return self._alone(lambda: self._append_new(documents))
+
+    def _append_new(self, documents: Sequence[Document]) -> int:
+        # Whoever imports many can wait until an older document is converted.
+        if not self._settle(self._patience if len(documents) == 1 else REWRITE_SECONDS):
+            self._put_beside(encode(documents[0]))
+            return 1
+        known = self._known()
+        new: dict[str, Document] = {}
+        for document in documents:
+            if document["record_id"] not in known:
+                new.setdefault(document["record_id"], document)
+        if new:
+            self._write(JOINT.join([encode(document) for document in new.values()]))
+        elif self._sync:
+            self._wait_for_disk()  # they may be there because only the wait for the disk failed before
+        return len(new)
 
     def _write(self, lines: bytes) -> None:
         """Write over the closing bytes, or leave everything as it was. The lock is held."""
@@ -155,28 +154,29 @@ class Writer(Handle):
             raise unavailable(error, self.path, "sync", unchanged=False) from error
 
     def _bring_in(self) -> None:
-        """Write what went to a file that was moved away into the one at the path now."""
         known = self._known()
-        missing = [line for lines in self._adrift for line in lines.split(JOINT) if id_of(line) not in known]
-        if missing:
-            self._write(JOINT.join(missing))
+        lines = [line for lines in self._adrift for line in lines.split(JOINT) if id_of(line) not in known]
+        if lines:
+            self._write(JOINT.join(lines))
         self._adrift.clear()
+        if self._is_awaited:  # after a kill while they were brought in
+            from benchmark_recorder.stores.json_file import pending  # see _foresee_take_over
+
+            if lines := pending.new_beside(self._document, self._known().__contains__):
+                self._write(JOINT.join(lines))
+            pending.remove(self._document)
+            self._is_awaited = False
+
+    def _put_beside(self, *lines: bytes) -> None:
+        from benchmark_recorder.stores.json_file import pending, taking_over  # imported by _settle
+
+        pending.add(self._document, JOINT.join([*self._adrift, *lines]), sync=self._sync)
+        self._adrift.clear()
+        taking_over.begin(self.path)
 
     def _known(self) -> set[str]:
         """The ids in the locked document."""
         try:
             return self._identities.of(self._fd, self._header, self._end)
-        except (msgspec.DecodeError, EOFError) as error:
-            raise StoreFormatError(
-                f"{self.path} has a line that is not a record: {error}; `benchmark-recorder doctor --repair` sets it "
-                "aside"
-            ) from error
-
-
-def _unknown(documents: Sequence[Document], known: Container[str]) -> dict[str, Document]:
-    # Not a loop in the caller's `try`: Python 3.12 and 3.13 do not guard its jump back, where Ctrl-C may come.
-    new: dict[str, Document] = {}
-    for document in documents:
-        if document["record_id"] not in known:
-            new.setdefault(document["record_id"], document)
-    return new
+        except EOFError as error:
+            raise StoreUnavailableError(f"{self.path} was cut by another program while it was read") from error

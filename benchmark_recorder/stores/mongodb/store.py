@@ -14,6 +14,7 @@ from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import ConfigurationError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.stores.base import EXTRAS, Store
+from benchmark_recorder.stores.mongodb import refusals
 from benchmark_recorder.stores.mongodb.client import (
     address,
     check_client,
@@ -21,16 +22,6 @@ from benchmark_recorder.stores.mongodb.client import (
     connect,
     hosts_of,
     require_driver,
-)
-from benchmark_recorder.stores.mongodb.refusals import (
-    TOO_LARGE,
-    LackingError,
-    Questions,
-    check_acknowledged,
-    is_lacking,
-    ours,
-    outcome_of,
-    reason_of,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +99,7 @@ class MongoDBStore(Store):
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._is_prepared = False
-        self._questions = Questions(self._collection, self._talking)
+        self._questions = refusals.Questions(self._collection, self._talking)
         in_child(self._forget_parent)
 
     def _forget_parent(self) -> None:
@@ -175,7 +166,7 @@ class MongoDBStore(Store):
 
         columns = {name: GrowingColumn(COLUMNS[name]) for name in fields}
         for rows in self._rows(query, [_FIELD.get(name, name) for name in columns]):
-            with ours(self.name):
+            with refusals.ours(self.name):
                 for name, column in columns.items():
                     field = _FIELD.get(name, name)
                     values = [row.get(field) for row in rows]
@@ -192,7 +183,7 @@ class MongoDBStore(Store):
         asked = self._asked(query)
         try:
             return asked.cells(few_tasks=self._has_few_tasks()) if query.unit is None else asked.units()
-        except (NotGroupedError, LackingError) as error:
+        except (NotGroupedError, refusals.LackingError) as error:
             self._questions.note(error)
             return summarize_columns(self.scan(query, fields_of(query)), query)
 
@@ -215,7 +206,7 @@ class MongoDBStore(Store):
                     row["n"],
                 ),
             )
-        except (NotGroupedError, LackingError) as error:
+        except (NotGroupedError, refusals.LackingError) as error:
             self._questions.note(error)
             return super().histogram(query, field)
         return histograms_from(found, rest)
@@ -225,7 +216,7 @@ class MongoDBStore(Store):
         from benchmark_recorder.stores.mongodb.documents import document_of
 
         for rows in self._rows(query, None):
-            with ours(self.name):
+            with refusals.ours(self.name):
                 documents = [document_of(row) for row in rows]
             yield from documents
 
@@ -255,15 +246,15 @@ class MongoDBStore(Store):
         try:
             result = collection.insert_many(rows, ordered=False)
         except BulkWriteError as error:
-            return outcome_of(error, len(rows), self.name, reasons)
+            return refusals.outcome_of(error, len(rows), self.name, reasons)
         except (DocumentTooLarge, OperationFailure) as error:
-            if isinstance(error, OperationFailure) and error.code != TOO_LARGE:
+            if isinstance(error, OperationFailure) and error.code != refusals.TOO_LARGE:
                 raise
             if len(rows) == 1:
                 reasons[rows[0]["_id"]] = str(error)
                 return 0
         else:
-            check_acknowledged(result, self.name)
+            refusals.check_acknowledged(result, self.name)
             return len(rows)
         # The reply does not say which one it is: halve until it is alone. Repeating is safe.
         middle = len(rows) // 2
@@ -314,7 +305,7 @@ class MongoDBStore(Store):
                 seen = collection.count_documents(
                     condition, limit=third, collation=_SIMPLE, maxTimeMS=_READ_MILLISECONDS
                 )
-        except LackingError:
+        except refusals.LackingError:
             return {}
         return _AS_STORED if seen == third else {}
 
@@ -345,7 +336,7 @@ class MongoDBStore(Store):
         except OperationFailure as error:
             if error.code not in NO_INDEX:
                 raise
-            logger.info("%s has to do without some indexes: %s", self.name, reason_of(error))
+            logger.info("%s has to do without some indexes: %s", self.name, refusals.reason_of(error))
         self._is_prepared = True
 
     def _collection(self) -> Collection[dict[str, Any]]:
@@ -381,11 +372,12 @@ class MongoDBStore(Store):
         try:
             yield
         except (DriverConfigurationError, InvalidURI) as error:
-            raise StoreUnavailableError(f"{self.name} cannot be used: {reason_of(error)}") from error
+            raise StoreUnavailableError(f"{self.name} cannot be used: {refusals.reason_of(error)}") from error
         except PyMongoError as error:
-            if isinstance(error, OperationFailure) and is_lacking(error):
-                raise LackingError(f"{self.name} is a server that lacks what was asked: {reason_of(error)}") from error
-            raise StoreUnavailableError(f"{self.name} cannot be reached or refuses: {reason_of(error)}") from error
+            reason = refusals.reason_of(error)
+            if isinstance(error, OperationFailure) and refusals.is_lacking(error):
+                raise refusals.LackingError(f"{self.name} is a server that lacks what was asked: {reason}") from error
+            raise StoreUnavailableError(f"{self.name} cannot be reached or refuses: {reason}") from error
 
 
 _parents: Final[list[Client | None]] = []

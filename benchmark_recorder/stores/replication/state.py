@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark_recorder.errors import StoreError, StoreUnavailableError
 from benchmark_recorder.log import logger
-from benchmark_recorder.stores.base import READ_AT_ONCE, Condition, PlaceLostError
+from benchmark_recorder.stores.base import READ_AT_ONCE, PlaceLostError
 from benchmark_recorder.stores.cursors import DAMAGED, cursor_files_of
+from benchmark_recorder.stores.health import Condition
 from benchmark_recorder.stores.replication.delivery import BATCH, count_before, in_batches, newer
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 from benchmark_recorder.errors import ConfigurationError, StoreUnavailableError
 from benchmark_recorder.log import logger
 from benchmark_recorder.records import timestamp_micros
-from benchmark_recorder.stores.base import EXTRAS, Condition, PlaceLostError, Store
+from benchmark_recorder.stores.base import EXTRAS, PlaceLostError, Store
 from benchmark_recorder.stores.completing import completed
 from benchmark_recorder.stores.cursors import CursorFile
 from benchmark_recorder.stores.quarantine import Quarantine
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.records import Columns, Document
     from benchmark_recorder.stores.base import Journal
     from benchmark_recorder.stores.cursors import Cursor
+    from benchmark_recorder.stores.health import Condition
 
 
 MOST_NAMED: Final = 5000
@@ -169,6 +170,10 @@ class ReplicatedStore(Store):
         worker, attachment = self._worker, self.delivery.attachment
         own = worker if worker is not None and worker.failing_since is not None else attachment
         return self._state.condition(own.failing_since, own.last_error or (worker.last_error if worker else None))
+
+    def beside(self) -> int:
+        """See ``Store.beside``."""
+        return self.journal.beside()
 
     def close(self) -> None:
         """Deliver what can be delivered within two seconds, and close both stores."""
