@@ -119,7 +119,7 @@ class Decisions:
         by: str | None = None,
         scope: Scope = "suite",
         margin: float | None = None,
-        method: Method = "log",
+        method: Method = "auto",
         **query: Unpack[ComparisonArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -133,7 +133,7 @@ class Decisions:
             by: compare within each group (see ``get_historical_metrics``), and pool the groups.
             scope: ``"suite"``: about these tasks; ``"tasks"``: about other tasks of this kind, too.
             method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
-                move it) or ``"auto"`` (ranks where many runs are far from their task's median).
+                move it) or ``"auto"`` (ranks where the runs within tasks vary so that these would see more).
             margin: the largest difference that does not matter; each metric's own unless given.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
@@ -159,7 +159,13 @@ class Decisions:
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
-        self, v1: str, v2: str, *, scope: Scope = "suite", **query: Unpack[ComparisonArguments]
+        self,
+        v1: str,
+        v2: str,
+        *,
+        scope: Scope = "suite",
+        method: Method = "auto",
+        **query: Unpack[ComparisonArguments],
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
 
@@ -167,6 +173,7 @@ class Decisions:
             v1: the baseline.
             v2: the candidate.
             scope: see ``compare_versions``.
+            method: see ``compare_versions``.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
@@ -180,7 +187,7 @@ class Decisions:
         blocks = _blocks(query)
         asked = self._pair(v1, v2, query)
         cells = judged_cells(self._store, asked, *blocks)
-        found = compare_all(cells, v1, v2, scope=scope)
+        found = compare_all(cells, v1, v2, scope=scope, method=method)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -204,7 +211,7 @@ class Decisions:
         claims: Sequence[Claim | str],
         *,
         scope: Scope = "suite",
-        method: Method = "log",
+        method: Method = "auto",
         allow_partial: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> ClaimReportView:
@@ -246,13 +253,13 @@ class Decisions:
         baseline_file: str | os.PathLike[str] | None = None,
         target: float | None = None,
         scope: Scope | None = None,
-        method: Method = "log",
+        method: Method | None = None,
         allow_partial: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> GateResultView:
         """May the candidate be merged?
 
-        ``margins``, ``require``, ``on_inconclusive``, ``coverage``, ``scope`` and ``blocks`` come from
+        ``margins``, ``require``, ``on_inconclusive``, ``coverage``, ``scope``, ``method`` and ``blocks`` come from
         ``[tool.benchmark_recorder.gate]`` where they are not given, and then from the defaults; ``settings`` of the
         result says where each came from.
 
@@ -285,10 +292,16 @@ class Decisions:
         from benchmark_recorder.reporting.decision_views import GateResultView
 
         given = GateSettings(
-            margins=margins, require=require, on_inconclusive=on_inconclusive, coverage=coverage, scope=scope
+            margins=margins,
+            require=require,
+            on_inconclusive=on_inconclusive,
+            coverage=coverage,
+            scope=scope,
+            method=method,
         )
         given["blocks"] = query.pop("blocks") or "none" if "blocks" in query else None
         settings, origins = settled(given, self.gate_settings)
+        settings["method"] = settings["method"] or "auto"
         blocks = settings.pop("blocks") or "auto", query.pop("block_sd", None)
         asked = self._pair(baseline, candidate, query)
         baseline, cells = gated_cells(self._store, asked, baseline_days, baseline_file, blocks)
@@ -299,7 +312,6 @@ class Decisions:
             policy=policy,
             window=baseline_days,
             target=target,
-            method=method,
             allow_partial=allow_partial,
             **settings,
             origins=origins,

@@ -9,7 +9,7 @@ from benchmark_recorder.decisions import Decisions, query_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_recorder.decisions import Scope
+    from benchmark_recorder.decisions import Method, Scope
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.comparison_views import EachComparisonView
     from benchmark_recorder.reporting.decision_views import SelfTestView
@@ -107,7 +107,13 @@ class History(Decisions):
         return Records(lambda: self._asked().documents(asked), lambda fields: self._asked().scan(asked, fields))
 
     def compare_each(
-        self, baseline: str, candidates: Sequence[str], *, scope: Scope = "suite", **query: Unpack[QueryArguments]
+        self,
+        baseline: str,
+        candidates: Sequence[str],
+        *,
+        scope: Scope = "suite",
+        method: Method = "auto",
+        **query: Unpack[QueryArguments],
     ) -> EachComparisonView:
         """Which of several versions are better than one?
 
@@ -115,6 +121,7 @@ class History(Decisions):
             baseline: the version that each is compared with.
             candidates: adjusted for their number, and for that of the metrics.
             scope: see ``compare_versions``.
+            method: see ``compare_versions``.
             **query: which executions; not ``version``.
 
         Raises:
@@ -128,7 +135,7 @@ class History(Decisions):
 
         names = candidate_names(candidates, baseline)
         cells = {name: compared_cells(self._store, self._pair(baseline, name, query), "auto") for name in names}
-        found = compare_each(cells, baseline, scope=scope)
+        found = compare_each(cells, baseline, scope=scope, method=method)
         return EachComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def selftest(

@@ -76,9 +76,9 @@ def report_of(  # noqa: PLR0913
     # The newest comparison, which people look for, comes first.
     sides = ((v1, v2, compared_cells(store, replace(asked, versions=(v1, v2)), "auto")) for v1, v2 in reversed(pairs))
     if baseline is None:
-        found = [compare_all(own, v1, v2) for v1, v2, own in sides]
+        found = [compare_all(own, v1, v2, method="auto") for v1, v2, own in sides]
     else:
-        found = [*compare_each({v2: own for _, v2, own in sides}, baseline).comparisons.values()]
+        found = [*compare_each({v2: own for _, v2, own in sides}, baseline, method="auto").comparisons.values()]
     joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})

@@ -37,7 +37,7 @@ _TEXTS: Final = {
     "keep_delivered": 'a time such as "30d" or "12h"',
     "version": "a text that is not blank",
 }
-_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "coverage", "blocks")
+_GATE: Final = ("margins", "require", "on_inconclusive", "scope", "method", "coverage", "blocks")
 _SECONDS: Final = {"d": 86_400, "h": 3600}
 _SWITCHES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
@@ -48,7 +48,7 @@ class Settings:
 
     Attributes:
         disabled: whether recording is switched off.
-        gate: what ``check_gate`` takes where a call says nothing: margins, require, on_inconclusive, scope, coverage.
+        gate: what ``check_gate`` takes where a call says nothing: the names in ``_GATE``.
         origins: where each setting that is not a default came from.
     """
 

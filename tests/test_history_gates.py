@@ -154,6 +154,7 @@ def test_settings_of_the_project_hold_in_every_door_and_the_result_names_them(
         table = "[tool.benchmark_recorder.gate]"
         assert result.settings == {
             **dict.fromkeys(("margins", "require", "on_inconclusive", "scope"), table),
+            "method": "default",
             "coverage": "default",
             "blocks": "default",
         }
@@ -164,7 +165,11 @@ def test_settings_of_the_project_hold_in_every_door_and_the_result_names_them(
 @pytest.mark.parametrize(
     ("table", "error", "said"),
     [
-        ("limits = {time = 0.1}", ConfigurationError, "a table of margins, require, on_inconclusive, scope, coverage"),
+        (
+            "limits = {time = 0.1}",
+            ConfigurationError,
+            "a table of margins, require, .* scope, method, coverage",
+        ),
         ('margins = "5%"', InvalidQueryError, "margins: expected fractions by metric"),
         ("margins = {speed = 0.1}", InvalidQueryError, "margins: expected .*execution_time.*'speed'"),
         ('require = ["speed"]', InvalidQueryError, "require: expected .*execution_time.*'speed'"),

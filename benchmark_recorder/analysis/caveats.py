@@ -69,8 +69,17 @@ FAST = 0.5
 """Failed runs that take less than this part of what successful ones take make a version look fast by failing."""
 
 
-def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
-    """All caveats about one comparison, the gravest first; if a side has no runs, only that."""
+def comparison_caveats(
+    measured: Measured, cells: Cells, alternatives: Mapping[str, Estimate], *, may_be_faster: bool = True
+) -> tuple[Caveat, ...]:
+    """All caveats about one comparison, the gravest first; if a side has no runs, only that.
+
+    Args:
+        measured: the comparison.
+        cells: of both versions.
+        alternatives: other views of the change.
+        may_be_faster: whether an improvement, or that nothing is worse, would be said if failures had not risen.
+    """
     v1, v2 = measured.v1, measured.v2
     sides = {v1: measured.wholes[0], v2: measured.wholes[1]}
     missing = [unknown_version(version) for version, cell in sides.items() if cell is None]
@@ -85,7 +94,7 @@ def comparison_caveats(measured: Measured, cells: Cells, alternatives: Mapping[s
         *_fallback(measured),
         *_mix(measured, v1, v2),
         *_disagreement(measured, alternatives),
-        *_survivorship(measured),
+        *_survivorship(measured, may_be_faster=may_be_faster),
         *_fast_failures(measured, cells, v1, v2),
     ]
     for version, cell in sides.items():
@@ -237,12 +246,12 @@ SURELY_SLOWER: Final = 0.975
 """One-sided p-value of "not faster" from which on nobody would claim an improvement of the time."""
 
 
-def _survivorship(measured: Measured) -> Iterator[Caveat]:
+def _survivorship(measured: Measured, *, may_be_faster: bool) -> Iterator[Caveat]:
     """What failures and timeouts keep out of the times."""
     beside, change = measured.survivorship, measured.change
     if beside is None:
         return
-    if change is not None and change.below(0.0) < SURELY_SLOWER and beside.doubtful:
+    if may_be_faster and change is not None and change.below(0.0) < SURELY_SLOWER and beside.doubtful:
         figures = {"p_value": beside.risen, "ranks_p_value": beside.better, "looked_at": beside.better is not None}
         yield Caveat("failures_rose", figures=figures)
     for version, late, runs in zip(

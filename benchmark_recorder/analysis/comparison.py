@@ -209,7 +209,10 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         tasks=deferred(lambda: task_rows(measured)),
         needed=what_would_decide(measured, verdict_aim(metric, margin, margin)) if verdict == "inconclusive" else None,
         unmatched=cells.unmatched,
-        warnings=(*comparison_caveats(measured, cells, alternatives), *unlisted_tasks(measured)),
+        warnings=(
+            *comparison_caveats(measured, cells, alternatives, may_be_faster=significant),
+            *unlisted_tasks(measured),
+        ),
         v1_compared=finite(measured.levels[0]),
         v2_compared=finite(measured.levels[1]),
     )

@@ -113,6 +113,7 @@ class GateSettings(TypedDict, total=False):
     on_inconclusive: str | None
     coverage: float | None
     scope: str | None
+    method: str | None
     blocks: str | None
 
 

@@ -72,20 +72,21 @@ class EachComparison(Result):
     warnings: tuple[Caveat, ...]
 
 
-def compare_all(
+def compare_all(  # noqa: PLR0913
     cells: Cells,
     v1: str,
     v2: str,
     *,
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
+    method: str = "log",
 ) -> JointComparison:
     """Compare two versions on time, failures, cost and routing; ``margins`` replace the usual ones, by metric.
 
     Raises:
-        InvalidQueryError: an unknown scope, or a margin that is not a fraction.
+        InvalidQueryError: an unknown scope or method, or a margin that is not a fraction.
     """
-    return compare_each({v2: cells}, v1, scope=scope, margins=margins).comparisons[v2]
+    return compare_each({v2: cells}, v1, scope=scope, margins=margins, method=method).comparisons[v2]
 
 
 def compare_each(
@@ -94,11 +95,14 @@ def compare_each(
     *,
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
+    method: str = "log",
 ) -> EachComparison:
     """Compare several candidates with one baseline, by the cells of each and of the baseline; see ``compare_all``."""
     given = margins or {}
     found = {
-        (candidate, metric): compare(own, baseline, candidate, metric, scope=scope, margin=given.get(metric))
+        (candidate, metric): compare(
+            own, baseline, candidate, metric, scope=scope, margin=given.get(metric), method=method
+        )
         for candidate, own in cells.items()
         for metric in JOINT_METRICS
     }

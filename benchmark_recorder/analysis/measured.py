@@ -12,7 +12,7 @@ from benchmark_recorder.analysis import means, metrics, rates
 from benchmark_recorder.analysis.blocks import by_blocks
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.metrics import COMMON
-from benchmark_recorder.analysis.ranks import Ranked, outlying, rank_shift
+from benchmark_recorder.analysis.ranks import Ranked, rank_shift, ranks_see_more
 from benchmark_recorder.analysis.rate_ratios import rate_ratio
 from benchmark_recorder.analysis.results import Estimate, Interval, finite, interval_of, ratio_of
 from benchmark_recorder.analysis.run_order import run_order
@@ -182,15 +182,15 @@ def measure(  # noqa: PLR0913
             unpaired=_suites_differ(cells, counts, v1, v2),
         )
     if metric.moments is None:
-        moments, left, right, levels, change = _by_single_runs(cells, v1, v2, metric, scope)
+        moments, left, right, levels, change = _by_single_runs(cells, v1, v2, metric, scope, order)
     else:
         moments = metrics.align(cells, v1, v2, metric.moments, metrics.NO_MOMENTS)
         read = metrics.cost if metric.figure == "cost" else metrics.time
         left, right = (_mean(read(whole)) if whole else (math.nan, 0) for whole in wholes)
         change = means.sums(moments, scope) if metric.compared == "sums" else means.geometric(moments, scope)
         levels = means.levels_of_means(moments, scope, logs=metric.compared == "geometric means")
-        if metric.compared == "geometric means" and _asks_ranks(cells, v1, v2, scope, method):
-            ranked = _by_ranks(cells, v1, v2, metric, auto=method == "auto")
+        if metric.compared == "geometric means" and _asks_ranks(cells, v1, v2, moments, scope, method):
+            ranked = _by_ranks(cells, v1, v2, metric, order, auto=method == "auto")
             if ranked is not None:
                 change, levels = ranked, (levels[0], levels[0] * ratio_of(ranked.estimate))
     between = None
@@ -246,17 +246,23 @@ def _by_blocks(  # noqa: PLR0913, PLR0917
     return min(found, key=lambda one: (one[1] and one[1].error) or math.inf)
 
 
-def _asks_ranks(cells: Cells, v1: str, v2: str, scope: str, method: str) -> bool:
-    """Whether ranks are asked for, or may be called for and can be had."""
-    return method == "rank" or (method == "auto" and scope == "suite" and are_at_hand(cells, v1, v2))
+def _asks_ranks(  # noqa: PLR0913, PLR0917
+    cells: Cells, v1: str, v2: str, moments: Strata[Moments], scope: str, method: str
+) -> bool:
+    """Whether ranks are asked for, or may be called for: not where tasks that ran once must be left out."""
+    if method != "auto" or scope == "tasks":
+        return method == "rank"
+    return are_at_hand(cells, v1, v2) and not means.singles_left_out(moments, scope)
 
 
-def _by_ranks(cells: Cells, v1: str, v2: str, metric: Metric, *, auto: bool) -> Evidence | None:
-    """The shift by ranks; ``None`` where there is none, or, with ``auto``, where no run is far from the rest."""
-    runs = read_runs(cells, v1, v2, metric).above_zero()
+def _by_ranks(  # noqa: PLR0913
+    cells: Cells, v1: str, v2: str, metric: Metric, order: RunOrder | None, *, auto: bool
+) -> Evidence | None:
+    """The shift by ranks; ``None`` where there is none, or, with ``auto``, where ranks would hardly see more."""
+    runs = read_runs(cells, v1, v2, metric, order.columns if order else None).above_zero()
     matched = runs.strata().matched
     left, right, tasks = runs.common() if matched else (runs.left.as_one(), runs.right.as_one(), 1)
-    if not (len(left.value) and len(right.value)) or (auto and not outlying(left, right)):
+    if not (len(left.value) and len(right.value)) or (auto and not ranks_see_more(left, right)):
         return None
     return rank_shift(left, right, tasks)
 
@@ -285,13 +291,13 @@ def _suites_differ(cells: Cells, strata: Strata[Moments] | Strata[Counts], v1: s
     return repeated or strata.common >= COMMON
 
 
-def _by_single_runs(
-    cells: Cells, v1: str, v2: str, metric: Metric, scope: str
+def _by_single_runs(  # noqa: PLR0913, PLR0917
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, order: RunOrder | None
 ) -> tuple[Strata[Moments], tuple[float, int], tuple[float, int], metrics.Levels, Evidence | None]:
     """Runs by task, both plain values, the values that the change lies between, and the change."""
     if metric.compared == "quantiles" and scope == "tasks":
         raise InvalidQueryError(f'scope: {metric.name} is compared on these tasks alone; omit scope="tasks"')
-    runs = read_runs(cells, v1, v2, metric)
+    runs = read_runs(cells, v1, v2, metric, order.columns if order else None)
     moments = runs.strata()
     if metric.compared == "quantiles":
         left, right = (_quantile(side.plain, metric.share) for side in (runs.left, runs.right))

@@ -173,19 +173,29 @@ def mantel_haenszel(strata: Sequence[Weighted]) -> Evidence | None:
     """The weighted mean of the tasks' differences; ``None`` where the runs within tasks do not vary.
 
     The variance at a difference D is (D * P + Q) / W**2 (Sato 1989); the interval is all D that a normal test at that
-    variance does not refuse, which is a quadratic's roots.
+    variance does not refuse, which is a quadratic's roots. Where few runs are hits, P and Q are small by chance just
+    when D seems to be excluded. But rates that differ by D have at least the variance of a rate of D: half of that is
+    added, and all of it is the least. Otherwise rare failures would be called equivalent twice too often.
     """
     total = math.fsum(s.weight for s in strata)
     estimate = math.fsum(s.weight * (s.right.rate - s.left.rate) for s in strata) / total
     slope, base = (math.fsum(part) / total**2 for part in zip(*map(_sato, strata), strict=True))
     if not base > 0:
         return None
+    least = math.fsum(s.weight**2 / s.left.n for s in strata), math.fsum(s.weight**2 / s.right.n for s in strata)
+
+    def end(z: float, sign: int) -> float:
+        ends = []
+        for side in (1, -1):  # at differences above zero, and below
+            rare = side * least[side > 0] / total**2
+            for steep, flat in ((slope + rare / 2, base), (rare, 0.0)):
+                centre = estimate + z * z * steep / 2
+                reach = math.sqrt(max(0.0, centre * centre - estimate * estimate + z * z * flat))
+                ends += [found for found in (centre + sign * reach,) if side * found >= 0]
+        return max(-1.0, min(1.0, sign * max(sign * found for found in ends)))
 
     def limits(z: float) -> Limits:
-        z2 = z * z
-        centre = estimate + z2 * slope / 2
-        reach = math.sqrt(max(0.0, centre * centre - estimate * estimate + z2 * base))
-        return max(-1.0, centre - reach), min(1.0, centre + reach)
+        return end(z, -1), end(z, 1)
 
     z = estimate / math.sqrt(base)
     null = normal_tail(-z), normal_tail(z)

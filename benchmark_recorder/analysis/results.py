@@ -71,7 +71,7 @@ class Result:
 def _plain(value: object) -> Any:  # noqa: ANN401
     """One value as JSON has it."""
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return float(value) + 0.0 if math.isfinite(value) else None  # never -0.0
     if isinstance(value, Mapping | Result):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -133,8 +133,8 @@ class Estimate(Result):
 
 
 def finite(value: float) -> float | None:
-    """The value, or ``None`` where it is not finite."""
-    return value if math.isfinite(value) else None
+    """The value, or ``None`` where it is not finite; never -0.0."""
+    return value + 0.0 if math.isfinite(value) else None
 
 
 def ratio_of(log_ratio: float) -> float:

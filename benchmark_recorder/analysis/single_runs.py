@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.evidence import Evidence, Limits
     from benchmark_recorder.analysis.metrics import Metric
     from benchmark_recorder.cells import Cells
+    from benchmark_recorder.records import Columns
 
 MOST_ROWS: Final = 5_000_000
 """Runs beyond which no raw values are read."""
@@ -102,8 +103,8 @@ def _by_task(side: Values, tasks: int) -> list[Moments]:
     return moments_by(side.task, side.value, np.ones(len(side.value), np.bool_), tasks)
 
 
-def read_runs(cells: Cells, v1: str, v2: str, metric: Metric) -> SingleRuns:
-    """The figure that a metric is about, of all runs of two versions.
+def read_runs(cells: Cells, v1: str, v2: str, metric: Metric, known: Columns | None = None) -> SingleRuns:
+    """The figure that a metric is about, of all runs of two versions; from ``known`` columns where they have it.
 
     Raises:
         InvalidQueryError: the values of single runs are not at hand, or too many.
@@ -118,7 +119,9 @@ def read_runs(cells: Cells, v1: str, v2: str, metric: Metric) -> SingleRuns:
             f"metric: {metric.name} needs the values of single runs, at most {MOST_ROWS:,}, and there are more; narrow "
             "the question (last_days=30), or ask for another metric"
         )
-    columns = cells.runs(("version", "task_id", "success", metric.figure), None)
+    columns = known or {}
+    if metric.figure not in columns:
+        columns = cells.runs(("version", "task_id", "success", metric.figure), None)
     value = columns[metric.figure].astype(np.float64)
     counts = columns["success"].astype(np.bool_) if metric.of_successes else np.ones(len(value), np.bool_)
     tasks = encode(columns["task_id"])

@@ -1,7 +1,7 @@
 """``list``, ``show``, ``compare`` and ``report``: what happened, and how versions compare."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,7 @@ from benchmark_recorder.cli.options import (
     AsJSON,
     By,
     Latest,
+    Method,
     OptionalBaseline,
     OptionalCandidates,
     OptionalVersion,
@@ -112,6 +113,7 @@ def compare(  # noqa: PLR0913 - options
     ] = None,
     by: By = None,
     scope: Scope = "suite",
+    method: Method = "auto",
     margin: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Changes below it do not matter: 0.05 is 5%, or 5 points; needs --metric."),
@@ -129,32 +131,32 @@ def compare(  # noqa: PLR0913 - options
             raise typer.BadParameter(
                 "several candidates are compared on all metrics: leave out --metric, --by and --margin"
             )
-        return _compare_each(history, v1, v2, query, scope)
+        return _compare_each(history, v1, v2, {"scope": scope, "method": method, **query})
     (candidate,) = v2
     check_different(v1, candidate)
     if by is not None:
         sliced = history.compare_versions(
-            v1, candidate, metric or "execution_time", by=by, scope=scope, margin=margin, **query
+            v1, candidate, metric or "execution_time", by=by, scope=scope, method=method, margin=margin, **query
         )
         code = Code.FINE if sliced.slices else Code.NO_DATA
         found = bool(sliced.slices or sliced.only_v1 or sliced.only_v2)
         return Answer({"comparison": sliced}, sliced, [v1, candidate], found, code)
     answer: Comparison | JointComparison
     if metric is not None:
-        answer = comparison = history.compare_versions(v1, candidate, metric, scope=scope, margin=margin, **query)
+        answer = comparison = history.compare_versions(
+            v1, candidate, metric, scope=scope, method=method, margin=margin, **query
+        )
         compared: Collection[Comparison] = [comparison]
     elif margin is not None:
         raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
     else:
-        answer = joint = history.compare_all(v1, candidate, scope=scope, **query)
+        answer = joint = history.compare_all(v1, candidate, scope=scope, method=method, **query)
         compared = joint.comparisons.values()
     return Answer({"comparison": answer}, answer, [v1, candidate], knows_versions(answer), _code(compared))
 
 
-def _compare_each(
-    history: History, v1: str, candidates: "Sequence[str]", query: dict[str, Any], scope: Literal["suite", "tasks"]
-) -> Answer:
-    each = history.compare_each(v1, candidates, scope=scope, **query)
+def _compare_each(history: History, v1: str, candidates: "Sequence[str]", asked: dict[str, Any]) -> Answer:
+    each = history.compare_each(v1, candidates, **asked)
     compared = [one for joint in each.comparisons.values() for one in joint.comparisons.values()]
     return Answer({"comparison": each}, each, [v1, *candidates], knows_versions(each), _code(compared))
 

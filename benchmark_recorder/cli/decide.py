@@ -12,6 +12,7 @@ from benchmark_recorder.cli.options import (
     AsJSON,
     Baseline,
     Candidate,
+    Method,
     Output,
     Scope,
     Version,
@@ -48,13 +49,14 @@ def claims(  # noqa: PLR0913 - options
         typer.Option(metavar="TEXT", help="time 30% lower, routing 25% higher, cost within 1%. May be repeated."),
     ] = None,
     scope: Scope = "suite",
+    method: Method = "auto",
     allow_partial: AllowPartial = False,
 ) -> Answer:
     """Check claims about a new version against recorded runs."""
     check_different(v1, v2)
     if not claim:
         raise InvalidQueryError('name what was claimed: --claim "time 30% lower" --claim "cost within 1%"')
-    report = history.check_claims(v1, v2, claim, scope=scope, allow_partial=allow_partial, **query)
+    report = history.check_claims(v1, v2, claim, scope=scope, method=method, allow_partial=allow_partial, **query)
     return Answer({"claims": report}, report, [v1, v2], knows_versions(report))
 
 
@@ -150,6 +152,7 @@ def gate(  # noqa: PLR0913 - options
     ] = None,
     baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
     scope: Scope | None = None,
+    method: Method | None = None,
     allow_partial: AllowPartial = False,
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json", "junit"] | None,
@@ -182,6 +185,7 @@ def gate(  # noqa: PLR0913 - options
         baseline_days=baseline_days,
         baseline_file=baseline_file,
         scope=scope,
+        method=method,
         allow_partial=allow_partial,
         **query,
     )

@@ -114,6 +114,7 @@ _LABELS: Final = {
     "damaged": "invalid lines",
     "unseparated": "missing commas",
     "duplicates": "duplicate records",
+    "keyed": "ids from keys",
     "beside": "waiting beside",
     "sidecar": "cache",
 }

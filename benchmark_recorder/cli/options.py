@@ -32,6 +32,11 @@ OptionalCandidates = Annotated[
 OptionalVersion = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Version; default: the latest.")]
 Latest = Annotated[int | None, typer.Option("--latest", metavar="N", min=1, help="The latest N versions.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version.")]
+Method = Annotated[
+    Literal["auto", "log", "rank"],
+    typer.Option(metavar="METHOD", help="Of times: log, rank, or auto, which chooses by how runs vary."),
+]
+
 Scope = Annotated[
     Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")
 ]

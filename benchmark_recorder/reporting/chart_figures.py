@@ -6,27 +6,35 @@ Names stay as they were recorded; the code that draws encodes them.
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from benchmark_recorder.analysis import METRICS
+from benchmark_recorder.analysis import METRICS, Interval
+from benchmark_recorder.grouping import UNKNOWN
 from benchmark_recorder.reporting.charts import DurationBars, Forest, Marker, Series, Spread, Timeline, Tradeoff
 from benchmark_recorder.reporting.comparison_pages import change_text, task_name
-from benchmark_recorder.reporting.numbers import PERCENT, amount, day, dollars, limits, number, seconds
+from benchmark_recorder.reporting.numbers import PERCENT, amount, day, dollars, given, limits, number, seconds
 from benchmark_recorder.reporting.page import Figure, Line, Page, Table, Untrusted, joined
 from benchmark_recorder.reporting.report_page import Pictures
 from benchmark_recorder.reporting.version_pages import estimate_text
-from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS
+from benchmark_recorder.reporting.wording import LABELS, TONES, UNITS, WORDINGS, short_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmark_recorder.analysis import (
+        ClaimReport,
         Comparison,
         Distribution,
+        EachComparison,
         Estimate,
-        Interval,
+        FalseBlocks,
+        GateResult,
         JointComparison,
+        Result,
+        SelfTest,
+        SlicedComparison,
         Summary,
         TaskRow,
         Trend,
@@ -80,6 +88,77 @@ def metric_effects(joint: JointComparison) -> Forest:
         for c in joint.comparisons.values()
     )
     return Forest(tuple(filter(None, marks)), "change", ("lower", "higher"))
+
+
+def candidate_effects(each: EachComparison) -> Forest:
+    """The change of execution time in each candidate."""
+    comparisons = [joint.comparisons["execution_time"] for joint in each.comparisons.values()]
+    return _forest(comparisons[0], ((c.v2, c.effect, c.interval, TONES[c.verdict]) for c in comparisons))
+
+
+def slice_effects(sliced: SlicedComparison) -> Forest:
+    """The change in each slice."""
+    found = [(UNKNOWN if one.group is None else one.group, one.comparison) for one in sliced.slices]
+    if not found:
+        return Forest((), f"change in {METRICS[sliced.metric].noun}")
+    changes = ((group, c.effect, c.interval, TONES[c.verdict]) for group, c in found)
+    return _forest(found[0][1], changes)
+
+
+def claim_effects(report: ClaimReport) -> Forest:
+    """The change that each claim is about, in the direction in which its values change."""
+    tones: Mapping[str, Colour] = {"PROVEN": "good", "SUPPORTED": "good", "REFUTED": "bad"}
+    marks = (
+        _marker(
+            r.text,
+            r.improvement,
+            r.equivalence_interval or r.interval,
+            METRICS[r.claim.metric].better,
+            tones.get(r.status, "doubt"),
+        )
+        for r in report.results
+    )
+    return Forest(tuple(filter(None, marks)), "change (%)", ("lower", "higher"))
+
+
+def guardrail_effects(result: GateResult) -> Forest:
+    """The change in each guardrail, up to the bound of what it may be at worst."""
+    tones: Mapping[str, Colour] = {"pass": "good", "block": "bad"}
+    marks = (
+        _marker(
+            f"{METRICS[c.metric].noun} ({short_unit(METRICS[c.metric].kind).strip()}, limit {given(c.margin)})",
+            c.worsening,
+            None if c.bound is None else Interval(None, c.bound),
+            -100 * METRICS[c.metric].better,
+            tones.get(c.state, "doubt"),
+        )
+        for c in result.checks
+    )
+    return Forest(tuple(filter(None, marks)), "change, and at worst", ("lower", "higher"))
+
+
+def false_blocks(result: SelfTest) -> Forest:
+    """How often the gate blocked without a true change, and how often it was inconclusive."""
+    marks = (
+        _marker(f"{found.kind}: {word}", share, None, 100.0, colour)
+        for found in (result.within_tasks, result.by_day)
+        if found is not None
+        for word, share, colour in _outcomes(found)
+    )
+    return Forest(tuple(filter(None, marks)), "splits without a true change (%)")
+
+
+def _outcomes(found: FalseBlocks) -> tuple[tuple[str, float, Colour], ...]:
+    return ("blocked", found.rate, "bad"), ("inconclusive", found.inconclusive_rate, "doubt")
+
+
+def title_of(result: Result) -> tuple[str, ...]:
+    """The versions that a chart is about, the candidate first."""
+    there = {field.name: getattr(result, field.name) for field in fields(result) if field.name in _NAMED}  # type: ignore[arg-type]
+    return tuple(there[name] for name in _NAMED if name in there)
+
+
+_NAMED: Final = ("v2", "candidate", "v1", "baseline", "version")
 
 
 def durations(summary: Summary) -> Forest:

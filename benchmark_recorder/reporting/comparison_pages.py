@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
@@ -286,7 +287,7 @@ def task_name(task_id: str, texts: Mapping[str, str]) -> Line:
     text = texts.get(task_id)
     if text is None:
         return (Untrusted(task_id),)
-    shown = text if len(text) <= MOST_OF_TASK else f"{text[:MOST_OF_TASK]}…"
+    shown = text if len(text) <= MOST_OF_TASK else _cut(text, texts.values())
     return Untrusted(shown), " (", Untrusted(task_id), ")"
 
 
@@ -362,3 +363,14 @@ def _lonely(groups: tuple[str | None, ...], version: str) -> Page:
     shown = joined([group_name(group) for group in groups[:MOST_NAMED]])
     more = f" and {len(groups) - MOST_NAMED:,} more" if len(groups) > MOST_NAMED else ""
     return (Paragraph(("Not compared, because only ", Untrusted(version), " has runs there: ", *shown, f"{more}.")),)
+
+
+def _cut(text: str, others: Iterable[str]) -> str:
+    """A long text cut at its end, or before that where it is like another one up to there."""
+    pairs = ((text, other) for other in others if other != text)
+    alike = max((len(commonprefix(pair)) for pair in pairs), default=0)  # noqa: RUF071 - by characters, as is meant
+    if alike < MOST_OF_TASK:
+        return f"{text[:MOST_OF_TASK]}…"
+    head, start = MOST_OF_TASK // 3, alike - MOST_OF_TASK // 6
+    rest = text[start : start + MOST_OF_TASK - head]
+    return f"{text[:head]}…{rest}{'…' if start + len(rest) < len(text) else ''}"

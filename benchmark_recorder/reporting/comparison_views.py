@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Attention, Result
     from benchmark_recorder.records import Columns
+    from benchmark_recorder.reporting.frames import Frame
     from benchmark_recorder.reporting.page import Page
 
     Scan: TypeAlias = Callable[[Query, Collection[str]], Columns]
@@ -27,14 +28,22 @@ def task_texts(
     scan: Scan,
     comparisons: Iterable[Comparison],
     attention: Iterable[Attention] = (),
+    *,
+    every: bool = False,
 ) -> dict[str, str]:
     """The texts of the tasks that a page names and that were given no id of their own, by the id that was made.
 
     The store is asked once, and only if there are tasks of this kind.
+
+    Args:
+        scan: of the store.
+        comparisons: whose tasks.
+        attention: whose tasks, too.
+        every: also of the tasks that no page names.
     """
     versions, made = set(), set()
     for comparison in comparisons:
-        named = {row.task_id for row in comparison.tasks if row.stands_out or row.turn}
+        named = {row.task_id for row in comparison.tasks if every or row.stands_out or row.turn}
         named.update(task_id for own in comparison.unmatched for task_id in own.first[:MOST_UNMATCHED])
         if found := {task_id for task_id in named if is_made(task_id)}:
             versions |= {comparison.v1, comparison.v2}
@@ -60,16 +69,16 @@ class TaskTexts:
 
     def __init__(self, scan: Scan) -> None:
         self._scan = scan
-        self._found: Mapping[str, str] | None = None
+        self._found: dict[bool, Mapping[str, str]] = {}
 
-    def of(self, comparisons: Iterable[Comparison]) -> Mapping[str, str]:
+    def of(self, comparisons: Iterable[Comparison], *, every: bool = False) -> Mapping[str, str]:
         """As ``task_texts`` has them; none where the store cannot be asked, as a result can be shown without."""
-        if self._found is None:
+        if every not in self._found:
             try:
-                self._found = task_texts(self._scan, comparisons)
+                self._found[every] = task_texts(self._scan, comparisons, every=every)
             except StoreError:
                 return {}
-        return self._found
+        return self._found[every]
 
 
 class WithTexts(View):
@@ -126,6 +135,11 @@ class ComparisonView(
 
     __slots__ = ("_texts",)
 
+    def _frame(self) -> Frame:
+        texts: TaskTexts | None = getattr(self, "_texts", None)
+        frame: Frame = function_of(self._functions["frame"])(self, texts.of([self], every=True) if texts else {})
+        return frame
+
 
 class JointComparisonView(
     WithTexts,
@@ -144,9 +158,11 @@ class JointComparisonView(
 
 class EachComparisonView(
     WithTexts,
+    Plotted,
     EachComparison,
     page="comparison_pages.each_page",
     frame="each_frame",
+    chart="candidate_effects",
     words=("sentence", "warnings"),
 ):
     """Several candidates against one baseline."""
@@ -156,7 +172,12 @@ class EachComparisonView(
 
 
 class SlicedComparisonView(
-    View, SlicedComparison, page="comparison_pages.slices_page", frame="slices_frame", words=("warnings",)
+    Plotted,
+    SlicedComparison,
+    page="comparison_pages.slices_page",
+    frame="slices_frame",
+    chart="slice_effects",
+    words=("warnings",),
 ):
     """Two versions on one metric, slice by slice."""
 

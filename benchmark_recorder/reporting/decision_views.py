@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from benchmark_recorder.analysis import ClaimReport, GateResult, RunPlan, SelfTest
-from benchmark_recorder.reporting.views import View
+from benchmark_recorder.reporting.views import Plotted, View
 
 
 class ClaimReportView(
-    View,
+    Plotted,
     ClaimReport,
     page="decision_pages.claims_page",
     frame="claims_frame",
+    chart="claim_effects",
     words=("results", "sentence", "warnings"),
 ):
     """Claims against the runs."""
@@ -19,10 +20,11 @@ class ClaimReportView(
 
 
 class GateResultView(
-    View,
+    Plotted,
     GateResult,
     page="decision_pages.gate_page",
     frame="gate_frame",
+    chart="guardrail_effects",
     words=("checks", "literal", "alerts", "difference", "sentence", "warnings"),
 ):
     """What CI gets to know."""
@@ -31,7 +33,12 @@ class GateResultView(
 
 
 class SelfTestView(
-    View, SelfTest, page="decision_pages.selftest_page", frame="selftest_frame", words=("sentence", "warnings")
+    Plotted,
+    SelfTest,
+    page="decision_pages.selftest_page",
+    frame="selftest_frame",
+    chart="false_blocks",
+    words=("sentence", "warnings"),
 ):
     """The gate on one version against itself."""
 

@@ -242,8 +242,13 @@ _COLOURS: Final[dict[Colour, str]] = {
 """Seen on white and on black."""
 
 
-def plot(chart: Chart, ax: Axes | None = None) -> Axes:
+def plot(chart: Chart, ax: Axes | None = None, versions: Sequence[str] = ()) -> Axes:
     """Draw a chart on these axes, or on those of a new figure of pyplot's, which a notebook shows.
+
+    Args:
+        chart: what to draw.
+        ax: where.
+        versions: that it is about, the candidate first; its title.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -263,6 +268,8 @@ def plot(chart: Chart, ax: Axes | None = None) -> Axes:
         label=drawable,
     )
     draw(chart, ax, style)
+    if versions:
+        ax.set_title(" against ".join(map(drawable, versions)), color=style.ink, loc="left", parse_math=False)
     return ax
 
 

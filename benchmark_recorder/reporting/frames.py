@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmark_recorder.errors import missing
@@ -37,8 +38,8 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "different blocked literal inconclusive power present cost seconds",
     "count": "n v1_count v2_count splits runs runs_per_task tasks",
     "truth": "stands_out met enough",
-    "text": "version figure method metric v1 v2 task_id kind verdict claim status baseline candidate state split by "
-    "group decision scope",
+    "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
+    "by group decision scope",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -151,10 +152,13 @@ def _figures(beside: Mapping[str, object], summaries: Iterable[Summary]) -> Iter
             yield {"figure": name, **beside}, found, found.interval or _NO_INTERVAL, summary
 
 
-def comparison_frame(comparison: Comparison) -> Frame:
-    """A row for each task."""
-    names = "metric v1 v2 task_id v1_count v2_count v1_value v2_value effect low high p_value q_value stands_out"
-    return _frame(names, ((row, row.interval or _NO_INTERVAL, comparison) for row in comparison.tasks))
+def comparison_frame(comparison: Comparison, texts: Mapping[str, str] = MappingProxyType({})) -> Frame:
+    """A row for each task; ``texts`` are those of tasks whose ids were made from them, by id."""
+    names = "metric v1 v2 task_id task v1_count v2_count v1_value v2_value effect low high p_value q_value stands_out"
+    rows = (
+        ({"task": texts.get(row.task_id)}, row, row.interval or _NO_INTERVAL, comparison) for row in comparison.tasks
+    )
+    return _frame(names, rows)
 
 
 def joint_frame(joint: JointComparison) -> Frame:

@@ -146,7 +146,9 @@ class Plotted(View):
         """Draw it on matplotlib's axes.
 
         A summary: mean and percentiles of the execution times with their intervals. A comparison: the change of each
-        task, or of all runs where tasks cannot be told apart. A joint comparison: the change in each metric.
+        task, or of all runs where tasks cannot be told apart. A joint comparison, claims, a gate: the change in each
+        metric. Several candidates, slices: the change in each. A self-test: how often the gate blocked. Changes have
+        the sign of the tables: what is faster lies to the left.
 
         Args:
             ax: where; a new figure unless given.
@@ -156,7 +158,8 @@ class Plotted(View):
         """
         from benchmark_recorder.reporting.drawing import plot
 
-        return plot(function_of(self._functions["chart"])(self), ax)
+        versions = function_of("chart_figures.title_of")(self)
+        return plot(function_of(self._functions["chart"])(self), ax, versions)
 
 
 class SummaryView(

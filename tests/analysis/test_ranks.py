@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from benchmark_recorder.analysis import check_claims, check_gate, compare
-from benchmark_recorder.analysis.ranks import Ranked, outlying, rank_shift
+from benchmark_recorder.analysis.ranks import Ranked, rank_shift, ranks_see_more
 from benchmark_recorder.analysis.single_runs import Values
 from benchmark_recorder.errors import InvalidQueryError
 from tests.analysis.histories import Columns, cells_of, known, runs, task_names
@@ -117,8 +117,19 @@ def test_outlying_runs_are_seen_whatever_the_tasks_and_versions(share: float, fa
     for _ in range(50):
         times = np.geomspace(1, 60, 13)[:, None] * rng.lognormal(0, 0.3, (2, 13, 5))
         times = times * np.where(rng.random(times.shape) < share, factor, 1.0) * np.array([1.0, 3.0])[:, None, None]
-        seen += outlying(side(times[0].tolist()), side(times[1].tolist()))
+        seen += ranks_see_more(side(times[0].tolist()), side(times[1].tolist()))
     assert seen >= 45 if expected else seen <= 5
+
+
+@pytest.mark.parametrize("runs", [3, 4, 5, 10, 40])
+def test_means_are_kept_where_times_are_log_normal_and_ranks_taken_where_they_have_two_modes(runs: int) -> None:
+    rng, chosen = np.random.default_rng(8), [0, 0]
+    for _ in range(40):
+        for shape, (sd, share) in enumerate(((0.5, 0.0), (0.2, 0.3))):
+            times = rng.lognormal(0, sd, (2, 13, runs)) * np.where(rng.random((2, 13, runs)) < share, 3.0, 1.0)
+            chosen[shape] += ranks_see_more(side(times[0].tolist()), side(times[1].tolist()))
+    assert chosen[0] <= 10
+    assert chosen[1] >= 30
 
 
 def outliers(version: str, seed: int, slower: float = 1.0, share: float = 0.1) -> Columns:

@@ -240,10 +240,29 @@ def test_a_change_of_rates_over_tasks_needs_the_runs_within_the_tasks_to_agree()
     assert alone.pvalue < 1e-6
     assert over.estimate == pytest.approx(-19 / 260)
     assert over.p_value == within.p_value > 0.1
-    wide, narrow = over.limits(0.95), alone.confidence_interval(0.95)
+    wide, narrow, own = over.limits(0.95), alone.confidence_interval(0.95), within.limits(0.95)
     assert wide is not None
-    assert wide[0] == pytest.approx(narrow.low)
+    assert own is not None
+    assert wide[0] == pytest.approx(min(narrow.low, own[0]))
     assert wide[1] > 0 > narrow.high
+
+
+@pytest.mark.parametrize(
+    ("runs", "before", "after"), [((20, 20), 0.0, 0.02), ((50, 50), 0.005, 0.025), ((10, 40), 0.0, 0.02)]
+)
+def test_rare_failures_that_rose_by_the_margin_are_seldom_equivalent(
+    runs: tuple[int, int], before: float, after: float
+) -> None:
+    rng = np.random.default_rng(5)
+    weight = np.geomspace(0.3, 3, 13) / np.geomspace(0.3, 3, 13).mean()
+    equivalent = 0
+    for _ in range(800):
+        hits = [rng.binomial(n, rate * weight).tolist() for n, rate in zip(runs, (before, after), strict=True)]
+        pairs = [(Counts(runs[0], x), Counts(runs[1], y)) for x, y in zip(*hits, strict=True)]
+        found = rate_difference(strata_of(*pairs), "suite", once=False)
+        limits = found.limits(0.90) if found else None
+        equivalent += limits is not None and -0.02 < limits[0] < limits[1] < 0.02
+    assert equivalent <= 800 * 0.07  # 5% but for chance
 
 
 def test_equal_runs_over_tasks_that_differ_are_judged_by_the_tasks() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_recorder.stores.json_file import pending
 from tests.cli.commands import RECORD, one_line, run
 
 
@@ -151,3 +152,20 @@ def test_versions_are_changed_in_json_files_alone(command: list[str], tmp_path: 
     run("record", "x", "--duration", "1", "--success", "--version", "a", *place)
     noted = run(*command, "--store", tmp_path / "metrics.json")
     assert noted.stderr.startswith("benchmark-recorder: what was delivered to mongodb://127.0.0.1:9/runs")
+
+
+def test_doctor_says_what_waits_beside_an_older_file_and_converts_it(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    record = {"timestamp": "2026-01-01T00:00:00", "version": "v1", "execution_time": 1.0, "success": True}
+    path.write_text(json.dumps({"metrics": [record, {**record, "version": "v2"}]}))
+    pending.add(str(path), json.dumps({**record, "record_id": "a"}).encode(), sync=False)
+    waiting = run("doctor", "--store", path)
+    assert re.search(r"^  format +old$", waiting.stdout, re.MULTILINE)
+    assert re.search(r"^  records +3$", waiting.stdout, re.MULTILINE)
+    assert re.search(r"^  waiting beside +1$", waiting.stdout, re.MULTILINE)
+    assert f"doctor --take-over --store {path}" in one_line(waiting)
+    done = run("doctor", "--take-over", "--store", path)
+    assert done.exit_code == 0
+    assert re.search(r"^  format +ours$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  records +3$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  waiting beside +0$", done.stdout, re.MULTILINE)

@@ -160,6 +160,11 @@ BEYOND: dict[str, Suite] = {
     "13 x 20, log-sd 0.5, time +20%, failures +5 points, cost +8%": beyond(20, USUAL, 1.20, 0.05, 1.08),
 }
 
+RARE: dict[str, Suite] = {
+    "13 x 20, failures 0 to 2%": Suite(runs=(20, 20), failing=0.0, worse=0.02),
+    "13 x 50, failures 0.5 to 2.5%": Suite(runs=(50, 50), failing=0.005, worse=0.02),
+}
+
 SHAPES: dict[str, LogNormal] = {
     "log-sd 0.5": USUAL,
     "bimodal": BIMODAL,
@@ -277,6 +282,7 @@ ROWS: tuple[Row, ...] = (
     Row("only failures grew, called faster", FAST_FAILURES, FASTER, at_most(0.05)),
     Row("slower behind fast failures, time blocked", HIDDEN, (check_says(TIME, "block"),), at_least(0.90)),
     Row("passes beyond the margin", BEYOND, PASSES, at_most(0.05)),
+    Row("rare failures rose, called equivalent", RARE, (verdict(FAILURES, "suite", "equivalent"),), at_most(0.05)),
     Row(
         "power over that of a textbook", SLOWER, (verdict(TIME, "suite", "regressed"),), at_least(0.9), against=TEXTBOOK
     ),

@@ -8,7 +8,7 @@ from benchmark_recorder.analysis import Comparison, Interval
 from benchmark_recorder.harness import GUIDE_CLAIMS
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.records import task_id_of
-from benchmark_recorder.reporting.comparison_pages import comparison_page, comparison_table
+from benchmark_recorder.reporting.comparison_pages import comparison_page, comparison_table, task_name
 from benchmark_recorder.reporting.decision_pages import claims_page
 from benchmark_recorder.reporting.html import render_html
 from benchmark_recorder.reporting.markdown import render_markdown
@@ -118,3 +118,15 @@ def test_where_all_tasks_are_common_none_is_named(recorder: BenchmarkRecorder) -
     compared = recorder.compare_versions("v1.0", "v2.0")
     assert compared.unmatched == ()
     assert "did not run" not in str(compared)
+
+
+def test_a_long_task_is_cut_where_it_is_like_others_and_not_where_it_differs() -> None:
+    texts = {
+        str(n): f"Summarise the following document in three sentences for a reader: number {n} of many" for n in (1, 2)
+    }
+    texts["3"] = "x" * 100
+    names = [str(task_name(key, texts)[0].text) for key in texts]  # type: ignore[union-attr]
+    assert "number 1 of many" in names[0]
+    assert "number 2 of many" in names[1]
+    assert names[2] == f"{'x' * 60}…"
+    assert all(len(name) <= 62 for name in names)

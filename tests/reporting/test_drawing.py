@@ -26,6 +26,11 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Any]] = {
     "summary": lambda recorder, v1, _: recorder.get_historical_metrics(v1),
     "comparison": lambda recorder, v1, v2: recorder.compare_versions(v1, v2),
     "joint": lambda recorder, v1, v2: recorder.compare_all(v1, v2),
+    "each": lambda recorder, v1, v2: recorder.compare_each(v1, [v2]),
+    "slices": lambda recorder, v1, v2: recorder.compare_versions(v1, v2, by="agent"),
+    "claims": lambda recorder, v1, v2: recorder.check_claims(v1, v2, ["time 30% lower", "routing 5% higher"]),
+    "gate": lambda recorder, v1, v2: recorder.check_gate(v1, v2),
+    "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
 }
 each = pytest.mark.parametrize("ask", ANSWERS.values(), ids=ANSWERS)
 
@@ -64,6 +69,24 @@ def test_a_plot_is_on_new_axes_that_can_be_saved(recorder: BenchmarkRecorder, as
 
 
 @each
+def test_the_title_names_the_versions(recorder: BenchmarkRecorder, ask: Any) -> None:
+    title = ask(recorder, "v1.0", "v2.0").plot().get_title(loc="left")
+    assert title in {"v1.0", "v2.0 against v1.0"}
+
+
+def test_what_is_faster_lies_to_the_left_in_every_plot(recorder: BenchmarkRecorder) -> None:
+    def first_point(answer: Any) -> float:
+        lines = answer.plot(Figure().add_subplot()).lines
+        return next(float(np.asarray(line.get_xdata())[0]) for line in lines if line.get_marker() == "o")
+
+    effect = -100 * (recorder.compare_versions("v1.0", "v2.0").effect or 0)
+    assert effect < -20
+    for name in ("joint", "each", "claims", "gate"):
+        assert first_point(ANSWERS[name](recorder, "v1.0", "v2.0")) == pytest.approx(effect), name
+    assert first_point(ANSWERS["slices"](recorder, "v1.0", "v2.0")) < -20
+
+
+@each
 def test_a_plot_takes_the_axes_that_it_is_given(recorder: BenchmarkRecorder, ask: Any) -> None:
     axes = Figure().add_subplot()
     assert ask(recorder, "v1.0", "v2.0").plot(axes) is axes
@@ -89,9 +112,9 @@ def test_nothing_recorded_is_an_empty_plot(ask: Any) -> None:
 def test_a_hostile_name_is_drawn_as_it_is(text: str) -> None:
     recorder, versions = hostile_runs(text, tasks=2)
     figure = Figure()
-    for ask, axes in zip(ANSWERS.values(), figure.subplots(3), strict=True):
+    for ask, axes in zip(ANSWERS.values(), figure.subplots(len(ANSWERS)), strict=True):
         ask(recorder, versions[0], versions[-1]).plot(axes)
-        assert all(one.isprintable() for one in texts(axes))
+        assert all(one.isprintable() for one in [*texts(axes), axes.get_title(loc="left")])
     figure.savefig(io.BytesIO(), format="png", dpi=40)
 
 

@@ -111,3 +111,13 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=f'pip install "{module}>='):
         use(recorder.compare_all("v1.0", "v2.0"))
+
+
+def test_a_tasks_row_has_its_text_where_the_id_was_made_from_it() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for version in ("v1.0", "v2.0"):
+        for _ in range(3):
+            recorder.record_execution("Fix CSS", 1.0, True, version)
+            recorder.record_execution("Write a post", 1.0, True, version, task_id="post")
+    rows = pa.table(recorder.compare_versions("v1.0", "v2.0")).to_pylist()
+    assert {row["task"] for row in rows} == {"Fix CSS", None}

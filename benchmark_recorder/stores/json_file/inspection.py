@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -37,6 +38,8 @@ class Inspection:
             sets them aside.
         unseparated: records without a comma before them, as after a merge; ``repair`` puts it there.
         duplicates: records with the id of an earlier one, which no answer counts; ``repair`` removes them.
+        keyed: records whose id no clock made: from an ``idempotency_key``, or in an older file from their content. The
+            form of the id says so; of 1,000 such ids, 2 look like those of a clock.
         beside: records that wait beside the file until it is converted; they are among ``records``.
         writable: whether this user may append.
         sidecar: the cache of columns: ``"none"``, ``"fresh"``, ``"behind"`` (read on from) or ``"stale"`` (not used).
@@ -53,6 +56,7 @@ class Inspection:
     damaged: int = 0
     unseparated: int = 0
     duplicates: int = 0
+    keyed: int = 0
     beside: int = 0
     writable: bool = True
     sidecar: Literal["none", "fresh", "behind", "stale"] = "none"
@@ -128,12 +132,17 @@ def _inspect(source: Source, path: str, backups: tuple[str, ...]) -> Inspection:
         damaged=stock.damaged,
         unseparated=stock.unseparated,
         duplicates=stock.duplicates,
+        keyed=sum(_BY_CLOCK(record_id) is None for record_id in stock.ids | waiting),
         beside=len(waiting),
         writable=_may(path, os.W_OK),
         sidecar=state_of(os.path.realpath(path), source),
         backups=backups,
         problem=_problem(torn, stock),
     )
+
+
+_BY_CLOCK: Final = re.compile(r"[0-9a-f]{8}[0-9]{13}[0-9a-f]{11}").fullmatch
+"""The form of the ids that ``records.stamp`` makes."""
 
 
 class Stock(NamedTuple):
