@@ -70,6 +70,7 @@ class WriteBuffer:
         # Reentrant: a signal handler may record in the middle of anything. Messages are logged once the lock is free: a
         # log handler may ask for health, or record.
         self._lock = threading.RLock()
+        self._main_waits = False
         self._depth = 0
         self._unlogged: deque[tuple[int, str, tuple[object, ...]]] = deque()
 
@@ -84,7 +85,11 @@ class WriteBuffer:
             StoreError: the journal cannot be written, and the buffer is strict.
         """
         while self._waiting:  # records keep their order: what waits goes first
+            if self._main_waits and _is_main():  # a signal handler; those of a fast timer would nest ever deeper
+                self.set_aside(lambda: document, fresh=fresh)
+                return
             if self._alone(self._kept_behind, document, fresh=fresh):
+                _keep_set_aside()
                 return
         try:
             self._journal.append((document,), fresh=fresh)
@@ -287,13 +292,22 @@ class WriteBuffer:
 
         Not a context manager: a generator left behind by Ctrl-C holds the lock until it is collected.
         """
-        with self._lock:
-            depth = self._depth
-            self._depth = depth + 1
-            try:
-                done = act(*arguments, **keywords)
-            finally:
-                self._depth = depth
+        is_main = _is_main()
+        try:
+            if is_main:  # no other thread sets it
+                self._main_waits = True
+            with self._lock:
+                if is_main:
+                    self._main_waits = False
+                depth = self._depth
+                self._depth = depth + 1
+                try:
+                    done = act(*arguments, **keywords)
+                finally:
+                    self._depth = depth
+        finally:
+            if is_main:
+                self._main_waits = False
         while not depth and self._unlogged:
             try:
                 level, message, values = self._unlogged.popleft()
@@ -327,7 +341,17 @@ _set_aside: deque[tuple[WriteBuffer, Callable[[], Document], bool]] = deque()
 in_child(_set_aside.clear)
 
 
+def _is_main() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
+
+
 def _write_set_aside() -> None:
+    for buffer in _keep_set_aside():
+        buffer.flush()
+
+
+def _keep_set_aside() -> set[WriteBuffer]:
+    """Let what was set aside wait in its buffer; which buffers those are."""
     buffers: set[WriteBuffer] = set()
     while _set_aside:
         try:
@@ -343,5 +367,4 @@ def _write_set_aside() -> None:
         else:
             buffer.keep(document, fresh=fresh)
             buffers.add(buffer)
-    for buffer in buffers:
-        buffer.flush()
+    return buffers

@@ -144,10 +144,11 @@ print(len(made), made.count("handler") > 3, health.waiting, health.lost, health.
 @pytest.mark.parametrize("per_second", [10, 100, 1000])
 def test_a_handler_that_a_timer_calls_loses_nothing(per_second: int, threads: int, tmp_path: Path) -> None:
     command = [sys.executable, "-c", TIMER, str(per_second), str(threads)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     records = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
     made, *rest = done.stdout.split()
-    assert (rest, done.stderr) == (["True", "0", "0", "None"], "")
+    assert rest == ["True", "0", "0", "None"]
     ids = [record["record_id"] for record in records]
     assert len(set(ids)) == len(ids) >= int(made)
 
