@@ -245,3 +245,9 @@ def test_the_reference_has_every_public_name() -> None:
     modules = set(re.findall(r"automodule:: benchmark_recorder\.([\w.]+)\n", reference))
     assert {"analysis", "errors", "harness", "stores.base", "testing"} <= modules
     assert {*benchmark_recorder.__all__} - shown - vars(errors).keys() - set(analysis.__all__) == set()
+
+
+def test_each_test_file_that_the_page_on_reliability_names_is_there() -> None:
+    named = set(re.findall(r"`([a-z_/]+\.py)`", (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")))
+    assert named
+    assert {name for name in named if not (ROOT / "tests" / name).is_file()} == set()
