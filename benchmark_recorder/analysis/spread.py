@@ -71,7 +71,7 @@ class Spread:
         if self.between is not None:
             error += self.between / self.tasks
             return Noise(math.sqrt(error), math.sqrt(error + extra), self.tasks - 1) if self.tasks > 1 else None
-        if not error > 0:
+        if not 0 < error < math.inf:
             return None
         share = parts / error  # whose square is above 0, however small the variances are
         freedom = math.inf if self.rates else 1 / float((share * share / (self.runs - 1)).sum())

@@ -161,14 +161,11 @@ def gate(  # noqa: PLR0913 - options
     output: Output = "-",
     comment: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a pull request comment here.")] = None,
     comment_id: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What the comment is about; default: the job, V1 and filters.")
+        str | None, typer.Option(metavar="TEXT", help="Its subject; default: the job and V1.")
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Fail (exit 1) if the candidate is worse.
-
-    Worse is slower, failing more or costing more, beyond the margin.
-    """
+    """Fail (exit 1) if the candidate is worse, beyond the margin."""
     from benchmark_recorder.reporting.ci import gate_comment, gated_name
 
     if baseline_days is None and baseline_file is None:

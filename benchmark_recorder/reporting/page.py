@@ -17,9 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Untrusted:
-    """A name as it was recorded: of a version, a task, an agent, a place."""
+    """A name as it was recorded: of a version, a task, an agent, a place. Blanks at its ends are shown as escapes."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        if self.text[:1] == " " or self.text[-1:] == " ":
+            inner = self.text.strip(" ")
+            before, _, after = self.text.partition(inner) if inner else (self.text, "", "")
+            object.__setattr__(self, "text", f"{_escaped(before)}{inner}{_escaped(after)}")
+
+
+def _escaped(blanks: str) -> str:
+    return "\\x20" * len(blanks)
 
 
 @dataclass(frozen=True, slots=True)

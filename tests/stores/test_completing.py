@@ -7,7 +7,7 @@ import pytest
 
 from benchmark_recorder.cells import CELL_FIELDS, Cells, collect, tabulate
 from benchmark_recorder.columns import columns_of
-from benchmark_recorder.fields import COLUMNS
+from benchmark_recorder.fields import BLOCK, COLUMNS
 from benchmark_recorder.queries import Query
 from benchmark_recorder.stores.base import EXTRAS, Store
 from benchmark_recorder.stores.completing import completed
@@ -84,7 +84,7 @@ def test_a_store_that_knows_nothing_of_it_answers_rightly(query: Query, history:
 def test_a_store_that_supports_everything_is_asked_itself() -> None:
     store = MemoryStore()
     assert completed(store) is store
-    assert MemoryStore.supports == EXTRAS
+    assert MemoryStore.supports == EXTRAS | {BLOCK}
 
 
 def test_a_store_says_what_it_supports_in_the_words_of_a_query() -> None:

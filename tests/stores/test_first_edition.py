@@ -68,7 +68,7 @@ def remote() -> Remote:
 
 def test_the_names_that_cursors_bear_are_still_the_names_of_these_stores() -> None:
     assert MongoDBStore("mongodb://127.0.0.1:27017/benchmarks").name == MONGODB
-    assert VertexStore("example-project").name == VERTEX
+    assert VertexStore("example-project", dataset="genesis_benchmarks").name == VERTEX
 
 
 @pytest.mark.parametrize("arrived", [0, 7, 15])

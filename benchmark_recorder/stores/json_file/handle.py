@@ -66,6 +66,7 @@ class Handle(Turns, ABC):
     """
 
     _fd = -1  # also of one that was never finished, as by a copy that failed
+    _at_the_end = suppress(Exception)  # made here: when the interpreter ends, the names of this module are gone
 
     def __init__(self, path: str, durability: Literal["process", "fsync"]) -> None:
         self.path = path
@@ -324,14 +325,11 @@ class Handle(Turns, ABC):
 
     def __del__(self) -> None:
         """A descriptor is closed with its owner, as a file is; what went to a deleted file is put back first."""
-        try:
+        with self._at_the_end:  # an owner that was never finished, or a lock held in vain, which confirm has logged
             if self._unconfirmed or self._adrift:
                 self.confirm()
-        except Exception as error:  # noqa: BLE001 - also an owner that was never finished, or a lock held in vain
-            logger.debug("%s was not looked at: %s", self, error)
-        finally:
-            with suppress(StoreError):
-                self._let_go()
+        with self._at_the_end:
+            self._let_go()
 
     def _forget_parent(self) -> None:
         """In a forked child: a lock belongs to the open file, which is the parent's too; the child opens its own."""

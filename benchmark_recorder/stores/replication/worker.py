@@ -6,10 +6,11 @@ import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from random import Random
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 from benchmark_recorder._fork import in_child
 from benchmark_recorder.errors import StoreSetupError
@@ -148,13 +149,14 @@ class Worker:
             raise
 
 
-_growing = wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE)
+_growing = wait_exponential(multiplier=0.25, max=LONGEST_PAUSE)
+_random = Random()  # of its own: a program that seeds the module's gets the numbers that it expects
 
 
 def pause_after(state: RetryCallState) -> float:
     """Seconds until the next attempt."""
     error = None if state.outcome is None else state.outcome.exception()
-    return SETUP_PAUSE if isinstance(error, StoreSetupError) else _growing(state)
+    return SETUP_PAUSE if isinstance(error, StoreSetupError) else _random.uniform(0, _growing(state))
 
 
 class _Bell:
