@@ -150,7 +150,8 @@ class Worker:
 
 
 _growing = wait_exponential(multiplier=0.25, max=LONGEST_PAUSE)
-_random = Random()  # of its own: a program that seeds the module's gets the numbers that it expects
+# Of its own: a program that seeds the module's gets the numbers that it expects.
+_random = Random()  # noqa: S311 - pauses are no secrets
 
 
 def pause_after(state: RetryCallState) -> float:
