@@ -152,7 +152,7 @@ class Cells:
     ``n`` counts units, moments and maxima are of the units' values (each counts once, and not at all where it has no
     such run), and ``Cell.units`` has the rates. ``routed`` and ``routed_right`` still count runs, and ranges and times
     are those of all runs. A unit that is in several groups counts once in each. Runs without a unit are in no cell; a
-    note says how many they are. There is no more than these cells, also of two versions.
+    note says how many they are. These cells are all, also of two versions.
 
     Attributes:
         cells: by version and task, the pooled ones at the end.

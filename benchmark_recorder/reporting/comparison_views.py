@@ -82,7 +82,7 @@ class TaskTexts:
 
 
 class WithTexts(View):
-    """A view that names tasks by their texts; a subclass has a slot for these, which is no field: a copy does without.
+    """A view that names tasks by their texts. A subclass keeps them in a slot, not a field: copies do without them.
 
     Its ``comparisons``, where it has some, become views, too.
     """

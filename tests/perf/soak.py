@@ -152,7 +152,7 @@ class Soak:
     def merge(self) -> None:
         """A branch with three records of its own comes in by a real merge, with and without conflict markers."""
         self.rename()
-        time.sleep(2)
+        time.sleep(2)  # so that the new file holds records to merge
         union = self.random.random() < 0.5
         with self.journal.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

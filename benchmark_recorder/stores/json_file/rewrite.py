@@ -283,7 +283,7 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def _is_old(line: bytes, before: int | None, version: str | None) -> bool:
-    """Whether a record is from before a moment, and of a version; a line that is no record never is."""
+    """Whether a record is from before a moment, and of a version; a line that is not a record never is."""
     try:
         record = _decode(line)
         is_old = before is None or timestamp_micros(record.timestamp) < before

@@ -93,7 +93,7 @@ class Source:
 
     @property
     def torn(self) -> int:
-        """What at the end is no whole record."""
+        """Bytes at the end that are not a whole record."""
         return self.layout.torn if self.older is None else self.older.torn
 
     def blocks(self, start: int, size: int = BLOCK, end: int = sys.maxsize) -> Iterator[bytes]:
