@@ -31,7 +31,7 @@ class MemoryStore(Journal):
 
     def _forget_parent(self) -> None:
         """In a forked child: whoever held the lock stayed with the parent."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may record in the middle of a call
 
     @property
     def name(self) -> str:
