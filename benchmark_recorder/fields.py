@@ -102,6 +102,9 @@ Columns, validation, messages, the databases' schemas and the command line are m
 
 METRIC_FIELDS: Final = tuple(field.name for field in FIELDS)
 
+MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
+"""Of a record that is given: a task's id is made from its text."""
+
 ARGUMENT_NAMES: Final = {f.name: f.argument for f in FIELDS if f.argument is not None and f.argument != f.name}
 """How ``record_execution`` spells a record's fields."""
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from benchmark_recorder.errors import InvalidRecordError, preview
-from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAX_TEXT, METRIC_FIELDS
-from benchmark_recorder.fields import Field as RecordField
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, MAX_METADATA_BYTES, MAY_BE_LEFT_OUT, METRIC_FIELDS
 from benchmark_recorder.records import (
     Document,
     encodable,
@@ -36,7 +34,6 @@ MAX_METADATA_INT_BITS: Final = 1024
 """Bits of a whole number in metadata: as many as the largest floating-point number has."""
 
 _BY_NAME: Final = {field.name: field for field in FIELDS}
-_MAY_BE_LEFT_OUT: Final = frozenset(field.name for field in FIELDS if field.absent == "left out") | {"task_id"}
 _ALWAYS_THERE: Final = frozenset(field.name for field in FIELDS if field.absent != "left out") - {"record_id"}
 
 
@@ -52,12 +49,16 @@ def admit_execution(execution: Document) -> tuple[Document, tuple[str, ...]]:
     Raises:
         InvalidRecordError: a field is wrong, and cannot be normalised; names the argument.
     """
-    return _admit(execution, _schema("execution"), ARGUMENT_NAMES)
+    from benchmark_recorder.schema import validate_execution
+
+    return _admit(execution, validate_execution, ARGUMENT_NAMES)
 
 
 def admit(document: Document) -> tuple[Document, tuple[str, ...]]:
     """The same for a whole document, which may have unknown fields; an error names the field."""
-    return _admit(document, _schema("document"), {})
+    from benchmark_recorder.schema import validate_document
+
+    return _admit(document, validate_document, {})
 
 
 def admit_metric(
@@ -84,16 +85,18 @@ def admit_metric(
     return *admit(document), fresh
 
 
-def _admit(fields: Document, schema: Schema, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
+def _admit(
+    fields: Document, validate: Callable[[Document], Document], names: Mapping[str, str]
+) -> tuple[Document, tuple[str, ...]]:
     from pydantic import ValidationError
 
     notes: tuple[str, ...] = ()
     try:
-        admitted = schema(fields)
+        admitted = validate(fields)
     except ValidationError:
         normalised, notes = _normalised(fields, names)
         try:
-            admitted = schema(normalised)
+            admitted = validate(normalised)
         except ValidationError as error:
             name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
             spelled, expected = names.get(name, name), _BY_NAME[name].expected
@@ -107,50 +110,9 @@ def _admit(fields: Document, schema: Schema, names: Mapping[str, str]) -> tuple[
     return admitted, notes
 
 
-Schema: TypeAlias = "Callable[[Document], Document]"
-"""Validates the fields of a dict, and gives a new one; raises pydantic's ``ValidationError``."""
-
-
-@cache
-def _schema(of: Literal["execution", "document"]) -> Schema:
-    """Made on first use: recording plain values needs none."""
-    from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, with_config
-    from typing_extensions import TypedDict
-
-    text = Annotated[str, Field(max_length=MAX_TEXT)]
-    kinds: Mapping[str, Any] = {
-        "id": Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")],
-        "time": str,
-        "name": Annotated[text, Field(min_length=1), AfterValidator(_not_blank)],
-        "text": text,
-        "texts": list[text],
-        "number": Annotated[float, Field(ge=0, allow_inf_nan=False)],
-        "count": Annotated[int, Field(ge=0, lt=2**63)],
-        "flag": bool,
-        "json": dict[str, Any],
-    }
-
-    def annotation(field: RecordField) -> Any:  # noqa: ANN401 - a type
-        kind = kinds[field.kind] if field.most is None else Annotated[kinds[field.kind], Field(le=field.most)]
-        kind = kind | None if field.absent == "null" or field.name == "task_id" else kind
-        return NotRequired[kind] if field.name in _MAY_BE_LEFT_OUT else kind
-
-    made = FIELDS if of == "document" else [f for f in FIELDS if f.argument is not None and f.kind != "time"]
-    make: Any = TypedDict  # its form as a function: no type checker can know these names
-    config = ConfigDict(strict=True, extra="allow" if of == "document" else "ignore")
-    typed = with_config(config)(make("Record", {field.name: annotation(field) for field in made}))
-    return TypeAdapter(typed).validator.validate_python
-
-
-def _not_blank(text: str) -> str:
-    if text.isspace():
-        raise ValueError("blank")
-    return text
-
-
 def _normalised(fields: Document, names: Mapping[str, str]) -> tuple[Document, tuple[str, ...]]:
     """The fields, normalised where possible, without absent ones; and what was changed."""
-    normalised, notes = {n: v for n, v in fields.items() if v is not None or n not in _MAY_BE_LEFT_OUT}, []
+    normalised, notes = {n: v for n, v in fields.items() if v is not None or n not in MAY_BE_LEFT_OUT}, []
     for name, value in tuple(normalised.items()):
         if isinstance(value, str) and name not in {"record_id", "timestamp"}:
             normalised[name], note = plain_text(value)
