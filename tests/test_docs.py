@@ -215,7 +215,7 @@ def test_the_configuration_page_has_each_setting_with_its_variable_and_default()
 
 def test_the_configuration_page_names_the_arguments_that_there_are() -> None:
     arguments = inspect.signature(get_benchmark_recorder).parameters
-    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate"}
+    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate", "alerts"}
     assert arguments.keys() - {"enable_vertex_ai", "vertex_project_id"} == settings
 
 

@@ -28,6 +28,7 @@ COMMANDS = [
     "selftest",
     "show",
     "sync",
+    "watch",
 ]
 CLAIMED = ["--claim", "time 30% lower", "--claim", "cost within 1%"]
 READING = {
