@@ -216,7 +216,7 @@ def test_names_unit_and_source_of_a_file_are_options() -> None:
     assert again.stderr.startswith("benchmark-recorder: 1 records without an id were there already")
     for more in (["--source", "shard-2"], ["--as-new"]):
         assert "1 of them new" in run("import", "x.csv", *maps, "--unit", "ms", *more).stdout
-    assert "expected THEIRS=OURS, got nothing" in one_line(run("import", "x.csv", "--map", "nothing"))
+    assert "expected THEIRS=OURS, got nothing" in run("import", "x.csv", "--map", "nothing").stderr
     assert run("import", "x.csv", "--map", "a=b").exit_code == 2
 
 
