@@ -3,10 +3,10 @@
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
-- ``sync``: sync, and how a signal ends it soon.
+- ``serve``: the live page; ``sync``: sync, and how a signal ends it soon.
 """
 
-from benchmark_recorder.cli import ask, data, decide, maintain, sync  # noqa: F401 - each adds its commands
+from benchmark_recorder.cli import ask, data, decide, maintain, serve, sync  # noqa: F401 - each adds its commands
 from benchmark_recorder.cli.app import app, main
 
 __all__ = ["app", "main"]

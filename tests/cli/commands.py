@@ -26,6 +26,7 @@ COMMANDS = [
     "rename-version",
     "report",
     "selftest",
+    "serve",
     "show",
     "sync",
 ]
