@@ -57,7 +57,7 @@ def record(  # noqa: PLR0913 - options
     confirm(f"recorded in {terminal(recorder.store.name)}")
 
 
-FORMS: Final = {".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".xml": "junit"}
+FORMS: Final = {".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".xml": "junit", ".prom": "prometheus"}
 """An export's form by the ending of its file."""
 
 
@@ -68,12 +68,12 @@ def export(
     query_with_version: dict[str, Any],
     *,
     format: Annotated[  # noqa: A002
-        Literal["csv", "jsonl", "json", "junit", "customSmallerIsBetter", "customBiggerIsBetter"] | None,
+        Literal["csv", "jsonl", "json", "junit", "prometheus", "customSmallerIsBetter", "customBiggerIsBetter"] | None,
         typer.Option(
             metavar="FORMAT",
-            help="csv, jsonl or json (import reads these), junit (one test case per run), customSmallerIsBetter or "
-            "customBiggerIsBetter (for github-action-benchmark; with one --version). Default: by FILE's ending, else "
-            "csv.",
+            help="csv, jsonl or json (import reads these), junit (one test case per run), prometheus (figures by "
+            "version and agent), customSmallerIsBetter or customBiggerIsBetter (for github-action-benchmark; with one "
+            "--version). Default: by FILE's ending, else csv.",
         ),
     ] = None,
     output: Output = "-",
@@ -82,8 +82,8 @@ def export(
 
     JSON keeps every field, CSV those listed in the documentation.
     """
-    query = Query.of(**{"runs": "all", **query_with_version})
     form = form_of(format, output, FORMS, "csv")
+    query = Query.of(**{"runs": "roots" if form == "prometheus" else "all", **query_with_version})
     if form in FIGURES and len(query.versions or ()) != 1:
         raise typer.BadParameter(f"{form} has the figures of one version; name it", param_hint="--version")
     if next(history.store.documents(query), None) is None:

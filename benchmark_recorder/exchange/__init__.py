@@ -2,6 +2,7 @@
 
 - ``importing``: which form a file has, and its records into a store; ``exporting``: a store's records into a file.
 - ``csv_rows``, ``pytest_benchmark``: the entries of one form each. Our JSON is read by its store.
+- ``prometheus``: figures by version and agent in Prometheus' text format.
 - ``entry``: what a file says about one execution, and the record that it becomes; the entries of JSON lines.
 """
 

@@ -206,7 +206,7 @@ def test_the_ending_of_the_file_decides_the_format_unless_it_is_given(command: s
     ("command", "known"),
     [
         ("report v1.0 v2.0 --output r.pdf", ".txt, .md, .html, .htm, .json, .csv"),
-        ("export --output e.parquet", ".csv, .jsonl, .json, .xml"),
+        ("export --output e.parquet", ".csv, .jsonl, .json, .xml, .prom"),
         ("gate v1.0 v2.0 --output g.html", ".txt, .md, .json, .xml"),
     ],
 )
