@@ -81,6 +81,14 @@ class Board:
                 logger.exception("the live page: a section could not be computed")
                 self._say("a section could not be computed; the server's log has the reason")
 
+    def shown(self) -> dict[str, str]:
+        """The markup of what went wrong, and of each section."""
+        return {name: fragment.html for name, fragment in self.fragments().items()}
+
+    def fragments(self) -> dict[str, Fragment]:
+        """What went wrong, and each section."""
+        return {"trouble": self.trouble, **self.sections}
+
     def _state(self) -> object:
         """What must change before anything is computed again: the records, or the minute."""
         return self._looked.store.summarize(_EVERYTHING), time() // 60

@@ -11,7 +11,6 @@ from benchmark_recorder.errors import ConfigurationError, missing
 from benchmark_recorder.serve.guard import LOOPBACK, Guard
 from benchmark_recorder.serve.pulse import Pulse
 from benchmark_recorder.serve.token import kept_token
-from benchmark_recorder.serve.web import application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,17 +45,18 @@ def serve(  # noqa: PLR0913
         import uvicorn
     except ImportError as error:
         raise missing("the live page needs starlette, uvicorn and jinja2", "serve") from error
+    from benchmark_recorder.serve.web import Web
 
     listening = _listening(host, port)
     port = listening.getsockname()[1]
     token, pulse = kept_token(folder), Pulse(history)
     guarded = Guard(
-        application(pulse, view), token, port, {host, socket.gethostname()}, any_address=host in EVERY_ADDRESS
+        Web(pulse, view).application, token, port, {host, socket.gethostname()}, any_address=host in EVERY_ADDRESS
     )
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 - as the base has it
-            pulse.end()  # else the streams would have to be cancelled; this is the loop's thread
+            pulse.end()  # else the streams would have to be cancelled
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(

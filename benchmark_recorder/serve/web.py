@@ -1,4 +1,4 @@
-"""The routes of the live page: the page, and the stream that keeps it up to date."""
+"""The routes of the live page: the page, the stream that keeps it up to date, and the figures for Prometheus."""
 
 from __future__ import annotations
 
@@ -8,91 +8,97 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from benchmark_recorder.errors import InvalidQueryError
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from benchmark_recorder.errors import InvalidQueryError, StoreError
+from benchmark_recorder.exchange.prometheus import prometheus_text
 from benchmark_recorder.reporting.html import environment
-from benchmark_recorder.reporting.page import Untrusted
+from benchmark_recorder.reporting.page import Untrusted, joined
 from benchmark_recorder.serve.sections import TEMPLATES, View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from benchmark_recorder.serve.pulse import Pulse
 
 GROUPED_BY: Final = {"": "all runs", "model": "by model", "agent": "by agent", "metadata.region": "by region"}
 """Links at the top of the page; an address may name any other key."""
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""The type of its text format."""
 MOST_STREAMS: Final = 200
 
 
-def application(pulse: Pulse, view: View) -> Starlette:
-    """The application, unguarded.
+class Web:
+    """Answers requests that a guard has let pass.
 
     Args:
         pulse: what is shown.
         view: what an address without arguments shows.
     """
-    from markupsafe import Markup
-    from starlette.applications import Starlette
-    from starlette.responses import HTMLResponse, PlainTextResponse, StreamingResponse
-    from starlette.routing import Route
 
-    streams = 0
+    def __init__(self, pulse: Pulse, view: View) -> None:
+        self._pulse = pulse
+        self._view = view
+        self._streams = 0
+        routes = [Route("/", self.page), Route("/stream", self.stream), Route("/metrics", self.metrics)]
+        self.application = Starlette(routes=routes, exception_handlers={InvalidQueryError: _wrong})
 
-    def asked(request: Request) -> View:
-        given = request.query_params
-        return View.of(
-            [name for name in given.getlist("version") if name] or view.versions,
-            given.get("last_days", view.last_days),
-            given.get("by", view.by),
-        )
+    def _asked(self, request: Request) -> View:
+        given, own = request.query_params, self._view
+        versions = [name for name in given.getlist("version") if name]
+        return View.of(versions or own.versions, given.get("last_days", own.last_days), given.get("by", own.by))
 
-    async def page(request: Request) -> Response:
-        shown, nonce = asked(request), secrets.token_urlsafe(16)
-        board = await pulse.opened(shown)
-        sections = {"trouble": board.trouble, **board.sections}
-        versions = [(Untrusted(name), ", ") for name in shown.versions]
-        text = (
-            environment(TEMPLATES)
-            .get_template("live.html.jinja")
-            .render(
-                title=("Live", *((": ", *sum(versions, ())[:-1]) if versions else ())),
-                time=_time(),
-                nonce=nonce,
-                views=_views(shown),
-                # Each was escaped by the templates of the report.
-                sections=[(name, Markup(fragment.html)) for name, fragment in sections.items()],  # noqa: S704
-            )
+    async def page(self, request: Request) -> Response:
+        """The page as it is now."""
+        shown, nonce = self._asked(request), secrets.token_urlsafe(16)
+        board = await self._pulse.opened(shown)
+        names = joined((Untrusted(name),) for name in shown.versions)
+        page = environment(TEMPLATES).get_template("live.html.jinja")
+        text = page.render(
+            title=("Live: ", *names) if names else ("Live",),
+            time=_time(),
+            nonce=nonce,
+            views=_views(shown),
+            # Each was escaped by the templates of the report.
+            sections=[(name, Markup(html)) for name, html in board.shown().items()],  # noqa: S704
         )
         return HTMLResponse(text, headers={"Content-Security-Policy": _policy(nonce)})
 
-    async def stream(request: Request) -> Response:
-        nonlocal streams
-        if streams >= MOST_STREAMS:
+    async def stream(self, request: Request) -> Response:
+        """What changes, for as long as somebody listens."""
+        if self._streams >= MOST_STREAMS:
             return PlainTextResponse("Too many pages are open.", 503)
-        shown = asked(request)
+        events = self._events(self._asked(request))
+        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
-        async def events() -> AsyncIterator[str]:
-            nonlocal streams
-            streams += 1
-            try:
-                yield "retry: 1000\n\n"
-                async for changed in pulse.changes(shown):
-                    if changed is None:
-                        yield f"event: time\ndata: {_time()}\n\n"
-                    for name, html in changed or ():
-                        yield f"event: section\ndata: {json.dumps({'id': name, 'html': html})}\n\n"
-            finally:
-                streams -= 1
+    async def _events(self, shown: View) -> AsyncIterator[str]:
+        self._streams += 1
+        try:
+            yield "retry: 1000\n\n"
+            async for changed in self._pulse.changes(shown):
+                if changed is None:
+                    yield f"event: time\ndata: {_time()}\n\n"
+                for name, html in changed or ():
+                    yield f"event: section\ndata: {json.dumps({'id': name, 'html': html})}\n\n"
+        finally:
+            self._streams -= 1
 
-        return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    async def metrics(self, _: Request) -> Response:
+        """All figures in Prometheus' text format."""
+        try:
+            text = await self._pulse.computed(lambda: prometheus_text(self._pulse.history.store))
+        except StoreError as error:
+            return PlainTextResponse(str(error), 503)
+        return Response(text, headers={"Content-Type": PROMETHEUS})
 
-    async def wrong(_: Request, error: Exception) -> Response:
-        return PlainTextResponse(str(error), 400)
 
-    return Starlette(routes=[Route("/", page), Route("/stream", stream)], exception_handlers={InvalidQueryError: wrong})
+async def _wrong(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), 400)
 
 
 def _views(shown: View) -> list[tuple[str, str, bool]]:

@@ -143,3 +143,10 @@ def test_a_home_that_cannot_be_written_gives_a_page_all_the_same(tmp_path: Path)
     (tmp_path / "file").write_text("not a folder")
     with Served(tmp_path / "file", tmp_path / "metrics.json") as server:
         assert server.ask("/", Cookie=server.cookie).status == 200
+
+
+def test_prometheus_gets_its_figures_with_the_token_in_a_header(served: Served) -> None:
+    answer = served.ask("/metrics", Authorization=f"Bearer {served.token}")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert 'benchmark_executions{version="v1",' in answer.body
