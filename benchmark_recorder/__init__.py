@@ -17,8 +17,8 @@ The modules of this folder, from the caller down:
   ask; ``comparing``: the runs that versions are compared by; ``series``: by day or commit;
   ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``, its id and time, and whether it is
-  stored as it is; ``validation``: checks and normalises all others, by ``schema``. ``queries``: ``Query``, which
-  executions a question is about, and which units count once in an experiment.
+  stored as it is; ``times``: other spellings of times; ``validation``: checks and normalises all others, by ``schema``.
+  ``queries``: ``Query``, which executions a question is about, and which units count once in an experiment.
 - ``cells``: the statistics that comparisons are computed from; ``matching``: which tasks get their own, and what is
   known of the others; ``tabulation``: how they come from ``columns``; ``grouping``: the keys of ``by=``, and how many
   groups are kept; ``histogram``: percentiles of very many runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.analysis.change_points import MATTERS
+from benchmark_recorder.analysis.change_points import FEWEST, MATTERS
 from benchmark_recorder.reporting.numbers import given, limits, number, signed
 from benchmark_recorder.reporting.outlook_sentences import short
 from benchmark_recorder.reporting.page import (
@@ -55,12 +55,28 @@ def changes_section(found: ChangePoints, footnotes: Footnotes) -> Page:
     if not found.changes:
         if not found.series:
             return ()
-        points = f"{len(found.series):,} {found.by}{'' if len(found.series) == 1 else 's'}"
-        return (Paragraph((f"No change of {given(MATTERS[kind], unit(kind))} or more is shown in {points}.",)),)
+        said = f"No change of {given(MATTERS[kind], unit(kind))} or more is shown in {len(found.series):,} {found.by}s."
+        looked = len(found.series) >= FEWEST
+        return (*((Paragraph((said,)),) if looked else ()), _extent(found))
     lines: tuple[Line, ...] = tuple(
         (readable(change.sentence, *change.commits), footnotes.mark(change.warnings)) for change in found.changes
     )
     return Bullets(lines), _table(found), Paragraph((_ORDER[found.by],))
+
+
+def _extent(found: ChangePoints) -> Table:
+    """What a series without a change is made of."""
+    values = [point.value for point in found.series]
+    scale = UNITS[found.metric](values)
+    first, last = found.series[0], found.series[-1]
+    header = (f"{found.by}s", "runs", "from", "to", f"lowest ({scale.symbol})", "highest")
+    row: tuple[Line, ...] = (
+        (f"{len(values):,}",),
+        (f"{sum(point.runs for point in found.series):,}",),
+        *((Untrusted(short(point.label)),) for point in (first, last)),
+        *((number(value, scale),) for value in (min(values), max(values))),
+    )
+    return Table(tuple((name,) for name in header), (row,), "rrllrr")
 
 
 def _table(found: ChangePoints) -> Table:
