@@ -95,6 +95,7 @@ class Decisions:
         scope: Scope = ...,
         margin: float | None = ...,
         method: Method = ...,
+        sequential: bool = ...,
         **query: Unpack[ComparisonArguments],
     ) -> ComparisonView: ...
     @overload
@@ -108,6 +109,7 @@ class Decisions:
         scope: Scope = ...,
         margin: float | None = ...,
         method: Method = ...,
+        sequential: bool = ...,
         **query: Unpack[ComparisonArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
@@ -120,6 +122,7 @@ class Decisions:
         scope: Scope = "suite",
         margin: float | None = None,
         method: Method = "auto",
+        sequential: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -135,6 +138,8 @@ class Decisions:
             method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
                 move it) or ``"auto"`` (ranks where the runs within tasks vary so that these would see more).
             margin: the largest difference that does not matter; each metric's own unless given.
+            sequential: let the verdict hold however often you ask while runs come in; not with ``by``, ranks or
+                statistics.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
@@ -151,11 +156,13 @@ class Decisions:
         if by is not None:
             if method == "rank":
                 raise InvalidQueryError('method: "rank" compares all runs together; omit either it or by')
+            if sequential:
+                raise InvalidQueryError("sequential: groups are compared at one look; omit either it or by")
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
         cells = judged_cells(self._store, asked, *blocks)
-        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method, sequential=sequential)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -165,6 +172,7 @@ class Decisions:
         *,
         scope: Scope = "suite",
         method: Method = "auto",
+        sequential: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
@@ -174,6 +182,7 @@ class Decisions:
             v2: the candidate.
             scope: see ``compare_versions``.
             method: see ``compare_versions``.
+            sequential: see there.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
@@ -187,7 +196,7 @@ class Decisions:
         blocks = _blocks(query)
         asked = self._pair(v1, v2, query)
         cells = judged_cells(self._store, asked, *blocks)
-        found = compare_all(cells, v1, v2, scope=scope, method=method)
+        found = compare_all(cells, v1, v2, scope=scope, method=method, sequential=sequential)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def _pair(self, v1: str, v2: str, query: QueryArguments) -> Query:
@@ -255,6 +264,7 @@ class Decisions:
         scope: Scope | None = None,
         method: Method | None = None,
         allow_partial: bool = False,
+        sequential: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> GateResultView:
         """May the candidate be merged?
@@ -280,6 +290,7 @@ class Decisions:
             method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
+            sequential: see ``compare_versions``.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
                 With a window or a file: of the candidate.
 
@@ -313,6 +324,7 @@ class Decisions:
             window=baseline_days,
             target=target,
             allow_partial=allow_partial,
+            sequential=sequential,
             **settings,
             origins=origins,
         )
