@@ -1,4 +1,4 @@
-"""Names of a package that are imported on first use, and old names that still work for one release."""
+"""Names of a package and methods of a class that are imported on first use, and old names that still work."""
 
 from __future__ import annotations
 
@@ -31,6 +31,26 @@ def lazy_names(
         return value
 
     return __getattr__
+
+
+class Lent:
+    """A method that is imported when it is first looked at.
+
+    Args:
+        home: the class that defines it, with its module.
+    """
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __get__(self, instance: object, owner: type) -> Any:  # noqa: ANN401 - whatever the method is
+        module, _, home = self._home.rpartition(".")
+        method = vars(getattr(import_module(module), home))[self._name]
+        setattr(self._owner, self._name, method)
+        return method.__get__(instance, owner)
 
 
 def warn_renamed(old: str, new: str) -> None:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack, overload
 
-from benchmark_recorder.decisions import Decisions, query_of
+from benchmark_recorder._lazy import Lent
+from benchmark_recorder.answering import Answering, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmark_recorder.decisions import Method, Scope
+    from benchmark_recorder.outlook import Outlook as _Questions
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.comparison_views import EachComparisonView
     from benchmark_recorder.reporting.decision_views import SelfTestView
     from benchmark_recorder.reporting.record_views import Records
     from benchmark_recorder.reporting.views import GroupedSummaries, SummaryView, VersionSummaries
+else:
+    _Questions = Answering
+
+DECISIONS = "benchmark_recorder.decisions.Decisions"
+OUTLOOK = "benchmark_recorder.outlook.Outlook"
+"""Whose questions are lent: a program that only records asks none."""
 
 
-class History(Decisions):
+class History(_Questions):
     """Answers questions about the executions in a store: useful alone, in CI and in notebooks.
 
     Args:
@@ -27,6 +35,11 @@ class History(Decisions):
         ConfigurationError: it is neither.
         StoreFormatError: the path is a folder.
     """
+
+    if not TYPE_CHECKING:
+        compare_versions, compare_all, check_claims = Lent(DECISIONS), Lent(DECISIONS), Lent(DECISIONS)
+        check_gate, plan_runs = Lent(DECISIONS), Lent(DECISIONS)
+        find_changes = Lent(OUTLOOK)
 
     @overload
     def get_historical_metrics(

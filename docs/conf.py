@@ -34,5 +34,5 @@ nitpick_ignore_regex = [
     # for replication, not for callers
     (r"py:class", r"benchmark_recorder\.queries\.UnitFilter"),
     # parts of StoreContract and of History, which show their members
-    (r"py:class", r"benchmark_recorder\.(testing\.\w+\.(Groups|Pairs|Units)Contract|decisions\.Decisions)"),
+    (r"py:class", r"benchmark_recorder\.(testing\.\w+\.(Groups|Pairs|Units)Contract|answering\.Answering)"),
 ]

@@ -18,8 +18,10 @@ from benchmark_recorder import (
     get_benchmark_history,
 )
 from benchmark_recorder.analysis import Claim
+from benchmark_recorder.decisions import Decisions
 from benchmark_recorder.errors import StoreError
 from benchmark_recorder.legacy import LegacyQuestions
+from benchmark_recorder.outlook import Outlook
 from benchmark_recorder.recorder import EARLIER_NAMES
 from benchmark_recorder.reporting.json import json_text
 from benchmark_recorder.stores.memory import MemoryStore
@@ -33,6 +35,7 @@ QUESTIONS: dict[str, tuple[Any, ...]] = {
     "check_claims": ("v1.0", "v2.0", [Claim("execution_time", at_least=10)]),
     "check_gate": ("v1.0", "v2.0"),
     "selftest": ("v1.0",),
+    "find_changes": ("v1.0",),
     "generate_report": (["v1.0", "v2.0"],),
 }
 
@@ -40,6 +43,15 @@ QUESTIONS: dict[str, tuple[Any, ...]] = {
 def answers(history: History) -> dict[str, Any]:
     """What a history says to every question."""
     return {name: comparable(getattr(history, name)(*arguments)) for name, arguments in QUESTIONS.items()}
+
+
+def test_a_history_has_the_questions_of_each_room() -> None:
+    """They are lent one by one, so that recording loads none."""
+    for room in (Decisions, Outlook):
+        for name, method in vars(room).items():
+            if not name.startswith("_"):
+                assert getattr(History, name) is method
+                assert getattr(BenchmarkRecorder, name) is method
 
 
 def comparable(answer: Any) -> Any:

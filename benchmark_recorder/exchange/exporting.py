@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FIGURES: Final = ("customSmallerIsBetter", "customBiggerIsBetter")
 """What github-action-benchmark calls its ``tool``: figures of one version."""
-FORMS: Final = ("csv", "jsonl", "json", "junit", *FIGURES)
+FORMS: Final = ("csv", "jsonl", "json", "junit", "prometheus", *FIGURES)
 """What an export can be."""
 WHOLE_FORMS: Final = ("jsonl", "json")
 """Those that hold records as they are, also invalid ones."""
@@ -64,6 +64,11 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
         columns = store.scan(query, fields)
         write(columns, file)
         return len(columns[fields[0]])
+    if form == "prometheus":
+        from benchmark_recorder.exchange.prometheus import prometheus_text
+
+        file.write(prometheus_text(store, query))
+        return sum(cell.n for cell in store.summarize(query).cells)
     if form in FIGURES:
         return _print_figures(store, file, form, query)
     numbers = count()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.analysis import METRICS
+from benchmark_recorder.reporting import outlook_sentences
 from benchmark_recorder.reporting.numbers import day, given, moment, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
@@ -314,6 +315,7 @@ def _small_improvement(f: Figures) -> str:
 _VALUES: Final = {"cost": "costs", "execution_time": "times"}
 
 SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
+    **outlook_sentences.SENTENCES,
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
     "unknown_costs": _unknown_costs,
