@@ -374,8 +374,7 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
         f"{METRICS[f['metric']].noun} better; it was compared by means of logarithms."
     ),
     "not_yet": lambda f: (
-        f"Not yet: the versions share too few tasks to compare each with itself, and then {noun_of(f['metric'])} is "
-        f"judged again and again only from {f['needed']} runs a version on; the smaller one has {f['runs']}."
+        f"Not yet: with so few common tasks, each version needs {f['needed']} runs; one has {f['runs']}."
     ),
     "too_few_for_quantile": lambda f: (
         f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
