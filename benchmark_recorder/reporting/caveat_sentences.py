@@ -373,9 +373,7 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
         else f"The values of single runs are not at hand, or too many, so nobody looked whether ranks would suit the "
         f"{METRICS[f['metric']].noun} better; it was compared by means of logarithms."
     ),
-    "not_yet": lambda f: (
-        f"Not yet: with so few common tasks, each version needs {f['needed']} runs; one has {f['runs']}."
-    ),
+    "not_yet": lambda f: f"Not yet: with few common tasks, a version needs {f['needed']} runs; one has {f['runs']}.",
     "too_few_for_quantile": lambda f: (
         f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
         "do not vary."
