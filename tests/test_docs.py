@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,7 @@ from benchmark_recorder.cli import app
 from benchmark_recorder.settings import ENVIRONMENT, Settings
 from tests.pages import PAGES, ROOT, Command, blocks, commands, prose, unprinted
 from tests.runs import record_runs
+from tests.serve.served import Served
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -90,6 +92,11 @@ def run(command: Command) -> tuple[int, str]:
     words = [word for word in words if not re.match(r"[A-Z_]+=", word)]
     where, python = Path.cwd(), (sys.executable, "-m")
     match words:
+        case ["benchmark-recorder", "serve", *options]:
+            with Served(where, where / "benchmarks" / "metrics.json", *options) as server:
+                assert server.ask("/", Cookie=server.cookie).status == 200
+                said = server.end(signal.SIGINT)
+            return server.process.returncode, said
         case ["benchmark-recorder", *arguments] if not {"|", ">", "&&"} & set(words):
             result = CliRunner().invoke(app, arguments, env=environment)
             return result.exit_code, result.output

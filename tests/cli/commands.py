@@ -27,6 +27,7 @@ COMMANDS = [
     "rename-version",
     "report",
     "selftest",
+    "serve",
     "show",
     "sync",
 ]

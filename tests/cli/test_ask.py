@@ -111,7 +111,7 @@ def test_an_html_report_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
 def test_without_jinja_an_html_report_says_what_to_install(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmark_recorder.reporting import html
 
-    html._template.cache_clear()
+    html.environment.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     result = run("report", "v1.0", "--format", "html", "--output", "r.html", "--store", store)
     assert result.exit_code == 2
