@@ -22,7 +22,7 @@ PACE: Final = 1.0
 """Seconds between two looks at least."""
 SHARE: Final = 0.1
 """Of the time that a section may be computed in: one that takes a second waits for ten."""
-_EVERYTHING: Final = Query(runs="all")
+_EVERYTHING: Final = Query()
 
 
 @dataclass(slots=True)
