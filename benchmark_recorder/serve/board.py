@@ -95,7 +95,7 @@ class Board:
 
     def _say(self, sentence: str) -> None:
         _pace(self._look, monotonic())
-        page = (Heading(("The records cannot be read",)), Paragraph((Prose(sentence),)))
+        page = (Heading(("This page is not up to date",)), Paragraph((Prose(sentence),)))
         _show(self.trouble, render_sections(page, "about-trouble"))
 
 

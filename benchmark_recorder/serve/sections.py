@@ -11,6 +11,8 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from benchmark_recorder.alerts import alert_settings, check_alerts
+from benchmark_recorder.alerts.texts import alerts_page
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.grouping import check_key
 from benchmark_recorder.queries import Query
@@ -129,6 +131,15 @@ def verdict(looked: Looked) -> Page:
         _learn_texts(looked, tasks_named(joint.comparisons.values()), None)
         pages.append(comparison_section(joint, footnotes, looked.texts))
     return *chain.from_iterable(pages), *footnotes.notes()
+
+
+def alerts(looked: Looked) -> Page:
+    """What the rules of the settings say, if there are any."""
+    settings = alert_settings()
+    if not settings.rules:
+        return ()
+    _, *said = alerts_page(check_alerts(looked.history, settings))
+    return Heading(("Alerts",)), *said
 
 
 def versions(looked: Looked) -> Page:
@@ -280,6 +291,7 @@ def hours(looked: Looked) -> str:
 
 SECTIONS: Final[Mapping[str, Callable[[Looked], str]]] = {
     "verdict": _page_of(verdict),
+    "alerts": _page_of(alerts),
     "hours": hours,
     "versions": _page_of(versions),
     "slices": _page_of(slices),
