@@ -30,12 +30,14 @@ if TYPE_CHECKING:
         SlicedComparison,
         Summary,
     )
+    from benchmark_recorder.analysis.load_results import LoadResult
     from benchmark_recorder.records import Columns
 
 Kind = Literal["text", "float", "count", "truth", "time", "json"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
-    "different blocked literal inconclusive power present cost seconds",
+    "different blocked literal inconclusive power present cost seconds "
+    "rate",
     "count": "n v1_count v2_count splits runs runs_per_task tasks",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
@@ -236,6 +238,19 @@ def selftest_frame(result: SelfTest) -> Frame:
             )
             for found in (result.within_tasks, result.by_day)
             if found is not None
+        ),
+    )
+
+
+def load_frame(result: LoadResult) -> Frame:
+    """A row for each time's figure of each step."""
+    return _frame(
+        "version rate figure value low high n method",
+        (
+            ({"figure": f"{kind}.{name}"}, found, found.interval or _NO_INTERVAL, step)
+            for step in result.steps
+            for kind in ("response", "service")
+            for name, found in step[kind].items()
         ),
     )
 

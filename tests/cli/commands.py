@@ -20,6 +20,7 @@ COMMANDS = [
     "gate",
     "import",
     "list",
+    "load",
     "plan",
     "prune",
     "record",
