@@ -144,6 +144,16 @@ def _load_by(grouped: Cells) -> tuple[bool, tuple[StoreNote, ...]]:
     return loaded == runs, (StoreNote("mixed_load", sentence, {"loaded": loaded, "runs": runs}),) if loaded else ()
 
 
+def retried(store: Store, asked: Query) -> tuple[int, float]:
+    """Runs whose ``metadata.attempt`` is above 1, and their known cost in USD."""
+    again = [
+        cell
+        for cell in store.summarize(replace(asked, by=(f"{METADATA_PREFIX}attempt",))).cells
+        if (label := cell.group[0] or "").isdecimal() and int(label) > 1
+    ]
+    return sum(cell.n for cell in again), sum(cell.cost.total for cell in again)
+
+
 VIRTUAL: Final = ("clock", "virtual")
 """What the metadata of runs in the harness's virtual time says."""
 

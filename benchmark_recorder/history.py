@@ -38,6 +38,7 @@ class History(_Questions):
     if not TYPE_CHECKING:
         compare_versions, compare_all, check_claims = Lent(DECISIONS), Lent(DECISIONS), Lent(DECISIONS)
         check_gate, plan_runs = Lent(DECISIONS), Lent(DECISIONS)
+        suggest_savings = Lent("benchmark_recorder.outlook.Outlook")
 
     @overload
     def get_historical_metrics(

@@ -3,11 +3,11 @@
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
-- ``load``: orchestrators under load.
+- ``load``: orchestrators under load; ``savings``: where money can be saved.
 - ``sync``: sync, and how a signal ends it soon.
 """
 
-from benchmark_recorder.cli import ask, data, decide, load, maintain, sync  # noqa: F401 - each adds its commands
+from benchmark_recorder.cli import ask, data, decide, load, maintain, savings, sync  # noqa: F401 - each adds its commands
 from benchmark_recorder.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -31,17 +31,18 @@ if TYPE_CHECKING:
         Summary,
     )
     from benchmark_recorder.analysis.load_results import LoadResult
+    from benchmark_recorder.analysis.savings_results import Savings
     from benchmark_recorder.records import Columns
 
 Kind = Literal["text", "float", "count", "truth", "time", "json"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
     "different blocked literal inconclusive power present cost seconds "
-    "rate",
+    "rate success_at_worst",
     "count": "n v1_count v2_count splits runs runs_per_task tasks",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope",
+    "by group decision scope replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -252,6 +253,14 @@ def load_frame(result: LoadResult) -> Frame:
             for kind in ("response", "service")
             for name, found in step[kind].items()
         ),
+    )
+
+
+def savings_frame(found: Savings) -> Frame:
+    """A row for each suggestion; the saving in USD a month."""
+    return _frame(
+        "kind replaced by tasks runs value low high success_at_worst strength",
+        ((one, one.saving, one.saving.interval or _NO_INTERVAL) for one in found.suggestions),
     )
 
 

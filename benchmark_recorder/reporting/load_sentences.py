@@ -1,4 +1,4 @@
-"""A sentence for each caveat that load tests alone have, by its code."""
+"""A sentence for each caveat that load tests and savings alone have, by its code."""
 
 from __future__ import annotations
 
@@ -59,5 +59,17 @@ LOAD_SENTENCES: Final = {
     "costs_not_capped": lambda f: (
         f"The cost of {f['unknown']:,} of {f['runs']:,} runs is unknown, so max_cost does not count it."
     ),
+    "no_runs_to_save_on": lambda _: "There are no runs that match.",
+    "no_known_costs": lambda f: (
+        f"The cost of none of {f['runs']:,} runs is known, so nothing can be said of savings; record cost=."
+    ),
+    "costs_left_out": lambda f: (
+        f"The cost of {f['unknown']:,} of {f['runs']:,} runs is unknown; they are left out, not taken as free."
+    ),
+    "nothing_to_choose": lambda _: "All runs have one model and one agent, or none: there is nothing to replace it by.",
+    "no_matched_models": lambda _: (
+        "No task was done by two models, or by two agents, at least four times each with a known cost: raw averages "
+        "would compare different tasks."
+    ),
 }
-"""Of the caveats that load tests alone have."""
+"""Of the caveats that load tests and savings alone have."""

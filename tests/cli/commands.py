@@ -26,6 +26,7 @@ COMMANDS = [
     "record",
     "rename-version",
     "report",
+    "savings",
     "selftest",
     "show",
     "sync",
@@ -39,6 +40,7 @@ READING = {
     "claims": ["claims", "v1.0", "v2.0", *CLAIMED],
     "gate": ["gate", "v1.0", "v2.0"],
     "plan": ["plan", "v1.0", "v2.0", "--effect", "20%"],
+    "savings": ["savings"],
     "selftest": ["selftest", "v1.0", "--splits", "50"],
     "doctor": ["doctor"],
 }
