@@ -21,6 +21,7 @@ else:
     _Questions = Answering
 
 DECISIONS = "benchmark_recorder.decisions.Decisions"
+OUTLOOK = "benchmark_recorder.outlook.Outlook"
 """Whose questions are lent: a program that only records asks none."""
 
 
@@ -38,7 +39,7 @@ class History(_Questions):
     if not TYPE_CHECKING:
         compare_versions, compare_all, check_claims = Lent(DECISIONS), Lent(DECISIONS), Lent(DECISIONS)
         check_gate, plan_runs = Lent(DECISIONS), Lent(DECISIONS)
-        suggest_savings = Lent("benchmark_recorder.outlook.Outlook")
+        find_changes, suggest_savings = Lent(OUTLOOK), Lent(OUTLOOK)
 
     @overload
     def get_historical_metrics(

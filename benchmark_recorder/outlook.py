@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from benchmark_recorder.answering import query_of
 from benchmark_recorder.decisions import Decisions
 from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
-    from benchmark_recorder.queries import Names, QueryArguments
+    from benchmark_recorder.queries import Filters, Names
+    from benchmark_recorder.reporting.outlook_views import ChangePointsView
     from benchmark_recorder.reporting.savings_pages import SavingsView
-
 
 DAYS = 30
 """That savings are looked for in, where a question says nothing."""
@@ -20,8 +20,36 @@ DAYS = 30
 class Outlook(Decisions):
     """Looks back and ahead over the executions in a store; ``History`` has all questions."""
 
+    def find_changes(
+        self,
+        version: Names = None,
+        metric: str = "execution_time",
+        *,
+        by: Literal["commit", "day"] = "day",
+        **query: Unpack[Filters],
+    ) -> ChangePointsView:
+        """When did a metric move, by how much, and was it the code?
+
+        Args:
+            version: a version, or several that are followed as one; all unless given.
+            metric: ``time``, ``success``, ``failures``, ``cost`` or ``routing``.
+            by: what a point of the series is made of.
+            **query: any other argument of ``queries.Query.of``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.reporting.outlook_views import ChangePointsView
+        from benchmark_recorder.series import changes_of
+
+        asked = query_of(version=version, **query)
+        label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
+        (found,) = changes_of(self._asked(), asked, label, [metric], by)
+        return ChangePointsView.from_result(found, narrowed=bool(query))
+
     def suggest_savings(
-        self, version: Names = None, *, quality_margin: float = 0.02, **query: Unpack[QueryArguments]
+        self, version: Names = None, *, quality_margin: float = 0.02, **query: Unpack[Filters]
     ) -> SavingsView:
         """Where can money be saved: a cheaper model or agent on tasks that both did, failures, retries.
 

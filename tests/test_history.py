@@ -35,6 +35,7 @@ QUESTIONS: dict[str, tuple[Any, ...]] = {
     "check_claims": ("v1.0", "v2.0", [Claim("execution_time", at_least=10)]),
     "check_gate": ("v1.0", "v2.0"),
     "selftest": ("v1.0",),
+    "find_changes": ("v1.0",),
     "generate_report": (["v1.0", "v2.0"],),
 }
 

@@ -13,8 +13,8 @@
   decides at that.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by ``guardrails``, the rule of the default policy
   and the guide's literal one. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
-- ``summary``, ``percentiles``: one version. ``trend``: week over week. ``diagnostics``: its failures and
-  wrong routes.
+- ``summary``, ``percentiles``: one version. ``trend``: week over week. ``change_points``, by ``segments`` of a series:
+  when a metric moved; ``attribution``: why. ``diagnostics``: failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``blocks``: runs that share more than their version, such as a day on one host.
 - ``load``, ``load_results``: what a load test shows. ``savings``, ``savings_results``: where money
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Final
 from benchmark_recorder._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from benchmark_recorder.analysis.change_points import ChangePoint, ChangePoints, SeriesPoint, find_changes
     from benchmark_recorder.analysis.claims import Claim, ClaimReport, ClaimResult, check_claims
     from benchmark_recorder.analysis.comparison import Comparison, TaskRow, compare
     from benchmark_recorder.analysis.diagnostics import (
@@ -69,6 +70,8 @@ __all__ = [
     "Attention",
     "Caveat",
     "Change",
+    "ChangePoint",
+    "ChangePoints",
     "Claim",
     "ClaimReport",
     "ClaimResult",
@@ -90,6 +93,7 @@ __all__ = [
     "Result",
     "RunPlan",
     "SelfTest",
+    "SeriesPoint",
     "Slice",
     "SlicedComparison",
     "Summary",
@@ -104,6 +108,7 @@ __all__ = [
     "compare_each",
     "compare_slices",
     "distributions_of",
+    "find_changes",
     "plan_runs",
     "selftest",
     "summarize_version",
@@ -117,6 +122,7 @@ _HOMES: Final = {
         ("FAILURE_FIELDS", "ROUTE_FIELDS", "Attention", "Confusion", "FailureClass", "WorstTask", "what_to_look_at"),
         "diagnostics",
     ),
+    **dict.fromkeys(("ChangePoint", "ChangePoints", "SeriesPoint", "find_changes"), "change_points"),
     **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),

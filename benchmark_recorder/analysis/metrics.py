@@ -318,6 +318,19 @@ def metric_named(name: object, argument: str = "metric") -> Metric:
     return METRICS[one_of(argument, name, METRICS)]
 
 
+def run_values(metric: Metric) -> Read[Moments]:
+    """What a metric's runs vary by: each run's outcome, or the logarithm of its time or cost; by cells."""
+    counts = metric.counts
+    if counts is None:
+        return log_cost if metric.figure == "cost" else log_time_of_successes
+
+    def outcomes(cell: Runs) -> Moments:
+        n, hits = counts(cell)
+        return Moments(n, hits / n, hits * (n - hits) / n) if n else NO_MOMENTS
+
+    return outcomes
+
+
 def check_scope(scope: object) -> None:
     """Raise ``InvalidQueryError`` unless the scope is ``"suite"`` or ``"tasks"``."""
     one_of("scope", scope, SCOPES)

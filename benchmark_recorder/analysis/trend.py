@@ -19,18 +19,17 @@ from benchmark_recorder.analysis.blocks import added, by_task, spread_between
 from benchmark_recorder.analysis.comparison import Verdict, conclude, verdict_of
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Extra, Point, benjamini_hochberg, widened
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure
-from benchmark_recorder.analysis.metrics import METRICS, log_cost
+from benchmark_recorder.analysis.metrics import METRICS, run_values
 from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, finite
 from benchmark_recorder.analysis.summary import summarize_version
-from benchmark_recorder.cells import Cells, Moments, merged
+from benchmark_recorder.cells import Cells, merged
 from benchmark_recorder.grouping import WEEK, period_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from benchmark_recorder.analysis.blocks import Between, Table
     from benchmark_recorder.analysis.evidence import Evidence
-    from benchmark_recorder.analysis.metrics import Metric, Runs
     from benchmark_recorder.cells import Cell
 
 WEEKS: Final = 8
@@ -193,7 +192,7 @@ def _changes(
     earlier = _Side("", [], {metric: [] for metric in TREND_METRICS})
     for place, start in enumerate(there):
         days = {
-            name: [by_task(day, day[0].version, _by_run(METRICS[name])) for day in daily[start]]
+            name: [by_task(day, day[0].version, run_values(METRICS[name])) for day in daily[start]]
             for name in earlier.days
         }
         later = _Side(_label(start), cells[start], days)
@@ -240,19 +239,6 @@ def _widened(evidence: Evidence, between: Between, variance: float) -> Evidence:
     """With this variance, which holds that of the runs themselves unless it is assumed, or with their own if larger."""
     extra = variance if between.assumed else variance - evidence.error**2
     return widened(evidence, Extra(extra, between.extra.freedom))
-
-
-def _by_run(metric: Metric) -> Callable[[Runs], Moments]:
-    """What days may differ by: each run's outcome, or the logarithm of its time or cost."""
-    counts = metric.counts
-    if counts is None:
-        return log_cost if metric.figure == "cost" else METRICS["execution_time"].moments or log_cost
-
-    def outcomes(cell: Runs) -> Moments:
-        n, hits = counts(cell)
-        return Moments(n, hits / n, hits * (n - hits) / n) if n else Moments()
-
-    return outcomes
 
 
 def _label(start: int) -> str:

@@ -1,13 +1,22 @@
 """The command line: ``benchmark-recorder``, or ``python -m benchmark_recorder``.
 
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
-- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest.
+- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
 - ``load``: orchestrators under load; ``savings``: where money can be saved.
 - ``sync``: sync, and how a signal ends it soon.
 """
 
-from benchmark_recorder.cli import ask, data, decide, load, maintain, savings, sync  # noqa: F401 - each adds its commands
+from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
+    ask,
+    data,
+    decide,
+    load,
+    maintain,
+    outlook,
+    savings,
+    sync,
+)
 from benchmark_recorder.cli.app import app, main
 
 __all__ = ["app", "main"]

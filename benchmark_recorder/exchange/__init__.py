@@ -1,7 +1,9 @@
 """Files of other programs, in and out; ``docs/formats.md`` describes the formats.
 
-- ``importing``: which form a file has, and its records into a store; ``exporting``: a store's records into a file.
-- ``csv_rows``, ``pytest_benchmark``: the entries of one form each. Our JSON is read by its store.
+- ``importing``: a file's records into a store; ``exporting``: a store's records into a file.
+- ``content``: pipes, compressed files and encodings; ``recognition``: which form a file has.
+- ``csv_rows``, ``arrow_rows``, ``hyperfine``, ``inspect_log``, ``langfuse``, ``promptfoo``, ``pytest_benchmark``: the
+  entries of one form each. Our JSON is read by its store. ``json_stream``: a JSON array, an element at a time.
 - ``prometheus``: figures by version and agent in Prometheus' text format.
 - ``entry``: what a file says about one execution, and the record that it becomes; the entries of JSON lines.
 """

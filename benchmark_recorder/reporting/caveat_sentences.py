@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting.load_sentences import LOAD_SENTENCES
+from benchmark_recorder.reporting import load_sentences, outlook_sentences
 from benchmark_recorder.reporting.numbers import day, given, moment, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
@@ -39,8 +39,7 @@ def _unknown_costs(f: Figures) -> str:
 
 
 def _zero_durations(f: Figures) -> str:
-    them = "it" if f["zeros"] == 1 else "them"
-    return f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave {them} out."
+    return f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave {'it' if f['zeros'] == 1 else 'them'} out."
 
 
 def _dominates(what: str) -> Callable[[Figures], str]:
@@ -318,6 +317,7 @@ def _small_improvement(f: Figures) -> str:
 _VALUES: Final = {"cost": "costs", "execution_time": "times"}
 
 SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
+    **outlook_sentences.SENTENCES,
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
     "unknown_costs": _unknown_costs,
@@ -395,6 +395,6 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "few_days": _few_days,
     "beyond_acceptable": _beyond_acceptable,
     "small_improvement": _small_improvement,
-    **LOAD_SENTENCES,
+    **load_sentences.SENTENCES,
     "low_coverage": lambda f: f"Test coverage is {f['coverage']:g}%, below {f['threshold']:g}%.",
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmark_recorder.analysis import (
+        ChangePoints,
         ClaimReport,
         Comparison,
         EachComparison,
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 Kind = Literal["text", "float", "count", "truth", "time", "json"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
-    "different blocked literal inconclusive power present cost seconds "
+    "different blocked literal inconclusive power present cost seconds before_value after_value "
     "rate success_at_worst",
-    "count": "n v1_count v2_count splits runs runs_per_task tasks",
+    "count": "n v1_count v2_count splits runs runs_per_task tasks before_points after_points before_runs after_runs",
+    "time": "time",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope replaced strength",
+    "by group decision scope at before after cause "
+    "replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -191,6 +194,15 @@ def slices_frame(sliced: SlicedComparison) -> Frame:
         "metric v1 v2 by group v1_value v2_value v1_count v2_count kind effect low high p_value q_value verdict margin "
         "method",
         ((one, one.comparison, one.comparison.interval or _NO_INTERVAL, sliced) for one in sliced.slices),
+    )
+
+
+def changes_frame(found: ChangePoints) -> Frame:
+    """A row for each change."""
+    return _frame(
+        "metric version by kind at time before after effect low high p_value before_value after_value before_points "
+        "after_points before_runs after_runs cause",
+        ((change, change.interval or _NO_INTERVAL, found) for change in found.changes),
     )
 
 

@@ -28,7 +28,7 @@ def _loop_blocked(f: Figures) -> str:
     )
 
 
-LOAD_SENTENCES: Final = {
+SENTENCES: Final = {
     "load_interrupted": lambda f: f"The load was interrupted in turn {f['turns']:,}; what ended by then is here.",
     "load_max_cost": lambda f: (
         f"The load ended in turn {f['turns']:,}, because the runs would have cost more than ${f['max_cost']:g}."

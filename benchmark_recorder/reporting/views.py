@@ -243,6 +243,7 @@ WORDS: Final = {
         "decision_sentences.decision_words",
     ),
     "RunPlan": "decision_sentences.plan_words",
+    "ChangePoint": "outlook_sentences.change_words",
 }
 """What makes the fields of a result that hold words, by the result's type; imported when it is needed."""
 

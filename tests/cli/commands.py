@@ -13,6 +13,7 @@ from benchmark_recorder.cli import app
 from tests.pages import ROOT
 
 COMMANDS = [
+    "changes",
     "claims",
     "compare",
     "doctor",
@@ -42,6 +43,7 @@ READING = {
     "plan": ["plan", "v1.0", "v2.0", "--effect", "20%"],
     "savings": ["savings"],
     "selftest": ["selftest", "v1.0", "--splits", "50"],
+    "changes": ["changes", "v1.0"],
     "doctor": ["doctor"],
 }
 RECORD = ["record", "x", "--duration", "1", "--success", "--version", "v"]

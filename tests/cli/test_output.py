@@ -71,9 +71,9 @@ def test_a_missing_store_is_reported_with_exit_4_and_not_created(command: str) -
     assert not Path("nowhere").exists()
 
 
-@pytest.mark.parametrize("command", ["compare", "claims", "gate", "show", "selftest"])
+@pytest.mark.parametrize("command", ["compare", "claims", "gate", "show", "selftest", "changes"])
 def test_an_unknown_version_is_reported_with_exit_4(command: str, store: Path) -> None:
-    versions = ["v9"] if command in {"show", "selftest"} else ["v1.0", "v9"]
+    versions = ["v9"] if command in {"show", "selftest", "changes"} else ["v1.0", "v9"]
     result = run(command, *versions, *(CLAIMED if command == "claims" else []), "--store", store)
     assert result.exit_code == 4
     assert "v9" in result.stdout
@@ -112,7 +112,9 @@ def test_what_was_meant_by_an_unknown_name_is_said(store: Path) -> None:
     assert line.endswith("there are v1.0, v2.0; 'v1.0 ' and 'v1.0' differ by blanks only")
 
 
-@pytest.mark.parametrize("command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "export"])
+@pytest.mark.parametrize(
+    "command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "changes", "export"]
+)
 def test_runs_excluded_by_a_filter_are_not_reported_as_missing(command: str, store: Path) -> None:
     result = run(*READING.get(command, [command]), "--agent", "nobody", "--store", store)
     assert result.exit_code == 4
@@ -161,7 +163,7 @@ def test_a_hostile_text_in_every_field_breaks_no_command(text: str, tmp_path: Pa
         versions = sorted({metric.version for metric in recorder.get_all_metrics()}, key=len)
     github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     commands = (["list"], ["show", versions[0]], *([c, *versions] for c in ("compare", "report", "claims", "gate")))
-    for name, *given in (*commands, ["selftest", versions[0]]):
+    for name, *given in (*commands, ["selftest", versions[0]], ["changes", versions[0]]):
         options = {"selftest": ["--splits", "20"], "claims": CLAIMED}.get(name, [])
         result = run("--store", "h.json", name, *options, "--", *given, **github)
         assert result.exit_code in {0, 1}, result.output
