@@ -38,10 +38,6 @@ def _unknown_costs(f: Figures) -> str:
     )
 
 
-def _zero_durations(f: Figures) -> str:
-    return f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave {'it' if f['zeros'] == 1 else 'them'} out."
-
-
 def _dominates(what: str) -> Callable[[Figures], str]:
     return lambda f: (
         f"One of {f['runs']:,} runs of {f['version']} makes up {size(f['share'], '%')} of the total {what}; means and "
@@ -321,7 +317,10 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
     "unknown_costs": _unknown_costs,
-    "zero_durations": _zero_durations,
+    "zero_durations": lambda f: (
+        f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave "
+        f"{'it' if f['zeros'] == 1 else 'them'} out."
+    ),
     "one_run_dominates_time": _dominates("time"),
     "one_run_dominates_cost": _dominates("cost"),
     "several_commits": _several("commit"),
