@@ -24,7 +24,8 @@ The modules of this folder, from the caller down:
   groups are kept; ``histogram``: percentiles of very many runs.
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
-  ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
+  ``pytest_plugin``: the fixture that is one, and its options; ``alerts/``: watches versions; ``serve/``: the live page;
+  ``cli/``, ``__main__``: the command line.
 - ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``log``, ``_lazy``, ``_fork``: used
   by all.
 

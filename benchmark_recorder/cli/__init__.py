@@ -4,7 +4,7 @@
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
 - ``load``: orchestrators under load; ``savings``: where money can be saved.
-- ``sync``: sync, and how a signal ends it soon.
+- ``serve``: the live page; ``sync``: sync, and how a signal ends it soon; ``watch``: alerts, and sending a report.
 """
 
 from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
@@ -15,7 +15,9 @@ from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
     maintain,
     outlook,
     savings,
+    serve,
     sync,
+    watch,
 )
 from benchmark_recorder.cli.app import app, main
 

@@ -29,8 +29,10 @@ COMMANDS = [
     "report",
     "savings",
     "selftest",
+    "serve",
     "show",
     "sync",
+    "watch",
 ]
 CLAIMED = ["--claim", "time 30% lower", "--claim", "cost within 1%"]
 READING = {
