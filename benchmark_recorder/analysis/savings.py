@@ -325,7 +325,9 @@ def _time(half: _Half, dear: str, cheap: str, tasks: Sequence[str]) -> tuple[Est
     ends, bound = change.limits(0.95), change.limits(0.90)
     interval = None if ends is None else interval_of(math.expm1(ends[0]), math.expm1(ends[1]))
     runs = sides[0].n + sides[1].n
-    return Estimate(math.expm1(change.estimate), interval, runs, change.method), math.inf if bound is None else bound[1]
+    return Estimate(
+        math.expm1(change.estimate), interval, runs, change.method
+    ), change.estimate if bound is None else bound[1]
 
 
 def _best(found: list[Suggestion]) -> list[Suggestion]:

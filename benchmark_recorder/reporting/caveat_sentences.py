@@ -258,10 +258,6 @@ def _blocks_differ(f: Figures) -> str:
     return f"{_blocks(f)} The interval allows for their standard deviation of {size(f['sd'], '%')}.{instead}"
 
 
-def _baseline_window(f: Figures) -> str:
-    return f"The baseline {f['version']} is its {runs(f['runs'])} from {moment(f['first'])} to {moment(f['last'])} UTC."
-
-
 def _runs_before_window(f: Figures) -> str:
     return (
         f"{runs(f['runs'])} of {f['version']} came before the baseline's window, with a gap longer than it; the window "
@@ -339,7 +335,9 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "several_texts": _several_texts,
     "autocorrelation": _autocorrelation,
     "another_unit": _another_unit,
-    "baseline_window": _baseline_window,
+    "baseline_window": lambda f: (
+        f"The baseline {f['version']} is its {runs(f['runs'])} from {moment(f['first'])} to {moment(f['last'])} UTC."
+    ),
     "runs_before_window": _runs_before_window,
     "block_sd_assumed": _block_sd_assumed,
     "blocks_differ": _blocks_differ,

@@ -52,6 +52,14 @@ def test_a_cheaper_model_that_is_as_good_is_suggested_with_its_saving() -> None:
     assert one.command == "benchmark-recorder gate v1 v1-small --margin failures=2% --require failures --require cost"
 
 
+def test_times_that_are_fixed_by_design_are_no_reason_against_it() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for number in range(1200):
+        model, cost = ("large", 0.01) if number % 2 else ("small", 0.004)
+        recorder.record_execution(f"t{number // 2 % 2}", 2.0, True, "v1", model=model, cost=cost + number / 1e7)
+    assert [one.strength for one in recorder.suggest_savings().suggestions] == ["evidence"]
+
+
 def test_too_few_runs_to_show_quality_are_something_to_try_with_the_runs_it_takes() -> None:
     (one,) = history(LARGE, SMALL, runs=10).suggest_savings().suggestions
     assert one.strength == "try"
