@@ -22,6 +22,7 @@ COMMANDS = [
     "import",
     "list",
     "plan",
+    "predict",
     "prune",
     "record",
     "rename-version",
@@ -41,6 +42,7 @@ READING = {
     "plan": ["plan", "v1.0", "v2.0", "--effect", "20%"],
     "selftest": ["selftest", "v1.0", "--splits", "50"],
     "changes": ["changes", "v1.0"],
+    "predict": ["predict", "v1.0"],
     "doctor": ["doctor"],
 }
 RECORD = ["record", "x", "--duration", "1", "--success", "--version", "v"]
