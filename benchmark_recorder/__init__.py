@@ -17,14 +17,15 @@ The modules of this folder, from the caller down:
   ask; ``comparing``: the runs that versions are compared by; ``series``: by day or commit;
   ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``, its id and time, and whether it is
-  stored as it is; ``validation``: checks and normalises all others, by ``schema``. ``queries``: ``Query``, which
-  executions a question is about, and which units count once in an experiment.
+  stored as it is; ``times``: other spellings of times; ``validation``: checks and normalises all others, by ``schema``.
+  ``queries``: ``Query``, which executions a question is about, and which units count once in an experiment.
 - ``cells``: the statistics that comparisons are computed from; ``matching``: which tasks get their own, and what is
   known of the others; ``tabulation``: how they come from ``columns``; ``grouping``: the keys of ``by=``, and how many
   groups are kept; ``histogram``: percentiles of very many runs.
 - ``stores/``: where records live; ``analysis/``: numbers to verdicts; ``reporting/``: verdicts to what people read.
 - ``exchange/``: files of other tools; ``harness/``: runs orchestrators; ``bound``: a recorder for one version and task;
-  ``pytest_plugin``: the fixture that is one, and its options; ``cli/``, ``__main__``: the command line.
+  ``pytest_plugin``: the fixture that is one, and its options; ``alerts/``: watches versions; ``serve/``: the live page;
+  ``cli/``, ``__main__``: the command line.
 - ``testing``: the conformance suite for stores; ``codes``: exit codes; ``errors``, ``log``, ``_lazy``, ``_fork``: used
   by all.
 

@@ -38,6 +38,7 @@ class Decisions(Answering):
         scope: Scope = ...,
         margin: float | None = ...,
         method: Method = ...,
+        sequential: bool = ...,
         **query: Unpack[ComparisonArguments],
     ) -> ComparisonView: ...
     @overload
@@ -51,6 +52,7 @@ class Decisions(Answering):
         scope: Scope = ...,
         margin: float | None = ...,
         method: Method = ...,
+        sequential: bool = ...,
         **query: Unpack[ComparisonArguments],
     ) -> SlicedComparisonView: ...
     def compare_versions(  # noqa: PLR0913
@@ -63,6 +65,7 @@ class Decisions(Answering):
         scope: Scope = "suite",
         margin: float | None = None,
         method: Method = "auto",
+        sequential: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> ComparisonView | SlicedComparisonView:
         """Is the new version better?
@@ -78,6 +81,8 @@ class Decisions(Answering):
             method: of times: ``"log"`` (means of logarithms), ``"rank"`` (within tasks; a few very long runs hardly
                 move it) or ``"auto"`` (ranks where the runs within tasks vary so that these would see more).
             margin: the largest difference that does not matter; each metric's own unless given.
+            sequential: let the verdict hold however often you ask while runs come in; not with ``by``, ranks or
+                statistics.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
@@ -94,11 +99,13 @@ class Decisions(Answering):
         if by is not None:
             if method == "rank":
                 raise InvalidQueryError('method: "rank" compares all runs together; omit either it or by')
+            if sequential:
+                raise InvalidQueryError("sequential: groups are compared at one look; omit either it or by")
             cells = self._store.summarize(by_key(asked, by))
             sliced = compare_slices(cells, v1, v2, metric, by=by, scope=scope, margin=margin)
             return SlicedComparisonView.from_result(sliced, narrowed=bool(query), scan=self._store.scan)
         cells = judged_cells(self._store, asked, *blocks)
-        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method)
+        compared = compare(cells, v1, v2, metric, scope=scope, margin=margin, method=method, sequential=sequential)
         return ComparisonView.from_result(compared, narrowed=bool(query), scan=self._store.scan)
 
     def compare_all(
@@ -108,6 +115,7 @@ class Decisions(Answering):
         *,
         scope: Scope = "suite",
         method: Method = "auto",
+        sequential: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> JointComparisonView:
         """Is the new version better in time, failures, cost and routing together?
@@ -117,6 +125,7 @@ class Decisions(Answering):
             v2: the candidate.
             scope: see ``compare_versions``.
             method: see ``compare_versions``.
+            sequential: see there.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
 
         Raises:
@@ -130,7 +139,7 @@ class Decisions(Answering):
         blocks = _blocks(query)
         asked = self._pair(v1, v2, query)
         cells = judged_cells(self._store, asked, *blocks)
-        found = compare_all(cells, v1, v2, scope=scope, method=method)
+        found = compare_all(cells, v1, v2, scope=scope, method=method, sequential=sequential)
         return JointComparisonView.from_result(found, narrowed=bool(query), scan=self._store.scan)
 
     def check_claims(  # noqa: PLR0913
@@ -184,6 +193,7 @@ class Decisions(Answering):
         scope: Scope | None = None,
         method: Method | None = None,
         allow_partial: bool = False,
+        sequential: bool = False,
         **query: Unpack[ComparisonArguments],
     ) -> GateResultView:
         """May the candidate be merged?
@@ -209,6 +219,7 @@ class Decisions(Answering):
             method: see ``compare_versions``.
             allow_partial: whether the candidate may pass although the remote store could not be reached, so that
                 records of other machines are missing.
+            sequential: see ``compare_versions``.
             **query: which executions, and ``blocks``; see ``queries.ComparisonArguments``.
                 With a window or a file: of the candidate.
 
@@ -242,6 +253,7 @@ class Decisions(Answering):
             window=baseline_days,
             target=target,
             allow_partial=allow_partial,
+            sequential=sequential,
             **settings,
             origins=origins,
         )

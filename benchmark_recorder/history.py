@@ -188,6 +188,7 @@ class History(_Questions):
         *,
         by: str | None = None,
         baseline: str | None = None,
+        sequential: bool = False,
         **query: Unpack[QueryArguments],
     ) -> str:
         """How are we doing: a report on some versions, each compared with the one before it, the newest first.
@@ -197,6 +198,7 @@ class History(_Questions):
             format: ``"text"``, ``"markdown"``, ``"html"``, ``"json"`` or ``"csv"``.
             by: also each version's groups, and the comparisons slice by slice; see ``get_historical_metrics``.
             baseline: compare each other version with this one instead.
+            sequential: see ``compare_versions``; the groups of ``by`` are compared at one look.
             **query: which executions; not ``version``.
 
         Raises:
@@ -210,4 +212,7 @@ class History(_Questions):
         check_format(format)
         names = names_of(self._asked(), versions, baseline, query_of(**query))
         asked = self._about(names, query)
-        return render(report_of(self._store, names, asked, query, self.health(), by=by, baseline=baseline), format)
+        found = report_of(
+            self._store, names, asked, query, self.health(), by=by, baseline=baseline, sequential=sequential
+        )
+        return render(found, format)

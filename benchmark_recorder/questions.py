@@ -48,6 +48,7 @@ def report_of(  # noqa: PLR0913
     *,
     by: str | None = None,
     baseline: str | None = None,
+    sequential: bool = False,
 ) -> Report:
     """A report's content.
 
@@ -59,6 +60,7 @@ def report_of(  # noqa: PLR0913
         health: of the recording.
         by: the key of the groups that it also covers, if any.
         baseline: what each other version is compared with; the one before it unless given.
+        sequential: whether the versions are compared again and again.
     """
     from benchmark_recorder.analysis import compare_all, compare_each, distributions_of, what_to_look_at
     from benchmark_recorder.comparing import compared_cells
@@ -76,9 +78,10 @@ def report_of(  # noqa: PLR0913
     # The newest comparison, which people look for, comes first.
     sides = ((v1, v2, compared_cells(store, replace(asked, versions=(v1, v2)), "auto")) for v1, v2 in reversed(pairs))
     if baseline is None:
-        found = [compare_all(own, v1, v2, method="auto") for v1, v2, own in sides]
+        found = [compare_all(own, v1, v2, method="auto", sequential=sequential) for v1, v2, own in sides]
     else:
-        found = [*compare_each({v2: own for _, v2, own in sides}, baseline, method="auto").comparisons.values()]
+        each = compare_each({v2: own for _, v2, own in sides}, baseline, method="auto", sequential=sequential)
+        found = [*each.comparisons.values()]
     joint = [JointComparisonView.from_result(one, narrowed=narrowed) for one in found]
     attention = {name: what_to_look_at(summaries[name], cells[name], routed[name], failed[name]) for name in cells}
     spread = distributions_of({name: measured[name][1] for name in cells})
@@ -88,11 +91,7 @@ def report_of(  # noqa: PLR0913
         summaries=tuple(summaries[name] for name in names),
         comparisons=tuple(joint),
         basis=Basis(store=store.name, health=health, query=dict(said)),
-        texts=task_texts(
-            store.scan,
-            [one for each in joint for one in each.comparisons.values()],
-            attention.values(),
-        ),
+        texts=task_texts(store.scan, [one for own in joint for one in own.comparisons.values()], attention.values()),
         attention=tuple(attention[name] for name in names),
         trends=tuple(trends[name] for name in names),
         distributions=tuple(spread[name] for name in names),

@@ -48,8 +48,13 @@ def requests_of(path: Path) -> list[str]:
 
 
 def main() -> None:
-    """Build and look; ends with a status other than 0 at a warning or a request."""
+    """Take the live page's picture, build and look; ends with a status other than 0 at a warning or a request."""
     from sphinx.cmd.build import main as build
+
+    sys.path.insert(0, str(ROOT))
+    from tests.screenshot import take
+
+    take()
 
     shutil.rmtree(SITE, ignore_errors=True)
     if status := build(["-W", "--keep-going", "-n", "-q", "-b", "html", str(ROOT / "docs"), str(SITE)]):

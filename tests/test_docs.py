@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,7 @@ from benchmark_recorder.cli import app
 from benchmark_recorder.settings import ENVIRONMENT, Settings
 from tests.pages import PAGES, ROOT, Command, blocks, commands, prose, unprinted
 from tests.runs import record_runs
+from tests.serve.served import Served
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -57,7 +59,8 @@ def test_a_pages_commands_work_and_print_what_is_shown(
 ) -> None:
     """In a folder whose default store holds runs of v1.0 and v2.0; ``$ echo $?`` shows the status of the one before.
 
-    A block of Python whose first line is ``# name.py`` is there as that file; so is a test for pytest-benchmark.
+    A block of Python whose first line is ``# name.py`` is there as that file, and one of TOML as ``pyproject.toml``; so
+    is a test for pytest-benchmark.
     """
     monkeypatch.chdir(tmp_path)
     for name in [*os.environ]:
@@ -65,6 +68,9 @@ def test_a_pages_commands_work_and_print_what_is_shown(
             monkeypatch.delenv(name)
     with BenchmarkRecorder(tmp_path / "benchmarks" / "metrics.json") as recorder:
         record_runs(recorder, metadata={"tier": "gold"})
+    for block in blocks(page, "toml"):
+        if block.text.startswith("# pyproject.toml\n"):
+            (tmp_path / "pyproject.toml").write_text(block.text)
     (tmp_path / "test_speed.py").write_text("def test_speed(benchmark):\n    benchmark(sum, [1, 2])\n")
     for block in blocks(page, "python"):
         if file := re.match(r"# (\w+\.py)\n", block.text):
@@ -90,6 +96,11 @@ def run(command: Command) -> tuple[int, str]:
     words = [word for word in words if not re.match(r"[A-Z_]+=", word)]
     where, python = Path.cwd(), (sys.executable, "-m")
     match words:
+        case ["benchmark-recorder", "serve", *options]:
+            with Served(where, where / "benchmarks" / "metrics.json", *options) as server:
+                assert server.ask("/", Cookie=server.cookie).status == 200
+                said = server.end(signal.SIGINT)
+            return server.process.returncode, said
         case ["benchmark-recorder", *arguments] if not {"|", ">", "&&"} & set(words):
             result = CliRunner().invoke(app, arguments, env=environment)
             return result.exit_code, result.output
@@ -215,7 +226,7 @@ def test_the_configuration_page_has_each_setting_with_its_variable_and_default()
 
 def test_the_configuration_page_names_the_arguments_that_there_are() -> None:
     arguments = inspect.signature(get_benchmark_recorder).parameters
-    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate"}
+    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate", "alerts"}
     assert arguments.keys() - {"enable_vertex_ai", "vertex_project_id"} == settings
 
 

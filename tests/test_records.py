@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from benchmark_recorder.cli.data import record as command
@@ -83,6 +84,34 @@ def test_a_time_that_is_none_is_an_error_that_says_what_to_give(value: Any) -> N
         value = value.replace(tzinfo=timezone(-timedelta(hours=2)))
     with pytest.raises(InvalidRecordError, match=r"^timestamp: expected a datetime or an ISO 8601 text"):
         timestamp_text(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-02-03t10:00:00z", "2026-02-03T10:00:00.000000+00:00"),
+        ("2026-02-03 10:00:00 UTC", "2026-02-03T10:00:00.000000+00:00"),
+        ("2026-02-03 10:00:00+00", "2026-02-03T10:00:00.000000+00:00"),
+        ("2026-02-03 10:00:00.123456789 +0200 CEST", "2026-02-03T08:00:00.123456+00:00"),
+        ("2026-02-03T10:00:00 +05:30", "2026-02-03T04:30:00.000000+00:00"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000000+00:00"),
+        ("20260203T100000Z", "2026-02-03T10:00:00.000000+00:00"),
+        (pd.Timestamp("2026-02-03 10:00", tz="Asia/Tokyo"), "2026-02-03T01:00:00.000000+00:00"),
+    ],
+)
+def test_a_time_is_read_in_every_spelling(written: str | datetime, meant: str) -> None:
+    assert timestamp_text(written) == meant
+
+
+def test_a_naive_timestamp_of_pandas_is_local_as_a_datetime_is() -> None:
+    moment = datetime(2026, 2, 3, 10)  # noqa: DTZ001 - on purpose
+    assert timestamp_text(pd.Timestamp(moment)) == timestamp_text(moment)
+
+
+@pytest.mark.parametrize("number", ["1712121530123", "1712121530", 1712121530123, pd.NaT])
+def test_a_count_of_milliseconds_is_no_time(number: Any) -> None:
+    with pytest.raises(InvalidRecordError, match="timestamp: expected a datetime or an ISO 8601 text"):
+        timestamp_text(number)
 
 
 def test_a_record_without_an_id_gets_the_same_one_whatever_the_order_of_its_fields() -> None:

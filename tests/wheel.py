@@ -74,8 +74,47 @@ from benchmark_recorder import get_benchmark_recorder
 stream = get_benchmark_recorder("metrics.json").get_historical_metrics(version="v2.0").__arrow_c_stream__()
 assert "arrow_array_stream" in repr(stream)
 """,
+    "inspect": """
+import json
+import sys
+from pathlib import Path
+from benchmark_recorder import MemoryStore
+from benchmark_recorder.exchange import import_file
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+line = {"version": "v1", "task": "a", "duration": 1.5, "success": True, "timestamp": "2026-01-02"}
+Path("packed.zst").write_bytes(zstd.compress(json.dumps(line).encode()))
+assert import_file("packed.zst", MemoryStore()).new == 1
+""",
+    "otel": """
+from opentelemetry.sdk.trace import TracerProvider
+from benchmark_recorder import MemoryStore, BenchmarkRecorder
+from benchmark_recorder.exchange import BenchmarkSpanProcessor
+provider, recorder = TracerProvider(), BenchmarkRecorder(store=MemoryStore())
+provider.add_span_processor(BenchmarkSpanProcessor(recorder, version="v1"))
+with provider.get_tracer("pydantic-ai").start_as_current_span("run"):
+    pass
+assert recorder.get_historical_metrics("v1").count == 1
+""",
+    "parquet": """
+import pyarrow as pa
+from pyarrow import parquet
+from benchmark_recorder import MemoryStore
+from benchmark_recorder.exchange import import_file
+line = {"version": "v1", "task": "a", "duration": 1.5, "success": True, "timestamp": "2026-01-02"}
+parquet.write_table(pa.Table.from_pylist([line]), "runs.parquet")
+assert import_file("runs.parquet", MemoryStore()).new == 1
+""",
 }
 """What works with each extra; no server is needed, since records wait in the local file."""
+
+IMPORT: Final = """from pathlib import Path
+    from benchmark_recorder.exchange import import_file
+    Path("x").write_bytes({first!r})
+    import_file("x", get_benchmark_recorder("metrics.json").store)"""
+"""Imports a file that begins with some bytes."""
 
 WITHOUT: Final = {
     "mongodb": 'get_benchmark_recorder("mongodb://127.0.0.1/benchmarks")',
@@ -83,6 +122,9 @@ WITHOUT: Final = {
     "report": 'get_benchmark_recorder("metrics.json").generate_report(["v1.0", "v2.0"], "html")',
     "pandas": 'get_benchmark_recorder("metrics.json").get_historical_metrics().to_pandas()',
     "arrow": 'get_benchmark_recorder("metrics.json").get_historical_metrics().__arrow_c_stream__()',
+    "inspect": IMPORT.format(first=b"\x28\xb5\x2f\xfd"),
+    "otel": "from benchmark_recorder.exchange import BenchmarkSpanProcessor",
+    "parquet": IMPORT.format(first=b"PAR1"),
 }
 """What asks for each extra; where it is missing, the error has the line that installs it."""
 

@@ -9,6 +9,7 @@
 - ``measured``: one metric of two versions by the method that fits; ``survivorship``: what failures and timeouts do to
   times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and several
   versions against one.
+- ``anytime``: evidence that may be looked at again and again.
 - ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and how often a test
   decides at that.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by ``guardrails``, the rule of the default policy

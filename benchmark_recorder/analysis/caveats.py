@@ -6,6 +6,7 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from benchmark_recorder.analysis.anytime import FEWEST
 from benchmark_recorder.analysis.evidence import OVER_TASKS, Both, Fixed, Point
 from benchmark_recorder.analysis.fieller import Fieller
 from benchmark_recorder.analysis.results import Caveat, Estimate
@@ -123,8 +124,11 @@ def _few(measured: Measured, v1: str, v2: str) -> Iterator[Caveat]:
 def _fallback(measured: Measured) -> Iterator[Caveat]:
     """Where the usual method had nothing to go by."""
     metric = measured.metric
+    if measured.too_early:
+        runs = min(measured.strata.left.n, measured.strata.right.n)
+        yield Caveat("not_yet", figures={"metric": metric.name, "runs": runs, "needed": FEWEST})
     if measured.unseen:
-        yield Caveat("not_looked_at", figures={"metric": metric.name})
+        yield Caveat("not_looked_at", figures={"metric": metric.name, "sequential": measured.sequential})
     if metric.compared == "quantiles" and isinstance(measured.change, Point):
         yield Caveat("too_few_for_quantile", figures={"metric": metric.name, "needed": metric.fewest})
     elif isinstance(measured.change, Fixed):
@@ -195,13 +199,6 @@ def untried(cells: Cells, measured: Measured) -> tuple[Caveat, ...]:
     # A task that only failed was run, though there is no time to compare.
     there = measured.strata if measured.survivorship is None else measured.survivorship.counts
     return (Caveat("tasks_not_run" if there.pairs else "no_common_task", figures=figures),)
-
-
-def unlisted_tasks(measured: Measured) -> Iterator[Caveat]:
-    """That not every matched task is listed by itself."""
-    listed = sum(pair.task_id is not None for pair in measured.strata.pairs)
-    if listed < measured.matched_tasks:
-        yield Caveat("tasks_not_listed", figures={"listed": listed, "tasks": measured.matched_tasks})
 
 
 def _disagreement(measured: Measured, alternatives: Mapping[str, Estimate]) -> Iterator[Caveat]:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from benchmark_recorder._lazy import warn_renamed
 from benchmark_recorder.analysis import means, metrics, rates
-from benchmark_recorder.analysis.caveats import comparison_caveats, unlisted_tasks
+from benchmark_recorder.analysis.caveats import comparison_caveats
 from benchmark_recorder.analysis.evidence import FALSE_DISCOVERY_RATE, Point, benjamini_hochberg, widened
 from benchmark_recorder.analysis.measured import Measured, interval_on, is_significant, measure, ratio_estimate
-from benchmark_recorder.analysis.metrics import Counts, Strata, check_margin, check_method, check_scope, metric_named
+from benchmark_recorder.analysis.metrics import (
+    Counts,
+    Pair,
+    Strata,
+    check_margin,
+    check_method,
+    check_scope,
+    metric_named,
+)
 from benchmark_recorder.analysis.planning import verdict_aim, what_would_decide
 from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result, deferred, defers, finite, ratio_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmark_recorder.analysis.evidence import Evidence
-    from benchmark_recorder.analysis.metrics import Pair
     from benchmark_recorder.analysis.planning import Needed
     from benchmark_recorder.cells import Cells, Moments, UnmatchedTasks
 
@@ -103,6 +110,7 @@ class Comparison(Result):
         needed: what would decide; ``None`` unless inconclusive, or where the variance is unknown.
         unmatched: for each version that ran tasks that the other one did not: how many, and the first hundred by id.
         warnings: caveats that the reader must know.
+        sequential: whether p-value, intervals and verdict hold however often one looks at the runs as they come in.
     """
 
     metric: str
@@ -133,6 +141,7 @@ class Comparison(Result):
     warnings: tuple[Caveat, ...]
     v1_compared: float | None = None
     v2_compared: float | None = None
+    sequential: bool = False
 
     @property
     def beside(self) -> dict[str, Estimate]:
@@ -150,6 +159,7 @@ def compare(  # noqa: PLR0913
     scope: str = "suite",
     margin: float | None = None,
     method: str = "log",
+    sequential: bool = False,
 ) -> Comparison:
     """Compare two versions.
 
@@ -162,6 +172,7 @@ def compare(  # noqa: PLR0913
         method: of times: ``"log"`` (means of logarithms), ``"rank"`` (van Elteren's test, which a few very long runs
             hardly move) or ``"auto"`` (ranks where at least 2% of the runs are far from their task's median).
         margin: a smaller change does not matter; by default 5% for time, 1% for cost, 2 points for rates.
+        sequential: whether the runs are looked at again and again.
 
     Raises:
         InvalidQueryError: an unknown metric or scope, a margin that is not a fraction, or a metric that needs what is
@@ -170,7 +181,9 @@ def compare(  # noqa: PLR0913
     spec = metric_named(metric)
     check_scope(scope)
     return conclude(
-        measure(cells, v1, v2, spec, scope, method=check_method(method, scope)), cells, check_margin(margin, spec)
+        measure(cells, v1, v2, spec, scope, method=check_method(method, scope), sequential=sequential),
+        cells,
+        check_margin(margin, spec),
     )
 
 
@@ -211,10 +224,11 @@ def conclude(measured: Measured, cells: Cells, margin: float) -> Comparison:
         unmatched=cells.unmatched,
         warnings=(
             *comparison_caveats(measured, cells, alternatives, may_be_faster=significant),
-            *unlisted_tasks(measured),
+            *_unlisted_tasks(measured),
         ),
         v1_compared=finite(measured.levels[0]),
         v2_compared=finite(measured.levels[1]),
+        sequential=measured.sequential,
     )
 
 
@@ -246,7 +260,7 @@ def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
     if measured.metric.name in logs:
         name, read = logs[measured.metric.name]
         strata = metrics.align(cells, measured.v1, measured.v2, read, metrics.NO_MOMENTS)
-        views[name] = means.geometric(strata, measured.scope)
+        views[name] = measured.looked_at(means.geometric(strata, measured.scope), strata, sums=False)
     if measured.matched_tasks and measured.metric.compared != "quantiles":
         views["pooled"] = _pooled(measured)
     n = measured.left[1] + measured.right[1]
@@ -256,10 +270,13 @@ def _alternatives(measured: Measured, cells: Cells) -> dict[str, Estimate]:
 def _pooled(measured: Measured) -> Evidence | None:
     """All runs together, whatever their task."""
     if measured.counts is not None:
-        return rates.independent(measured.counts.left, measured.counts.right)
+        counts = measured.counts
+        found = rates.independent(counts.left, counts.right)
+        return measured.looked_at(found, replace(counts, pairs=()), sums=False)
     assert measured.moments is not None
-    whole = means.sums_of_all if measured.metric.compared == "sums" else means.geometric_of_all
-    return whole(measured.moments)
+    sums = measured.metric.compared == "sums"
+    whole = (means.sums_of_all if sums else means.geometric_of_all)(measured.moments)
+    return measured.looked_at(whole, replace(measured.moments, pairs=()), sums=sums)
 
 
 # Each task on its own: where to look, not what to conclude ----------------------------------------------------------
@@ -278,6 +295,13 @@ def task_rows(measured: Measured) -> tuple[TaskRow, ...]:
         _row(measured, pair, interval, p, q)
         for pair, interval, p, q in zip(pairs, intervals, p_values, q_values, strict=True)
     )
+
+
+def _unlisted_tasks(measured: Measured) -> Iterator[Caveat]:
+    """That not every matched task is listed by itself."""
+    listed = sum(pair.task_id is not None for pair in measured.strata.pairs)
+    if listed < measured.matched_tasks:
+        yield Caveat("tasks_not_listed", figures={"listed": listed, "tasks": measured.matched_tasks})
 
 
 def _row(
@@ -331,16 +355,18 @@ def _evidence(measured: Measured, left: Counts | Moments, right: Counts | Moment
     if left.n < 2 or right.n < 2:
         return None
     if isinstance(left, Counts) and isinstance(right, Counts):
+        counts = Strata((Pair("", left, right),), left, right)
         if measured.metric.once:
             left, right = rates.collapsed(left), rates.collapsed(right)
-        return rates.independent(left, right)
+        return measured.looked_at(rates.independent(left, right), counts, sums=False)
     assert not isinstance(left, Counts)
     assert not isinstance(right, Counts)
-    alone = Strata((), left, right)
-    found = means.sums_of_all(alone) if measured.metric.compared == "sums" else means.geometric_of_all(alone)
+    alone, sums = Strata((Pair("", left, right),), left, right), measured.metric.compared == "sums"
+    found = means.sums_of_all(alone) if sums else means.geometric_of_all(alone)
     if found is None or isinstance(found, Point):
         return None
-    return widened(found, measured.between.extra) if measured.between else found
+    found = widened(found, measured.between.extra) if measured.between else found
+    return measured.looked_at(found, alone, sums=sums)
 
 
 def _effect(measured: Measured, left: Counts | Moments, right: Counts | Moments) -> float | None:

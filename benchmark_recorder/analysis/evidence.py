@@ -98,12 +98,14 @@ class Score:
         limits_at: the interval that belongs to a normal quantile above zero; it widens with the quantile.
         method: how it was found.
         null: one-sided p-values (above zero, below zero) of no difference by a test of its own; ``None`` to invert.
+        pairs: of pairs of single runs, those that hit in the baseline alone and in the candidate alone.
     """
 
     estimate: float
     limits_at: Callable[[float], Limits]
     method: str
     null: tuple[float, float] | None = None
+    pairs: tuple[int, int] | None = None
 
     @property
     def p_value(self) -> float:

@@ -156,6 +156,7 @@ class GateResult(Result):
         sentence: the result in words; empty until ``reporting.views`` words it.
         difference: why the two policies differ; ``None`` where they agree, and until it is worded.
         warnings: caveats that the reader must know.
+        sequential: whether the result holds however often the gate is asked as runs come in.
     """
 
     schema_version: int
@@ -174,6 +175,7 @@ class GateResult(Result):
     sentence: str = field(default="", compare=False, kw_only=True)
     difference: str | None = field(default=None, compare=False, kw_only=True)
     warnings: tuple[Caveat, ...]
+    sequential: bool = field(default=False, kw_only=True)
 
 
 def check_gate(  # noqa: PLR0913
@@ -191,6 +193,7 @@ def check_gate(  # noqa: PLR0913
     window: float | None = None,
     target: float | None = None,
     allow_partial: bool = False,
+    sequential: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> GateResult:
     """Decide on a candidate by the cells of both versions; see ``History.check_gate``.
@@ -209,6 +212,7 @@ def check_gate(  # noqa: PLR0913
         window: days before the candidate's first run, where the baseline's runs were taken from these alone.
         target: in percent.
         allow_partial: see there.
+        sequential: see ``compare``.
         origins: where the settings came from, for the result.
 
     Raises:
@@ -224,7 +228,10 @@ def check_gate(  # noqa: PLR0913
     limits = check_margins(margins)
     required = check_required(require, limits)
     check_method(method, scope)
-    measured = {name: _measured(cells, baseline, candidate, METRICS[name], scope, method) for name in limits}
+    measured = {
+        name: _measured(cells, baseline, candidate, METRICS[name], scope, method, sequential=sequential)
+        for name in limits
+    }
     checks = _checks(cells, measured, limits, required)
     literal = tuple(literal_check(measured[name]) for name in GUARDRAILS)
     target = TARGET if literal_counts and target is None else target
@@ -256,6 +263,7 @@ def check_gate(  # noqa: PLR0913
         literal=literal,
         alerts=alerted,
         warnings=(*gone, *_warnings(measured, cells, window)),
+        sequential=sequential,
     )
 
 
@@ -263,10 +271,10 @@ def check_gate(  # noqa: PLR0913
 
 
 def _measured(  # noqa: PLR0913, PLR0917
-    cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str, method: str
+    cells: Cells, baseline: str, candidate: str, metric: Metric, scope: str, method: str, *, sequential: bool
 ) -> Measured:
     """A guardrail's metric; for a quantile that the runs are too few for, the mean."""
-    found = measure(cells, baseline, candidate, metric, scope, method=method)
+    found = measure(cells, baseline, candidate, metric, scope, method=method, sequential=sequential)
     if metric.compared == "quantiles" and isinstance(found.change, Point):
         return measure(cells, baseline, candidate, metric_named(f"{metric.figure}.mean"), scope)
     return found
@@ -325,6 +333,7 @@ def _change(cells: Cells, measured: Measured) -> Evidence | None:
     above = metrics.paid if metric.figure == "cost" else metrics.timed
     counts = metrics.align(cells, measured.v1, measured.v2, above, metrics.NO_COUNTS)
     risen = rate_difference(counts, measured.scope, once=False)
+    risen = measured.looked_at(risen, counts, sums=False)
     return None if risen is None else Fixed(math.inf, risen.above(0.0), "runs above zero")
 
 

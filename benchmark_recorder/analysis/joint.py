@@ -80,28 +80,38 @@ def compare_all(  # noqa: PLR0913
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
     method: str = "log",
+    sequential: bool = False,
 ) -> JointComparison:
     """Compare two versions on time, failures, cost and routing; ``margins`` replace the usual ones, by metric.
 
     Raises:
         InvalidQueryError: an unknown scope or method, or a margin that is not a fraction.
     """
-    return compare_each({v2: cells}, v1, scope=scope, margins=margins, method=method).comparisons[v2]
+    each = compare_each({v2: cells}, v1, scope=scope, margins=margins, method=method, sequential=sequential)
+    return each.comparisons[v2]
 
 
-def compare_each(
+def compare_each(  # noqa: PLR0913
     cells: Mapping[str, Cells],
     baseline: str,
     *,
     scope: str = "suite",
     margins: Mapping[str, float] | None = None,
     method: str = "log",
+    sequential: bool = False,
 ) -> EachComparison:
     """Compare several candidates with one baseline, by the cells of each and of the baseline; see ``compare_all``."""
     given = margins or {}
     found = {
         (candidate, metric): compare(
-            own, baseline, candidate, metric, scope=scope, margin=given.get(metric), method=method
+            own,
+            baseline,
+            candidate,
+            metric,
+            scope=scope,
+            margin=given.get(metric),
+            method=method,
+            sequential=sequential,
         )
         for candidate, own in cells.items()
         for metric in JOINT_METRICS

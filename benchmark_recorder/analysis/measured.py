@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from benchmark_recorder.analysis import means, metrics, rates
+from benchmark_recorder.analysis.anytime import FEWEST, at_any_look
 from benchmark_recorder.analysis.blocks import by_blocks
 from benchmark_recorder.analysis.evidence import Extra, Student, widened
 from benchmark_recorder.analysis.metrics import COMMON
@@ -56,6 +57,7 @@ class Measured:
         survivorship: the failures beside a time, which is that of successful runs; ``None`` for other metrics.
         between: what blocks add to the variance of the change, if anything.
         order: both versions' runs in their order; ``None`` where they are not at hand.
+        sequential: whether the evidence may be looked at again and again.
     """
 
     metric: Metric
@@ -75,6 +77,7 @@ class Measured:
     survivorship: Survivorship | None = None
     order: RunOrder | None = None
     between: Between | None = None
+    sequential: bool = False
 
     @property
     def improvement(self) -> float:
@@ -114,6 +117,12 @@ class Measured:
         return self.order is not None and bool(self.order.twice)
 
     @property
+    def too_early(self) -> bool:
+        """Whether there are too few runs to look at them again and again."""
+        there = self.strata
+        return self.sequential and not there.matched and min(there.left.n, there.right.n) < FEWEST
+
+    @property
     def undecidable(self) -> bool:
         """Whether no verdict can be given at all, whatever the interval."""
         return self.unpaired or self.recorded_twice
@@ -122,6 +131,10 @@ class Measured:
     def dependence(self) -> Dependence | None:
         """How runs depend on those before them, where that widens the interval."""
         return self.order.dependence if self.order and self.metric.of_successes else None
+
+    def looked_at(self, evidence: Evidence | None, strata: Strata[Any], *, sums: bool) -> Evidence | None:
+        """Some evidence from runs of the two versions, as it holds at this look."""
+        return at_any_look(evidence, strata, sums=sums) if self.sequential else evidence
 
     def effect(self, change: float) -> float:
         """A change on the evidence's scale as an effect: positive where the candidate is better."""
@@ -154,14 +167,36 @@ def interval_on(
 
 
 def measure(  # noqa: PLR0913
-    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, *, method: str = "log"
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, *, method: str = "log", sequential: bool = False
 ) -> Measured:
     """The plain values, and the evidence by the method that fits; for times, that of the runs that succeeded.
 
     Raises:
-        InvalidQueryError: the metric or the method needs the values of single runs, and they are not at hand; or a
-            quantile is asked about other tasks.
+        InvalidQueryError: the metric or the method needs the values of single runs, and they are not at hand, or the
+            runs are to be looked at again and again; or a quantile is asked about other tasks.
     """
+    if not sequential:
+        return _at_one_look(cells, v1, v2, metric, scope, method)
+    if metric.counts is None and metric.moments is None:
+        raise InvalidQueryError(
+            f"sequential: {metric.name} needs the values of single runs; omit it, or ask for time, success, failures, "
+            "cost or routing"
+        )
+    if method == "rank":
+        raise InvalidQueryError('method: "rank" holds at one look only; omit either it or sequential')
+    found = replace(_at_one_look(cells, v1, v2, metric, scope, "log"), sequential=True)
+    sums = metric.compared == "sums"
+    return replace(
+        found,
+        change=found.looked_at(found.change, found.strata, sums=sums),
+        ratio=found.looked_at(found.ratio, found.strata, sums=sums),
+        unseen=method == "auto" and metric.compared == "geometric means",
+    )
+
+
+def _at_one_look(  # noqa: PLR0913, PLR0917
+    cells: Cells, v1: str, v2: str, metric: Metric, scope: str, method: str
+) -> Measured:
     wholes = total(cells.of(v1)), total(cells.of(v2))
     order = run_order(cells, v1, v2)
     if metric.counts is not None:

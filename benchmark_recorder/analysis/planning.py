@@ -126,6 +126,7 @@ def _runs_cannot_decide(measured: Measured) -> bool:
     change = measured.change
     return (
         measured.undecidable
+        or measured.sequential
         or measured.between is not None
         or (change is not None and is_significant(change.p_value, measured.interval(0.95)) and measured.withheld)
     )
@@ -209,8 +210,10 @@ def _price(measured: Measured, runs: int) -> tuple[float | None, float | None]:
 def detectable(measured: Measured, limit: float, guardrails: int = len(GUARDRAILS)) -> float | None:
     """The smallest true worsening that a gate with these guardrails blocks four times in five with these runs.
 
-    In the unit of the limit; ``None`` where the error is unknown.
+    In the unit of the limit; ``None`` where the error is unknown, or the runs are looked at again and again.
     """
+    if measured.sequential:
+        return None
     spread = spread_of(measured)
     if spread is not None and spread.noise() is not None:
         return blocked_from(measured.metric, spread, limit, guardrails)

@@ -116,7 +116,8 @@ def paired(table: PairedTable) -> Evidence:
         return newcombe(wilson(left, n, z), wilson(right, n, z), (left / n, right / n), correlation)
 
     estimate = (table.right_only - table.left_only) / n
-    return Score(estimate, limits, "Newcombe's paired interval, McNemar's test with mid-p", mcnemar(table))
+    only = table.left_only, table.right_only
+    return Score(estimate, limits, "Newcombe's paired interval, McNemar's test with mid-p", mcnemar(table), only)
 
 
 def _phi(table: PairedTable) -> float:

@@ -3,10 +3,19 @@
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes, predict.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
-- ``sync``: sync, and how a signal ends it soon.
+- ``serve``: the live page; ``sync``: sync, and how a signal ends it soon; ``watch``: alerts, and sending a report.
 """
 
-from benchmark_recorder.cli import ask, data, decide, maintain, outlook, sync  # noqa: F401 - each adds its commands
+from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
+    ask,
+    data,
+    decide,
+    maintain,
+    outlook,
+    serve,
+    sync,
+    watch,
+)
 from benchmark_recorder.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -17,6 +17,7 @@ from benchmark_recorder.cli.options import (
     OptionalVersion,
     Output,
     Scope,
+    Sequential,
     check_different,
     latest,
     resolved,
@@ -24,6 +25,7 @@ from benchmark_recorder.cli.options import (
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.codes import Code
 from benchmark_recorder.history import History
+from benchmark_recorder.reporting.escaping import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -114,6 +116,7 @@ def compare(  # noqa: PLR0913 - options
     by: By = None,
     scope: Scope = "suite",
     method: Method = "auto",
+    sequential: Sequential = False,
     margin: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Changes below it do not matter: 0.05 is 5%, or 5 points; needs --metric."),
@@ -127,30 +130,28 @@ def compare(  # noqa: PLR0913 - options
     if not v2:
         raise typer.BadParameter("name two versions, or none for the latest two", param_hint="V2")
     if len(v2) > 1:
-        if (metric, by, margin) != (None, None, None):
+        if (metric, by, margin, sequential) != (None, None, None, False):
             raise typer.BadParameter(
-                "several candidates are compared on all metrics: leave out --metric, --by and --margin"
+                "several candidates are compared on all metrics, at one look: leave out --metric, --by, --margin and "
+                "--sequential"
             )
         return _compare_each(history, v1, v2, {"scope": scope, "method": method, **query})
     (candidate,) = v2
     check_different(v1, candidate)
+    asked: dict[str, Any] = {"scope": scope, "method": method, "sequential": sequential, **query}
     if by is not None:
-        sliced = history.compare_versions(
-            v1, candidate, metric or "execution_time", by=by, scope=scope, method=method, margin=margin, **query
-        )
+        sliced = history.compare_versions(v1, candidate, metric or "execution_time", by=by, margin=margin, **asked)
         code = Code.FINE if sliced.slices else Code.NO_DATA
         found = bool(sliced.slices or sliced.only_v1 or sliced.only_v2)
         return Answer({"comparison": sliced}, sliced, [v1, candidate], found, code)
     answer: Comparison | JointComparison
     if metric is not None:
-        answer = comparison = history.compare_versions(
-            v1, candidate, metric, scope=scope, method=method, margin=margin, **query
-        )
+        answer = comparison = history.compare_versions(v1, candidate, metric, margin=margin, **asked)
         compared: Collection[Comparison] = [comparison]
     elif margin is not None:
         raise typer.BadParameter("each metric has its own: name one with --metric", param_hint="--margin")
     else:
-        answer = joint = history.compare_all(v1, candidate, scope=scope, method=method, **query)
+        answer = joint = history.compare_all(v1, candidate, **asked)
         compared = joint.comparisons.values()
     return Answer({"comparison": answer}, answer, [v1, candidate], knows_versions(answer), _code(compared))
 
@@ -185,6 +186,13 @@ def report(  # noqa: PLR0913 - options
     ] = None,
     output: Output = "-",
     by: By = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL", help="Send it: mailto:ADDRESS, slack:VARIABLE, webhook:VARIABLE. May be repeated."
+        ),
+    ] = None,
+    sequential: Sequential = False,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
     allow_partial: AllowPartial = False,
     as_json: AsJSON = False,
@@ -196,10 +204,21 @@ def report(  # noqa: PLR0913 - options
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     form = "json" if as_json else form_of(format, output, FORMS, "text")
-    write_text(history.generate_report(versions, form, by=by, baseline=baseline, **query), output, history.store)
+    asked = {"by": by, "baseline": baseline, "sequential": sequential, **query}
+    text = history.generate_report(versions, form, **asked)
+    if send is None or output != "-":
+        write_text(text, output, history.store)
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
+    if send is not None:
+        from benchmark_recorder.cli.watch import send_to
+
+        plain = text if form in {"text", "markdown"} else history.generate_report(versions, **asked)
+        html = text if form == "html" else None
+        send_to(send, "report", f"Benchmark report: {', '.join(visible(v, 60) for v in versions[-3:])}", plain, html)
     if gate:
-        result = history.check_gate(versions[-2], versions[-1], allow_partial=allow_partial, **query)
+        result = history.check_gate(
+            versions[-2], versions[-1], allow_partial=allow_partial, sequential=sequential, **query
+        )
         complain(result.sentence)
         raise typer.Exit(result.exit_code)

@@ -1,5 +1,6 @@
 """``record``, ``import`` and ``export``: records into the store, and out of it."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -97,24 +98,48 @@ def export(
             complain(note.sentence)
 
 
+def _columns(pairs: Collection[str]) -> dict[str, str]:
+    wrong = next((pair for pair in pairs if not all(pair.partition("="))), None)
+    if wrong is not None:
+        raise typer.BadParameter(f"expected THEIRS=OURS, got {terminal(wrong)}", param_hint="--map")
+    return {theirs: ours for theirs, _, ours in (pair.partition("=") for pair in pairs)}
+
+
 @app.command("import", epilog="Example: benchmark-recorder import runs.jsonl")
 @resolved
-def import_(
+def import_(  # noqa: PLR0913 - options
     recorder: BenchmarkRecorder,
     path: Annotated[
         str,
         typer.Argument(
             metavar="FILE",
-            help="JSON lines, CSV, our JSON or pytest-benchmark's JSON, recognised by content.",
+            help="JSON lines, a JSON array, CSV, Parquet, Arrow, our JSON, or a file of pytest-benchmark, hyperfine, "
+            "promptfoo, Langfuse or Inspect; recognised by content, also if it is packed. - is standard input.",
         ),
     ],
     *,
     version: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="For records without a version; for pytest-benchmark, instead of the commit."
+            metavar="NAME", help="For records without a version; for other tools' files, instead of the commit."
         ),
     ] = None,
+    map: Annotated[  # noqa: A002
+        list[str] | None,
+        typer.Option(metavar="THEIRS=OURS", help="The file's name for a field: latency=duration. May be repeated."),
+    ] = None,
+    unit: Annotated[
+        Literal["s", "ms", "us", "ns"], typer.Option(metavar="UNIT", help="Of durations: s, ms, us or ns.")
+    ] = "s",
+    scorer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose score says what succeeded (Inspect, Langfuse).")
+    ] = None,
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="Tells equal records without ids of several files apart: shard-1.")
+    ] = "",
+    as_new: Annotated[
+        bool, typer.Option("--as-new", help="Add records without ids although equal ones are there.")
+    ] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Import records from a file; records that the store already has are not added again.
@@ -126,7 +151,18 @@ def import_(
         complain("not imported: recording is switched off (BENCHMARK_RECORDER_DISABLED)")
         return
     with progress(None, "were imported") as report:
-        done = import_file(path, recorder.store, version=version, keep_text=settings.store_task_text, report=report)
+        done = import_file(
+            path,
+            recorder.store,
+            version=version,
+            columns=_columns(map or ()),
+            unit=unit,
+            scorer=scorer,
+            source=source,
+            as_new=as_new,
+            keep_text=settings.store_task_text,
+            report=report,
+        )
     for note in done.notes:
         complain(note)
     if as_json:

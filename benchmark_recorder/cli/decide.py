@@ -15,6 +15,7 @@ from benchmark_recorder.cli.options import (
     Method,
     Output,
     Scope,
+    Sequential,
     Version,
     check_different,
     resolved,
@@ -127,8 +128,8 @@ def _annotate(result: "GateResult") -> None:
 @resolved
 def gate(  # noqa: PLR0913 - options
     history: History,
-    v1: Baseline,
-    v2: Candidate,
+    v1: Annotated[str, typer.Argument(metavar="V1", hidden=True)],
+    v2: Annotated[str, typer.Argument(metavar="V2", hidden=True)],
     query: dict[str, Any],
     *,
     policy: Annotated[
@@ -153,6 +154,7 @@ def gate(  # noqa: PLR0913 - options
     baseline_file: Annotated[str | None, typer.Option(metavar="PATH", help="Baseline: V1 in this JSON file.")] = None,
     scope: Scope | None = None,
     method: Method | None = None,
+    sequential: Sequential = False,
     allow_partial: AllowPartial = False,
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json", "junit"] | None,
@@ -165,7 +167,7 @@ def gate(  # noqa: PLR0913 - options
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Fail (exit 1) if the candidate is worse, beyond the margin."""
+    """Fail (exit 1) if the candidate V2 is worse than the baseline V1, beyond the margin."""
     from benchmark_recorder.reporting.ci import gate_comment, gated_name
 
     if baseline_days is None and baseline_file is None:
@@ -183,6 +185,7 @@ def gate(  # noqa: PLR0913 - options
         baseline_file=baseline_file,
         scope=scope,
         method=method,
+        sequential=sequential,
         allow_partial=allow_partial,
         **query,
     )

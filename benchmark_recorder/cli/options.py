@@ -37,6 +37,8 @@ Method = Annotated[
     typer.Option(metavar="METHOD", help="Of times: log, rank, or auto, which chooses by how runs vary."),
 ]
 
+Sequential = Annotated[bool, typer.Option("--sequential", help="Hold however often you look as runs come in.")]
+
 Scope = Annotated[
     Literal["suite", "tasks"], typer.Option(metavar="SCOPE", help="suite: these tasks; tasks: others like them too.")
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import InvalidRecordError, preview
-from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS
+from benchmark_recorder.fields import ARGUMENT_NAMES, FIELDS, of_kind
 from benchmark_recorder.records import keyed_record_id, task_id_of, timestamp_text
 from benchmark_recorder.validation import admit, plain_json
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.records import Document
 
-SPELLINGS: Final[Mapping[str, str]] = {
+OWN_NAMES: Final[Mapping[str, str]] = {
     **{argument: name for name, argument in ARGUMENT_NAMES.items()},
     "agent": "agent_selected",
 }
@@ -34,6 +36,11 @@ _MISSING: Final[Mapping[str, str]] = {
 }
 """What to do about a field of ``REQUIRED`` that is missing."""
 
+_COUNTS: Final = of_kind("count")
+_MAY_BE_NAN: Final = frozenset(field.name for field in FIELDS if field.absent != "never") | {"cost_estimated"}
+_ROUNDING: Final = 1e-6
+"""Seconds: the difference of two readings of a clock may be less than 0 by so much."""
+
 _DEFAULTS: Final[Mapping[str, Any]] = {
     **{field.name: None for field in FIELDS if field.absent == "null"},
     "task_description": "",
@@ -48,17 +55,40 @@ class Entry(NamedTuple):
     Attributes:
         place: where in the file: ``"line 3"``.
         document: its fields; nothing is checked yet.
-        changed: whether something in it was replaced, because JSON cannot hold it.
+            notes: what was changed in it, in sentences.
     """
 
     place: str
     document: Document
-    changed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """What the caller says about a file.
+
+    Attributes:
+        version: of the records that have none.
+        spellings: names in the file, and ours.
+        per_second: units of its durations in a second.
+        scorer: whose score says whether a run succeeded.
+        modified: when the file was written.
+    """
+
+    version: str | None = None
+    spellings: Mapping[str, str] = OWN_NAMES
+    per_second: float = 1.0
+    scorer: str | None = None
+    modified: str = ""
 
 
 def wrong(place: str, problem: str) -> InvalidRecordError:
     """The error for a place in a file that does not hold a record."""
     return InvalidRecordError(f"{place}: {problem}", field=place)
+
+
+def id_of(*parts: Any) -> str:  # noqa: ANN401 - JSON
+    """The id of a run that another tool names by these parts: the same in each of its files."""
+    return hashlib.sha256(json.dumps(parts).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
 def read_object(text: str | bytes, place: str) -> Document:
@@ -94,7 +124,7 @@ def json_lines(lines: Iterable[bytes]) -> Iterator[Entry]:
             yield Entry(f"line {number}", read_object(text, f"line {number}"))
 
 
-def prepared(entry: Entry, version: str | None) -> Entry:
+def prepared(entry: Entry, asked: Asked) -> Entry:
     """The same entry under our field names, as every store can hold it, with a version if it had none.
 
     A field under our own name wins. An ``idempotency_key`` becomes the id that ``record_execution`` makes of it. A cost
@@ -106,13 +136,14 @@ def prepared(entry: Entry, version: str | None) -> Entry:
         InvalidRecordError: a field is nested too deep, or the key is wrong.
     """
     given = dict(entry.document)
-    for theirs, ours in SPELLINGS.items():
+    for theirs, ours in asked.spellings.items():
         if theirs in given and ours not in given:
             given[ours] = given.pop(theirs)
             if theirs == "cost" and given[ours] is not None and not given[ours]:
                 given.setdefault("cost_known", True)
-    if version is not None and given.get("version") is None:
-        given["version"] = version
+    if asked.version is not None and given.get("version") is None:
+        given["version"] = asked.version
+    notes = _plain_numbers(given, asked.per_second)
     try:
         plain = {
             plain_json(name): value if isinstance(value, float) else plain_json(value, MAX_FIELD_DEPTH)
@@ -120,14 +151,36 @@ def prepared(entry: Entry, version: str | None) -> Entry:
         }
     except RecursionError as error:
         raise wrong(entry.place, "a field is nested too deep") from error
-    changed = plain != given
+    if plain != given:
+        notes = (*notes, "had values that JSON cannot hold; they were replaced")
     if (key := plain.pop("idempotency_key", None)) is not None and plain.get("record_id") is None:
         try:
             task_id = plain.get("task_id") or task_id_of(str(plain.get("task_description", "")))
             plain["record_id"] = keyed_record_id(str(plain.get("version")), str(task_id), key)
         except InvalidRecordError as error:
             raise wrong(entry.place, str(error)) from error
-    return Entry(entry.place, plain, changed)
+    return entry._replace(document=plain, notes=(*entry.notes, *notes))
+
+
+def _plain_numbers(given: Document, per_second: float) -> tuple[str, ...]:
+    """Write numbers as a record has them, whatever a data frame made of them; and say what was changed."""
+    for name in _MAY_BE_NAN & given.keys():
+        if isinstance(given[name], float) and isnan(given[name]):
+            del given[name]
+    for name in _COUNTS & given.keys():
+        if isinstance(given[name], float) and given[name].is_integer():
+            given[name] = int(given[name])
+    if isinstance(given.get("success"), float) and given["success"] in {0.0, 1.0}:
+        given["success"] = bool(given["success"])
+    seconds = given.get("execution_time")
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        return ()
+    if per_second != 1:
+        given["execution_time"] = seconds = seconds / per_second
+    if -_ROUNDING <= seconds < 0:
+        given["execution_time"] = 0.0
+        return (f"execution_time was {seconds}, and is taken for 0",)
+    return ()
 
 
 def admitted(entry: Entry, *, keep_text: bool = True) -> tuple[Document, tuple[str, ...]]:
@@ -147,7 +200,7 @@ def admitted(entry: Entry, *, keep_text: bool = True) -> tuple[Document, tuple[s
         record, notes = _admitted(entry.document, keep_text=keep_text)
     except InvalidRecordError as error:
         raise InvalidRecordError(f"{entry.place}: {error}", field=error.field) from error
-    return record, (*notes, *(["had values that JSON cannot hold; they were replaced"] if entry.changed else []))
+    return record, (*notes, *entry.notes)
 
 
 def _admitted(given: Document, *, keep_text: bool) -> tuple[Document, tuple[str, ...]]:

@@ -368,9 +368,12 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "fast_failures": _fast_failures,
     "failures_rose": _failures_rose,
     "not_looked_at": lambda f: (
-        f"The values of single runs are not at hand, or too many, so nobody looked whether ranks would suit the "
+        f"Ranks hold at one look only, so the {METRICS[f['metric']].noun} was compared by means of logarithms."
+        if f["sequential"]
+        else f"The values of single runs are not at hand, or too many, so nobody looked whether ranks would suit the "
         f"{METRICS[f['metric']].noun} better; it was compared by means of logarithms."
     ),
+    "not_yet": lambda f: f"Not yet: with few common tasks, a version needs {f['needed']} runs; one has {f['runs']}.",
     "too_few_for_quantile": lambda f: (
         f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
         "do not vary."

@@ -43,8 +43,8 @@ def task_texts(
     """
     versions, made = set(), set()
     for comparison in comparisons:
-        named = {row.task_id for row in comparison.tasks if every or row.stands_out or row.turn}
-        named.update(task_id for own in comparison.unmatched for task_id in own.first[:MOST_UNMATCHED])
+        named = {row.task_id for row in comparison.tasks} if every else set[str]()
+        named |= tasks_named([comparison])
         if found := {task_id for task_id in named if is_made(task_id)}:
             versions |= {comparison.v1, comparison.v2}
             made |= found
@@ -58,6 +58,15 @@ def task_texts(
     columns = scan(query, ("task_id", "task_description"))
     pairs = set(zip(columns["task_id"].tolist(), columns["task_description"].tolist(), strict=True))
     return {task_id: text for task_id, text in pairs if text and task_id == task_id_of(text)}
+
+
+def tasks_named(comparisons: Iterable[Comparison]) -> set[str]:
+    """The ids of the tasks that a page about comparisons names."""
+    named = set()
+    for comparison in comparisons:
+        named |= {row.task_id for row in comparison.tasks if row.stands_out or row.turn}
+        named.update(task_id for own in comparison.unmatched for task_id in own.first[:MOST_UNMATCHED])
+    return named
 
 
 class TaskTexts:

@@ -6,7 +6,7 @@ from functools import cache
 from html import escape
 from itertools import count, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import missing
 from benchmark_recorder.reporting.drawing import require_matplotlib
@@ -28,7 +28,7 @@ from benchmark_recorder.reporting.svg import svg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from jinja2 import Template
+    from jinja2 import Environment
 
     from benchmark_recorder.reporting.page import Block, Line, Page, Span
 
@@ -115,17 +115,28 @@ def render_document(page: Page) -> str:
     Raises:
         MissingDependencyError: jinja2 or matplotlib is not installed.
     """
-    template = _template()
+    template = environment().get_template("report.html.jinja")
     title, *rest = page
     assert isinstance(title, Heading)
     head, *sections = _sections(rest)
-    # The template begins with its macros, which leave empty lines.
-    return template.render(title=title.line, head=head, sections=sections).lstrip()
+    return template.render(title=title.line, head=head, sections=sections)
+
+
+def render_sections(page: Page, key: str) -> str:
+    """The sections of a document that is brought up to date, without the document; figures need matplotlib.
+
+    Args:
+        page: begins with a heading of level 2.
+        key: begins the ids of the headings.
+    """
+    blocks: Any = environment().get_template("blocks.html.jinja").module
+    _, *sections = _sections(page)
+    return str(blocks.all(sections, key))
 
 
 def require_packages() -> None:
     """Raise ``MissingDependencyError`` unless jinja2 and matplotlib are installed."""
-    _template()
+    environment()
     require_matplotlib()
 
 
@@ -155,24 +166,29 @@ def _groups(blocks: Iterable[Block], numbers: Iterator[int]) -> Iterator[tuple[s
 
 
 @cache
-def _template() -> Template:
+def environment(folder: Path = _TEMPLATES) -> Environment:
+    """Our templates, and those of a folder that build on them.
+
+    Raises:
+        MissingDependencyError: jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ImportError as error:
         raise missing("HTML reports need jinja2", "report") from error
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+    made = Environment(
+        loader=FileSystemLoader([folder, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
     # line_html and svg have encoded every text; to escape it again would show the escapes.
-    environment.filters["line"] = lambda line: Markup(line_html(line))  # noqa: S704
-    environment.filters["svg"] = lambda figure, key: Markup(_drawn(figure, key))  # noqa: S704
-    environment.filters["plain"] = plain_line
-    return environment.get_template("report.html.jinja")
+    made.filters["line"] = lambda line: Markup(line_html(line))  # noqa: S704
+    made.filters["svg"] = lambda figure, key: Markup(_drawn(figure, key))  # noqa: S704
+    made.filters["plain"] = plain_line
+    return made
 
 
 def _drawn(figure: Figure, key: str) -> str:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from benchmark_recorder.analysis import Attention, Caveat, Change, Summary, Trend, Week, WorstTask
     from benchmark_recorder.reporting.numbers import Unit
-    from benchmark_recorder.reporting.report import Basis, Report
+    from benchmark_recorder.reporting.report import Health, Report
 
 
 class Pictures(NamedTuple):
@@ -112,7 +112,7 @@ def _basis_lines(report: Report) -> list[Line]:
         lines.append(("only where ", *parts))
     if "last_days" in asked and any(len(trend.weeks) > 1 for trend in report.trends):
         lines.append(("week over week looks back further than that, at whole weeks",))
-    return [*lines, *_left_out_lines(report.summaries), *_health_lines(basis), *_outage_lines(report.summaries)]
+    return [*lines, *_left_out_lines(report.summaries), *health_lines(basis.health), *_outage_lines(report.summaries)]
 
 
 def _left_out_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
@@ -122,9 +122,8 @@ def _left_out_lines(summaries: Sequence[Summary]) -> Iterator[Line]:
         yield (f"not included: {max(counts):,} with a missing field or a field of the wrong type",)
 
 
-def _health_lines(basis: Basis) -> Iterator[Line]:
+def health_lines(health: Health) -> Iterator[Line]:
     """What is missing from the figures, and what they include although the remote store does not have it."""
-    health = basis.health
     for n, what in (
         (health.waiting, "in memory, not written yet"),
         (health.lost, "lost because they could not be written"),

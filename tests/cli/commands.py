@@ -28,8 +28,10 @@ COMMANDS = [
     "rename-version",
     "report",
     "selftest",
+    "serve",
     "show",
     "sync",
+    "watch",
 ]
 CLAIMED = ["--claim", "time 30% lower", "--claim", "cost within 1%"]
 READING = {

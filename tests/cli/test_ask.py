@@ -52,6 +52,25 @@ def test_compare_shows_all_metrics_or_the_one_asked_for(store: Path) -> None:
     assert "Execution time" not in one
 
 
+def test_what_is_looked_at_again_and_again_says_so(store: Path) -> None:
+    for command in (
+        ["compare", "v1.0", "v2.0"],
+        ["report", "v1.0", "v2.0"],
+        ["compare", "v1.0", "v2.0", "--by", "host"],
+    ):
+        shown = run(*command, "--sequential", "--json", "--store", store)
+        if "--by" in command:
+            assert shown.exit_code == 2
+            assert one_line(shown).startswith("benchmark-recorder: sequential: groups are compared at one look")
+            continue
+        document = json.loads(shown.stdout)
+        (joint,) = document["comparisons"] if command[0] == "report" else [document["comparison"]]
+        assert {one["sequential"] for one in joint["comparisons"].values()} == {True}
+    several = run("compare", "v1.0", "v2.0", "v2.0", "--sequential", "--store", store)
+    assert several.exit_code == 2
+    assert "--sequential" in several.stderr
+
+
 def test_the_report_is_what_the_recorder_generates(store: Path) -> None:
     recorder = BenchmarkRecorder(store)
     for form in ("text", "markdown", "json"):
@@ -92,7 +111,7 @@ def test_an_html_report_goes_to_a_file_or_through_a_pipe(store: Path) -> None:
 def test_without_jinja_an_html_report_says_what_to_install(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmark_recorder.reporting import html
 
-    html._template.cache_clear()
+    html.environment.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     result = run("report", "v1.0", "--format", "html", "--output", "r.html", "--store", store)
     assert result.exit_code == 2

@@ -199,9 +199,33 @@ def test_a_file_that_cannot_be_imported_is_exit_4() -> None:
     Path("x").write_text("hello")
     result = run("import", "x")
     assert result.exit_code == 4
-    assert result.stderr.startswith("benchmark-recorder: x: unknown format; expected JSON lines, CSV ")
+    assert result.stderr.startswith(
+        "benchmark-recorder: x: unknown format: neither JSON nor CSV; expected JSON lines, "
+    )
     Path("x").write_text('{"schema_version": 1, "metrics": []}')
     assert run("import", "x").exit_code == 4
+
+
+def test_names_unit_and_source_of_a_file_are_options() -> None:
+    Path("x.csv").write_text("v,prompt,latency,ok,at\nv1,a,1500,1.0,2026-01-02T03:04:05Z\n")
+    maps = [f"--map={pair}" for pair in ("v=version", "prompt=task", "latency=duration", "ok=success", "at=timestamp")]
+    result = run("import", "x.csv", *maps, "--unit", "ms")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(run("export", "--format", "jsonl").stdout)["execution_time"] == 1.5
+    again = run("import", "x.csv", *maps, "--unit", "ms")
+    assert again.stderr.startswith("benchmark-recorder: 1 records without an id were there already")
+    for more in (["--source", "shard-2"], ["--as-new"]):
+        assert "1 of them new" in run("import", "x.csv", *maps, "--unit", "ms", *more).stdout
+    assert "expected THEIRS=OURS, got nothing" in run("import", "x.csv", "--map", "nothing").stderr
+    assert run("import", "x.csv", "--map", "a=b").exit_code == 2
+
+
+def test_a_file_of_another_tool_is_imported_with_its_scorer() -> None:
+    log = Path(__file__).parents[1] / "data" / "exchange" / "inspect.eval"
+    result = run("import", log, "--version", "v1", "--scorer", "match")
+    assert result.exit_code == 0, result.stderr
+    assert "8 records in" in result.stdout
+    assert "(inspect), 8 of them new" in result.stdout
 
 
 def test_changes_are_reported_and_the_import_is_done() -> None:

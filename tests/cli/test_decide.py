@@ -64,6 +64,18 @@ def test_an_inconclusive_gate_fails_only_if_asked(tmp_path: Path) -> None:
     assert run(*asked, "--on-inconclusive", "pass").exit_code == 0
 
 
+def test_a_gate_may_be_asked_again_and_again(store: Path) -> None:
+    shown = run("gate", "v1.0", "v2.0", "--sequential", "--json", "--store", store)
+    assert (shown.exit_code, json.loads(shown.stdout)["sequential"]) == (0, True)
+    undecided = ("gate", "v1.0", "v2.0", "--sequential", "--require", "failures", "--task-id", "task-03")
+    assert [
+        run(*undecided, "--on-inconclusive", reaction, "--store", store).exit_code for reaction in ("warn", "fail")
+    ] == [0, 3]
+    ranks = run("gate", "v1.0", "v2.0", "--sequential", "--method", "rank", "--store", store)
+    assert ranks.exit_code == 2
+    assert one_line(ranks).startswith("benchmark-recorder: method: ")
+
+
 def test_a_gate_is_written_in_each_format(store: Path) -> None:
     asked = ("gate", "v2.0", "v1.0", "--store", store)
     assert run(*asked, "--format", "markdown").stdout.startswith("# Gate: blocked: `v1.0` against `v2.0`\n")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import shutil
@@ -8,13 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark_recorder import BenchmarkRecorder, InvalidRecordError, MemoryStore, StoreFormatError
+from benchmark_recorder import (
+    BenchmarkRecorder,
+    InvalidQueryError,
+    InvalidRecordError,
+    MemoryStore,
+    StoreFormatError,
+)
 from benchmark_recorder.errors import BenchmarkRecorderError, RefusedRecordsError, StoreUnavailableError
 from benchmark_recorder.exchange import export_records, import_file
-from benchmark_recorder.exchange.importing import BATCH, MOST_NOTES, Form, recognise
+from benchmark_recorder.exchange.importing import BATCH, MOST_NOTES
 from benchmark_recorder.queries import Query
 from tests.runs import record_runs
 
@@ -25,6 +32,9 @@ if TYPE_CHECKING:
     from benchmark_recorder.stores.base import Store
 
 LEGACY = Path(__file__).parent.parent / "data" / "legacy-metrics.json"
+OF_TOOLS = Path(__file__).parent.parent / "data" / "exchange"
+"""Written by the tools themselves; see ``tools/make_files.py``."""
+
 LINE = {"version": "v1", "task": "a", "duration": 1.5, "success": True, "timestamp": "2026-01-02T03:04:05+00:00"}
 
 
@@ -194,25 +204,6 @@ def test_a_field_that_is_too_deep_for_a_store_is_refused(tmp_path: Path) -> None
         import_file(written(tmp_path / "x", LINE, LINE | {"of_another": deep}), MemoryStore())
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\n\n",
-        b"hello",
-        b"a,b\n1,2\n",
-        b'[{"version": "v1"}]',
-        b'{\n"settings": {}\n}',
-        b"\x00\x01\xff",
-        b"x" * 200_000,
-    ],
-)
-def test_an_unknown_form_is_an_error_that_lists_the_forms(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(content)
-    with pytest.raises(StoreFormatError, match="x: unknown format; expected JSON lines, CSV "):
-        import_file(tmp_path / "x", MemoryStore())
-
-
 def test_a_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes("version,execution_time,success,task\nv1,1,1,\xfc".encode("latin-1"))
     with pytest.raises(StoreFormatError, match="x.csv: cannot be read: it is not UTF-8 text"):
@@ -224,6 +215,108 @@ def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
         import_file(tmp_path / "x", MemoryStore())
     with pytest.raises(StoreUnavailableError, match="is not a regular file"):
         import_file(tmp_path, MemoryStore())
+
+
+def test_numbers_are_read_however_a_data_frame_writes_them(tmp_path: Path) -> None:
+    nan = float("nan")
+    odd = LINE | {
+        "success": 1.0,
+        "input_tokens": 12.0,
+        "output_tokens": nan,
+        "cost": nan,
+        "difficulty": nan,
+        "model": nan,
+    }
+    store = MemoryStore()
+    assert import_file(written(tmp_path / "x", odd), store).notes == ()
+    (document,) = held(store)
+    assert (document["success"], document["input_tokens"], document["cost_estimated"]) == (True, 12, 0.0)
+    assert {"output_tokens", "model"}.isdisjoint(document)
+    assert type(document["input_tokens"]) is int
+
+
+@pytest.mark.parametrize("laid_out", [None, 2])
+def test_an_array_of_records_is_read_like_lines(laid_out: int | None, tmp_path: Path) -> None:
+    store = MemoryStore()
+    (tmp_path / "x").write_text(json.dumps([LINE, LINE, LINE | {"duration": 2}], indent=laid_out))
+    done = import_file(tmp_path / "x", store)
+    assert (done.form, done.new) == ("json array", 3)
+    assert import_file(written(tmp_path / "y", LINE, LINE), store).new == 0
+    (tmp_path / "x").write_text(json.dumps([LINE, LINE | {"duration": "x"}], indent=laid_out))
+    with pytest.raises(InvalidRecordError, match="x, element 2: execution_time: expected"):
+        import_file(tmp_path / "x", store)
+
+
+def test_a_duration_that_is_negative_by_a_rounding_is_0_with_a_note(tmp_path: Path) -> None:
+    store = MemoryStore()
+    done = import_file(written(tmp_path / "x", LINE | {"duration": -2e-7}), store)
+    assert done.notes == ("line 1: execution_time was -2e-07, and is taken for 0",)
+    assert held(store)[0]["execution_time"] == 0
+
+
+def test_names_and_the_unit_of_a_file_can_be_given(tmp_path: Path) -> None:
+    store = MemoryStore()
+    row = {"version": "v1", "prompt": "a", "latency": 1500, "ok": True, "at": "2026-01-02T03:04:05z", "task": "kept"}
+    path = written(tmp_path / "x", row)
+    columns = {"latency": "duration", "prompt": "task", "ok": "success", "at": "timestamp"}
+    assert import_file(path, store, columns=columns, unit="ms").new == 1
+    (document,) = held(store)
+    assert (document["execution_time"], document["task_description"], document["task"]) == (1.5, "a", "kept")
+    (tmp_path / "y").write_text("version,prompt,latency,ok,at\nv1,b,250,1.0,2026-01-02T03:04:05z\n")
+    assert import_file(tmp_path / "y", store, columns=columns, unit="ms").new == 1
+    assert held(store)[1]["execution_time"] == 0.25
+    with pytest.raises(InvalidQueryError, match="columns\\['a'\\]: expected one of timestamp, .*got 'nothing'"):
+        import_file(path, store, columns={"a": "nothing"})
+    with pytest.raises(InvalidQueryError, match="unit: expected one of s, ms, us, ns, got 'h'"):
+        import_file(path, store, unit="h")
+
+
+def test_a_version_that_differs_from_the_one_that_was_given_is_said(tmp_path: Path) -> None:
+    notes = import_file(written(tmp_path / "x", LINE, LINE | {"version": None}), MemoryStore(), version="v9").notes
+    assert notes == ("records of 'v1' keep their version: --version is for those without one",)
+
+
+def test_two_versions_in_one_file_are_two_versions(tmp_path: Path) -> None:
+    store = MemoryStore()
+    assert import_file(written(tmp_path / "x", LINE, LINE | {"version": "v2"}), store).notes == ()
+    assert [document["version"] for document in held(store)] == ["v1", "v2"]
+
+
+@pytest.mark.parametrize("moment", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_clock_may_say_anything(moment: str, tmp_path: Path) -> None:
+    store = MemoryStore()
+    assert import_file(written(tmp_path / "x", LINE | {"timestamp": moment}), store).new == 1
+    assert held(store)[0]["timestamp"].startswith(moment[:19])
+
+
+def test_equal_records_without_ids_from_two_files_are_said_to_be_one_import(tmp_path: Path) -> None:
+    store = MemoryStore()
+    first, second = written(tmp_path / "1", LINE), written(tmp_path / "2", LINE, LINE | {"duration": 9})
+    assert import_file(first, store).notes == ()
+    done = import_file(second, store)
+    assert done.new == 1
+    assert done.notes[0].startswith("1 records without an id were there already, and are taken for a repeated import; ")
+    assert import_file(second, store, source="shard 2").new == 2
+    assert import_file(second, store, source="shard 2").new == 0
+    assert import_file(second, store, as_new=True).new == 2
+    assert import_file(second, store, as_new=True).new == 2
+    given = written(tmp_path / "3", LINE | {"record_id": "f" * 32})
+    assert [import_file(given, store, as_new=True, source="x").new for _ in range(2)] == [1, 0]
+
+
+def test_a_file_that_grows_while_it_is_read_is_imported_as_it_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, store = written(tmp_path / "x", LINE), MemoryStore()
+    before = store.append
+
+    def append(documents: Sequence[Document], *, fresh: bool = False) -> int:
+        with path.open("a") as file:
+            file.write("{ this line is not checked\n")
+        return before(documents, fresh=fresh)
+
+    monkeypatch.setattr(store, "append", append)
+    assert import_file(path, store).new == 1
 
 
 # What changes ---------------------------------------------------------------------------------------------------------
@@ -339,7 +432,16 @@ def whole_files() -> dict[str, bytes]:
         texts[form] = file.getvalue().encode()
     benchmarks = [{"fullname": "t", "stats": {"mean": 1.5, "data": [1.0, 2.0]}}]
     report = {"machine_info": {"node": "x"}, "datetime": "2026-01-01", "benchmarks": benchmarks}
-    return {**texts, "pytest-benchmark": json.dumps(report).encode(), "legacy": LEGACY.read_bytes()}
+    array = b"[" + b",".join(texts["jsonl"].split(b"\n")[:-1]) + b"]"
+    others = {path.name: path.read_bytes() for path in OF_TOOLS.iterdir() if path.stat().st_size < 50_000}
+    return {
+        **texts,
+        **others,
+        "array": array,
+        "array.gz": gzip.compress(array),
+        "pytest-benchmark": json.dumps(report).encode(),
+        "legacy": LEGACY.read_bytes(),
+    }
 
 
 def test_a_line_after_a_benchmark_report_is_an_error(tmp_path: Path, whole_files: dict[str, bytes]) -> None:
@@ -349,7 +451,11 @@ def test_a_line_after_a_benchmark_report_is_an_error(tmp_path: Path, whole_files
         import_file(path, MemoryStore())
 
 
-@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "pytest-benchmark", "legacy"])
+DAMAGED = ("jsonl", "json", "csv", "array", "array.gz", "pytest-benchmark", "legacy")
+
+
+@pytest.mark.parametrize("form", [*DAMAGED, "inspect.eval", "promptfoo.json", "hyperfine.json"])
+@settings(max_examples=40)
 @given(damages=_damages)
 def test_a_damaged_file_is_imported_or_refused_as_a_whole_with_its_name(
     form: str, damages: list[tuple[float, int, bytes]], whole_files: dict[str, bytes]
@@ -362,53 +468,11 @@ def test_a_damaged_file_is_imported_or_refused_as_a_whole_with_its_name(
         path = Path(folder) / "damaged"
         path.write_bytes(content)
         try:
-            new, complaint = import_file(path, store, version="v1").new, ""
+            new, complaint = import_file(path, store, version="v1", scorer="includes").new, ""
         except BenchmarkRecorderError as error:
             new, complaint = 0, str(error)
     assert len(held(store)) == new
     assert not complaint or "damaged" in complaint
-
-
-# Which form a file has -----------------------------------------------------------------------------------------------
-
-REPORT = {"machine_info": {}, "commit_info": {}, "benchmarks": [], "datetime": "2026-01-01", "version": "5.0.0"}
-STORE = {"schema_version": 1, "metrics": [{"version": "v1"}]}
-
-
-def form_of(content: bytes) -> Form | None:
-    return recognise(next(line for line in content.splitlines(keepends=True) if line.strip()), lambda: content)
-
-
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", b"\n \n"])
-def test_a_document_is_known_by_its_keys_however_it_is_laid_out(indent: int | None, mark: bytes) -> None:
-    assert form_of(mark + json.dumps(STORE, indent=indent).encode()) is Form.JSON
-    if mark != b"\n \n":
-        assert form_of(json.dumps(REPORT, indent=indent).encode()) is Form.PYTEST_BENCHMARK
-
-
-def test_a_store_whose_end_was_cut_is_recognised_by_its_beginning() -> None:
-    assert form_of(b'{"schema_version": 1, "metrics": [\n{"version": "v1"},\n{"ver') is Form.JSON
-    assert form_of(b'{\n  "metrics": [\n    {\n      "ver') is Form.JSON
-
-
-def test_a_store_is_known_without_reading_all_of_it() -> None:
-    assert recognise(b'{"schema_version": 1, "metrics": [\n', pytest.fail) is Form.JSON
-
-
-def test_lines_are_known_by_the_first_one_also_if_it_is_wrong() -> None:
-    assert form_of(b'{"version": "v1"}\n{"version": "v2"}\n') is Form.JSONL
-    assert form_of(b'{"version": v1}\n{"version": "v2"}\n') is Form.JSONL
-    assert form_of(b'{"benchmarks": 1, "metrics": "x"}\n') is Form.JSONL
-
-
-@pytest.mark.parametrize("content", [b'{\n"a": 1}', b'{"a":\n', b"[1]", b"a,b\n", b"\x00", b"{" * 10_000])
-def test_anything_else_is_nothing(content: bytes) -> None:
-    assert form_of(content) is None
-
-
-def test_a_table_is_known_by_its_names() -> None:
-    assert form_of(b"\xef\xbb\xbfversion;duration;success\n") is Form.CSV
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])

@@ -17,6 +17,8 @@ from benchmark_recorder.exchange.pytest_benchmark import MOST_ROUNDS, entries, i
 from benchmark_recorder.queries import Query
 from tests.hostile import HOSTILE
 
+NO_FAILURES = "such a file does not tell tests that failed after their benchmark: all count as successes"
+
 if TYPE_CHECKING:
     from benchmark_recorder.records import Document
 
@@ -61,7 +63,7 @@ def held(store: MemoryStore) -> list[Document]:
 def test_each_round_of_a_real_file_is_a_run(folder: Path) -> None:
     report, store = json.loads((folder / "all.json").read_text()), MemoryStore()
     done = import_file(folder / "all.json", store, version="v1")
-    assert (done.form, done.read, done.new, done.notes) == ("pytest-benchmark", 6, 6, ())
+    assert (done.form, done.read, done.new, done.notes) == ("pytest-benchmark", 6, 6, (NO_FAILURES,))
     documents = held(store)
     told = [seconds for one in report["benchmarks"] for seconds in one["stats"]["data"]]
     assert [document["execution_time"] for document in documents] == told
@@ -69,11 +71,13 @@ def test_each_round_of_a_real_file_is_a_run(folder: Path) -> None:
     assert first["task_description"] == "test_it.py::test_sums[10]"
     assert (first["success"], first["host"]) == (True, report["machine_info"]["node"])
     assert first["timestamp"][:19] == report["datetime"][:19]
+    assert first["metadata"].pop("machine").startswith(report["machine_info"]["python_implementation"])
     assert first["metadata"] == {
         "group": "sums",
         "params": {"n": 10},
         "extra_info": {"machine": "mine"},
         "pytest_benchmark": {"rounds": 3, "iterations": 2, "round": 1},
+        "imported": {"tool": "pytest-benchmark", "version": report["version"], "file": "all.json"},
     }
     assert import_file(folder / "all.json", store, version="v1").new == 0
 
@@ -134,7 +138,7 @@ def test_of_very_many_rounds_some_are_taken_evenly() -> None:
     many = report(benchmarks=[{"fullname": "t", "stats": {"data": list(range(2 * MOST_ROUNDS + 1)), "rounds": 2001}}])
     taken = [entry.document["metadata"]["pytest_benchmark"]["round"] for entry in entries(many)]
     assert taken == list(range(1, 2 * MOST_ROUNDS + 2, 3))
-    (note,) = notes(many)
+    note, _ = notes(many)
     assert "more than 1,000 rounds" in note
 
 
@@ -167,3 +171,52 @@ def test_a_hostile_name_is_imported_as_a_text(text: str, tmp_path: Path) -> None
     import_file(path, store)
     (document,) = held(store)
     assert document["task_description"][:50] == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")[:50]
+
+
+def test_a_commit_with_changes_is_a_version_of_its_own_with_a_note(tmp_path: Path) -> None:
+    dirty = report(commit_info={"id": "0123456789abcdef0123", "dirty": True})
+    first = next(entries(dirty)).document
+    assert (first["version"], first["git_commit"]) == ("0123456789ab-dirty", "0123456789abcdef0123")
+    assert first["metadata"]["git_dirty"] is True
+    assert "files differed from the commit" in notes(dirty)[0]
+
+
+def test_large_parameters_are_left_out_with_a_note(tmp_path: Path) -> None:
+    one = {"fullname": "t[a]", "param": "a", "params": {"p": "x" * 30_000}, "stats": {"mean": 1.5}}
+    path, store = tmp_path / "r.json", MemoryStore()
+    path.write_text(json.dumps(report(benchmarks=[one, {"fullname": "u", "params": {"n": 1}, "stats": {"mean": 1.5}}])))
+    assert "1 of 2 benchmarks have large parameters, which are left out" in import_file(path, store).notes
+    assert ["params" in document["metadata"] for document in held(store)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("param", "params", "task"),
+    [
+        ("prompt0", {"prompt": "a long text"}, "t[a long text]"),
+        ("fast-prompt1", {"mode": "fast", "prompt": {"b": 1, "a": [2]}}, 't[fast-{"a": [2], "b": 1}]'),
+        ("10", {"n": 10}, "t[10]"),
+        ("prompt0", {"prompt": "UNSERIALIZABLE[<object>]"}, "t[prompt0]"),
+    ],
+)
+def test_a_task_is_named_by_what_its_parameters_hold_where_the_name_is_a_position(
+    param: str, params: dict[str, Any], task: str
+) -> None:
+    one = {"fullname": f"t[{param}]", "param": param, "params": params, "stats": {"mean": 1.5}}
+    assert next(entries(report(benchmarks=[one]))).document["task_description"] == task
+
+
+def test_machines_are_told_apart_and_pooling_them_is_said(tmp_path: Path) -> None:
+    def info(version: str) -> Document:
+        python = {"python_version": version, "python_implementation": "CPython"}
+        return {"node": "box", "system": "Linux", "cpu": {"brand_raw": "Some CPU"}, **python}
+
+    path, store = tmp_path / "r.json", MemoryStore()
+    path.write_text(json.dumps(report(machine_info=info("3.11.9"))))
+    assert import_file(path, store).notes == (NO_FAILURES,)
+    assert held(store)[0]["metadata"]["machine"] == "CPython 3.11.9, Linux, Some CPU"
+    path.write_text(json.dumps(report(machine_info=info("3.12.4"))))
+    said = import_file(path, store).notes[-1]
+    assert said.startswith(
+        "'0123456789ab' has runs of 2 machines, which count together: CPython 3.11.9, Linux, Some CPU"
+    )
+    assert said.endswith("ask with --by metadata.machine to tell them apart")

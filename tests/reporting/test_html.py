@@ -176,7 +176,7 @@ def test_hostile_texts_in_every_field_are_shown_and_never_obeyed(text: str) -> N
 def test_what_is_missing_is_named_with_the_line_that_installs_it(
     recorder: BenchmarkRecorder, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    html._template.cache_clear()
+    html.environment.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=r'pip install "jinja2>=[\d.]+" "matplotlib>=[\d.]+"$'):
         recorder.generate_report(VERSIONS, "html")

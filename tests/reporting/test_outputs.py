@@ -155,6 +155,7 @@ def pages(hostile: Hostile) -> list[Page]:
     return [
         gate_page(hostile.recorder.check_gate(v1, v2)),
         gate_page(hostile.recorder.check_gate(v2, v1, policy="literal")),
+        gate_page(hostile.recorder.check_gate(v2, v1, sequential=True)),
         claims_page(hostile.recorder.check_claims(v1, v2, GUIDE_CLAIMS)),
         plan_page(hostile.recorder.plan_runs(v1, v2, effect=0.2)),
         selftest_page(hostile.recorder.selftest(v2, splits=10)),
