@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ClaimReport,
         Comparison,
         EachComparison,
+        Forecast,
         GateResult,
         JointComparison,
         RunPlan,
@@ -44,8 +45,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "time": "time",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope at before after cause "
-    "replaced strength",
+    "by group decision scope at before after cause basis replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -203,6 +203,18 @@ def changes_frame(found: ChangePoints) -> Frame:
         "metric version by kind at time before after effect low high p_value before_value after_value before_points "
         "after_points before_runs after_runs cause",
         ((change, change.interval or _NO_INTERVAL, found) for change in found.changes),
+    )
+
+
+def forecast_frame(found: Forecast) -> Frame:
+    """A row for each task and figure."""
+    return _frame(
+        "version task_id figure value low high n method basis",
+        (
+            ({"figure": name}, one[name], one[name].interval or _NO_INTERVAL, one, found)
+            for one in found.tasks
+            for name in ("time", "cost", "failure_rate")
+        ),
     )
 
 
