@@ -3,6 +3,7 @@
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
+- ``load``: orchestrators under load; ``savings``: where money can be saved.
 - ``serve``: the live page; ``sync``: sync, and how a signal ends it soon; ``watch``: alerts, and sending a report.
 """
 
@@ -10,8 +11,10 @@ from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
     ask,
     data,
     decide,
+    load,
     maintain,
     outlook,
+    savings,
     serve,
     sync,
     watch,
