@@ -1,12 +1,13 @@
 """The command line: ``benchmark-recorder``, or ``python -m benchmark_recorder``.
 
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
-- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes.
+- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes;
+  ``experiment``: check, list.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
 - ``serve``: the live page; ``sync``: sync, and how a signal ends it soon.
 """
 
-from benchmark_recorder.cli import ask, data, decide, maintain, outlook, serve, sync  # noqa: F401 - each adds commands
+from benchmark_recorder.cli import ask, data, decide, experiment, maintain, outlook, serve, sync  # noqa: F401 - each adds commands
 from benchmark_recorder.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         ClaimReport,
         Comparison,
         EachComparison,
+        ExperimentList,
+        ExperimentResult,
         GateResult,
         JointComparison,
         RunPlan,
@@ -200,6 +202,20 @@ def changes_frame(found: ChangePoints) -> Frame:
         "after_points before_runs after_runs cause",
         ((change, change.interval or _NO_INTERVAL, found) for change in found.changes),
     )
+
+
+def experiment_frame(found: ExperimentResult) -> Frame:
+    """A row for each metric."""
+    return _frame(
+        "name control treatment state metric v1_value v2_value v1_count v2_count effect low high e_value p_adjusted "
+        "verdict margin",
+        ((one, one.interval or _NO_INTERVAL, found) for one in found.metrics),
+    )
+
+
+def experiments_frame(found: ExperimentList) -> Frame:
+    """A row for each experiment and plan."""
+    return _frame("name control treatment weight runs", ((one,) for one in found.experiments))
 
 
 def claims_frame(report: ClaimReport) -> Frame:
