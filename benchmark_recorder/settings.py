@@ -49,6 +49,7 @@ class Settings:
     Attributes:
         disabled: whether recording is switched off.
         gate: what ``check_gate`` takes where a call says nothing: the names in ``_GATE``.
+        alerts: rules of ``benchmark-recorder watch``, which looks at them itself.
         origins: where each setting that is not a default came from.
     """
 
@@ -64,6 +65,7 @@ class Settings:
     version: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     gate: Mapping[str, object] = field(default_factory=dict, compare=False)
+    alerts: Mapping[str, object] = field(default_factory=dict, compare=False)
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
@@ -146,6 +148,9 @@ def _checked(name: str, value: object, origin: str) -> object:
         raise ConfigurationError(f"{origin}: unknown setting {name!r}; known are {', '.join(known)}")
     if name == "gate":
         right, expected = isinstance(value, dict) and value.keys() <= set(_GATE), f"a table of {', '.join(_GATE)}"
+    elif name == "alerts":
+        right, expected = isinstance(value, dict), "a table of rules"
+        value = value if right else "something else"  # it may be a secret
     elif name == "labels":
         right = isinstance(value, dict) and all(isinstance(t, str) and t for pair in value.items() for t in pair)
         expected = "names and texts that are not empty: region=eu,tier=gold, or a table of texts"

@@ -59,7 +59,8 @@ def test_a_pages_commands_work_and_print_what_is_shown(
 ) -> None:
     """In a folder whose default store holds runs of v1.0 and v2.0; ``$ echo $?`` shows the status of the one before.
 
-    A block of Python whose first line is ``# name.py`` is there as that file; so is a test for pytest-benchmark.
+    A block of Python whose first line is ``# name.py`` is there as that file, and one of TOML as ``pyproject.toml``; so
+    is a test for pytest-benchmark.
     """
     monkeypatch.chdir(tmp_path)
     for name in [*os.environ]:
@@ -67,6 +68,9 @@ def test_a_pages_commands_work_and_print_what_is_shown(
             monkeypatch.delenv(name)
     with BenchmarkRecorder(tmp_path / "benchmarks" / "metrics.json") as recorder:
         record_runs(recorder, metadata={"tier": "gold"})
+    for block in blocks(page, "toml"):
+        if block.text.startswith("# pyproject.toml\n"):
+            (tmp_path / "pyproject.toml").write_text(block.text)
     (tmp_path / "test_speed.py").write_text("def test_speed(benchmark):\n    benchmark(sum, [1, 2])\n")
     for block in blocks(page, "python"):
         if file := re.match(r"# (\w+\.py)\n", block.text):
@@ -222,7 +226,7 @@ def test_the_configuration_page_has_each_setting_with_its_variable_and_default()
 
 def test_the_configuration_page_names_the_arguments_that_there_are() -> None:
     arguments = inspect.signature(get_benchmark_recorder).parameters
-    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate"}
+    settings = {field.name for field in fields(Settings)} - {"origins", "disabled", "gate", "alerts"}
     assert arguments.keys() - {"enable_vertex_ai", "vertex_project_id"} == settings
 
 

@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import threading
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.reporting import FORMATS
 from examples.weekly_report import main
+from tests.alerts.servers import PASSWORD, Inbox, MailServer, secured
 from tests.hostile import HOSTILE
 from tests.runs import record_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from email.message import EmailMessage
 
 ASKED = ["v1.0", "v2.0", "--from", "benchmarks@example.com", "--to", "team@example.com", "--to", "lead@example.com"]
-PASSWORD = "correct horse battery staple"
-
-
-class Inbox:
-    """Keeps what it is sent; its lock is what a test reads it under."""
-
-    def __init__(self) -> None:
-        self.letters: list[tuple[list[str], EmailMessage]] = []
-        self.lock = threading.Lock()
-        self.logins: list[Any] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        with self.lock:
-            parsed = message_from_bytes(envelope.original_content or b"", policy=policy.default)
-            assert isinstance(parsed, EmailMessage)
-            self.letters.append((envelope.rcpt_tos, parsed))
-        return "250 OK"
-
-    def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
-        assert isinstance(given, LoginPassword)
-        self.logins.append((given.login, given.password))
-        return AuthResult(success=given.password == PASSWORD.encode(), handled=False)
-
-
-class Server(Controller):
-    """On a port of the system's choice, which its start has to be told."""
-
-    def _trigger_server(self) -> None:
-        assert isinstance(self.server, asyncio.Server)
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +38,7 @@ def inbox() -> Inbox:
 
 @pytest.fixture
 def plain_server(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    controller = Server(inbox, hostname="127.0.0.1", port=0)
+    controller = MailServer(inbox, hostname="127.0.0.1", port=0)
     yield from running(controller, monkeypatch)
 
 
@@ -85,20 +50,12 @@ def secure_server(inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    controller = Server(
-        inbox,
-        hostname="127.0.0.1",
-        port=0,
-        tls_context=context,
-        require_starttls=True,
-        auth_required=True,
-        authenticator=inbox.authenticate,
-    )
+    controller = secured(inbox, context)
     monkeypatch.setenv("SMTP_USER", "benchmarks")
     yield from running(controller, monkeypatch)
 
 
-def running(controller: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def running(controller: MailServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     controller.start()
     try:
         monkeypatch.setenv("SMTP_PORT", str(controller.port))

@@ -88,6 +88,16 @@ line = {"version": "v1", "task": "a", "duration": 1.5, "success": True, "timesta
 Path("packed.zst").write_bytes(zstd.compress(json.dumps(line).encode()))
 assert import_file("packed.zst", MemoryStore()).new == 1
 """,
+    "otel": """
+from opentelemetry.sdk.trace import TracerProvider
+from benchmark_recorder import MemoryStore, BenchmarkRecorder
+from benchmark_recorder.exchange import BenchmarkSpanProcessor
+provider, recorder = TracerProvider(), BenchmarkRecorder(store=MemoryStore())
+provider.add_span_processor(BenchmarkSpanProcessor(recorder, version="v1"))
+with provider.get_tracer("pydantic-ai").start_as_current_span("run"):
+    pass
+assert recorder.get_historical_metrics("v1").count == 1
+""",
     "parquet": """
 import pyarrow as pa
 from pyarrow import parquet
@@ -113,6 +123,7 @@ WITHOUT: Final = {
     "pandas": 'get_benchmark_recorder("metrics.json").get_historical_metrics().to_pandas()',
     "arrow": 'get_benchmark_recorder("metrics.json").get_historical_metrics().__arrow_c_stream__()',
     "inspect": IMPORT.format(first=b"\x28\xb5\x2f\xfd"),
+    "otel": "from benchmark_recorder.exchange import BenchmarkSpanProcessor",
     "parquet": IMPORT.format(first=b"PAR1"),
 }
 """What asks for each extra; where it is missing, the error has the line that installs it."""

@@ -128,26 +128,36 @@ class Reading(NamedTuple):
     Attributes:
         firing: whether the version is worse than the margin allows.
         changed: the hour after which that last changed; ``None`` where it never did.
-        since: the hour at which the latest change of the runs began, as far as can be told.
-        evidence: logarithm of the hours in which chance reaches this much evidence once, at most.
+        since: the hour at which the change of the runs began that this shows, as far as can be told.
+        strength: logarithm of the hours in which chance reached the evidence for it once, at most.
+        onset: the same hour for the evidence that is there now, for or against; ``None`` without hours.
+        evidence: its logarithm.
         transitions: how often it began or ceased to fire.
-        change: since ``since``: a difference of logarithms, or of rates.
-        low: of its 95% interval.
-        high: of the same.
-        runs: since then.
-        level: of a rate since then; 0 for ratios.
     """
 
     firing: bool
-    changed: int | None
-    since: int | None
-    evidence: float
-    transitions: int
-    change: float
+    changed: int | None = None
+    since: int | None = None
+    strength: float = 0.0
+    onset: int | None = None
+    evidence: float = 0.0
+    transitions: int = 0
+
+
+class Change(NamedTuple):
+    """How much worse some runs are than the baseline.
+
+    Attributes:
+        value: a difference of logarithms, or of rates.
+        low: of its 95% interval.
+        high: of the same.
+        runs: how many.
+    """
+
+    value: float
     low: float
     high: float
     runs: int
-    level: float
 
 
 def _bad(hits: float, n: int) -> Moments:
@@ -268,23 +278,37 @@ def read_hours(hours: Hours, baseline: Baseline, margin: float, *, alarm_hours: 
         alarm_hours: hours with runs between two false alarms, on average, at least.
         firing: whether it was firing when the hours begin.
     """
-    doubt = baseline.doubt(hours.mix)
-    at, changed, since, transitions = 0, None, None, 0
-    evidence, begin = 0.0, 0
+    doubt, found, at = baseline.doubt(hours.mix), Reading(firing), 0
     while at < len(hours.n):
         rest = hours.part(slice(at, None))
-        gains = _gains(rest, baseline, margin, doubt, worse=not firing)
-        limit = math.log(RECOVERY_HOURS if firing else alarm_hours)
-        found = _crossing(gains, limit, rest, (margin / 2, baseline) if firing else None)
-        evidence, begin, crossed = found.evidence, at + found.onset, found.at
-        if crossed is None:
+        gains = _gains(rest, baseline, margin, doubt, worse=not found.firing)
+        limit = math.log(RECOVERY_HOURS if found.firing else alarm_hours)
+        crossing = _crossing(gains, limit, rest, (margin / 2, baseline) if found.firing else None)
+        onset = int(rest.hour[crossing.onset])
+        found = found._replace(onset=onset, evidence=crossing.evidence)
+        if crossing.at is None:
             break
-        firing, transitions = not firing, transitions + 1
-        at += crossed + 1
-        changed, since = int(hours.hour[at - 1]) + 1, int(hours.hour[begin])
-    if since is None and begin < len(hours.n):
-        since = int(hours.hour[begin])
-    return _measured(hours, baseline, (firing, changed, since, evidence, transitions))
+        at += crossing.at + 1
+        found = Reading(
+            not found.firing,
+            int(hours.hour[at - 1]) + 1,
+            onset,
+            crossing.evidence,
+            transitions=found.transitions + 1,
+        )
+    return found
+
+
+def change_in(hours: Hours, baseline: Baseline) -> Change | None:
+    """How much worse the runs of some hours are than the baseline; ``None`` where there are none."""
+    runs = float(hours.n.sum())
+    if not runs:
+        return None
+    level = float(hours.n @ hours.value) / runs
+    value = level - float(hours.n @ hours.expected) / runs
+    variance = max(baseline.variance, level * (1 - level)) if baseline.is_rate else baseline.variance
+    half = float(special.ndtri(0.975)) * math.sqrt(variance * baseline.inflation / runs + baseline.error(hours.mix))
+    return Change(value, value - half, value + half, round(runs))
 
 
 class _Crossing(NamedTuple):
@@ -353,28 +377,3 @@ def _is_within(hours: Hours, start: int, end: int, limit: float, baseline: Basel
     own = slice(start, end + 1)
     mean = float(np.average(hours.value[own] - hours.expected[own], weights=hours.n[own]))
     return (mean if baseline.is_rate else math.expm1(mean)) <= limit
-
-
-def _measured(hours: Hours, baseline: Baseline, found: tuple[bool, int | None, int | None, float, int]) -> Reading:
-    firing, changed, since, evidence, transitions = found
-    own = hours if since is None else hours.part(hours.hour >= since)
-    runs = float(own.n.sum())
-    if not runs:
-        return Reading(firing, changed, since, evidence, transitions, math.nan, math.nan, math.nan, 0, math.nan)
-    level = float(own.n @ own.value) / runs
-    change = level - float(own.n @ own.expected) / runs
-    variance = max(baseline.variance, level * (1 - level)) if baseline.is_rate else baseline.variance
-    error = math.sqrt(variance * baseline.inflation / runs + baseline.error(hours.mix))
-    half = float(special.ndtri(0.975)) * error
-    return Reading(
-        firing,
-        changed,
-        since,
-        evidence,
-        transitions,
-        change,
-        change - half,
-        change + half,
-        round(runs),
-        level if baseline.is_rate else 0.0,
-    )

@@ -4,10 +4,20 @@
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes;
   ``experiment``: check, list.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
-- ``serve``: the live page; ``sync``: sync, and how a signal ends it soon.
+- ``serve``: the live page; ``sync``: sync, and how a signal ends it soon; ``watch``: alerts, and sending a report.
 """
 
-from benchmark_recorder.cli import ask, data, decide, experiment, maintain, outlook, serve, sync  # noqa: F401 - each adds commands
+from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
+    ask,
+    data,
+    decide,
+    experiment,
+    maintain,
+    outlook,
+    serve,
+    sync,
+    watch,
+)
 from benchmark_recorder.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -25,6 +25,7 @@ from benchmark_recorder.cli.options import (
 from benchmark_recorder.cli.output import Answer, form_of, knows_versions, no_data, write_text
 from benchmark_recorder.codes import Code
 from benchmark_recorder.history import History
+from benchmark_recorder.reporting.escaping import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -185,6 +186,12 @@ def report(  # noqa: PLR0913 - options
     ] = None,
     output: Output = "-",
     by: By = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL", help="Send it: mailto:ADDRESS, slack:VARIABLE, webhook:VARIABLE. May be repeated."
+        ),
+    ] = None,
     sequential: Sequential = False,
     gate: Annotated[bool, typer.Option("--gate", help="Exit like `gate` on the last two versions.")] = False,
     allow_partial: AllowPartial = False,
@@ -197,10 +204,18 @@ def report(  # noqa: PLR0913 - options
     if gate and len(versions) < 2:
         raise typer.BadParameter("a gate needs two versions", param_hint="--gate")
     form = "json" if as_json else form_of(format, output, FORMS, "text")
-    text = history.generate_report(versions, form, by=by, baseline=baseline, sequential=sequential, **query)
-    write_text(text, output, history.store)
+    asked = {"by": by, "baseline": baseline, "sequential": sequential, **query}
+    text = history.generate_report(versions, form, **asked)
+    if send is None or output != "-":
+        write_text(text, output, history.store)
     if not history.get_historical_metrics(versions, **query).count:
         no_data(history.store, versions)
+    if send is not None:
+        from benchmark_recorder.cli.watch import send_to
+
+        plain = text if form in {"text", "markdown"} else history.generate_report(versions, **asked)
+        html = text if form == "html" else None
+        send_to(send, "report", f"Benchmark report: {', '.join(visible(v, 60) for v in versions[-3:])}", plain, html)
     if gate:
         result = history.check_gate(
             versions[-2], versions[-1], allow_partial=allow_partial, sequential=sequential, **query

@@ -57,6 +57,9 @@ def doctor(  # noqa: PLR0913 - options
     condition = recorder.store.condition()
     delivery = {} if condition is None else {name: _plain(value) for name, value in asdict(condition).items()}
     problems = [inspection["problem"]]
+    for trouble in _troubles_of_alerts(store):
+        complain(f"alerts: {trouble}")
+        problems.append(trouble)
     if condition is not None:
         delivery["question"], is_down = _outcome_of_a_question(recorder.store) if connect else ("not asked", False)
         since = "" if condition.failing_since is None else f" since {condition.failing_since:%Y-%m-%d %H:%M:%S} UTC"
@@ -79,6 +82,15 @@ def doctor(  # noqa: PLR0913 - options
     _advise(inspection, store.name)
     if any(problems):
         raise typer.Exit(Code.PROBLEMS)
+
+
+def _troubles_of_alerts(store: JSONFileStore) -> list[str]:
+    """What keeps alerts from arriving, asked only where somebody watches."""
+    if not (Path(f"{store.name}.d") / "alerts.json").exists():
+        return []
+    from benchmark_recorder.alerts.state import problems_of
+
+    return problems_of(store.name)
 
 
 def _take_over(path: str) -> None:
@@ -150,6 +162,8 @@ def _settings(place: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
     settings = effective_settings(**place)
     origins = dict(settings.origins)
     values = {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name != "origins"}
+    rules = values["alerts"].get("rules", ())
+    values["alerts"] = f"{len(rules)} rules" if rules else None  # a table in which somebody may have put a secret
     shown = {name: without_secrets(value) if isinstance(value, str) else value for name, value in values.items()}
     return {name: {"value": value, "origin": origins.get(name, "default")} for name, value in shown.items()}
 

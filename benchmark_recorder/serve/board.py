@@ -22,7 +22,7 @@ PACE: Final = 1.0
 """Seconds between two looks at least."""
 SHARE: Final = 0.1
 """Of the time that a section may be computed in: one that takes a second waits for ten."""
-_EVERYTHING: Final = Query(runs="all")
+_EVERYTHING: Final = Query()
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class Board:
 
     def _say(self, sentence: str) -> None:
         _pace(self._look, monotonic())
-        page = (Heading(("The records cannot be read",)), Paragraph((Prose(sentence),)))
+        page = (Heading(("This page is not up to date",)), Paragraph((Prose(sentence),)))
         _show(self.trouble, render_sections(page, "about-trouble"))
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from benchmark_recorder.alerts import alert_settings, check_alerts
+from benchmark_recorder.alerts.texts import alerts_page
+from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.grouping import check_key
 from benchmark_recorder.queries import Query
 from benchmark_recorder.questions import versions_of
@@ -19,6 +22,7 @@ from benchmark_recorder.reporting.comparison_pages import comparison_section, sl
 from benchmark_recorder.reporting.comparison_views import tasks_named
 from benchmark_recorder.reporting.html import environment, render_sections
 from benchmark_recorder.reporting.numbers import amount, moment, money, seconds
+from benchmark_recorder.reporting.outlook_pages import changes_section
 from benchmark_recorder.reporting.page import Bullets, Footnotes, Heading, Page, Paragraph, Status, Table, Untrusted
 from benchmark_recorder.reporting.report_page import health_lines
 from benchmark_recorder.reporting.version_pages import groups_section, list_page, versions_section
@@ -122,10 +126,20 @@ def verdict(looked: Looked) -> Page:
         )
     footnotes, pages = Footnotes(), []
     for name in names[1:]:
-        joint = looked.history.compare_all(names[0], name, last_days=looked.view.last_days)
+        # A reader looks again and again, and acts when the verdict says so.
+        joint = looked.history.compare_all(names[0], name, sequential=True, last_days=looked.view.last_days)
         _learn_texts(looked, tasks_named(joint.comparisons.values()), None)
         pages.append(comparison_section(joint, footnotes, looked.texts))
     return *chain.from_iterable(pages), *footnotes.notes()
+
+
+def alerts(looked: Looked) -> Page:
+    """What the rules of the settings say, if there are any."""
+    settings = alert_settings()
+    if not settings.rules:
+        return ()
+    _, *said = alerts_page(check_alerts(looked.history, settings))
+    return Heading(("Alerts",)), *said
 
 
 def versions(looked: Looked) -> Page:
@@ -235,6 +249,17 @@ def _named(name: str | None) -> str | Untrusted:
     return "-" if name is None else Untrusted(name)
 
 
+def changes(looked: Looked) -> Page:
+    """The days since which a figure of the newest version is another one, if there are any."""
+    pages: list[Page] = []
+    for metric in ("execution_time", "failure_rate") if looked.names else ():
+        found, footnotes = looked.history.find_changes(looked.names[-1], metric), Footnotes()
+        if found.changes:
+            title = Heading((f"{METRICS[metric].noun} of ", Untrusted(looked.names[-1])), 3)
+            pages.append((title, *changes_section(found, footnotes), *footnotes.notes()))
+    return (Heading(("What changed",)), *chain.from_iterable(pages)) if pages else ()
+
+
 def delivery(looked: Looked) -> Page:
     """Where the records are, and what is missing from the figures."""
     lines = tuple(health_lines(looked.history.health()))
@@ -266,9 +291,11 @@ def hours(looked: Looked) -> str:
 
 SECTIONS: Final[Mapping[str, Callable[[Looked], str]]] = {
     "verdict": _page_of(verdict),
+    "alerts": _page_of(alerts),
     "hours": hours,
     "versions": _page_of(versions),
     "slices": _page_of(slices),
+    "changes": _page_of(changes),
     "runs": _page_of(runs),
     "delivery": _page_of(delivery),
 }

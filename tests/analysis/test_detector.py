@@ -16,6 +16,7 @@ from benchmark_recorder.analysis.detector import (
     Hour,
     Hours,
     baseline_of,
+    change_in,
     hours_of,
     read_hours,
     watched_metric,
@@ -133,7 +134,9 @@ def test_it_fires_after_the_change_and_recovers_after_its_end() -> None:
     assert first.since == 48
     assert first.changed is not None
     assert 48 < first.changed < 60
-    assert first.low < 0.4 < first.high
+    change = change_in(hours(values).part(slice(first.since, first.changed)), ratios())
+    assert change is not None
+    assert change.low < 0.4 < change.high
     # Where one look left off, the next goes on: the same, however often one looks.
     rest = hours(values)
     later = read_hours(rest.part(rest.hour >= first.changed), ratios(), 0.05, alarm_hours=ALARM, firing=True)
@@ -202,7 +205,8 @@ def test_nothing_makes_no_baseline_and_no_reading(metric: str) -> None:
     assert baseline_of([], metric) is None
     assert baseline_of(cells_of({0: {"a": [1.0]}}), metric) is None
     reading = read_hours(hours([]), ratios(), 0.05, alarm_hours=ALARM)
-    assert (reading.firing, reading.runs, reading.evidence) == (False, 0, 0.0)
+    assert reading == detector.Reading(firing=False)
+    assert change_in(hours([]), ratios()) is None
 
 
 def test_each_metric_is_watched_where_cells_are_enough() -> None:

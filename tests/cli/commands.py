@@ -30,6 +30,7 @@ COMMANDS = [
     "serve",
     "show",
     "sync",
+    "watch",
 ]
 CLAIMED = ["--claim", "time 30% lower", "--claim", "cost within 1%"]
 READING = {

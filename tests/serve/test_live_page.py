@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,7 +71,7 @@ def test_the_page_follows_the_store_through_a_kill_of_the_server_and_a_file_that
         expect(page.locator("#runs")).to_contain_text("None in the last 7 days")
         expect(page.locator("#verdict")).to_contain_text("Nothing ran")
         server.store.write_text("not ours")
-        expect(page.locator("#trouble")).to_contain_text("cannot be read")
+        expect(page.locator("#trouble")).to_contain_text("not up to date")
         server.store.unlink()
         record_elsewhere(server.store, "a task after all")
         expect(page.locator("#runs")).to_contain_text("a task after all")
@@ -95,6 +96,26 @@ def test_hostile_texts_do_nothing(browser: Browser, tmp_path: Path, name: str) -
         assert page.locator("main img, main script, main iframe, #runs a").count() == 0
         assert not said
         assert set(asked) <= {f"{server.address}/", f"{server.address}/stream", "data:,"}
+
+
+def test_rules_of_the_settings_and_changes_are_shown_where_there_are_any(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings.toml"
+    rule = 'name = "slower"\nversion = "v2.0"\nmetric = "time"\nmargin = 0.1\nbaseline = "v1.0"'
+    settings.write_text(f"[tool.benchmark_recorder]\n[[tool.benchmark_recorder.alerts.rules]]\n{rule}\nsend = []\n")
+    monkeypatch.setenv("BENCHMARK_RECORDER_CONFIG", str(settings))
+    now = datetime.now(UTC)
+    with BenchmarkRecorder(tmp_path / "metrics.json") as recorder:
+        for day in range(30):
+            for _ in range(10):
+                seconds = 1.0 if day < 20 else 2.0
+                when = now - timedelta(days=29 - day, hours=1)
+                recorder.record_execution("a task", seconds, True, "v2.0", timestamp=when)
+    with Served(tmp_path, tmp_path / "metrics.json") as server:
+        page = server.open(browser.new_page())
+        expect(page.locator("#alerts")).to_contain_text("slower")
+        expect(page.locator("#changes")).to_contain_text("100")
 
 
 def test_groups_and_versions_are_links_whose_address_says_them(browser: Browser, served: Served) -> None:

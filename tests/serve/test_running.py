@@ -89,7 +89,7 @@ def test_a_store_that_cannot_be_read_is_said_on_the_page_until_it_can(tmp_path: 
     with Served(tmp_path, path) as server:
         answer = server.ask("/", Cookie=server.cookie)
         assert answer.status == 200
-        assert "The records cannot be read" in answer.body
+        assert "This page is not up to date" in answer.body
         path.unlink()
         a_store(tmp_path)
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as stream:
