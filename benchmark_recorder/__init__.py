@@ -14,8 +14,8 @@ The modules of this folder, from the caller down:
   what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``; ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``answering``: what each needs; ``decisions``: those about two versions;
   ``outlook``: those about what changed and what is to come; ``experiments``: those about experiments; ``questions``:
-  what reports, groups and lists of versions ask; ``comparing``: the runs that versions are compared by; ``series``: by day
-  or commit; ``legacy``: former names of some questions.
+  what reports, groups and lists of versions ask; ``comparing``: the runs that versions are compared by; ``series``: by
+  day or commit; ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``, its id and time, and whether it is
   stored as it is; ``times``: other spellings of times; ``validation``: checks and normalises all others, by ``schema``.
   ``queries``: ``Query``, which executions a question is about, and which units count once in an experiment.

@@ -25,7 +25,7 @@ from tests.runs import record_runs
 def test_the_help_names_every_command_and_the_exit_codes() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert re.findall(r"^  (\w[\w-]+)  ", result.stdout, re.MULTILINE) == sorted([*COMMANDS, "vertex"])
+    assert re.findall(r"^  (\w[\w-]+)  ", result.stdout, re.MULTILINE) == sorted([*COMMANDS, "experiment", "vertex"])
     assert "Exit codes: 0 fine" in result.stdout
 
 
