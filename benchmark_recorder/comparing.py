@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmark_recorder.cells import BlockQuestion, StoreNote, collect
 from benchmark_recorder.errors import InvalidQueryError, StoreUnavailableError, preview
-from benchmark_recorder.fields import BLOCK
-from benchmark_recorder.grouping import check_key
+from benchmark_recorder.fields import BLOCK, METADATA_PREFIX
+from benchmark_recorder.grouping import LOAD_TURN, check_key
 from benchmark_recorder.queries import Query
 from benchmark_recorder.tabulation import fields_of, tabulate_by
 
@@ -51,19 +51,21 @@ def compared_cells(store: Store, asked: Query, blocks: str | None = None, block_
         return store.scan(asked if success is None else replace(asked, success=success), fields)
 
     cells = store.summarize(asked)
-    cells = replace(cells, caveats=(*cells.caveats, *name_notes(cells.versions)))
+    loaded, notes = _load_of(store, asked)
+    cells = replace(cells, caveats=(*cells.caveats, *name_notes(cells.versions), *notes))
     if not keys:
         return replace(cells, runs=runs)
 
-    if blocks == "auto" and BLOCK in store.supports:
-        keys = (BLOCK,)
+    if blocks == "auto":
+        keys = LOAD_BLOCKS if loaded else (BLOCK,) if BLOCK in store.supports else keys
 
     def ask() -> Cells:
         return store.summarize(replace(asked, versions=None, by=keys))
 
-    return replace(
-        cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), lambda: are_virtual(store, asked, cells.cells), sd)
-    )
+    def virtual() -> bool:
+        return not loaded and are_virtual(store, asked, cells.cells)  # runs of a turn queue in any time
+
+    return replace(cells, runs=runs, blocks=BlockQuestion(keys, cache(ask), virtual, sd))
 
 
 def name_notes(versions: Iterable[str]) -> Iterator[StoreNote]:
@@ -104,6 +106,52 @@ def gated_cells(
         return baseline, judged_cells(store, asked, *blocks)
     own = replace(asked, versions=(candidate,))
     return side_by_side(store, baseline, past_runs(store, baseline, own, days, path), own, *blocks)
+
+
+LOADED: Final = ("under_load", True)
+"""What the metadata of runs of a load test says; each also has a ``load``, a ``load_rate`` and a ``load_turn``."""
+
+LOAD_BLOCKS: Final = (f"{METADATA_PREFIX}load", LOAD_TURN)
+_BY_RATE: Final = (f"{METADATA_PREFIX}load_rate",)
+
+
+def with_load(store: Store, asked: Query, cells: Cells) -> Cells:
+    """The same cells, with a note where not all of the runs were under the same load."""
+    return replace(cells, caveats=(*cells.caveats, *_load_of(store, asked)[1]))
+
+
+def _load_of(store: Store, asked: Query) -> tuple[bool, tuple[StoreNote, ...]]:
+    """Whether all runs were under load, and a note where not all were under the same; without loads, one question."""
+    if not store.summarize(replace(asked, metadata=(*asked.metadata, LOADED))).cells:
+        return False, ()
+    return _load_by(store.summarize(replace(asked, by=_BY_RATE)))
+
+
+def _load_by(grouped: Cells) -> tuple[bool, tuple[StoreNote, ...]]:
+    """The same of cells by ``_BY_RATE``."""
+    rates = {version: {cell.group[0] for cell in grouped.of(version)} for version in grouped.versions}
+    runs = sum(cell.n for cell in grouped.cells)
+    loaded = sum(cell.n for cell in grouped.cells if cell.group != (None,))
+    if loaded == runs and all(own == rates[grouped.versions[0]] for own in rates.values()):
+        return bool(loaded), ()
+    sentence = (
+        f"{loaded:,} of {runs:,} runs were under load, and the others were not: times and failures differ for that "
+        "reason alone. Ask for the loads alone (--metadata under_load=true), or group by metadata.under_load."
+        if loaded < runs
+        else "The versions were not under load at the same rates, so times and failures differ for that reason alone. "
+        "Ask for a rate that all ran at (--metadata load_rate=…), or group by metadata.load_rate."
+    )
+    return loaded == runs, (StoreNote("mixed_load", sentence, {"loaded": loaded, "runs": runs}),) if loaded else ()
+
+
+def retried(store: Store, asked: Query) -> tuple[int, float]:
+    """Runs whose ``metadata.attempt`` is above 1, and their known cost in USD."""
+    again = [
+        cell
+        for cell in store.summarize(replace(asked, by=(f"{METADATA_PREFIX}attempt",))).cells
+        if (label := cell.group[0] or "").isdecimal() and int(label) > 1
+    ]
+    return sum(cell.n for cell in again), sum(cell.cost.total for cell in again)
 
 
 VIRTUAL: Final = ("clock", "virtual")
@@ -241,12 +289,14 @@ def side_by_side(  # noqa: PLR0913, PLR0917
         return replace(found, caveats=(*notes, *window_notes(past, name, other, sum(cell.n for cell in before))))
 
     cells = sides()
-    return name, cells if not keys else replace(
-        cells,
-        blocks=BlockQuestion(
-            keys, cache(lambda: sides(keys)), lambda: are_virtual(store, candidate, cells.of(other)), sd
-        ),
-    )
+    loaded, mixed = _load_by(sides(_BY_RATE))
+    cells = replace(cells, caveats=(*cells.caveats, *mixed))
+    keys = LOAD_BLOCKS if loaded and blocks == "auto" else keys
+
+    def virtual() -> bool:
+        return not loaded and are_virtual(store, candidate, cells.of(other))
+
+    return name, replace(cells, blocks=BlockQuestion(keys, cache(lambda: sides(keys)), virtual, sd)) if keys else cells
 
 
 def are_virtual(store: Store, asked: Query, cells: Iterable[Cell]) -> bool:

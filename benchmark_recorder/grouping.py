@@ -31,6 +31,9 @@ REST: Final = "(rest)"
 UNKNOWN: Final = "(none)"
 """How the group ``None`` is shown."""
 
+LOAD_TURN: Final = f"{METADATA_PREFIX}load_turn"
+"""The key of the turns of a load test."""
+
 MOST_GROUPS: Final = 1_000
 """The largest groups of a key whose values are free, such as the model; all others are the rest."""
 

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from benchmark_recorder.answering import query_of
 from benchmark_recorder.decisions import Decisions
+from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
     from benchmark_recorder.queries import Filters, Names
     from benchmark_recorder.reporting.outlook_views import ChangePointsView
+    from benchmark_recorder.reporting.savings_pages import SavingsView
+
+DAYS = 30
+"""That savings are looked for in, where a question says nothing."""
 
 
 class Outlook(Decisions):
@@ -42,3 +47,41 @@ class Outlook(Decisions):
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         (found,) = changes_of(self._asked(), asked, label, [metric], by)
         return ChangePointsView.from_result(found, narrowed=bool(query))
+
+    def suggest_savings(
+        self, version: Names = None, *, quality_margin: float = 0.02, **query: Unpack[Filters]
+    ) -> SavingsView:
+        """Where can money be saved: a cheaper model or agent on tasks that both did, failures, retries.
+
+        Args:
+            version: a version, or several; all unless given.
+            quality_margin: by how much the rate of success may fall: 0.02 is 2 points.
+            **query: which executions; of the ``last_days=30`` unless given.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong, or there are more than 5,000,000 runs.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.analysis.savings import FIELDS, savings_of
+        from benchmark_recorder.comparing import retried
+        from benchmark_recorder.questions import MOST_DURATIONS
+        from benchmark_recorder.reporting.savings_pages import SavingsView
+
+        if not isinstance(quality_margin, float) or not 0 < quality_margin < 1:
+            raise InvalidQueryError(
+                f"quality_margin: expected a share above 0 and below 1, such as 0.02, got {preview(quality_margin)}"
+            )
+        narrowed, days = bool(query), query.pop("last_days", None)
+        days = DAYS if days is None else days
+        asked = query_of(version=version, last_days=days, **query)
+        self._before_question()
+        runs = sum(cell.n for cell in self._store.summarize(asked).cells)
+        if runs > MOST_DURATIONS:
+            raise InvalidQueryError(f"last_days: {runs:,} runs are too many to match one by one; ask for fewer days")
+        found = savings_of(
+            self._store.scan(asked, FIELDS),
+            days=float(days),
+            quality_margin=float(quality_margin),
+            retried=retried(self._store, asked),
+        )
+        return SavingsView.from_result(found, narrowed=narrowed)

@@ -63,14 +63,15 @@ def report_of(  # noqa: PLR0913
         sequential: whether the versions are compared again and again.
     """
     from benchmark_recorder.analysis import compare_all, compare_each, distributions_of, what_to_look_at
-    from benchmark_recorder.comparing import compared_cells
+    from benchmark_recorder.comparing import compared_cells, with_load
     from benchmark_recorder.reporting import Basis, Report
     from benchmark_recorder.reporting.comparison_views import JointComparisonView, task_texts
     from benchmark_recorder.reporting.views import SummaryView
 
     pairs = [*pairwise(names)] if baseline is None else [(baseline, name) for name in names if name != baseline]
-    cells = {name: store.summarize(replace(asked, versions=(name,))) for name in dict.fromkeys(names)}
-    measured = {name: _summary(store, name, replace(asked, versions=(name,)), own) for name, own in cells.items()}
+    alone = {name: replace(asked, versions=(name,)) for name in dict.fromkeys(names)}
+    cells = {name: with_load(store, own, store.summarize(own)) for name, own in alone.items()}
+    measured = {name: _summary(store, name, alone[name], own) for name, own in cells.items()}
     routed = _by_version(_routed(store, asked, cells), cells)
     failed = _by_version(_failed(store, asked, cells), cells)
     narrowed = bool(said)
@@ -187,9 +188,9 @@ def candidate_names(candidates: object, baseline: str) -> list[str]:
     names = version_names(candidates)
     if baseline in names:
         raise InvalidQueryError(f"candidates: {preview(baseline)} is the baseline; name other versions")
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise InvalidQueryError(f"candidates: {preview(name)} is named {times} times; name it once")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise InvalidQueryError(f"candidates: {preview(name)} is named {times} times; name it once")
     return names
 
 
@@ -247,10 +248,10 @@ def _by(
 
 def summary_of(store: Store, version: str, asked: Query, *, narrowed: bool, scope: str = "suite") -> SummaryView:
     """The figures of some runs under one name; see ``summaries_by``."""
-    from benchmark_recorder.comparing import with_parts
+    from benchmark_recorder.comparing import with_load, with_parts
     from benchmark_recorder.reporting.views import SummaryView
 
-    cells = with_parts(store, asked, store.summarize(asked))
+    cells = with_load(store, asked, with_parts(store, asked, store.summarize(asked)))
     found, _ = _summary(store, version, asked, cells, scope)
     return SummaryView.from_result(found, narrowed=narrowed)
 

@@ -25,13 +25,22 @@ CHANGING = {
     "rename-version": ["rename-version", "v", "w", "--yes"],
 }
 """Commands that say on stdout what they have done."""
-ASKING = {**READING, "export": ["export"]}
+LOAD = ["load", "my_agents:Agent", "--tasks", "my_agents:TASKS", "--rate", "40", "--for", "0.1s", "--turns", "1"]
+ASKING = {**READING, "export": ["export"], "load": LOAD}
 FILES = {
     "export": ["export", "--output"],
     "report": ["report", "v1.0", "v2.0", "--output"],
     "gate": ["gate", "v1.0", "v2.0", "--output"],
     "gate --comment": ["gate", "v1.0", "v2.0", "--comment"],
 }
+AGENTS = """
+class Agent:
+    version = "v1.0"
+    async def execute_task(self, task):
+        return {"success": True}
+
+TASKS = [{"id": "t", "description": "Do it"}]
+"""
 PRINTING = {"--help": ["--help"], "--version": ["--version"], "list --help": ["list", "--help"]}
 
 RUNNER = """
@@ -78,6 +87,7 @@ def _with_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         recorder.record_execution("old", 1.0, True, "v0.9", timestamp="1999-01-01")
     line = {"version": "v1.0", "task": "t", "duration": 1.0, "success": True, "timestamp": "2026-01-01"}
     Path("some.jsonl").write_text(json.dumps(line))
+    Path("my_agents.py").write_text(AGENTS)
 
 
 def ends(commands: list[list[str]], *child: str) -> list[tuple[int, str]]:
@@ -166,7 +176,7 @@ def test_a_file_that_vanishes_is_code_4() -> None:
         ["import", "gone.jsonl"],
         ["sync", "--from", "gone.json", "--to", "copy.json"],
         ["gate", "v1.0", "v2.0", "--baseline-file", "gone.json"],
-        *([*words, "--store", "gone.json"] for name, words in ASKING.items() if name != "doctor"),
+        *([*words, "--store", "gone.json"] for name, words in ASKING.items() if name not in {"doctor", "load"}),
     ]
     for code, complaint in ends(missing, QUIET, TOLD):
         assert code == Code.NO_DATA

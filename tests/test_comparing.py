@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -76,3 +76,70 @@ def test_parts_that_ended_after_their_root_are_counted(store: Store) -> None:
     early = make_document(version="v1", timestamp="2025-12-31T23:59:59+00:00", parent_id=root["record_id"])
     store.append([early, root, late])
     assert codes(BenchmarkRecorder(store=store)) == ["late_children"]
+
+
+# Runs under load -----------------------------------------------------------------------------------------------------
+
+
+def under_load(recorder: BenchmarkRecorder, version: str, rate: float | None, runs: int = 40) -> None:
+    for run in range(runs):
+        load = {} if rate is None else {"load": "l", "under_load": True, "load_rate": rate, "load_turn": run % 5}
+        recorder.record_execution(
+            "t",
+            1.0 + (run + (rate or 0) / 50) / 1000,
+            success=True,
+            version=version,
+            metadata=load,
+            cost=0.1 + run / 1e4,
+        )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "says"),
+    [
+        ([None], [10.0], "40 of 80 runs were under load, and the others were not"),
+        ([None, 10.0], [10.0], "80 of 120 runs were under load"),
+        ([10.0], [20.0], "not under load at the same rates"),
+        ([10.0], [10.0, 20.0], "not under load at the same rates"),
+        ([10.0, 20.0], [10.0, 20.0], None),
+        ([None], [None], None),
+    ],
+)
+def test_runs_that_were_not_under_the_same_load_are_a_caveat_and_no_gate(
+    left: list[float | None], right: list[float | None], says: str | None
+) -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    for version, rates in (("v1", left), ("v2", right)):
+        for rate in rates:
+            under_load(recorder, version, rate)
+    answers: list[Any] = [
+        recorder.compare_versions("v1", "v2"),
+        recorder.compare_all("v1", "v2"),
+        recorder.check_claims("v1", "v2", ["time 1% lower"]),
+        gate := recorder.check_gate("v1", "v2"),
+    ]
+    said = {tuple(w.sentence for w in answer.warnings if w.code == "mixed_load") for answer in answers}
+    assert len(said) == 1
+    assert (says in min(said)[0]) if says else said == {()}
+    assert gate.state == ("inconclusive" if says else "pass")
+    assert recorder.check_gate("v1", "v2", policy="guide").state == ("inconclusive" if says else "warn")
+
+
+def test_figures_over_runs_with_and_without_load_say_so() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    under_load(recorder, "v1", None)
+    assert recorder.get_historical_metrics("v1").warnings == ()
+    under_load(recorder, "v1", 10.0)
+    codes = [warning.code for warning in recorder.get_historical_metrics("v1").warnings]
+    assert codes == ["mixed_load"]
+    assert not recorder.get_historical_metrics("v1", metadata={"under_load": True}).warnings
+    assert "were under load" in " ".join(recorder.generate_report(["v1"]).split())
+
+
+def test_a_baseline_from_a_window_without_load_is_mixed_too() -> None:
+    recorder = BenchmarkRecorder(store=MemoryStore())
+    under_load(recorder, "v1", None)
+    under_load(recorder, "v2", 10.0)
+    gate = recorder.check_gate("v1", "v2", baseline_days=1)
+    assert gate.state == "inconclusive"
+    assert "mixed_load" in {warning.code for warning in gate.warnings}

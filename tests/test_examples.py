@@ -358,3 +358,12 @@ def test_monitoring_lets_an_exception_pass_and_records_it() -> None:
         asyncio.run(orchestrate_with_monitoring(recorder, Broken(), {"description": "Do it"}))
     (metric,) = recorder.get_all_metrics()
     assert (metric.success, metric.error_type, metric.version) == (False, "LookupError", "v3.0")
+
+
+def test_the_load_test_shows_both_versions_under_rising_load(capsys: pytest.CaptureFixture[str]) -> None:
+    from examples import load_test
+
+    load_test.main(16)
+    shown = capsys.readouterr().out
+    assert "v2.0 against v1.0 at 10/s: response p95" in shown
+    assert "Benchmark report" in shown or "Versions" in shown

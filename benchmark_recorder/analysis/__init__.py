@@ -19,6 +19,8 @@
   when a metric moved; ``attribution``: why. ``diagnostics``: failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``blocks``: runs that share more than their version, such as a day on one host.
+- ``load``, ``load_results``: what a load test shows. ``savings``, ``savings_results``: where money
+  can be saved.
 - ``detector``: one version over time against its baseline, for alerts.
 - ``run_order``: records that were stored twice, and runs that depend on those before.
 - ``caveats``: what a reader must know, as codes and figures; ``reporting`` words them, and every other result.

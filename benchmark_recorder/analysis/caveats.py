@@ -359,6 +359,7 @@ def _between(measured: Measured) -> Iterator[Caveat]:
         v1, v2, both = measured.between.blocks
         figures = {"sd": measured.between.sd, "v1": measured.v1, "v2": measured.v2}
         code = "block_sd_assumed" if measured.between.assumed else "blocks_differ"
+        figures |= {"turns": True} if measured.order and measured.order.in_turns else {}
         yield Caveat(code, figures=figures | {"v1_blocks": v1, "v2_blocks": v2, "shared_blocks": both})
 
 

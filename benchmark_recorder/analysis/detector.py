@@ -306,7 +306,10 @@ def change_in(hours: Hours, baseline: Baseline) -> Change | None:
         return None
     level = float(hours.n @ hours.value) / runs
     value = level - float(hours.n @ hours.expected) / runs
-    variance = max(baseline.variance, level * (1 - level)) if baseline.is_rate else baseline.variance
+    variance = baseline.variance
+    if baseline.is_rate:  # as with one run more of each kind: what never failed may fail yet
+        near = (level * runs + 1) / (runs + 2)
+        variance = max(variance, near * (1 - near))
     half = float(special.ndtri(0.975)) * math.sqrt(variance * baseline.inflation / runs + baseline.error(hours.mix))
     return Change(value, value - half, value + half, round(runs))
 

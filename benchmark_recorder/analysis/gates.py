@@ -247,6 +247,8 @@ def check_gate(  # noqa: PLR0913
         by_default, by_literal = (
             state if state in {"block", "no_data"} else "inconclusive" for state in (by_default, by_literal)
         )
+    if any(note.code == "mixed_load" for note in cells.caveats):
+        by_default, by_literal = (state if state == "no_data" else "inconclusive" for state in (by_default, by_literal))
     state, exit_code = _react(by_literal if literal_counts else by_default, reaction, alerted=bool(alerted))
     return GateResult(
         schema_version=SCHEMA_VERSION,

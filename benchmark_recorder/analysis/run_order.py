@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark_recorder.analysis.results import Caveat
 from benchmark_recorder.columns import Durations, distinct, encode
-from benchmark_recorder.grouping import GAP
+from benchmark_recorder.grouping import GAP, LOAD_TURN
 from benchmark_recorder.records import is_made
 
 if TYPE_CHECKING:
@@ -66,11 +66,13 @@ class RunOrder:
         v2: the candidate.
         columns: ``FIELDS``, in the order in which the runs were stored; with the tasks' texts, unless every id was
             made from one.
+        in_turns: whether turns of a load are the blocks: how its runs depend on each other is in their variance.
     """
 
     v1: str
     v2: str
     columns: Columns
+    in_turns: bool = False
 
     @cached_property
     def twice(self) -> tuple[Caveat, ...]:
@@ -105,6 +107,8 @@ class RunOrder:
     @cached_property
     def dependence(self) -> Dependence | None:
         """How the times of successful runs depend on those before them; ``None`` where that may be chance."""
+        if self.in_turns:
+            return None
         order, residual, chained = self._in_turn()
         products = (residual[1:] * residual[:-1])[chained[1:]]
         square, error = float(residual @ residual), math.sqrt(float(products @ products))
@@ -173,7 +177,8 @@ def run_order(cells: Cells, v1: str, v2: str) -> RunOrder | None:
     if (v1, v2) not in known:
         made = all(is_made(cell.task_id) for cell in cells.cells if cell.task_id is not None)
         fields = FIELDS if made else (*FIELDS, "task_description")
-        known[v1, v2] = RunOrder(v1, v2, cells.runs(fields, None))
+        in_turns = cells.blocks is not None and LOAD_TURN in cells.blocks.keys
+        known[v1, v2] = RunOrder(v1, v2, cells.runs(fields, None), in_turns)
     return known[v1, v2]
 
 

@@ -4,6 +4,7 @@
 - ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes;
   ``experiment``: check, list.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
+- ``load``: orchestrators under load; ``savings``: where money can be saved.
 - ``serve``: the live page; ``sync``: sync, and how a signal ends it soon; ``watch``: alerts, and sending a report.
 """
 
@@ -12,8 +13,10 @@ from benchmark_recorder.cli import (  # noqa: F401 - each adds its commands
     data,
     decide,
     experiment,
+    load,
     maintain,
     outlook,
+    savings,
     serve,
     sync,
     watch,

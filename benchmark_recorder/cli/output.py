@@ -169,7 +169,7 @@ def progress(total: int | None, done: str) -> Iterator[Callable[[int], None]]:
         total: how many records there are, or ``None`` if unknown.
         done: what was done with each.
     """
-    from benchmark_recorder.harness.runner import progress_bar  # it needs more than most commands
+    from benchmark_recorder.harness.progress import progress_bar  # it needs more than most commands
 
     count = 0
     try:
@@ -188,6 +188,14 @@ def progress(total: int | None, done: str) -> Iterator[Callable[[int], None]]:
 def records(n: int) -> str:
     """A number of records, in words."""
     return f"{n:,} record{'' if n == 1 else 's'}"
+
+
+def page_text(name: str, result: Any, form: str) -> str:  # noqa: ANN401 - a view
+    """A result as text, Markdown, a whole document of HTML, or JSON under its name."""
+    if form == "json":
+        return json_text({"schema_version": SCHEMA_VERSION, name: result}, indent=2)
+    text: str = result.render(form)
+    return text
 
 
 def write_text(text: str, output: str, store: Store, option: str = "--output") -> None:

@@ -1,8 +1,10 @@
 """Runs orchestrators through tasks and records what they do.
 
-- ``runner``: ``BenchmarkHarness``, the order of a run, its records and its progress bar; ``tasks``: the suite of tasks.
+- ``runner``: ``BenchmarkHarness``, the order of a run, its records; ``tasks``: the suite of tasks.
 - ``execution``: one execution, its clock (real or virtual) and its timeout.
 - ``orchestrators``: a function or a command line as an orchestrator.
+- ``load``: runs that begin when they are due, however many are under way; ``arrivals``: when that is;
+  ``load_settings``. ``progress``: what shows how far a run is.
 - ``claims``: the guide's four claims.
 - ``result``: what an orchestrator returned, and what a run did.
 
@@ -25,6 +27,8 @@ from benchmark_recorder.harness.tasks import BenchmarkTasks, Task
 
 if TYPE_CHECKING:
     from benchmark_recorder.harness.claims import GUIDE_CLAIMS
+    from benchmark_recorder.harness.load import run_load, run_load_async
+    from benchmark_recorder.harness.load_settings import LoadSettings
 
 __all__ = [
     "GUIDE_CLAIMS",
@@ -35,12 +39,17 @@ __all__ = [
     "CommandOrchestrator",
     "Execution",
     "FunctionOrchestrator",
+    "LoadSettings",
     "Orchestrator",
     "RealClock",
     "RunResult",
     "Task",
     "VersionCount",
     "VirtualClock",
+    "run_load",
+    "run_load_async",
 ]
 
-__getattr__ = lazy_names(__name__, {"GUIDE_CLAIMS": "claims"})  # claims need numpy, and a run does not
+__getattr__ = lazy_names(  # these need numpy, and a run does not
+    __name__, {"GUIDE_CLAIMS": "claims", "LoadSettings": "load_settings", "run_load": "load", "run_load_async": "load"}
+)

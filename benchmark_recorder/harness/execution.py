@@ -10,11 +10,10 @@ import asyncio
 import inspect
 import selectors
 import time
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from benchmark_recorder.harness.result import TIMEOUT, Outcome, read_outcome
+from benchmark_recorder.harness.result import TIMEOUT, Outcome, is_rate_limit, read_outcome
 from benchmark_recorder.log import logger
 from benchmark_recorder.recording.measurement import CANCELLED
 
@@ -130,13 +129,13 @@ class Timing:
 
 
 async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None, clock: Clock) -> Timing:  # noqa: ASYNC109
-    """Let an orchestrator do a copy of a task; at the timeout, in seconds, it is cancelled.
+    """Let an orchestrator do a task; at the timeout, in seconds, it is cancelled.
 
     An exception is an outcome, and so is a timeout; a cancellation of this call, ``KeyboardInterrupt`` and
     ``SystemExit`` pass on.
     """
     started = clock.now()
-    call = asyncio.create_task(_attempt(orchestrator, deepcopy(task), clock))
+    call = asyncio.create_task(attempt(orchestrator, task, clock))
     # Fetches the error of an abandoned call, so that asyncio does not print it.
     call.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
@@ -148,10 +147,14 @@ async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None,
         elapsed = clock.now() - started
         await _stop(call)
         return Timing(Outcome(success=False, error_type=TIMEOUT), elapsed, left_running=not call.done())
+    return timing_of(call, clock.now() - started, timeout)
+
+
+def timing_of(call: asyncio.Task[Timing], elapsed: float, timeout: float | None) -> Timing:
+    """How an ``attempt`` ended that was not stopped from outside, after so many seconds."""
     if call.cancelled():
-        # It was not cancelled from here: the orchestrator let a cancellation of its own escape.
-        outcome = Outcome(success=False, error_type=CANCELLED, raised=True)
-        return Timing(outcome, clock.now() - started)
+        # The orchestrator let a cancellation of its own escape.
+        return Timing(Outcome(success=False, error_type=CANCELLED, raised=True), elapsed)
     timing = call.result()
     if timeout is not None and timing.duration > timeout:
         # It blocked the loop, so nothing could stop it in time.
@@ -159,7 +162,8 @@ async def execute(orchestrator: Orchestrator, task: Task, timeout: float | None,
     return timing
 
 
-async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timing:
+async def attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timing:
+    """Let an orchestrator do a task, however long it takes; an exception is an outcome."""
     started = clock.now()
     try:
         result: Any = orchestrator.execute_task(task)
@@ -167,7 +171,9 @@ async def _attempt(orchestrator: Orchestrator, task: Task, clock: Clock) -> Timi
             result = await result
     except Exception as error:
         logger.info("an execution by %s raised", orchestrator.version, exc_info=True)
-        outcome = Outcome(success=False, error_type=type(error).__name__, raised=True)
+        outcome = Outcome(
+            success=False, error_type=type(error).__name__, raised=True, rate_limited=is_rate_limit(error)
+        )
         return Timing(outcome, clock.now() - started)
     duration = clock.now() - started
     return Timing(read_outcome(result), duration)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -34,6 +36,7 @@ class Outcome:
         model: the language model, if the result names it.
         input_tokens: read by the model, if known.
         output_tokens: written by the model, if known.
+        rate_limited: whether a provider refused it for too many requests.
     """
 
     success: bool
@@ -44,6 +47,7 @@ class Outcome:
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    rate_limited: bool = False
 
     def said(self) -> dict[str, Any]:
         """What it says, as attributes of ``Measurement``."""
@@ -77,7 +81,27 @@ def _read(result: object) -> Outcome:
         known["error_type"] = INVALID_RESULT
     else:
         known["error_type"] = None if known["success"] else known.get("error_type") or WRONG_RESULT
-    return Outcome(**known)
+    return Outcome(**known, rate_limited=_means_rate_limit(known["error_type"]))
+
+
+_RATE_LIMITS: Final = re.compile("rate_?limit|too_?many_?requests|throttl|quota|resource_?exhausted", re.IGNORECASE)
+"""Of the names of error classes."""
+
+
+def _means_rate_limit(name: str | None) -> bool:
+    return name is not None and _RATE_LIMITS.search(name) is not None
+
+
+def is_rate_limit(error: BaseException) -> bool:
+    """Whether a provider refused a run for too many requests: by the error's class, or by HTTP status 429."""
+    if _means_rate_limit(type(error).__name__):
+        return True
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("status_code", "status", "code"):
+            with suppress(Exception):  # a property may raise anything
+                if getattr(holder, name, None) == 429:
+                    return True
+    return False
 
 
 def _right(kind: str, value: Any) -> Any:  # noqa: ANN401

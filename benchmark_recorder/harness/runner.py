@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import sys
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmark_recorder.errors import ConfigurationError
 from benchmark_recorder.harness.execution import GRACE, Clock, Orchestrator, RealClock, Timing, execute
+from benchmark_recorder.harness.progress import progress_bar
 from benchmark_recorder.harness.result import Execution, RunResult
 from benchmark_recorder.harness.tasks import BenchmarkTasks, CheckedTask, checked_tasks
 from benchmark_recorder.recording.checkout import dirt_of
@@ -98,12 +97,12 @@ class BenchmarkHarness:
         progress: bool | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._orchestrators = _checked_orchestrators(orchestrators)
+        self._orchestrators = checked_orchestrators(orchestrators)
         self.versions = tuple(orchestrator.version for orchestrator in self._orchestrators)
         self._recorder = recorder
-        self._repeats = _at_least_one("repeats", repeats)
-        self._concurrency = _at_least_one("concurrency", concurrency)
-        self._timeout = _seconds("timeout", timeout)
+        self._repeats = at_least_one("repeats", repeats)
+        self._concurrency = at_least_one("concurrency", concurrency)
+        self._timeout = seconds_of("timeout", timeout)
         self._seed = seed
         self._baseline = baseline
         self._progress = progress
@@ -130,7 +129,7 @@ class BenchmarkHarness:
         try:
             return loop.run_until_complete(self.run_async(tasks))
         finally:
-            _close(loop)
+            close_loop(loop)
 
     async def run_async(self, tasks: Iterable[Mapping[str, Any]] | None = None) -> RunResult:
         """``run`` inside an event loop; with a virtual clock, the loop must be the clock's."""
@@ -149,7 +148,7 @@ class BenchmarkHarness:
             async def do(job: Job) -> None:
                 run = log.begin(job, self.versions[job.side])
                 try:
-                    timing = await execute(self._orchestrators[job.side], job.task.task, self._timeout, self._clock)
+                    timing = await execute(self._orchestrators[job.side], job.task.copy(), self._timeout, self._clock)
                 finally:
                     run.lineage.leave()
                 log.end(job, run, timing)
@@ -174,7 +173,7 @@ class BenchmarkHarness:
             caveat = f"only {ran} ran, and no baseline is named: run one as well, or name one that was recorded earlier"
             return (caveat,)
         ids = [task.id for task in tasks]
-        earlier = recorder.get_historical_metrics(version=baseline, task_id=ids, metadata=_clock_of(self._clock))
+        earlier = recorder.get_historical_metrics(version=baseline, task_id=ids, metadata=clock_of(self._clock))
         if not earlier["count"]:
             return (f"{baseline} has no records of these tasks to compare {ran} with: run it first",)
         caveat = f"{baseline} was recorded earlier: anything that changed since then counts as a difference from {ran}"
@@ -185,35 +184,19 @@ class _Log:
     """Records executions as they end, and keeps them for the result."""
 
     def __init__(self, recorder: BenchmarkRecorder, clock: Clock) -> None:
-        self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self.run_id = new_run_id()
         self.executions: list[Execution] = []
         self._recorder = recorder
         self._clock = clock
         self._left_running: Counter[str] = Counter()
-        self._metadata = {"run": self.run_id, **_clock_of(clock), **dirt_of(Path.cwd())}
+        self._metadata = {"run": self.run_id, **clock_of(clock), **dirt_of(Path.cwd())}
 
     def begin(self, job: Job, version: str) -> Measurement:
-        """A root: what its orchestrator records in the same store while it works is a part of it."""
-        run = self._recorder.new_run(
-            job.task.description,
-            version,
-            root=True,
-            difficulty=job.task.complexity,
-            metadata={**self._metadata, "repeat": job.repeat},
-            task_id=job.task.id,
-            expected_agent=job.task.expected_agent,
-        )
-        run.begin()
-        run.lineage.enter()
-        return run
+        return begin_run(self._recorder, job.task, version, {**self._metadata, "repeat": job.repeat})
 
     def end(self, job: Job, run: Measurement, timing: Timing) -> None:
         outcome, task, version = timing.outcome, job.task, run.version
-        # To the nanosecond, so that virtual time does not depend on what else ran before it.
-        run.duration = duration = round(timing.duration, 9)
-        for name, value in outcome.said().items():
-            setattr(run, name, value)
-        run.end()
+        duration = end_run(run, timing)
         self._left_running[version] += timing.left_running
         self.executions.append(
             Execution(
@@ -250,7 +233,38 @@ class _Log:
                 )
 
 
-def _clock_of(clock: Clock) -> dict[str, Any]:
+def new_run_id() -> str:
+    """The name of a run of the harness: when it began, and chance."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def begin_run(recorder: BenchmarkRecorder, task: CheckedTask, version: str, metadata: dict[str, Any]) -> Measurement:
+    """A root: what its orchestrator records in the same store while it works is a part of it."""
+    run = recorder.new_run(
+        task.description,
+        version,
+        root=True,
+        difficulty=task.complexity,
+        metadata=metadata,
+        task_id=task.id,
+        expected_agent=task.expected_agent,
+    )
+    run.begin()
+    run.lineage.enter()
+    return run
+
+
+def end_run(run: Measurement, timing: Timing) -> float:
+    """Record how it went; its duration."""
+    # To the nanosecond, so that virtual time does not depend on what else ran before it.
+    run.duration = duration = round(timing.duration, 9)
+    for name, value in timing.outcome.said().items():
+        setattr(run, name, value)
+    run.end()
+    return duration
+
+
+def clock_of(clock: Clock) -> dict[str, Any]:
     """Metadata that sets records of other than real time apart."""
     return {} if clock.name == RealClock.name else {"clock": clock.name}
 
@@ -272,7 +286,7 @@ async def _work_off(jobs: Sequence[Job], do: Callable[[Job], Awaitable[None]], c
         await asyncio.wait(workers)
 
 
-def _close(loop: asyncio.AbstractEventLoop) -> None:
+def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Stop what still runs and close the loop, without waiting for tasks that ignore their cancellation."""
     rest = asyncio.all_tasks(loop)
     for task in rest:
@@ -290,7 +304,8 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
-def _checked_orchestrators(orchestrators: object) -> tuple[Orchestrator, ...]:
+def checked_orchestrators(orchestrators: object) -> tuple[Orchestrator, ...]:
+    """The orchestrators, if they can be run; else a ``ConfigurationError`` says which one and why."""
     if not isinstance(orchestrators, Iterable):
         raise ConfigurationError("orchestrators: expected a list of them")
     checked = tuple(orchestrators)
@@ -312,35 +327,15 @@ def _checked_orchestrators(orchestrators: object) -> tuple[Orchestrator, ...]:
     return checked
 
 
-def _at_least_one(name: str, value: object) -> int:
+def at_least_one(name: str, value: object) -> int:
+    """A whole number above 0, or a ``ConfigurationError``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name}: expected a whole number, 1 or more")
     return value
 
 
-def _seconds(name: str, value: object) -> float | None:
+def seconds_of(name: str, value: object) -> float | None:
+    """A time above 0, ``None``, or a ``ConfigurationError``."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
         raise ConfigurationError(f"{name}: expected a number of seconds above 0, or None")
     return value
-
-
-@contextmanager
-def progress_bar(
-    total: int | None, counted: str = "executions", *, shown: bool | None = None
-) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with how many more are done, of a total that may be unknown.
-
-    A bar is shown on stderr where that is a terminal, unless ``shown`` says otherwise.
-    """
-    if shown is None:
-        shown = sys.stderr is not None and sys.stderr.isatty()  # a program without a console has no stderr
-    if not shown:
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(counted), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("", total=total)
-        yield lambda count: progress.advance(bar, count)

@@ -120,6 +120,11 @@ class CheckedTask:
     complexity: float | None
     task: Task
 
+    def copy(self) -> Task:
+        """For one execution."""
+        plain = all(value is None or isinstance(value, str | int | float) for value in self.task.values())
+        return dict(self.task) if plain else deepcopy(self.task)
+
 
 def checked_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[CheckedTask, ...]:
     """The tasks, ready to run.

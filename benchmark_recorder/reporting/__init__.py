@@ -9,6 +9,7 @@ Results become a page, and an output writes the page:
 - ``page``: headings, paragraphs, tables, figures, footnotes, with recorded names marked as untrusted.
 - ``comparison_pages``, ``version_pages``, ``decision_pages``, ``experiment_pages``, ``outlook_pages``, ``report_page``:
   what each answer shows, in its order, group by group as well (``by=``).
+  ``load_pages``, ``load_sentences``: a load test; ``savings_pages``.
 - ``text``, ``markdown``, ``html`` (with ``templates/``): a page as such; ``escaping``: how each output encodes a text.
 - ``json``, ``csv``, ``frames``: results and records for programs, as JSON, as CSV, for pandas and through Arrow.
 - ``charts``: what a chart shows, as data; ``chart_figures``: the charts of results; ``drawing``: charts on matplotlib's

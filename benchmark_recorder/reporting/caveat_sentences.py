@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting import experiment_sentences, outlook_sentences
+from benchmark_recorder.reporting import experiment_sentences, load_sentences, outlook_sentences
 from benchmark_recorder.reporting.numbers import day, given, moment, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
@@ -38,11 +38,6 @@ def _unknown_costs(f: Figures) -> str:
     )
 
 
-def _zero_durations(f: Figures) -> str:
-    them = "it" if f["zeros"] == 1 else "them"
-    return f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave {them} out."
-
-
 def _dominates(what: str) -> Callable[[Figures], str]:
     return lambda f: (
         f"One of {f['runs']:,} runs of {f['version']} makes up {size(f['share'], '%')} of the total {what}; means and "
@@ -57,20 +52,19 @@ def _several(what: str) -> Callable[[Figures], str]:
 
 
 def _nothing_to_compare(f: Figures) -> str:
-    known = {
+    known = {name: f"has a number of {METRICS[name].noun}" for name in ("input_tokens", "output_tokens")} | {
         "cost": "has a known cost",
         "routing_accuracy": "has both a selected and an expected agent",
         "execution_time": "succeeded",
     }
-    known |= {name: f"has a number of {METRICS[name].noun}" for name in ("input_tokens", "output_tokens")}
     what = known.get(METRICS[f["metric"]].figure, "has a value")
     return f"No run of {f['version']} {what}, so {METRICS[f['metric']].noun} cannot be compared."
 
 
 def _too_few(f: Figures) -> str:
-    if f["runs"] == 1:
-        return f"There is only one run of {f['version']}: nothing can be told from chance."
-    return f"There are only {f['runs']} runs of {f['version']}: hardly any change can be told from chance."
+    there = "is only one run" if f["runs"] == 1 else f"are only {f['runs']} runs"
+    much = "nothing" if f["runs"] == 1 else "hardly any change"
+    return f"There {there} of {f['version']}: {much} can be told from chance."
 
 
 def _no_spread(f: Figures) -> str:
@@ -91,11 +85,11 @@ def _single_runs(f: Figures) -> str:
 
 
 def _singles_not_judged(f: Figures) -> str:
-    several, names = f["tasks"] > 1, f["task_ids"]
-    named = f"{', '.join(names[:-1])} and {names[-1]}" if several else names[0]
+    names, them = f["task_ids"], "them" if f["tasks"] > 1 else "it"
+    named = f"{', '.join(names[:-1])} and {names[-1]}" if f["tasks"] > 1 else names[0]
     return (
         f"{named} ran only once in a version, and so few such tasks do not show how much they vary. The verdict leaves "
-        f"{'them' if several else 'it'} out; run {'them' if several else 'it'} at least twice."
+        f"{them} out; run {them} at least twice."
     )
 
 
@@ -241,6 +235,8 @@ def _autocorrelation(f: Figures) -> str:
 
 
 def _blocks(f: Figures) -> str:
+    if "turns" in f:
+        return f"Runs queue within a turn of a load, so turns are the unit: {f['v1_blocks']:,} and {f['v2_blocks']:,}."
     ran = " and ".join(f"{f[side]} in {_count(f[f'{side}_blocks'])}" for side in ("v1", "v2"))
     return f"{f['v1']} and {f['v2']} ran at different times or hosts: {ran}, {f['shared_blocks']:,} of them common."
 
@@ -250,18 +246,16 @@ def _count(blocks: int) -> str:
 
 
 def _block_sd_assumed(f: Figures) -> str:
+    instead = "Take more turns" if "turns" in f else "Run both versions in turn"
     return (
         f"{_blocks(f)} Too few blocks show how much they differ; the interval allows for a standard deviation of "
-        f"{size(f['sd'], '%')} between them. Run both versions in turn, or give block_sd."
+        f"{size(f['sd'], '%')} between them. {instead}, or give block_sd."
     )
 
 
 def _blocks_differ(f: Figures) -> str:
-    return f"{_blocks(f)} The interval allows for their standard deviation of {size(f['sd'], '%')}. Run both in turn."
-
-
-def _baseline_window(f: Figures) -> str:
-    return f"The baseline {f['version']} is its {runs(f['runs'])} from {moment(f['first'])} to {moment(f['last'])} UTC."
+    instead = "" if "turns" in f else " Run both in turn."
+    return f"{_blocks(f)} The interval allows for their standard deviation of {size(f['sd'], '%')}.{instead}"
 
 
 def _runs_before_window(f: Figures) -> str:
@@ -320,7 +314,10 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
     "unknown_costs": _unknown_costs,
-    "zero_durations": _zero_durations,
+    "zero_durations": lambda f: (
+        f"{runs(f['zeros'])} of {f['version']} took no time at all; ratios leave "
+        f"{'it' if f['zeros'] == 1 else 'them'} out."
+    ),
     "one_run_dominates_time": _dominates("time"),
     "one_run_dominates_cost": _dominates("cost"),
     "several_commits": _several("commit"),
@@ -339,7 +336,9 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "several_texts": _several_texts,
     "autocorrelation": _autocorrelation,
     "another_unit": _another_unit,
-    "baseline_window": _baseline_window,
+    "baseline_window": lambda f: (
+        f"The baseline {f['version']} is its {runs(f['runs'])} from {moment(f['first'])} to {moment(f['last'])} UTC."
+    ),
     "runs_before_window": _runs_before_window,
     "block_sd_assumed": _block_sd_assumed,
     "blocks_differ": _blocks_differ,
@@ -396,5 +395,6 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "few_days": _few_days,
     "beyond_acceptable": _beyond_acceptable,
     "small_improvement": _small_improvement,
+    **load_sentences.SENTENCES,
     "low_coverage": lambda f: f"Test coverage is {f['coverage']:g}%, below {f['threshold']:g}%.",
 }

@@ -33,17 +33,21 @@ if TYPE_CHECKING:
         SlicedComparison,
         Summary,
     )
+    from benchmark_recorder.analysis.load_results import LoadResult
+    from benchmark_recorder.analysis.savings_results import Savings
     from benchmark_recorder.records import Columns
 
 Kind = Literal["text", "float", "count", "truth", "time", "json"]
 _NAMES: Final[Mapping[Kind, str]] = {
     "float": "value low high v1_value v2_value effect improvement worsening bound margin p_value q_value p_adjusted "
-    "different blocked literal inconclusive power present cost seconds before_value after_value",
+    "different blocked literal inconclusive power present cost seconds before_value after_value "
+    "rate success_at_worst",
     "count": "n v1_count v2_count splits runs runs_per_task tasks before_points after_points before_runs after_runs",
     "time": "time",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope at before after cause",
+    "by group decision scope at before after cause "
+    "replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -264,6 +268,27 @@ def selftest_frame(result: SelfTest) -> Frame:
             for found in (result.within_tasks, result.by_day)
             if found is not None
         ),
+    )
+
+
+def load_frame(result: LoadResult) -> Frame:
+    """A row for each time's figure of each step."""
+    return _frame(
+        "version rate figure value low high n method",
+        (
+            ({"figure": f"{kind}.{name}"}, found, found.interval or _NO_INTERVAL, step)
+            for step in result.steps
+            for kind in ("response", "service")
+            for name, found in step[kind].items()
+        ),
+    )
+
+
+def savings_frame(found: Savings) -> Frame:
+    """A row for each suggestion; the saving in USD a month."""
+    return _frame(
+        "kind replaced by tasks runs value low high success_at_worst strength",
+        ((one, one.saving, one.saving.interval or _NO_INTERVAL) for one in found.suggestions),
     )
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from benchmark_recorder.analysis import Estimate, Interval, Result, Summary
 from benchmark_recorder.analysis.results import Deferred, deferred, defers, fields_as_they_are
+from benchmark_recorder.errors import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,9 +65,18 @@ class Shown:
         return arrow_stream(self._frame(), requested_schema)
 
     def __str__(self) -> str:
-        from benchmark_recorder.reporting.text import render_text
+        return self.render("text").rstrip("\n")
 
-        return render_text(self._page()).rstrip("\n")
+    def render(self, format: Literal["text", "markdown", "html"]) -> str:  # noqa: A002 - as in ``generate_report``
+        """The page as text (80 columns), Markdown, or a whole document of HTML.
+
+        Raises:
+            InvalidQueryError: the format is none of these.
+            MissingDependencyError: what HTML needs is not installed.
+        """
+        render = {"text": "text.render_text", "markdown": "markdown.render_markdown", "html": "html.render_document"}
+        text: str = function_of(render[one_of("format", format, render)])(self._page())
+        return text
 
     def _repr_html_(self) -> str:
         from benchmark_recorder.reporting.html import render_html

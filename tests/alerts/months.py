@@ -45,9 +45,9 @@ def record_hours(
 
 
 def month(**how: Any) -> MemoryStore:
-    """Thirty days of one version."""
+    """Twenty days of one version."""
     store = MemoryStore()
-    record_hours(store, range(-30 * 24, 0), **how)
+    record_hours(store, range(-20 * 24, 0), **how)
     return store
 
 

@@ -72,7 +72,7 @@ def test_it_recovers_and_is_quiet_a_day_later() -> None:
     history, settings = History(store), rules()
     states: list[str] = []
     memory = Memory()
-    for now in range(-122, 1, 4):
+    for now in range(-122, 1, 6):
         alert, memory = look(history, settings.rules[0], settings, memory, NOW + now)
         if not states or states[-1] != alert.state:
             states.append(alert.state)

@@ -124,6 +124,12 @@ def test_the_evidence_is_the_sum_over_every_hour_at_which_the_change_may_have_be
     assert reading.changed is None
 
 
+def test_an_interval_always_has_a_width() -> None:
+    change = change_in(hours([0.0] * 5), rates(0.0)._replace(variance=1e-8))
+    assert change is not None
+    assert change.high - change.low > 0.01
+
+
 def test_it_fires_after_the_change_and_recovers_after_its_end() -> None:
     values = [0.0] * 48 + [0.4] * 24 + [0.0] * 72
     reading = read_hours(hours(values), ratios(), 0.05, alarm_hours=ALARM)

@@ -21,6 +21,9 @@ from tests.cli.commands import COMMANDS, READING, RECORD, one_line, process, run
 from tests.pages import ROOT, commands
 from tests.runs import record_runs
 
+NOT_TRIED = {"load", "serve", "sync"}
+"""The examples of these need servers, or agents that take minutes."""
+
 
 def test_the_help_names_every_command_and_the_exit_codes() -> None:
     result = run("--help")
@@ -29,7 +32,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
     assert "Exit codes: 0 fine" in result.stdout
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in {"serve", "sync"}])  # they need servers
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in NOT_TRIED])
 def test_the_help_of_each_command_has_an_example_that_works(command: str, store: Path) -> None:
     shown = run(command, "--help")
     assert shown.exit_code == 0
