@@ -40,7 +40,7 @@ class History(_Questions):
     if not TYPE_CHECKING:
         compare_versions, compare_all, check_claims = Lent(DECISIONS), Lent(DECISIONS), Lent(DECISIONS)
         check_gate, plan_runs = Lent(DECISIONS), Lent(DECISIONS)
-        find_changes, suggest_savings = Lent(OUTLOOK), Lent(OUTLOOK)
+        find_changes, predict, suggest_savings = Lent(OUTLOOK), Lent(OUTLOOK), Lent(OUTLOOK)
         check_experiment, list_experiments = Lent(EXPERIMENTS), Lent(EXPERIMENTS)
 
     @overload

@@ -16,7 +16,8 @@
 - ``gates``: may a candidate be merged: states and exit codes in CI; by ``guardrails``, the rule of the default policy
   and the guide's literal one. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``change_points``, by ``segments`` of a series:
-  when a metric moved; ``attribution``: why. ``diagnostics``: failures and wrong routes.
+  when a metric moved; ``attribution``: why. ``prediction``, with variances by
+  ``moderation``: what further runs will take. ``diagnostics``: failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``blocks``: runs that share more than their version, such as a day on one host.
 - ``load``, ``load_results``: what a load test shows. ``savings``, ``savings_results``: where money
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
     from benchmark_recorder.analysis.planning import Needed
+    from benchmark_recorder.analysis.prediction import Backtest, Forecast, TaskForecast, forecast
     from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
     from benchmark_recorder.analysis.run_plans import RunPlan, plan_runs
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
@@ -78,6 +80,7 @@ __all__ = [
     "TREND_METRICS",
     "WEEK",
     "Attention",
+    "Backtest",
     "Caveat",
     "Change",
     "ChangePoint",
@@ -96,6 +99,7 @@ __all__ = [
     "ExperimentResult",
     "FailureClass",
     "FalseBlocks",
+    "Forecast",
     "GateCheck",
     "GateResult",
     "Interval",
@@ -111,6 +115,7 @@ __all__ = [
     "Slice",
     "SlicedComparison",
     "Summary",
+    "TaskForecast",
     "TaskRow",
     "Trend",
     "Week",
@@ -124,6 +129,7 @@ __all__ = [
     "compare_slices",
     "distributions_of",
     "find_changes",
+    "forecast",
     "list_experiments",
     "plan_runs",
     "selftest",
@@ -155,6 +161,7 @@ _HOMES: Final = {
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
     "Needed": "planning",
     **dict.fromkeys(("RunPlan", "plan_runs"), "run_plans"),
+    **dict.fromkeys(("Backtest", "Forecast", "TaskForecast", "forecast"), "prediction"),
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
     **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),

@@ -1,7 +1,7 @@
 """The command line: ``benchmark-recorder``, or ``python -m benchmark_recorder``.
 
 - ``app``: the application, exit codes, errors; ``options``: what commands share; ``output``: how answers leave.
-- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes;
+- ``ask``: list, show, compare, report; ``decide``: claims, gate, selftest; ``outlook``: changes, predict;
   ``experiment``: check, list.
 - ``data``: record, import, export; ``maintain``: doctor, prune, vertex.
 - ``load``: orchestrators under load; ``savings``: where money can be saved.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         EachComparison,
         ExperimentList,
         ExperimentResult,
+        Forecast,
         GateResult,
         JointComparison,
         RunPlan,
@@ -46,8 +47,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "time": "time",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope at before after cause "
-    "replaced strength",
+    "by group decision scope at before after cause basis replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -220,6 +220,18 @@ def experiment_frame(found: ExperimentResult) -> Frame:
 def experiments_frame(found: ExperimentList) -> Frame:
     """A row for each experiment and plan."""
     return _frame("name control treatment weight runs", ((one,) for one in found.experiments))
+
+
+def forecast_frame(found: Forecast) -> Frame:
+    """A row for each task and figure."""
+    return _frame(
+        "version task_id figure value low high n method basis",
+        (
+            ({"figure": name}, one[name], one[name].interval or _NO_INTERVAL, one, found)
+            for one in found.tasks
+            for name in ("time", "cost", "failure_rate")
+        ),
+    )
 
 
 def claims_frame(report: ClaimReport) -> Frame:
