@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         ClaimReport,
         Comparison,
         EachComparison,
+        ExperimentList,
+        ExperimentResult,
+        Forecast,
         GateResult,
         JointComparison,
         RunPlan,
@@ -44,8 +47,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "time": "time",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope at before after cause "
-    "replaced strength",
+    "by group decision scope at before after cause basis replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -203,6 +205,32 @@ def changes_frame(found: ChangePoints) -> Frame:
         "metric version by kind at time before after effect low high p_value before_value after_value before_points "
         "after_points before_runs after_runs cause",
         ((change, change.interval or _NO_INTERVAL, found) for change in found.changes),
+    )
+
+
+def experiment_frame(found: ExperimentResult) -> Frame:
+    """A row for each metric."""
+    return _frame(
+        "name control treatment state metric v1_value v2_value v1_count v2_count effect low high e_value p_adjusted "
+        "verdict margin",
+        ((one, one.interval or _NO_INTERVAL, found) for one in found.metrics),
+    )
+
+
+def experiments_frame(found: ExperimentList) -> Frame:
+    """A row for each experiment and plan."""
+    return _frame("name control treatment weight runs", ((one,) for one in found.experiments))
+
+
+def forecast_frame(found: Forecast) -> Frame:
+    """A row for each task and figure."""
+    return _frame(
+        "version task_id figure value low high n method basis",
+        (
+            ({"figure": name}, one[name], one[name].interval or _NO_INTERVAL, one, found)
+            for one in found.tasks
+            for name in ("time", "cost", "failure_rate")
+        ),
     )
 
 
