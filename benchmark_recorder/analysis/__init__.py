@@ -10,6 +10,7 @@
   times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and several
   versions against one.
 - ``anytime``: evidence that may be looked at again and again.
+- ``experiments``: their state, by units.
 - ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and how often a test
   decides at that.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by ``guardrails``, the rule of the default policy
@@ -46,6 +47,14 @@ if TYPE_CHECKING:
         FailureClass,
         WorstTask,
         what_to_look_at,
+    )
+    from benchmark_recorder.analysis.experiments import (
+        ExperimentList,
+        ExperimentMetric,
+        ExperimentPlan,
+        ExperimentResult,
+        check_experiment,
+        list_experiments,
     )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
     from benchmark_recorder.analysis.guardrails import LiteralCheck
@@ -84,6 +93,10 @@ __all__ = [
     "Distribution",
     "EachComparison",
     "Estimate",
+    "ExperimentList",
+    "ExperimentMetric",
+    "ExperimentPlan",
+    "ExperimentResult",
     "FailureClass",
     "FalseBlocks",
     "Forecast",
@@ -108,6 +121,7 @@ __all__ = [
     "Week",
     "WorstTask",
     "check_claims",
+    "check_experiment",
     "check_gate",
     "compare",
     "compare_all",
@@ -116,6 +130,7 @@ __all__ = [
     "distributions_of",
     "find_changes",
     "forecast",
+    "list_experiments",
     "plan_runs",
     "selftest",
     "summarize_version",
@@ -133,6 +148,13 @@ _HOMES: Final = {
     **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
+    **dict.fromkeys(
+        (
+            *("ExperimentList", "ExperimentMetric", "ExperimentPlan", "ExperimentResult"),
+            *("check_experiment", "list_experiments"),
+        ),
+        "experiments",
+    ),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "guardrails",
     **dict.fromkeys(("EachComparison", "JointComparison", "compare_all", "compare_each"), "joint"),
