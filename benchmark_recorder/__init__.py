@@ -13,9 +13,9 @@ The modules of this folder, from the caller down:
 - ``config``: ``get_benchmark_recorder``; ``opening``: stores by path and URL, ``get_benchmark_history``; ``settings``:
   what both read, from ``project`` as well. ``recorder``: ``BenchmarkRecorder``; ``recording/``: a record's way in.
 - ``history``: ``History``, every question; ``answering``: what each needs; ``decisions``: those about two versions;
-  ``outlook``: those about what changed and what is to come; ``questions``: what reports, groups and lists of versions
-  ask; ``comparing``: the runs that versions are compared by; ``series``: by day or commit;
-  ``legacy``: former names of some questions.
+  ``outlook``: those about what changed and what is to come; ``experiments``: those about experiments; ``questions``:
+  what reports, groups and lists of versions ask; ``comparing``: the runs that versions are compared by; ``series``: by
+  day or commit; ``legacy``: former names of some questions.
 - ``fields``: each field of a record, defined once. ``records``: ``BenchmarkMetric``, its id and time, and whether it is
   stored as it is; ``times``: other spellings of times; ``validation``: checks and normalises all others, by ``schema``.
   ``queries``: ``Query``, which executions a question is about, and which units count once in an experiment.
@@ -55,6 +55,7 @@ if typing.TYPE_CHECKING:
     from benchmark_recorder.history import History
     from benchmark_recorder.opening import get_benchmark_history
     from benchmark_recorder.recorder import BenchmarkRecorder
+    from benchmark_recorder.recording.experiment import Experiment
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.records import BenchmarkMetric
     from benchmark_recorder.stores.health import Health
@@ -72,6 +73,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "ConfigurationError",
+    "Experiment",
     "GateResult",
     "Health",
     "History",
@@ -96,6 +98,7 @@ __all__ = [
 _HOMES: typing.Final = {
     "BenchmarkMetric": "records",
     "BenchmarkRecorder": "recorder",
+    "Experiment": "recording.experiment",
     "Health": "stores.health",
     "History": "history",
     "JSONFileStore": "stores.json_file",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmark_recorder.decisions import Method, Scope
-    from benchmark_recorder.outlook import Outlook as _Questions
+    from benchmark_recorder.experiments import Experiments as _Questions
     from benchmark_recorder.queries import Filters, Names, QueryArguments
     from benchmark_recorder.reporting.comparison_views import EachComparisonView
     from benchmark_recorder.reporting.decision_views import SelfTestView
@@ -21,6 +21,7 @@ else:
     _Questions = Answering
 
 DECISIONS = "benchmark_recorder.decisions.Decisions"
+EXPERIMENTS = "benchmark_recorder.experiments.Experiments"
 OUTLOOK = "benchmark_recorder.outlook.Outlook"
 """Whose questions are lent: a program that only records asks none."""
 
@@ -39,7 +40,8 @@ class History(_Questions):
     if not TYPE_CHECKING:
         compare_versions, compare_all, check_claims = Lent(DECISIONS), Lent(DECISIONS), Lent(DECISIONS)
         check_gate, plan_runs = Lent(DECISIONS), Lent(DECISIONS)
-        find_changes, suggest_savings = Lent(OUTLOOK), Lent(OUTLOOK)
+        find_changes, predict, suggest_savings = Lent(OUTLOOK), Lent(OUTLOOK), Lent(OUTLOOK)
+        check_experiment, list_experiments = Lent(EXPERIMENTS), Lent(EXPERIMENTS)
 
     @overload
     def get_historical_metrics(

@@ -9,8 +9,10 @@ from benchmark_recorder.decisions import Decisions
 from benchmark_recorder.errors import InvalidQueryError, preview
 
 if TYPE_CHECKING:
-    from benchmark_recorder.queries import Filters, Names
-    from benchmark_recorder.reporting.outlook_views import ChangePointsView
+    from collections.abc import Sequence
+
+    from benchmark_recorder.queries import Filters, Names, QueryArguments
+    from benchmark_recorder.reporting.outlook_views import ChangePointsView, ForecastView
     from benchmark_recorder.reporting.savings_pages import SavingsView
 
 DAYS = 30
@@ -47,6 +49,40 @@ class Outlook(Decisions):
         label = ", ".join(asked.versions) if asked.versions is not None else "all versions"
         (found,) = changes_of(self._asked(), asked, label, [metric], by)
         return ChangePointsView.from_result(found, narrowed=bool(query))
+
+    def predict(
+        self,
+        tasks: Sequence[str] | None = None,
+        *,
+        version: str,
+        repeats: int = 1,
+        concurrency: int = 1,
+        **query: Unpack[QueryArguments],
+    ) -> ForecastView:
+        """How long will further runs take, what will they cost, and how many will fail?
+
+        Only runs from after the last change of the execution time are used (see ``find_changes``).
+
+        Args:
+            tasks: ids or texts; all that the version ran unless given.
+            version: whose runs are used.
+            repeats: of each task.
+            concurrency: runs at once.
+            **query: which executions are used; not ``version``.
+
+        Raises:
+            InvalidQueryError: an argument is unknown or wrong.
+            StoreError: the store cannot be read.
+        """
+        from benchmark_recorder.reporting.outlook_views import ForecastView
+        from benchmark_recorder.series import check_runs, forecast_of
+
+        check_runs(tasks, repeats, concurrency)
+        if not isinstance(version, str) or not version:
+            raise InvalidQueryError(f"version: expected the name of a version, got {preview(version)}")
+        asked = self._about((version,), query)
+        found = forecast_of(self._store, asked, version, tasks, repeats=repeats, concurrency=concurrency)
+        return ForecastView.from_result(found, narrowed=bool(query))
 
     def suggest_savings(
         self, version: Names = None, *, quality_margin: float = 0.02, **query: Unpack[Filters]

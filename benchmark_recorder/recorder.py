@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
+from benchmark_recorder._lazy import Lent
 from benchmark_recorder.errors import ConfigurationError, InvalidRecordError, StoreUnavailableError, preview
 from benchmark_recorder.history import History
 from benchmark_recorder.recording.admission import Admission
@@ -17,23 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from benchmark_recorder.legacy import LegacyQuestions
+    from benchmark_recorder.recording.experiment import Experimenting
     from benchmark_recorder.recording.lineage import Lineage
     from benchmark_recorder.recording.measurement import Measurement
     from benchmark_recorder.recording.tracking import Known
     from benchmark_recorder.records import BenchmarkMetric, Document
     from benchmark_recorder.stores.health import Health
 
+    class _Questions(LegacyQuestions, Experimenting): ...
+else:
+    _Questions = History
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_PATH: Final = "benchmarks/metrics.json"
-
-
-if TYPE_CHECKING:
-    from benchmark_recorder.legacy import LegacyQuestions as _Questions
-else:
-    _Questions = History
 
 EARLIER_NAMES: Final = frozenset(
     {"clear", "export_to_csv", "get_all_metrics", "get_average_execution_time", "get_execution_time_trend"}
@@ -104,6 +104,7 @@ class BenchmarkRecorder(_Questions):
         self._place: object = store.name if {"/", os.sep} & set(store.name) else store
 
     if not TYPE_CHECKING:
+        experiment = Lent("benchmark_recorder.recording.experiment.Experimenting")
 
         def __getattr__(self, name: str) -> object:
             if name not in EARLIER_NAMES:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from benchmark_recorder import BenchmarkRecorder
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.reporting.json import json_text
+from benchmark_recorder.stores.memory import MemoryStore
 from tests.days import followed, record_days
 
 STEP = [1.0] * 20 + [1.4] * 20
@@ -64,3 +66,55 @@ def test_changes_by_day_and_by_commit_come_from_every_kind_of_file(tmp_path: obj
             recorder.record(metric)
         for by in ("day", "commit"):
             assert recorder.find_changes("v", by=by) == memory.find_changes("v", by=by)
+
+
+def test_further_runs_are_predicted_from_those_after_the_last_change() -> None:
+    found = followed("v", STEP).predict(version="v", repeats=2)
+    assert found.since is not None
+    assert [one.runs for one in found.tasks] == [60, 60, 60]
+    assert found.tasks[0].time.value == pytest.approx(1.4, rel=0.05)
+    (caveat,) = found.warnings
+    assert (caveat.code, caveat.figures["runs"], caveat.figures["all"]) == ("since_change", 180, 360)
+    assert "changed on 2026-09-21; only runs from then on are used, 180 of 360" in " ".join(str(found).split())
+
+
+def test_a_version_that_drifts_is_predicted_with_a_caveat() -> None:
+    found = followed("v", [1.02**day for day in range(60)]).predict(version="v")
+    assert found.since is None
+    assert "drifting" in [caveat.code for caveat in found.warnings]
+
+
+def test_tasks_are_named_by_id_or_by_text() -> None:
+    with BenchmarkRecorder(store=MemoryStore()) as recorder:
+        for n in range(6):
+            recorder.record_execution("Fix CSS", 1.0 + n / 10, True, "v")
+            recorder.record_execution("Write", 2.0 + n / 10, True, "v", task_id="write")
+        found = recorder.predict(["Fix CSS", "write", "other"], version="v")
+    assert [one.runs for one in found.tasks] == [6, 6, 0]
+    assert [one.basis for one in found.tasks][-1] == "other tasks"
+
+
+def test_nothing_is_predicted_from_nothing() -> None:
+    found = BenchmarkRecorder(store=MemoryStore()).predict(["x"], version="v")
+    assert found.total_time.value is None
+    assert "There are no runs of version v." in " ".join(str(found).split())
+
+
+@pytest.mark.parametrize(
+    ("argument", "asked"),
+    [
+        ("tasks", {"tasks": "Fix CSS"}),
+        ("tasks", {"tasks": [1]}),
+        ("tasks", {"tasks": 3}),
+        ("repeats", {"repeats": 0}),
+        ("repeats", {"repeats": 1.5}),
+        ("repeats", {"repeats": 100_000}),
+        ("concurrency", {"concurrency": 0}),
+        ("concurrency", {"concurrency": True}),
+        ("version", {"version": ""}),
+        ("modle", {"modle": "x"}),
+    ],
+)
+def test_what_cannot_be_predicted_names_the_argument(argument: str, asked: dict[str, Any]) -> None:
+    with pytest.raises(InvalidQueryError, match=argument):
+        followed("v", [1.0, 1.0]).predict(**{"version": "v", **asked})

@@ -40,7 +40,7 @@ HEAVY = (
 
 NAMES = {
     *("BenchmarkMetric", "BenchmarkRecorder", "Measurement", "Health", "get_benchmark_recorder"),
-    *("History", "get_benchmark_history", "Claim", "Comparison", "Summary", "GateResult"),
+    *("History", "get_benchmark_history", "Claim", "Comparison", "Summary", "GateResult", "Experiment"),
     *("JSONFileStore", "MemoryStore", "MongoDBStore", "VertexStore"),
     *("BenchmarkRecorderError", "ConfigurationError", "InvalidQueryError", "InvalidRecordError"),
     *("MissingDependencyError", "RefusedRecordsError", "StoreError", "StoreFormatError", "StoreSetupError"),

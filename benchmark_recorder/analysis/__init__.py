@@ -10,12 +10,14 @@
   times. ``comparison``: its verdict, and each task on its own; ``joint``: the verdict on all metrics, and several
   versions against one.
 - ``anytime``: evidence that may be looked at again and again.
+- ``experiments``: their state, by units.
 - ``planning``, ``run_plans``: how many more runs would decide; by ``spread``, what runs vary by, and how often a test
   decides at that.
 - ``gates``: may a candidate be merged: states and exit codes in CI; by ``guardrails``, the rule of the default policy
   and the guide's literal one. ``claims``: targets. ``self_test``: how often the gate is wrong, by ``splits``.
 - ``summary``, ``percentiles``: one version. ``trend``: week over week. ``change_points``, by ``segments`` of a series:
-  when a metric moved; ``attribution``: why. ``diagnostics``: failures and wrong routes.
+  when a metric moved; ``attribution``: why. ``prediction``, with variances by
+  ``moderation``: what further runs will take. ``diagnostics``: failures and wrong routes.
 - ``slices``: two versions compared group by group, and pooled.
 - ``blocks``: runs that share more than their version, such as a day on one host.
 - ``load``, ``load_results``: what a load test shows. ``savings``, ``savings_results``: where money
@@ -46,12 +48,21 @@ if TYPE_CHECKING:
         WorstTask,
         what_to_look_at,
     )
+    from benchmark_recorder.analysis.experiments import (
+        ExperimentList,
+        ExperimentMetric,
+        ExperimentPlan,
+        ExperimentResult,
+        check_experiment,
+        list_experiments,
+    )
     from benchmark_recorder.analysis.gates import GateCheck, GateResult, check_gate
     from benchmark_recorder.analysis.guardrails import LiteralCheck
     from benchmark_recorder.analysis.joint import EachComparison, JointComparison, compare_all, compare_each
     from benchmark_recorder.analysis.metrics import METRICS, SCOPES
     from benchmark_recorder.analysis.percentiles import Distribution, distributions_of
     from benchmark_recorder.analysis.planning import Needed
+    from benchmark_recorder.analysis.prediction import Backtest, Forecast, TaskForecast, forecast
     from benchmark_recorder.analysis.results import Caveat, Estimate, Interval, Result
     from benchmark_recorder.analysis.run_plans import RunPlan, plan_runs
     from benchmark_recorder.analysis.self_test import SELFTEST_FIELDS, FalseBlocks, SelfTest, selftest
@@ -69,6 +80,7 @@ __all__ = [
     "TREND_METRICS",
     "WEEK",
     "Attention",
+    "Backtest",
     "Caveat",
     "Change",
     "ChangePoint",
@@ -81,8 +93,13 @@ __all__ = [
     "Distribution",
     "EachComparison",
     "Estimate",
+    "ExperimentList",
+    "ExperimentMetric",
+    "ExperimentPlan",
+    "ExperimentResult",
     "FailureClass",
     "FalseBlocks",
+    "Forecast",
     "GateCheck",
     "GateResult",
     "Interval",
@@ -98,11 +115,13 @@ __all__ = [
     "Slice",
     "SlicedComparison",
     "Summary",
+    "TaskForecast",
     "TaskRow",
     "Trend",
     "Week",
     "WorstTask",
     "check_claims",
+    "check_experiment",
     "check_gate",
     "compare",
     "compare_all",
@@ -110,6 +129,8 @@ __all__ = [
     "compare_slices",
     "distributions_of",
     "find_changes",
+    "forecast",
+    "list_experiments",
     "plan_runs",
     "selftest",
     "summarize_version",
@@ -127,12 +148,20 @@ _HOMES: Final = {
     **dict.fromkeys(("Claim", "ClaimReport", "ClaimResult", "check_claims"), "claims"),
     **dict.fromkeys(("Comparison", "TaskRow", "compare"), "comparison"),
     **dict.fromkeys(("Distribution", "distributions_of"), "percentiles"),
+    **dict.fromkeys(
+        (
+            *("ExperimentList", "ExperimentMetric", "ExperimentPlan", "ExperimentResult"),
+            *("check_experiment", "list_experiments"),
+        ),
+        "experiments",
+    ),
     **dict.fromkeys(("GateCheck", "GateResult", "check_gate"), "gates"),
     "LiteralCheck": "guardrails",
     **dict.fromkeys(("EachComparison", "JointComparison", "compare_all", "compare_each"), "joint"),
     **dict.fromkeys(("METRICS", "SCOPES"), "metrics"),
     "Needed": "planning",
     **dict.fromkeys(("RunPlan", "plan_runs"), "run_plans"),
+    **dict.fromkeys(("Backtest", "Forecast", "TaskForecast", "forecast"), "prediction"),
     **dict.fromkeys(("Caveat", "Estimate", "Interval", "Result"), "results"),
     **dict.fromkeys(("SELFTEST_FIELDS", "FalseBlocks", "SelfTest", "selftest"), "self_test"),
     **dict.fromkeys(("Pooled", "Slice", "SlicedComparison", "compare_slices"), "slices"),

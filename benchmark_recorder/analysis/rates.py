@@ -228,7 +228,9 @@ def rate_difference(strata: Strata[Counts], scope: str, *, once: bool) -> Eviden
     within = mantel_haenszel(weighted)
     if within is None:  # no task's runs vary, and all end alike in both versions
         left, right = as_one_task(strata)
-        within = _newcombe(left.rate, right.rate, (left.n, right.n), "Newcombe's interval at the rates within tasks")
+        within = of_mean_rates(
+            left.rate, right.rate, (left.n, right.n), "Newcombe's interval at the rates within tasks"
+        )
     return within if scope == "suite" else _over_tasks(strata.pairs, within)
 
 
@@ -246,10 +248,10 @@ def _over_tasks(pairs: Sequence[Pair[Counts]], within: Evidence) -> Evidence:
         return Both(found, within, f"{OVER_TASKS}, if the {within.method} agrees")
     # All tasks differ by the same, mostly by nothing: as many pairs as there are tasks, at the mean rates.
     left, right = fmean(p.left.rate for p in pairs), fmean(p.right.rate for p in pairs)
-    return _newcombe(left, right, (len(pairs), len(pairs)), "Newcombe's interval over tasks")
+    return of_mean_rates(left, right, (len(pairs), len(pairs)), "Newcombe's interval over tasks")
 
 
-def _newcombe(left: float, right: float, n: tuple[int, int], method: str) -> Evidence:
+def of_mean_rates(left: float, right: float, n: tuple[float, float], method: str) -> Evidence:
     """Two rates of so many runs each, which need not be whole hits."""
 
     def limits(z: float) -> Limits:

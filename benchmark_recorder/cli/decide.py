@@ -93,7 +93,7 @@ def _percent(text: str) -> float | None:
     return percent
 
 
-def _margins(texts: list[str] | None) -> dict[str, float] | None:
+def margins_of(texts: list[str] | None) -> dict[str, float] | None:
     """``--margin``: ``time=5%`` or ``time=0.05``.
 
     Raises:
@@ -176,7 +176,7 @@ def gate(  # noqa: PLR0913 - options
         v1,
         v2,
         policy=policy,
-        margins=_margins(margin),
+        margins=margins_of(margin),
         require=require or None,
         on_inconclusive=on_inconclusive,
         target=_percent(target),

@@ -1,4 +1,4 @@
-"""``changes``: what moved, and when."""
+"""``changes`` and ``predict``: what moved, and what is to come."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,3 +27,20 @@ def changes(
         (version,) = latest(history, 1, query)
     found = history.find_changes(version, metric, by=by, **query)
     return Answer({"changes": found}, found, [version], knows_versions(found))
+
+
+@app.command(epilog="Example: benchmark-recorder predict v2.0 --repeats 5 --concurrency 4")
+@resolved
+def predict(
+    history: History,
+    query: dict[str, Any],
+    *,
+    version: OptionalVersion = None,
+    repeats: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each task.")] = 1,
+    concurrency: Annotated[int, typer.Option(metavar="N", min=1, help="Runs at once.")] = 1,
+) -> Answer:
+    """Predict what further runs of all tasks take, cost and how many fail."""
+    if version is None:
+        (version,) = latest(history, 1, query)
+    found = history.predict(version=version, repeats=repeats, concurrency=concurrency, **query)
+    return Answer({"forecast": found}, found, [version], knows_versions(found))

@@ -4,11 +4,11 @@ Results become a page, and an output writes the page:
 
 - ``report``: what a report says, as data; ``rendering``: a report in the format that was asked for.
 - ``wording``, ``numbers``: the words and number formats, for tables and sentences alike; ``caveat_sentences``,
-  ``decision_sentences``, ``outlook_sentences``: what a caveat, a gate, a claim, the self-test and a change over time
-  say.
+  ``decision_sentences``, ``experiment_sentences``, ``outlook_sentences``: what a caveat, a gate, a claim, the
+  self-test, an experiment and a change over time say.
 - ``page``: headings, paragraphs, tables, figures, footnotes, with recorded names marked as untrusted.
-- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``outlook_pages``, ``report_page``: what each
-  answer shows, in its order, group by group as well (``by=``).
+- ``comparison_pages``, ``version_pages``, ``decision_pages``, ``experiment_pages``, ``outlook_pages``, ``report_page``:
+  what each answer shows, in its order, group by group as well (``by=``).
   ``load_pages``, ``load_sentences``: a load test; ``savings_pages``.
 - ``text``, ``markdown``, ``html`` (with ``templates/``): a page as such; ``escaping``: how each output encodes a text.
 - ``json``, ``csv``, ``frames``: results and records for programs, as JSON, as CSV, for pandas and through Arrow.
@@ -17,7 +17,7 @@ Results become a page, and an output writes the page:
 - ``ci``: the gate as a comment, JUnit, workflow commands, and figures for github-action-benchmark.
 - ``views``: what the recorder returns: results with their sentences that can print, plot and export themselves;
   ``comparison_views`` (with the texts of tasks that have no id of their own), ``decision_views``,
-  ``outlook_views``; ``record_views``.
+  ``experiment_views``, ``outlook_views``; ``record_views``.
 
 The names below are imported on first use: what only encodes or writes records needs no statistics.
 """

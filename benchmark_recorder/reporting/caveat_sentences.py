@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.analysis import METRICS
-from benchmark_recorder.reporting import load_sentences, outlook_sentences
+from benchmark_recorder.reporting import experiment_sentences, load_sentences, outlook_sentences
 from benchmark_recorder.reporting.numbers import day, given, moment, rate, size
 from benchmark_recorder.reporting.wording import noun_of, runs, unit
 
@@ -309,6 +309,7 @@ def _small_improvement(f: Figures) -> str:
 _VALUES: Final = {"cost": "costs", "execution_time": "times"}
 
 SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
+    **experiment_sentences.SENTENCES,
     **outlook_sentences.SENTENCES,
     "unknown_version": lambda f: f"There are no runs of version {f['version']}.",
     "same_version": lambda f: f"{f['version']} was compared with itself.",
@@ -372,7 +373,6 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
         else f"The values of single runs are not at hand, or too many, so nobody looked whether ranks would suit the "
         f"{METRICS[f['metric']].noun} better; it was compared by means of logarithms."
     ),
-    "not_yet": lambda f: f"Not yet: with few common tasks, a version needs {f['needed']} runs; one has {f['runs']}.",
     "too_few_for_quantile": lambda f: (
         f"The {METRICS[f['metric']].noun} has no interval below {f['needed']} runs a task, or where the runs around it "
         "do not vary."

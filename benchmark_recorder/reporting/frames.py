@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         ClaimReport,
         Comparison,
         EachComparison,
+        ExperimentList,
+        ExperimentResult,
+        Forecast,
         GateResult,
         JointComparison,
         RunPlan,
@@ -44,8 +47,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "time": "time",
     "truth": "stands_out met enough",
     "text": "version figure method metric v1 v2 task_id task kind verdict claim status baseline candidate state split "
-    "by group decision scope at before after cause "
-    "replaced strength",
+    "by group decision scope at before after cause basis replaced strength",
 }
 """Of columns; a name has the same kind in every table."""
 _KINDS: Final = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -206,6 +208,32 @@ def changes_frame(found: ChangePoints) -> Frame:
     )
 
 
+def experiment_frame(found: ExperimentResult) -> Frame:
+    """A row for each metric."""
+    return _frame(
+        "name control treatment state metric v1_value v2_value v1_count v2_count effect low high e_value p_adjusted "
+        "verdict margin",
+        ((one, one.interval or _NO_INTERVAL, found) for one in found.metrics),
+    )
+
+
+def experiments_frame(found: ExperimentList) -> Frame:
+    """A row for each experiment and plan."""
+    return _frame("name control treatment weight runs", ((one,) for one in found.experiments))
+
+
+def forecast_frame(found: Forecast) -> Frame:
+    """A row for each task and figure."""
+    return _frame(
+        "version task_id figure value low high n method basis",
+        (
+            ({"figure": name}, one[name], one[name].interval or _NO_INTERVAL, one, found)
+            for one in found.tasks
+            for name in ("time", "cost", "failure_rate")
+        ),
+    )
+
+
 def claims_frame(report: ClaimReport) -> Frame:
     """A row for each claim; figures in percent, as claims are."""
     return _frame(
@@ -291,10 +319,10 @@ def to_pandas(columns: Frame) -> pd.DataFrame:
     )
 
 
-def arrow_stream(columns: Frame, requested_schema: object | None = None) -> object:
+def arrow_stream(columns: Frame, requested_schema: object | None = None) -> object:  # noqa: ARG001
     """The table as a capsule of Arrow's C stream interface, which whoever asked for it empties once.
 
-    A requested schema, a capsule of the types that are wanted, is followed as far as it can be.
+    A requested schema is a wish by that interface, and whoever has it casts: the types are always these.
 
     Raises:
         MissingDependencyError: nanoarrow is not installed.
@@ -315,5 +343,5 @@ def arrow_stream(columns: Frame, requested_schema: object | None = None) -> obje
     children = [na.c_array(column.plain, types[column.kind]) for column in columns.values()]
     length = max((len(column.values) for column in columns.values()), default=0)
     whole = na.c_array_from_buffers(schema, length, [None], children=children)
-    stream: object = na.c_array_stream(whole).__arrow_c_stream__(requested_schema)
+    stream: object = na.c_array_stream(whole).__arrow_c_stream__()  # nanoarrow refuses any wish
     return stream

@@ -1,4 +1,4 @@
-"""The pages of changes over time."""
+"""The pages of changes over time, and of what is to be expected."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.analysis.change_points import FEWEST, MATTERS
-from benchmark_recorder.reporting.numbers import given, limits, number, signed
-from benchmark_recorder.reporting.outlook_sentences import short
+from benchmark_recorder.reporting.numbers import (
+    PERCENT,
+    UNDEFINED,
+    Unit,
+    dollars,
+    given,
+    limits,
+    number,
+    seconds,
+    signed,
+)
+from benchmark_recorder.reporting.outlook_sentences import backtest_sentence, short
 from benchmark_recorder.reporting.page import (
     Bullets,
     Footnotes,
@@ -23,7 +33,7 @@ from benchmark_recorder.reporting.page import (
 from benchmark_recorder.reporting.wording import UNITS, short_unit, unit
 
 if TYPE_CHECKING:
-    from benchmark_recorder.analysis import ChangePoint, ChangePoints
+    from benchmark_recorder.analysis import ChangePoint, ChangePoints, Estimate, Forecast
 
 _ORDER: Final = {
     "day": "(days in UTC)",
@@ -101,3 +111,65 @@ def change_texts(change: ChangePoint) -> tuple[str, str]:
     metric = METRICS[change.metric]
     effect = None if change.effect is None else metric.better * change.effect
     return signed(effect, short_unit(metric.kind)), limits(change.interval, better=metric.better)
+
+
+MOST_FORECAST: Final = 50
+"""Tasks that a page lists; the result has all of them."""
+
+
+def forecast_page(found: Forecast) -> Page:
+    """What further runs will take, in all and task by task."""
+    footnotes = Footnotes()
+    runs = found.repeats * len(found.tasks)
+    what = f"{runs:,} run{'' if runs == 1 else 's'}, {found.concurrency:,} at once"
+    said = backtest_sentence(found)
+    more = len(found.tasks) - MOST_FORECAST
+    if not any(one.runs or one.time.value is not None for one in found.tasks):
+        return Heading(("Forecast: ", Untrusted(found.version)), 1), *absences(found.warnings)
+    caveats = (Paragraph((f"Caveats: see{footnotes.mark(found.warnings)}.",)),) if found.warnings else ()
+    return (
+        Heading(("Forecast: ", Untrusted(found.version)), 1),
+        _forecast_totals(found, what),
+        *((_forecast_tasks(found),) if found.tasks else ()),
+        *((Paragraph((f"(and {more:,} more tasks)",)),) if more > 0 else ()),
+        *((Paragraph((said,)),) if said else ()),
+        *caveats,
+        *footnotes.notes(),
+    )
+
+
+def _forecast_totals(found: Forecast, what: str) -> Table:
+    one = Unit("runs", 1.0, 1)
+    totals = (
+        ("time", found.total_time, seconds([found.total_time.value])),
+        ("cost", found.total_cost, dollars([found.total_cost.value])),
+        ("failures", found.failures, one),
+    )
+    rows: tuple[tuple[Line, ...], ...] = tuple(
+        ((f"{name} ({scale.symbol})",), (number(figure.value, scale),), (_between(figure, scale),))
+        for name, figure, scale in totals
+    )
+    return Table(((what,), ("expected",), ("90% interval",)), rows, "lrr")
+
+
+def _between(figure: Estimate, scale: Unit) -> str:
+    ends = figure.interval
+    return UNDEFINED if ends is None else f"{number(ends.low, scale)} to {number(ends.high, scale)}"
+
+
+def _forecast_tasks(found: Forecast) -> Table:
+    shown = found.tasks[:MOST_FORECAST]
+    times, costs = seconds(one.time.value for one in shown), dollars(one.cost.value for one in shown)
+    names = ("task", "runs", f"time ({times.symbol})", "90% interval", f"cost ({costs.symbol})", "failures")
+    rows: tuple[tuple[Line, ...], ...] = tuple(
+        (
+            (Untrusted(one.task_id),),
+            (f"{one.runs:,}",),
+            (number(one.time.value, times),),
+            (_between(one.time, times),),
+            (number(one.cost.value, costs),),
+            (number(one.failure_rate.value, PERCENT),),
+        )
+        for one in shown
+    )
+    return Table((*((name,) for name in names[:-1]), ("failures (%)",)), rows, "lrrrrr")

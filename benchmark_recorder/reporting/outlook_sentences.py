@@ -1,4 +1,4 @@
-"""The sentences about changes over time, their causes and their caveats."""
+"""The sentences about changes over time and what is to be expected."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmark_recorder.analysis import METRICS
 from benchmark_recorder.fields import METADATA_PREFIX
-from benchmark_recorder.reporting.numbers import day, size
+from benchmark_recorder.reporting.numbers import day, rate, size
 from benchmark_recorder.reporting.wording import WORDINGS, noun_of, range_text, runs, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from benchmark_recorder.analysis import ChangePoint
+    from benchmark_recorder.analysis import ChangePoint, Forecast
 
     Figures = Mapping[str, Any]
 
@@ -87,6 +87,21 @@ def _changed(f: Figures) -> str:
     return f"The {field} changed there from {f['before']} to {f['after']}."
 
 
+def _tasks(n: int) -> str:
+    return f"{n:,} task{'' if n == 1 else 's'}"
+
+
+def backtest_sentence(found: Forecast) -> str:
+    """How earlier predictions would have fared."""
+    test = found.backtest
+    if test is None:
+        return ""
+    said = f"Of the last {test.runs:,} runs, {rate(test.within)} fell into the 90% interval of the runs before them"
+    if test.widened > 1:
+        return f"{said}; the intervals are {test.widened:.2f} times as wide because of it."
+    return f"{said}."
+
+
 SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
     "too_few_points": lambda f: (
         f"There {'is' if f['points'] == 1 else 'are'} {f['points']} {f['by']}{'' if f['points'] == 1 else 's'} with "
@@ -97,6 +112,19 @@ SENTENCES: Final[Mapping[str, Callable[[Figures], str]]] = {
         f"{runs(f['runs'])} without a known {f['by']}, or older than the {f['by']}s that are kept, belong to no point."
     ),
     "dated_ahead": lambda f: f"{runs(f['runs'])} dated in the future, up to {day(f['last'])}, are left out.",
+    "new_tasks": lambda f: (
+        f"{_tasks(f['tasks'])} never ran, such as {f['first']}: the interval is that of any other task, and wide."
+    ),
+    "costs_not_known": lambda f: f"The cost of {_tasks(f['tasks'])} is not known, so there is no total.",
+    "not_backtested": lambda f: (
+        f"Fewer than {f['needed']} runs could be predicted from those before them, so nothing shows whether the "
+        "intervals hold."
+    ),
+    "since_change": lambda f: (
+        f"The execution time changed on {day(f['time'])}; only runs from then on are used, {f['runs']:,} of "
+        f"{f['all']:,}."
+    ),
+    "drifting": lambda _: "The execution time drifts, so the next runs may lie outside of the intervals more often.",
     "gap": lambda f: f"There are no runs for {f['days']} days around it; it may have happened on any of these.",
     "same_commit": lambda f: f"Commit {short(f['commit'])} ran on both sides of it.",
     "surroundings_changed": _changed,

@@ -244,6 +244,7 @@ WORDS: Final = {
     ),
     "RunPlan": "decision_sentences.plan_words",
     "ChangePoint": "outlook_sentences.change_words",
+    "ExperimentResult": "experiment_sentences.experiment_words",
 }
 """What makes the fields of a result that hold words, by the result's type; imported when it is needed."""
 

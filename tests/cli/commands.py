@@ -23,6 +23,7 @@ COMMANDS = [
     "list",
     "load",
     "plan",
+    "predict",
     "prune",
     "record",
     "rename-version",
@@ -46,6 +47,7 @@ READING = {
     "savings": ["savings"],
     "selftest": ["selftest", "v1.0", "--splits", "50"],
     "changes": ["changes", "v1.0"],
+    "predict": ["predict", "v1.0"],
     "doctor": ["doctor"],
 }
 RECORD = ["record", "x", "--duration", "1", "--success", "--version", "v"]

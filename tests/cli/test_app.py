@@ -28,7 +28,7 @@ NOT_TRIED = {"load", "serve", "sync"}
 def test_the_help_names_every_command_and_the_exit_codes() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    assert re.findall(r"^  (\w[\w-]+)  ", result.stdout, re.MULTILINE) == sorted([*COMMANDS, "vertex"])
+    assert re.findall(r"^  (\w[\w-]+)  ", result.stdout, re.MULTILINE) == sorted([*COMMANDS, "experiment", "vertex"])
     assert "Exit codes: 0 fine" in result.stdout
 
 

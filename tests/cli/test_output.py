@@ -113,7 +113,7 @@ def test_what_was_meant_by_an_unknown_name_is_said(store: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "changes", "export"]
+    "command", ["list", "show", "compare", "claims", "gate", "report", "selftest", "changes", "predict", "export"]
 )
 def test_runs_excluded_by_a_filter_are_not_reported_as_missing(command: str, store: Path) -> None:
     result = run(*READING.get(command, [command]), "--agent", "nobody", "--store", store)
@@ -163,7 +163,7 @@ def test_a_hostile_text_in_every_field_breaks_no_command(text: str, tmp_path: Pa
         versions = sorted({metric.version for metric in recorder.get_all_metrics()}, key=len)
     github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     commands = (["list"], ["show", versions[0]], *([c, *versions] for c in ("compare", "report", "claims", "gate")))
-    for name, *given in (*commands, ["selftest", versions[0]], ["changes", versions[0]]):
+    for name, *given in (*commands, ["selftest", versions[0]], ["changes", versions[0]], ["predict", versions[0]]):
         options = {"selftest": ["--splits", "20"], "claims": CLAIMED}.get(name, [])
         result = run("--store", "h.json", name, *options, "--", *given, **github)
         assert result.exit_code in {0, 1}, result.output

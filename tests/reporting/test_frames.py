@@ -30,9 +30,11 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Any]] = {
     "plan": lambda recorder, v1, v2: recorder.plan_runs(v1, v2, effect=0.2),
     "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
     "changes": lambda recorder, v1, _: recorder.find_changes(v1),
+    "forecast": lambda recorder, v1, _: recorder.predict(version=v1),
 }
 ROWS = {"summary": 11, "comparison": 13, "joint": 4, "each": 4, "claims": 4, "gate": 3, "plan": 1, "selftest": 1} | {
     "changes": 0,  # of runs of one day
+    "forecast": 39,
 }
 each = pytest.mark.parametrize("name", ANSWERS)
 
@@ -89,6 +91,13 @@ def test_frames_of_versions_stack(recorder: BenchmarkRecorder) -> None:
 def test_a_result_can_be_read_as_often_as_wanted(recorder: BenchmarkRecorder) -> None:
     joint: Any = recorder.compare_all("v1.0", "v2.0")
     assert pa.table(joint) == pa.table(joint)
+
+
+def test_a_schema_may_be_asked_for(recorder: BenchmarkRecorder) -> None:
+    joint: Any = recorder.compare_all("v1.0", "v2.0")
+    whole = pa.table(joint)
+    assert pa.table(joint, schema=whole.schema) == whole
+    assert pa.RecordBatchReader.from_stream(joint, schema=whole.schema).read_all() == whole
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

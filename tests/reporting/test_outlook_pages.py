@@ -7,7 +7,7 @@ import pytest
 from benchmark_recorder.recorder import BenchmarkRecorder
 from benchmark_recorder.reporting.html import render_html
 from benchmark_recorder.reporting.markdown import render_markdown
-from benchmark_recorder.reporting.outlook_pages import changes_page
+from benchmark_recorder.reporting.outlook_pages import changes_page, forecast_page
 from tests.days import followed, record_days
 from tests.hostile import HOSTILE
 from tests.reporting.test_outputs import check_log, check_markdown
@@ -43,8 +43,12 @@ def test_the_corpus_is_in_every_part_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_changes_show_a_hostile_text_and_never_obey_it(text: str) -> None:
+def test_changes_and_forecasts_show_a_hostile_text_and_never_obey_it(text: str) -> None:
     recorder, version = hostile_days(text)
+    forecast = recorder.predict([text[:4000], f"{text[:4000]}new"], version=version)
+    check_log(str(forecast))
+    check_markdown(render_markdown(forecast_page(forecast)))
+    assert Reader(render_html(forecast_page(forecast))).text.replace("\n", "").isprintable()
     for by in ("day", "commit"):
         found = recorder.find_changes(version, by=by)
         check_log(str(found))

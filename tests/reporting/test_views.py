@@ -36,6 +36,7 @@ ANSWERS: dict[str, Callable[[BenchmarkRecorder, str, str], Result]] = {
     "plan": lambda recorder, v1, v2: recorder.plan_runs(v1, v2, effect=0.2),
     "selftest": lambda recorder, v1, _: recorder.selftest(v1, splits=20),
     "changes": lambda recorder, v1, _: recorder.find_changes(v1),
+    "forecast": lambda recorder, v1, _: recorder.predict(version=v1),
 }
 TAGS = {"div", "h3", "h4", "p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi", "span"}
 
