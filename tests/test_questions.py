@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark_recorder import get_benchmark_recorder
+from benchmark_recorder.comparing import LOADED
 from benchmark_recorder.errors import InvalidQueryError
 from benchmark_recorder.queries import Query
 from benchmark_recorder.questions import report_of
@@ -84,7 +85,9 @@ def test_each_question_is_asked_once(recorder: BenchmarkRecorder) -> None:
     # Each comparison looks at its single runs once: in what order they ran, and on which hosts.
     compared = [query.versions for query, _ in store.scans if len(query.versions or ()) == 2]
     assert compared == [("v2", "v1"), ("v1", "v2")]  # the newest comparison comes first
-    assert [query.versions for query in store.summaries] == [
+    loads = [query.versions for query in store.summaries if LOADED in query.metadata]
+    assert loads == [("v1",), ("v2",), ("v2", "v1"), ("v1", "v2")]  # whether there are any, once for each of these
+    assert [query.versions for query in store.summaries if LOADED not in query.metadata] == [
         *(("v1",), ("v2",)),  # each version
         *(("v2", "v1"), None),  # with the one before it, all versions by block
         *(("v1", "v2"), None),
@@ -111,7 +114,7 @@ def test_weeks_are_bounded_however_long_the_history_is(recorder: BenchmarkRecord
     store = recorder.store
     assert isinstance(store, WatchedStore)
     (trend,) = report(recorder, "v1").trends
-    assert len(store.summaries) == 1 + 1
+    assert len([query for query in store.summaries if LOADED not in query.metadata]) == 1 + 1
     assert [week.start for week in trend.weeks] == [
         (NOVEMBER + timedelta(days=210) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     ]

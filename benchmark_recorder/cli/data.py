@@ -77,6 +77,10 @@ def export(
             "--version). Default: by FILE's ending, else csv.",
         ),
     ] = None,
+    all_fields: Annotated[
+        bool,
+        typer.Option("--all-fields", help="In JSON lines: every field in every line, for readers that infer columns."),
+    ] = False,
     output: Output = "-",
 ) -> None:
     """Export records, or figures for other programs.
@@ -84,13 +88,15 @@ def export(
     JSON keeps every field, CSV those listed in the documentation.
     """
     form = form_of(format, output, FORMS, "csv")
+    if all_fields and form != "jsonl":
+        raise typer.BadParameter("only --format jsonl has lines that may lack a field", param_hint="--all-fields")
     query = Query.of(**{"runs": "roots" if form == "prometheus" else "all", **query_with_version})
     if form in FIGURES and len(query.versions or ()) != 1:
         raise typer.BadParameter(f"{form} has the figures of one version; name it", param_hint="--version")
     if next(history.store.documents(query), None) is None:
         no_data(history.store, query.versions or ())
     with opened(output, history.store) as file:
-        written = export_records(history.store, file, form, query)
+        written = export_records(history.store, file, form, query, all_fields=all_fields)
     if output != "-":
         say_aside(f"wrote {records(written)} to {terminal(output)}")
     if form not in WHOLE_FORMS:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from benchmark_recorder.errors import InvalidQueryError, one_of
+from benchmark_recorder.fields import METRIC_FIELDS
 from benchmark_recorder.queries import Query
 from benchmark_recorder.reporting import json_text, print_csv, print_json, print_jsonl
 from benchmark_recorder.reporting.csv import CSV_FIELDS
@@ -40,7 +41,9 @@ def export_file(store: Store, path: str | os.PathLike[str], form: str, query: Qu
         return export_records(store, file, form, query)
 
 
-def export_records(store: Store, file: TextIO, form: str, query: Query | None = None) -> int:
+def export_records(
+    store: Store, file: TextIO, form: str, query: Query | None = None, *, all_fields: bool = False
+) -> int:
     """Write the matching records, and return how many.
 
     ``csv``, ``jsonl`` and ``json`` can be imported again; the others are for other programs.
@@ -50,13 +53,16 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
         file: text, opened with ``newline=""``.
         form: one of ``FORMS``; the last two take the records of one version.
         query: which records; all unless given.
+        all_fields: in JSON lines, every field in every line, ``null`` where it is absent.
 
     Raises:
-        InvalidQueryError: the form is unknown, or needs a version.
+        InvalidQueryError: the form is unknown, needs a version, or has no lines for ``all_fields``.
         StoreError: the store cannot be read.
     """
     query = query or Query(runs="all")
     _check(form, query)
+    if all_fields and form != "jsonl":
+        raise InvalidQueryError(f"all_fields: only jsonl has lines that may lack a field, got {form}")
     if form in {"csv", "junit"}:
         from benchmark_recorder.reporting.ci import JUNIT_FIELDS, print_junit
 
@@ -72,7 +78,8 @@ def export_records(store: Store, file: TextIO, form: str, query: Query | None = 
     if form in FIGURES:
         return _print_figures(store, file, form, query)
     numbers = count()
-    numbered = (document for document, _ in zip(store.documents(query), numbers, strict=False))
+    absent = dict.fromkeys(METRIC_FIELDS) if all_fields else {}
+    numbered = (absent | document for document, _ in zip(store.documents(query), numbers, strict=False))
     (print_json if form == "json" else print_jsonl)(numbered, file)
     return next(numbers)
 

@@ -49,7 +49,8 @@ _KINDS: Final = {
 
 _CANCELLED: Final = "Cancelled"
 
-_Key = tuple[int, int]
+_Key = int
+"""A span's id, of 64 random bits."""
 
 
 class Recorder(Protocol):
@@ -104,8 +105,8 @@ class BenchmarkSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
         """See ``SpanProcessor``."""
         scope = span.instrumentation_scope
-        key = _key(span)
-        parent = None if span.parent is None else (span.parent.trace_id, span.parent.span_id)
+        key = span.context.span_id
+        parent = None if span.parent is None else span.parent.span_id
         with self._lock:
             run = None if parent is None else self._runs.get(parent)
             if run is None:
@@ -119,7 +120,7 @@ class BenchmarkSpanProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """See ``SpanProcessor``."""
-        key = _key(span)
+        key = span.context.span_id
         with self._lock:
             run = self._runs.get(key)
             if run is None:
@@ -174,7 +175,7 @@ def _fields(run: _Run, root: ReadableSpan) -> dict[str, Any]:
         error_type = _CANCELLED
     names = dict.fromkeys(filter(None, (_text(span, _MODEL) for span in models)))
     last = max(agents, key=lambda span: span.end_time or 0, default=None)
-    metadata: dict[str, Any] = {"trace_id": f"{run.root[0]:032x}"}
+    metadata: dict[str, Any] = {"trace_id": f"{root.context.trace_id:032x}"}
     if len(names) > 1:
         metadata["models"] = list(names)
     return {
@@ -234,12 +235,6 @@ def _class_of(span: ReadableSpan) -> str:
         return (span.status.description or "error")[:200]
     name = str(named).rpartition(".")[2]
     return _CANCELLED if name == "CancelledError" else name
-
-
-def _key(span: ReadableSpan) -> _Key:
-    context = span.get_span_context()
-    assert context is not None
-    return context.trace_id, context.span_id
 
 
 def _seconds(span: ReadableSpan) -> float:

@@ -319,10 +319,10 @@ def to_pandas(columns: Frame) -> pd.DataFrame:
     )
 
 
-def arrow_stream(columns: Frame, requested_schema: object | None = None) -> object:
+def arrow_stream(columns: Frame, requested_schema: object | None = None) -> object:  # noqa: ARG001
     """The table as a capsule of Arrow's C stream interface, which whoever asked for it empties once.
 
-    A requested schema, a capsule of the types that are wanted, is followed as far as it can be.
+    A requested schema is a wish by that interface, and whoever has it casts: the types are always these.
 
     Raises:
         MissingDependencyError: nanoarrow is not installed.
@@ -343,5 +343,5 @@ def arrow_stream(columns: Frame, requested_schema: object | None = None) -> obje
     children = [na.c_array(column.plain, types[column.kind]) for column in columns.values()]
     length = max((len(column.values) for column in columns.values()), default=0)
     whole = na.c_array_from_buffers(schema, length, [None], children=children)
-    stream: object = na.c_array_stream(whole).__arrow_c_stream__(requested_schema)
+    stream: object = na.c_array_stream(whole).__arrow_c_stream__()  # nanoarrow refuses any wish
     return stream

@@ -133,6 +133,18 @@ def test_apostrophes_before_formulas_are_taken_off_again(form: str) -> None:
     assert [document["agent_selected"] for document in came_back] == said
 
 
+def test_every_line_has_every_field_if_that_is_asked_for_and_reads_back_the_same(tmp_path: Path) -> None:
+    store, other = runs(input_tokens=None), MemoryStore()
+    with (tmp_path / "x").open("w") as file:
+        export_records(store, file, "jsonl", all_fields=True)
+    lines = [json.loads(line) for line in (tmp_path / "x").read_text().splitlines()]
+    assert {frozenset(line) for line in lines} == {frozenset(METRIC_FIELDS)}
+    assert import_file(tmp_path / "x", other).notes == ()
+    assert list(other.documents(Query())) == list(store.documents(Query()))
+    with pytest.raises(InvalidQueryError, match="all_fields: only jsonl has lines"):
+        export_records(store, io.StringIO(), "csv", all_fields=True)
+
+
 def test_a_query_narrows_an_export(tmp_path: Path) -> None:
     store = runs()
     for form in FORMS[:4]:

@@ -93,6 +93,13 @@ def test_a_result_can_be_read_as_often_as_wanted(recorder: BenchmarkRecorder) ->
     assert pa.table(joint) == pa.table(joint)
 
 
+def test_a_schema_may_be_asked_for(recorder: BenchmarkRecorder) -> None:
+    joint: Any = recorder.compare_all("v1.0", "v2.0")
+    whole = pa.table(joint)
+    assert pa.table(joint, schema=whole.schema) == whole
+    assert pa.RecordBatchReader.from_stream(joint, schema=whole.schema).read_all() == whole
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_stand_in_the_tables_as_they_were_recorded(text: str) -> None:
     recorder, versions = hostile_runs(text)

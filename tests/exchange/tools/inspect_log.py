@@ -17,7 +17,7 @@ tried = set[int]()
 
 @modelapi(name="fake")
 class Fake(ModelAPI):  # type: ignore[misc]
-    async def generate(self, *_: Any) -> ModelOutput:
+    async def generate(self, **_: Any) -> ModelOutput:
         output = ModelOutput.from_content("fake", "the answer is 4 ")
         output.usage = ModelUsage(input_tokens=10, output_tokens=5, total_tokens=15)
         return output
