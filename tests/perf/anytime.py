@@ -22,7 +22,7 @@ FIXED = 79
 
 def designs() -> dict[str, Looked]:
     """Nothing changed."""
-    found = {}
+    found: dict[str, Looked] = {}
     for tasks in (1, 3, 13, 60):
         base = Looked(tasks)
         found |= {
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     print("| nothing changed | wrong at any look | interval holds | one test, any look | one test, ten looks |")
     print("|---|--:|--:|--:|--:|")
-    wrong: bool = False
+    wrong = False
     for seed, (name, design) in enumerate(designs().items()):
         rounds = asked.rounds if design.each == (1, 1) else max(1, asked.rounds // 5)
         looks = look(design, asked.histories, rounds, seed)
