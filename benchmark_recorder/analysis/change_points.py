@@ -29,6 +29,7 @@ from benchmark_recorder.analysis.segments import (
     chance_of,
     correlation,
     drifts,
+    levels_of,
     noise,
     partition,
     places_of,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmark_recorder.analysis.metrics import Metric
-    from benchmark_recorder.cells import Cell, Cells, Moments
+    from benchmark_recorder.cells import Cell, Cells
 
     Floats = NDArray[np.float64]
 
@@ -63,9 +64,6 @@ MATTERS: Final = {"ratio": 0.05, "points": 0.02}
 
 DRIFTS: Final = 15
 """With more than one cut in so many points, and more than two, a series drifts: no place is one of change."""
-
-ROUNDS: Final = 200
-"""Of the least squares at most, where few tasks connect the points."""
 
 GAP: Final = 14 * DAY
 """Microseconds without a run from which on a change that lies there says so."""
@@ -241,7 +239,7 @@ def line_of(cells: Cells, metric: Metric) -> tuple[Line, int]:
         named = {label: [cell for cell in own if cell.task_id is not None] for label, own in groups.items()}
         groups = defaultdict(list, {label: own for label, own in named.items() if own})
     order = sorted(groups, key=lambda label: (min(cell.first for cell in groups[label]), label))
-    levels = _levels([[(cell.task_id, read(cell)) for cell in groups[label]] for label in order])
+    levels = levels_of([[(cell.task_id, read(cell)) for cell in groups[label]] for label in order])
     series = tuple(
         SeriesPoint(
             label,
@@ -255,26 +253,6 @@ def line_of(cells: Cells, metric: Metric) -> tuple[Line, int]:
     level = float(levels.mean()) if series else 0.0
     # Rounded, so that points that are equal stay equal in any unit.
     return Line(np.round(levels - level, 9), level, series, metric), left_out
-
-
-def _levels(points: Sequence[Sequence[tuple[str | None, Moments]]]) -> Floats:
-    """Each point's level without that of its tasks: least squares over points and tasks, weighted by runs."""
-    rows = [(p, task, m.n, m.mean) for p, own in enumerate(points) for task, m in own]
-    if not rows:
-        return np.empty(0)
-    where, names, runs, means = zip(*rows, strict=True)
-    numbers = {name: n for n, name in enumerate(dict.fromkeys(names))}
-    point, task = np.array(where), np.array([numbers[name] for name in names])
-    weight, mean = np.array(runs, float), np.array(means)
-    per_point, per_task = np.bincount(point, weight), np.bincount(task, weight)
-    level, own = np.zeros(len(points)), np.zeros(len(numbers))
-    for _ in range(ROUNDS):
-        before = level
-        level = np.bincount(point, weight * (mean - own[task])) / per_point
-        own = np.bincount(task, weight * (mean - level[point])) / per_task
-        if np.abs(level - before).max() < NO_SPREAD / 10:
-            break
-    return level + float(weight @ mean - per_point @ level) / float(weight.sum())
 
 
 def _plain(level: float, metric: Metric) -> float:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmark_recorder.cells import Moments
+
     Floats = NDArray[np.float64]
 
 SHORTEST: Final = 3
@@ -40,12 +42,36 @@ PLACES: Final = 7.35
 """A cut may be where it is worse by less than this, in variances of the noise: 95% (Hansen 2000)."""
 
 
+ROUNDS: Final = 200
+"""Of the least squares at most, where few tasks connect the points."""
+
+
 class Cut(NamedTuple):
     """A place between two pieces: the first one's start, the second one's start and end."""
 
     start: int
     place: int
     end: int
+
+
+def levels_of(points: Sequence[Sequence[tuple[str | None, Moments]]]) -> Floats:
+    """Each point's level without that of its tasks: least squares over points and tasks, weighted by runs."""
+    rows = [(p, task, m.n, m.mean) for p, own in enumerate(points) for task, m in own]
+    if not rows:
+        return np.empty(0)
+    where, names, runs, means = zip(*rows, strict=True)
+    numbers = {name: n for n, name in enumerate(dict.fromkeys(names))}
+    point, task = np.array(where), np.array([numbers[name] for name in names])
+    weight, mean = np.array(runs, float), np.array(means)
+    per_point, per_task = np.bincount(point, weight), np.bincount(task, weight)
+    level, own = np.zeros(len(points)), np.zeros(len(numbers))
+    for _ in range(ROUNDS):
+        before = level
+        level = np.bincount(point, weight * (mean - own[task])) / per_point
+        own = np.bincount(task, weight * (mean - level[point])) / per_task
+        if np.abs(level - before).max() < NO_SPREAD / 10:
+            break
+    return level + float(weight @ mean - per_point @ level) / float(weight.sum())
 
 
 def noise(values: Floats) -> float:
