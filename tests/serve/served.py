@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -28,18 +28,19 @@ class Answer(NamedTuple):
 
 
 class Served:
-    """``benchmark-recorder serve`` over a file, with a home of its own."""
+    """``benchmark-recorder serve`` over a file or a URL, with a home of its own."""
 
-    def __init__(self, home: Path, store: Path, *options: str) -> None:
+    def __init__(self, home: Path, store: Path | str, *options: str) -> None:
         self.home = home
-        self.store = store
+        self.place = str(store)
+        self.store = Path(store)
         self.options = options
         self.port = 0
         self.said: list[str] = []
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "benchmark_recorder", "serve", "--store", str(self.store)]
+        command = [sys.executable, "-m", "benchmark_recorder", "serve", "--store", self.place]
         environment = {**os.environ, "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / ".config")}
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *self.options],
