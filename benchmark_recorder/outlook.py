@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from time import time_ns
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from benchmark_recorder.answering import query_of
 from benchmark_recorder.decisions import Decisions
 from benchmark_recorder.errors import InvalidQueryError, preview
+from benchmark_recorder.grouping import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,16 +109,19 @@ class Outlook(Decisions):
             raise InvalidQueryError(
                 f"quality_margin: expected a share above 0 and below 1, such as 0.02, got {preview(quality_margin)}"
             )
-        narrowed, days = bool(query), query.pop("last_days", None)
-        days = DAYS if days is None else days
-        asked = query_of(version=version, last_days=days, **query)
+        narrowed = bool(query)
+        if query.get("last_days") is None and query.get("since") is None:
+            query["last_days"] = DAYS
+        asked, now = query_of(version=version, **query), time_ns() // 1000
+        assert asked.since is not None
+        days = (now if asked.until is None else min(asked.until, now)) / DAY - asked.since / DAY
         self._before_question()
         runs = sum(cell.n for cell in self._store.summarize(asked).cells)
         if runs > MOST_DURATIONS:
             raise InvalidQueryError(f"last_days: {runs:,} runs are too many to match one by one; ask for fewer days")
         found = savings_of(
             self._store.scan(asked, FIELDS),
-            days=float(days),
+            days=days,
             quality_margin=float(quality_margin),
             retried=retried(self._store, asked),
         )
