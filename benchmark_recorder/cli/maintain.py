@@ -76,7 +76,7 @@ def doctor(  # noqa: PLR0913 - options
             _print_facts("delivery", delivery)
         if repaired:
             _print_facts("repaired", repaired)
-        _print_facts("settings", {name: f"{_shown(s['value'])} ({s['origin']})" for name, s in settings.items()})
+        _print_facts("settings", {name: f"{_setting(s['value'])} ({s['origin']})" for name, s in settings.items()})
     if not inspection["exists"]:
         complain(f"{store.name}: there is no such file yet; the first record creates it")
     _advise(inspection, store.name)
@@ -153,6 +153,16 @@ def _shown(value: object) -> str:
     return "none" if value is None else str(value)
 
 
+def _setting(value: object) -> str:
+    """A value as it was set; a table is shown as TOML does, without quotes."""
+    if isinstance(value, Mapping):
+        items = ((name, _setting(item), isinstance(item, Mapping)) for name, item in value.items())
+        return (
+            ", ".join(f"{name} = {{{text}}}" if inner else f"{name} = {text}" for name, text, inner in items) or "none"
+        )
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _shown(value)
+
+
 def _plain(value: object) -> object:
     return value if isinstance(value, int | Mapping | None) else str(value)
 
@@ -163,7 +173,8 @@ def _settings(place: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
     origins = dict(settings.origins)
     values = {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name != "origins"}
     rules = values["alerts"].get("rules", ())
-    values["alerts"] = f"{len(rules)} rules" if rules else None  # a table in which somebody may have put a secret
+    # A table in which somebody may have put a secret.
+    values["alerts"] = f"{len(rules)} rule{'' if len(rules) == 1 else 's'}" if rules else None
     shown = {name: without_secrets(value) if isinstance(value, str) else value for name, value in values.items()}
     return {name: {"value": value, "origin": origins.get(name, "default")} for name, value in shown.items()}
 

@@ -24,6 +24,30 @@ def test_doctor_shows_the_file_and_the_origin_of_each_setting(store: Path) -> No
     assert "(argument)" in run("doctor", "--store", store).stdout
 
 
+def test_doctor_shows_every_table_of_the_settings(store: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("""
+[tool.benchmark_recorder.labels]
+region = "eu"
+[tool.benchmark_recorder.gate]
+margins = { time = 0.05 }
+require = ["time", "failures"]
+scope = "tasks"
+[[tool.benchmark_recorder.alerts.rules]]
+name = "slower"
+version = "v2.0"
+metric = "time"
+margin = 0.1
+baseline = "v1.0"
+send = []
+""")
+    result = run("doctor", "--store", store, BENCHMARK_RECORDER_CONFIG=str(settings))
+    assert result.exit_code == 0
+    assert "region = eu" in result.stdout
+    assert "margins = {time = 0.05}, require = time, failures, scope = tasks" in result.stdout
+    assert "1 rule (" in result.stdout
+
+
 def test_doctor_finds_a_truncated_record_and_repairs_the_file(store: Path) -> None:
     whole = store.read_bytes()
     store.write_bytes(whole[:-40])
