@@ -1,6 +1,6 @@
 """What the live page costs: a look at a history of a million records, fifty readers, and recording beside it.
 
-``python -m tests.perf.live [--quick]`` prints the table of ``docs/performance.md``.
+``python -m tests.perf.live [--quick]`` prints the table of ``docs/live-page.md``.
 """
 
 from __future__ import annotations
