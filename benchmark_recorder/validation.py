@@ -194,7 +194,7 @@ def _plain(value: Any, path: str, notes: dict[str, None], room: _Room, depth: in
             return None
         case dict():
             room.take(len(value))
-            items = tuple(value.items())  # at once: the caller may change it at any moment
+            items = dict.copy(value).items()  # at once: the caller may change it at any moment, also amid tuple()
             for key, _ in items:
                 if not isinstance(key, str):
                     raise InvalidRecordError(f"{path}: expected keys that are texts, got {preview(key)}", field=path)

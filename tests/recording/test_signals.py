@@ -135,6 +135,7 @@ loop()
 signal.setitimer(signal.ITIMER_REAL, 0)
 for thread in threads:
     thread.join()
+record("the last one")  # what waits is written before the next append
 health = recorder.health()
 print(len(made), made.count("handler") > 3, health.waiting, health.lost, health.failing_since)
 """

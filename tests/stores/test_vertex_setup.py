@@ -306,14 +306,9 @@ def _create_feature(client: Any, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[trustme.CA]:
-    """A certificate authority that gRPC trusts; it reads the variable before its first channel with TLS."""
-    ca = trustme.CA()
-    path = tmp_path_factory.mktemp("tls") / "ca.pem"
-    ca.cert_pem.write_to_path(path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(path))
-        yield ca
+def authority() -> trustme.CA:
+    """A certificate authority; gRPC reads its own list once a process, so each client is told."""
+    return trustme.CA()
 
 
 @pytest.fixture
@@ -326,13 +321,20 @@ def secure(cloud: FakeGoogleCloud, authority: trustme.CA) -> Iterator[FakeFeatur
     registry.close()
 
 
-def _client(registry: FakeFeatureRegistry, credentials: Any) -> vertex.FeatureRegistryServiceClient:
-    endpoint = {"api_endpoint": f"localhost:{registry.port}"}
-    return vertex.FeatureRegistryServiceClient(credentials=credentials, client_options=endpoint)
+def _client(
+    registry: FakeFeatureRegistry, credentials: Any, authority: trustme.CA
+) -> vertex.FeatureRegistryServiceClient:
+    roots = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+    transport = vertex.FeatureRegistryServiceClient.get_transport_class("grpc")(
+        host=f"localhost:{registry.port}", credentials=credentials, ssl_channel_credentials=roots
+    )
+    return vertex.FeatureRegistryServiceClient(transport=transport)
 
 
-def test_a_bearer_token_goes_with_each_call_over_tls(cloud: FakeGoogleCloud, secure: FakeFeatureRegistry) -> None:
-    store = cloud.store(registry_client=_client(secure, Credentials("t0ken")), deadline=10.0)
+def test_a_bearer_token_goes_with_each_call_over_tls(
+    cloud: FakeGoogleCloud, secure: FakeFeatureRegistry, authority: trustme.CA
+) -> None:
+    store = cloud.store(registry_client=_client(secure, Credentials("t0ken"), authority), deadline=10.0)
     done = [step.done for step in store.set_up()]
     assert done[0] == "created"
     assert [finding.problem for finding in store.check() if finding.problem] == []
@@ -341,10 +343,10 @@ def test_a_bearer_token_goes_with_each_call_over_tls(cloud: FakeGoogleCloud, sec
 
 
 def test_an_expired_token_disguised_as_unavailable_is_named_as_what_it_is(
-    cloud: FakeGoogleCloud, secure: FakeFeatureRegistry
+    cloud: FakeGoogleCloud, secure: FakeFeatureRegistry, authority: trustme.CA
 ) -> None:
     expired = Credentials("t0ken", expiry=datetime(2020, 1, 1))  # noqa: DTZ001 - Google's form
-    client = _client(secure, expired)
+    client = _client(secure, expired, authority)
     with pytest.raises(StoreSetupError, match="credentials are expired.*gcloud auth application-default login"):
         list(cloud.store(registry_client=client).set_up())
     assert secure.calls == []
