@@ -107,6 +107,18 @@ line = {"version": "v1", "task": "a", "duration": 1.5, "success": True, "timesta
 parquet.write_table(pa.Table.from_pylist([line]), "runs.parquet")
 assert import_file("runs.parquet", MemoryStore()).new == 1
 """,
+    "serve": """
+from benchmark_recorder import History
+from benchmark_recorder.serve.pulse import Pulse
+from benchmark_recorder.serve.sections import View
+from benchmark_recorder.serve.web import Web
+from benchmark_recorder.serve.board import Board
+history = History("metrics.json")
+assert Web(Pulse(history), View()).application.routes
+board = Board(history, View())
+board.refresh()
+assert "v2.0" in board.shown()["verdict"], board.shown()
+""",
 }
 """What works with each extra; no server is needed, since records wait in the local file."""
 
@@ -125,6 +137,11 @@ WITHOUT: Final = {
     "inspect": IMPORT.format(first=b"\x28\xb5\x2f\xfd"),
     "otel": "from benchmark_recorder.exchange import BenchmarkSpanProcessor",
     "parquet": IMPORT.format(first=b"PAR1"),
+    "serve": """from benchmark_recorder import History
+    from benchmark_recorder.serve.running import serve
+    from benchmark_recorder.serve.sections import View
+    from pathlib import Path
+    serve(History("metrics.json"), View(), host="127.0.0.1", port=0, folder=Path("settings"), say=print)""",
 }
 """What asks for each extra; where it is missing, the error has the line that installs it."""
 
