@@ -171,7 +171,7 @@ def check_experiment(
         margins: in place of the metrics' own, by name.
 
     Raises:
-        InvalidQueryError: there is no such metric, or a margin is no fraction.
+        InvalidQueryError: a metric is unknown, or a margin is not a fraction.
     """
     names = JOINT_METRICS if metric is None else (metric_named(metric).name,)
     if extra := set(names) - set(JOINT_METRICS) - {"success_rate"}:

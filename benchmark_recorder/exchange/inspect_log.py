@@ -177,8 +177,10 @@ def _opened(path: Path) -> Iterator[ZipFile]:
             yield archive
     except BenchmarkRecorderError:
         raise
-    except NotImplementedError:
-        raise zstd_missing() from None
+    except NotImplementedError as error:  # how a member is packed
+        if _zip_file() is ZipFile and sys.version_info < (3, 14):
+            raise zstd_missing() from None
+        raise StoreFormatError(f"the archive is packed in a way that cannot be read: {error}") from error
     except Exception as error:
         damaged = isinstance(error, (EOFError, KeyError, RuntimeError, ValueError))
         if not damaged and type(error).__name__ not in {"BadZipFile", "ZstdError"}:  # of one package or another

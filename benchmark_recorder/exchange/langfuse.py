@@ -36,7 +36,7 @@ def entries(rows: Iterable[tuple[str, Any]], asked: Asked, notes: list[str]) -> 
     """One entry per trace, or per observation without a parent.
 
     Raises:
-        InvalidRecordError: something is no trace or observation, or does not say whether it succeeded.
+        InvalidRecordError: something is not a trace or an observation, or does not say whether it succeeded.
     """
     inner = 0
     for place, row in rows:

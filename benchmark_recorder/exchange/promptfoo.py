@@ -32,7 +32,7 @@ def entries(report: Document, asked: Asked, notes: list[str]) -> Iterator[Entry]
     """One entry per answer that did not come from the cache.
 
     Raises:
-        InvalidRecordError: the results are of another version, or one of them is no object.
+        InvalidRecordError: the results are of another version, or one of them is not an object.
     """
     results = report["results"]
     if results.get("version") != VERSION:
